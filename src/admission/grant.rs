@@ -1,0 +1,21 @@
+//! What a valid token says.
+
+use crate::base::time::WallTime;
+use crate::message::{Permissions, Role, RoomType, SessionId, UserId};
+
+/// What a token that was found valid says about its bearer. The truth about a connection, whatever its messages claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The person.
+    pub user: UserId,
+    /// The part that the person may play.
+    pub role: Role,
+    /// The session that the person may enter.
+    pub session: SessionId,
+    /// What the person may do there.
+    pub permissions: Permissions,
+    /// The kind of room, where the token says it.
+    pub room_type: Option<RoomType>,
+    /// The token's `exp`, without leeway.
+    pub expires_at: WallTime,
+}

@@ -1,0 +1,158 @@
+//! Slots with stable indices whose keys go stale when the slot is freed.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+use slab::Slab;
+
+/// A [`Slab`] whose keys carry a generation: a key kept after its entry was removed finds nothing, even when the slot
+/// serves someone else by then.
+#[derive(Debug)]
+pub struct Arena<T> {
+    slots: Slab<(u32, T)>,
+    next_generation: u32,
+}
+
+/// Names one entry of an [`Arena`]: a dense index, to be used as an index elsewhere too, and a generation.
+pub struct Key<T> {
+    index: u32,
+    generation: u32,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Arena<T> {
+    /// An empty arena, which allocates nothing yet.
+    pub const fn new() -> Self {
+        Self { slots: Slab::new(), next_generation: 0 }
+    }
+
+    /// Puts `value` into a free slot.
+    pub fn insert(&mut self, value: T) -> Key<T> {
+        self.insert_with(|_| value)
+    }
+
+    /// Puts what `make` returns into a free slot; `make` learns the key first.
+    pub fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
+        let generation = self.next_generation;
+        self.next_generation = generation.wrapping_add(1);
+        let entry = self.slots.vacant_entry();
+        let key = Key::from_parts(entry.key() as u32, generation);
+        entry.insert((generation, make(key)));
+        key
+    }
+
+    /// Takes the entry out and frees its slot.
+    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+        self.get(key)?;
+        self.slots.try_remove(key.index as usize).map(|(_, value)| value)
+    }
+
+    /// The entry, unless it was removed.
+    pub fn get(&self, key: Key<T>) -> Option<&T> {
+        match self.slots.get(key.index as usize) {
+            Some((generation, value)) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The entry, unless it was removed.
+    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+        match self.slots.get_mut(key.index as usize) {
+            Some((generation, value)) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The key of whatever is at `index` now.
+    pub fn key_at(&self, index: u32) -> Option<Key<T>> {
+        self.slots.get(index as usize).map(|(generation, _)| Key::from_parts(index, *generation))
+    }
+
+    /// Entries in the order of their indices.
+    pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
+        self.slots
+            .iter()
+            .map(|(index, (generation, value))| (Key::from_parts(index as u32, *generation), value))
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+impl<T> Default for Arena<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Key<T> {
+    /// A key from its parts, as [`Key::index`] and [`Key::generation`] gave them.
+    pub const fn from_parts(index: u32, generation: u32) -> Self {
+        Self { index, generation, of: PhantomData }
+    }
+
+    /// The dense index: smaller than the largest number of entries there ever were.
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+
+    /// What tells this use of the slot from the others.
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+// By hand, since a derive would ask the same of `T`.
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Key<T> {}
+
+impl<T> PartialEq for Key<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.index, self.generation) == (other.index, other.generation)
+    }
+}
+
+impl<T> Eq for Key<T> {}
+
+impl<T> Hash for Key<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.index, self.generation).hash(state);
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_key_finds_nothing_in_a_reused_slot() {
+        let mut arena = Arena::new();
+        let old = arena.insert("doctor");
+        assert_eq!(arena.remove(old), Some("doctor"));
+        let new = arena.insert("patient");
+        assert_eq!(new.index(), old.index());
+        assert_eq!(arena.get(old), None);
+        assert_eq!(arena.remove(old), None);
+        assert_eq!(arena.get(new), Some(&"patient"));
+        assert_eq!(arena.key_at(new.index()), Some(new));
+    }
+}

@@ -1,0 +1,3 @@
+//! The `autamedica-signaling` program.
+
+fn main() {}

@@ -1,0 +1,86 @@
+//! Who and where: the ids of users and sessions.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::base::redacted::Redacted;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Redacted<Uuid>);
+
+        impl $name {
+            /// Wraps a UUID.
+            pub const fn new(uuid: Uuid) -> Self {
+                Self(Redacted::new(uuid))
+            }
+
+            /// Reads the text form of RFC 9562 4: 36 characters with hyphens, either letter case, nothing around it.
+            pub fn parse(text: &str) -> Option<Self> {
+                // `Uuid` itself also reads braces, `urn:uuid:` and 32 digits.
+                (text.len() == 36).then(|| Uuid::try_parse(text).ok())?.map(Self::new)
+            }
+
+            /// The 36 characters in lower case, as the server writes them.
+            pub fn to_text(self) -> [u8; 36] {
+                let mut text = [0; 36];
+                self.0.reveal().hyphenated().encode_lower(&mut text);
+                text
+            }
+
+            /// The UUID. Never to be passed to a log, a metric or an error text.
+            pub const fn reveal(&self) -> &Uuid {
+                self.0.reveal()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "[redacted]"))
+            }
+        }
+    };
+}
+
+id! {
+    /// A person: the `userId` of a token.
+    UserId
+}
+
+id! {
+    /// A medical session, and so a room: the `sessionId` of a token.
+    SessionId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_36_characters_of_rfc_9562_are_an_id() {
+        let lower = "6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d21";
+        let id = UserId::parse(lower).expect("lower case");
+        assert_eq!(UserId::parse(&lower.to_uppercase()), Some(id));
+        assert_eq!(&id.to_text(), lower.as_bytes());
+        for wrong in [
+            "",
+            "6f1f0c2e8a524c6e9d1e0b6f3a7c5d21",
+            "{6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d21}",
+            "urn:uuid:6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d21",
+            "6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d2g",
+            "6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d2",
+            "6f1f0c2e-8a524-c6e-9d1e-0b6f3a7c5d21",
+            " 6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d2",
+        ] {
+            assert_eq!(UserId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_id() {
+        assert_eq!(format!("{:?}", SessionId::new(Uuid::nil())), "SessionId[redacted]");
+    }
+}

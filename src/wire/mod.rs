@@ -1,0 +1,1 @@
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens.
