@@ -2,5 +2,8 @@
 
 pub mod admission;
 pub mod base;
+pub mod connection;
+pub mod engine;
 pub mod message;
+pub mod reactor;
 pub mod wire;
