@@ -40,7 +40,7 @@ pub trait Members<'de> {
 /// [`Malformed`]; `members` may have seen a part of the object by then.
 pub fn read<'de>(text: &'de str, members: &mut impl Members<'de>) -> Result<(), Malformed> {
     let mut json = serde_json::Deserializer::from_str(text);
-    // `deserialize_map` takes an object only, where a derived struct would take an array as well.
+    // A visitor of maps takes an object only, where a derived struct would take an array as well.
     json.deserialize_map(Object(members)).map_err(|_| Malformed)?;
     json.end().map_err(|_| Malformed)
 }
