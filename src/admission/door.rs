@@ -129,15 +129,21 @@ fn presented_token<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal
 
 impl Refusal {
     /// The status, code and text of the answer, and a field that goes with it.
-    const fn parts(self) -> (StatusCode, &'static str, &'static str, Option<(&'static str, &'static str)>) {
+    const fn parts(
+        self,
+    ) -> (StatusCode, &'static str, &'static str, Option<(&'static str, &'static str)>) {
         use StatusCode as Status;
         let invalid = Some(("WWW-Authenticate", "Bearer error=\"invalid_token\""));
         match self {
-            Self::Malformed => (Status::BadRequest, "BAD_REQUEST", "the request is malformed", None),
+            Self::Malformed => {
+                (Status::BadRequest, "BAD_REQUEST", "the request is malformed", None)
+            }
             Self::TokenInQuery => {
                 (Status::BadRequest, "BAD_REQUEST", "a token must not be part of the address", None)
             }
-            Self::NotFound => (Status::NotFound, "NOT_FOUND", "there is nothing at this path", None),
+            Self::NotFound => {
+                (Status::NotFound, "NOT_FOUND", "there is nothing at this path", None)
+            }
             Self::Method => (
                 Status::MethodNotAllowed,
                 "METHOD_NOT_ALLOWED",
@@ -163,9 +169,12 @@ impl Refusal {
                 "the request head is too large",
                 None,
             ),
-            Self::HeadTimeout => {
-                (Status::RequestTimeout, "REQUEST_TIMEOUT", "the request did not come in time", None)
-            }
+            Self::HeadTimeout => (
+                Status::RequestTimeout,
+                "REQUEST_TIMEOUT",
+                "the request did not come in time",
+                None,
+            ),
             Self::Full => (
                 Status::ServiceUnavailable,
                 "SERVER_FULL",

@@ -14,7 +14,9 @@ mod signaling;
 
 use crate::base::time::Now;
 use crate::engine::{Effects, PeerId};
-use crate::wire::frame::{self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, OpCode};
+use crate::wire::frame::{
+    self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, OpCode,
+};
 use crate::wire::http;
 
 use crate::admission::door::Refusal;
@@ -116,7 +118,13 @@ impl Connection {
     }
 
     /// Nothing more will come in, or go out, or the peer was given up: `left` for the application, once.
-    pub fn end<A: Application>(&mut self, me: PeerId, now: Now, app: &mut A, effects: &mut Effects) {
+    pub fn end<A: Application>(
+        &mut self,
+        me: PeerId,
+        now: Now,
+        app: &mut A,
+        effects: &mut Effects,
+    ) {
         if self.stage == Stage::Open {
             app.left(me, now, effects);
         }

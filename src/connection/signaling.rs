@@ -38,7 +38,12 @@ impl Signaling {
     pub const FRAGMENTS_MAX: u32 = 1_024;
 
     /// Puts door and rooms together. Messages have at most `message_bytes_max` bytes.
-    pub fn new(engine: Engine, door: Door, message_bytes_max: usize, pages: Box<dyn Pages>) -> Self {
+    pub fn new(
+        engine: Engine,
+        door: Door,
+        message_bytes_max: usize,
+        pages: Box<dyn Pages>,
+    ) -> Self {
         let fragments_max = Self::FRAGMENTS_MAX;
         let limits = Limits { message_bytes_max, fragments_max, binary: false };
         Self { engine, door, limits, pages }

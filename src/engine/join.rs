@@ -106,7 +106,8 @@ impl Engine {
         self.welcome(peer, place, now, effects);
         acknowledge(peer, id, effects);
         let others = self.rooms.peers(room).filter(|other| *other != peer);
-        effects.broadcast(others, |out| notice::peer_state(out, grant.session, &state, Some(false)));
+        effects
+            .broadcast(others, |out| notice::peer_state(out, grant.session, &state, Some(false)));
         Ok(())
     }
 

@@ -177,10 +177,11 @@ impl Engine {
     /// Panics where what the engine holds contradicts itself. For tests, simulations and fuzzers.
     pub fn check_invariants(&self) {
         self.rooms.check_invariants();
-        let inside = self.peers.iter().enumerate().filter_map(|(index, peer)| match peer.standing {
-            Standing::Inside(key) => Some((index as u32, peer.generation, key)),
-            _ => None,
-        });
+        let inside =
+            self.peers.iter().enumerate().filter_map(|(index, peer)| match peer.standing {
+                Standing::Inside(key) => Some((index as u32, peer.generation, key)),
+                _ => None,
+            });
         let mut count = 0;
         for (index, generation, key) in inside {
             let participant = self.rooms.participant(key).expect("who is inside has a place");
@@ -190,7 +191,11 @@ impl Engine {
         assert_eq!(count, self.rooms.participant_count(), "every place has its connection");
         for (index, peer) in self.peers.iter().enumerate() {
             let awaited = self.joins.queue_of(index as u32).is_some();
-            assert_eq!(awaited, matches!(peer.standing, Standing::Anonymous), "who must still join");
+            assert_eq!(
+                awaited,
+                matches!(peer.standing, Standing::Anonymous),
+                "who must still join"
+            );
         }
     }
 

@@ -59,7 +59,8 @@ impl Rooms {
     /// Whether there is a place for this user; decided before anything changes.
     pub(super) fn check_seat(&self, grant: &Grant, participants_max: usize) -> Result<(), Problem> {
         let Some(&room) = self.by_session.get(&grant.session) else { return Ok(()) };
-        let same_role = self.members(room).filter(|(_, other)| other.grant.role == grant.role).count();
+        let same_role =
+            self.members(room).filter(|(_, other)| other.grant.role == grant.role).count();
         match grant.role {
             Role::Doctor | Role::Patient if same_role > 0 => Err(Problem::RoleTaken),
             Role::Doctor | Role::Patient => Ok(()),
@@ -140,7 +141,11 @@ impl Rooms {
     }
 
     /// The place of a user in the room of a session.
-    pub(super) fn find_in_session(&self, session: SessionId, user: UserId) -> Option<Key<Participant>> {
+    pub(super) fn find_in_session(
+        &self,
+        session: SessionId,
+        user: UserId,
+    ) -> Option<Key<Participant>> {
         self.find(*self.by_session.get(&session)?, user)
     }
 
@@ -221,7 +226,10 @@ impl Rooms {
         key
     }
 
-    fn members(&self, room: Key<Room>) -> impl Iterator<Item = (Key<Participant>, &Participant)> + Clone {
+    fn members(
+        &self,
+        room: Key<Room>,
+    ) -> impl Iterator<Item = (Key<Participant>, &Participant)> + Clone {
         let step = |key: Option<Key<Participant>>| {
             let key = key?;
             self.participants.get(key).map(|member| (key, member))

@@ -63,7 +63,9 @@ impl Pool {
     pub(super) fn give_back(&mut self, block: Block) {
         let size = block.len();
         self.lent_bytes -= size;
-        if let Some(class) = class_of(size).filter(|_| self.free_bytes + size <= self.free_bytes_max) {
+        if let Some(class) =
+            class_of(size).filter(|_| self.free_bytes + size <= self.free_bytes_max)
+        {
             self.free_bytes += size;
             self.free[class].push(block);
         }

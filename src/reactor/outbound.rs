@@ -18,7 +18,12 @@ pub(super) struct Full;
 
 impl Outbound {
     /// Appends one message, all of it or nothing. An empty queue takes a message of any size, however small the limit.
-    pub(super) fn push(&mut self, parts: [&[u8]; 2], limit: usize, pool: &mut Pool) -> Result<(), Full> {
+    pub(super) fn push(
+        &mut self,
+        parts: [&[u8]; 2],
+        limit: usize,
+        pool: &mut Pool,
+    ) -> Result<(), Full> {
         let len = parts[0].len() + parts[1].len();
         if !self.is_empty() && self.unsent() + len > limit {
             return Err(Full);
@@ -137,7 +142,10 @@ mod tests {
             for n in 0..200_u8 {
                 let message = [n; 37];
                 expected.extend_from_slice(&message);
-                assert_eq!(outbound.push([&message[..5], &message[5..]], 1 << 16, &mut pool), Ok(()));
+                assert_eq!(
+                    outbound.push([&message[..5], &message[5..]], 1 << 16, &mut pool),
+                    Ok(())
+                );
                 pipe.room = room;
                 outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error");
             }
@@ -152,7 +160,11 @@ mod tests {
     fn a_full_queue_refuses_whole_messages_and_keeps_the_others() {
         let mut pool = Pool::new(1 << 20, 0);
         let mut outbound = Outbound::default();
-        assert_eq!(outbound.push([&[1; 500], &[]], 100, &mut pool), Ok(()), "the first always fits");
+        assert_eq!(
+            outbound.push([&[1; 500], &[]], 100, &mut pool),
+            Ok(()),
+            "the first always fits"
+        );
         assert_eq!(outbound.push([&[2; 1], &[]], 100, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
         assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));

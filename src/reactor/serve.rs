@@ -23,7 +23,13 @@ impl<A: Application> Reactor<A> {
     }
 
     /// One read and everything that can be made of it; `true`: there may be more to read.
-    fn serve_once(&mut self, key: Key<Peer>, shared: &mut [u8], budget: &mut usize, now: Now) -> bool {
+    fn serve_once(
+        &mut self,
+        key: Key<Peer>,
+        shared: &mut [u8],
+        budget: &mut usize,
+        now: Now,
+    ) -> bool {
         let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.read_closed) else {
             return false;
         };
@@ -89,7 +95,12 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Carries out what a call put out: first the bytes for the peer itself, then the effects in their order.
-    pub(super) fn apply(&mut self, from: Option<Key<Peer>>, received: Option<Message<'_>>, now: Now) {
+    pub(super) fn apply(
+        &mut self,
+        from: Option<Key<Peer>>,
+        received: Option<Message<'_>>,
+        now: Now,
+    ) {
         let mut output = std::mem::take(&mut self.output);
         if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
             self.push(key, [&output.reply, &[]], usize::MAX);
@@ -98,7 +109,8 @@ impl<A: Application> Reactor<A> {
         for effect in output.effects.iter() {
             match effect {
                 Effect::Send { to, payload } => {
-                    let binary = payload == Payload::Received && received.is_some_and(Message::is_binary);
+                    let binary =
+                        payload == Payload::Received && received.is_some_and(Message::is_binary);
                     let text = output.effects.text(payload, message);
                     self.send(peer_key_of(to), binary, text);
                 }
@@ -111,7 +123,8 @@ impl<A: Application> Reactor<A> {
     }
 
     fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) {
-        let header = self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
+        let header =
+            self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
         if let Some(header) = header {
             self.counters.sent += 1;
             self.push(key, [header.as_bytes(), payload], self.options.send_queue_bytes_max);
@@ -142,7 +155,13 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Keeps what could not be handled yet; `false`: there is no memory for it.
-    fn keep(&mut self, key: Key<Peer>, inbound: Option<Inbound>, shared: &[u8], at: &Cursor) -> bool {
+    fn keep(
+        &mut self,
+        key: Key<Peer>,
+        inbound: Option<Inbound>,
+        shared: &[u8],
+        at: &Cursor,
+    ) -> bool {
         let kept = match inbound {
             Some(inbound) => inbound.keep_on(at, &mut self.pool),
             None if at.kept() == 0 => None,

@@ -52,7 +52,8 @@ impl<A: Application> Reactor<A> {
     /// How long to wait for events.
     fn patience(&self) -> Option<time::Duration> {
         let now = self.clock.read().instant;
-        let accept_now = self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
+        let accept_now =
+            self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
         if accept_now || !self.lists.ready.is_empty() {
             return Some(time::Duration::ZERO);
         }
@@ -138,7 +139,8 @@ impl<A: Application> Reactor<A> {
             if !self.can_accept() {
                 return;
             }
-            let Some(listener) = self.listener.as_mut().filter(|listener| listener.is_ready(now.instant))
+            let Some(listener) =
+                self.listener.as_mut().filter(|listener| listener.is_ready(now.instant))
             else {
                 return;
             };

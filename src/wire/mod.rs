@@ -3,4 +3,6 @@
 pub mod frame;
 pub mod http;
 pub mod json;
+pub mod jwt;
+pub mod members;
 pub mod upgrade;
