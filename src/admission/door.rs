@@ -192,25 +192,13 @@ impl Refusal {
     /// Appends the HTTP answer: the status, and a small JSON body with `code` and `message`.
     pub fn write(self, out: &mut Vec<u8>, now: WallTime, head_only: bool) {
         let (status, code, text, field) = self.parts();
-        let mut fields = [("", ""); 2];
-        let mut count = 0;
-        for (name, value) in field {
-            fields[count] = (name, value);
-            count += 1;
-        }
-        if self == Self::NotAnUpgrade {
-            // RFC 9110 15.5.22: a 426 names the protocol.
-            fields[count] = ("Upgrade", "websocket");
-            count += 1;
-        }
+        // RFC 9110 15.5.22: a 426 names the protocol.
+        let upgrade = (self == Self::NotAnUpgrade).then_some(("Upgrade", "websocket"));
+        let fields: Vec<_> = field.into_iter().chain(upgrade).collect();
         let mut body = Vec::new();
         notice::refusal(&mut body, code, text);
-        let response = Response {
-            status,
-            content_type: "application/json",
-            fields: &fields[..count],
-            body: &body,
-        };
+        let response =
+            Response { status, content_type: "application/json", fields: &fields, body: &body };
         response.write(out, now, head_only);
     }
 }

@@ -44,8 +44,6 @@ pub struct Options {
     pub send_queue_bytes_max: usize,
     /// How many bytes of cut messages and of messages on their way out there may be, over all connections.
     pub blocks_bytes_max: usize,
-    /// Whether SIGTERM and SIGINT shut the reactor down.
-    pub signals: bool,
 }
 
 /// How long a peer may take to answer our close frame, or to read our last bytes.
@@ -135,10 +133,6 @@ impl<A: Application> Reactor<A> {
         let poll = Poll::new()?;
         let mut listener = Listener::bind(options.address)?;
         listener.register(poll.registry(), LISTENER)?;
-        let signals = match options.signals {
-            true => Some(watch_signals(&poll)?),
-            false => None,
-        };
         let shared = Shared {
             waker: Waker::new(poll.registry(), WAKER)?,
             stop: AtomicBool::new(false),
@@ -149,7 +143,7 @@ impl<A: Application> Reactor<A> {
             app,
             poll,
             events: Some(Events::with_capacity(1_024)),
-            signals,
+            signals: None,
             listener: Some(listener),
             clock: Clock::new(),
             peers: Arena::new(),
@@ -170,18 +164,20 @@ impl<A: Application> Reactor<A> {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
+    /// Lets SIGTERM and SIGINT shut the reactor down; a second one ends it at once.
+    pub fn watch_signals(&mut self) -> io::Result<()> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+        self.poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
     /// Serves until it is told to stop.
     pub fn run(mut self) -> io::Result<()> {
         while self.turn()? {}
         Ok(())
     }
-}
-
-fn watch_signals(poll: &Poll) -> io::Result<signal_hook_mio::v1_0::Signals> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
-    poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
-    Ok(signals)
 }
 
 fn peer_token(key: Key<Peer>) -> Token {
