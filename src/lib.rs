@@ -2,5 +2,6 @@
 
 pub mod admission;
 pub mod base;
+pub mod config;
 pub mod message;
 pub mod wire;
