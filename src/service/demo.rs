@@ -81,9 +81,9 @@ impl Demo {
         let expires_at = now.wall.plus(lifetime).to_iso8601();
         let answer = json!({
             "token": mint(&self.key, &ticket),
-            "userId": user.reveal(),
+            "userId": user.reveal().to_string(),
             "userType": role.as_str(),
-            "sessionId": session.reveal(),
+            "sessionId": session.reveal().to_string(),
             "expiresAt": String::from_utf8_lossy(&expires_at),
         });
         Some(answer.to_string())
@@ -98,7 +98,9 @@ impl Pages for Demo {
         let token;
         let (status, content_type, body) = if request.path == "/development/token" {
             // A page from elsewhere has no business here (Fetch Metadata; absent outside browsers).
-            let foreign = request.field("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+            let foreign = request
+                .field("sec-fetch-site")
+                .is_some_and(|site| site != "same-origin" && site != "none");
             match self.token(request, now).filter(|_| !foreign) {
                 Some(text) => {
                     token = text;

@@ -55,7 +55,8 @@ pub fn install(level: LevelFilter, format: Format, wall_time: fn() -> WallTime) 
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("autamedica_signaling") && metadata.level() <= log::max_level()
+        metadata.target().starts_with("autamedica_signaling")
+            && metadata.level() <= log::max_level()
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -63,7 +64,9 @@ impl Log for Logger {
             return;
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 && !self.put(Level::Warn, &format!("{dropped} lines of this log were dropped")) {
+        if dropped > 0
+            && !self.put(Level::Warn, &format!("{dropped} lines of this log were dropped"))
+        {
             self.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
         if !self.put(record.level(), &record.args().to_string()) {
@@ -103,7 +106,9 @@ fn write_line(format: Format, time: WallTime, level: Level, message: &str) -> Ve
             line.extend_from_slice(&time.to_iso8601());
             line.extend_from_slice(format!(" {level:<5} ").as_bytes());
             // A line is a line, whatever a message holds.
-            line.extend(message.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+            line.extend(
+                message.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
+            );
         }
     }
     line.push(b'\n');
