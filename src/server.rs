@@ -10,6 +10,7 @@ use crate::admission::tokens::{TokenRules, Tokens};
 use crate::config::{Config, Environment, Problems};
 use crate::connection::{NoPages, Pages, Signaling};
 use crate::engine::{self, Engine};
+use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Reactor, clock};
 use crate::service::demo::Demo;
 use crate::wire::jwt::{Key, ShortSecret};
@@ -99,7 +100,7 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
             key()?,
             config.jwt_issuer.clone(),
             config.jwt_audience.clone(),
-            clock::random_uuid,
+            || (UserId::new(clock::random_uuid()), SessionId::new(clock::random_uuid())),
         )),
     };
     Ok(Signaling::new(engine, door, config.message_bytes_max, pages))

@@ -195,9 +195,9 @@ impl Rooms {
         assert_eq!(self.by_session.len(), self.rooms.len());
         let mut places = 0;
         for (session, &key) in &self.by_session {
-            let room = self.rooms.get(key).expect("a session's room exists");
-            assert_eq!(room.session, *session);
-            assert!(room.first.is_some(), "no room without participants");
+            let room = self.rooms.get(key);
+            assert_eq!(room.map(|room| room.session), Some(*session), "a session's room exists");
+            assert!(room.is_some_and(|room| room.first.is_some()), "no room without participants");
             for role in [Role::Doctor, Role::Patient] {
                 let seated = self.members(key).filter(|(_, member)| member.grant.role == role);
                 assert!(seated.count() <= 1, "one doctor, one patient");
