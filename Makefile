@@ -20,7 +20,7 @@ run: ## Builds and starts the server in development mode; prints where to open i
 	NODE_ENV=development $(CARGO) run $(LOCKED) -- $(ARGS)
 
 dev: ## The same, and again on every change of the sources.
-	CARGO="$(CARGO)" bash scripts/dev.sh $(ARGS)
+	CARGO="$(CARGO)" bash .ci/dev.sh $(ARGS)
 
 build: ## Builds the release binary.
 	$(CARGO) build --release $(LOCKED)
@@ -30,7 +30,7 @@ start: build ## Starts the release binary in production mode, with the settings 
 
 test: ## Runs all tests, those in a browser too, and sets up what they need.
 	$(CARGO) test $(LOCKED) --all-features
-	CARGO="$(CARGO)" bash scripts/browser-tests.sh
+	CARGO="$(CARGO)" bash .ci/browser-tests.sh
 
 lint: ## Checks the format and lints.
 	$(CARGO) fmt --check
@@ -43,4 +43,4 @@ bench: ## Runs the benches.
 	$(CARGO) bench $(LOCKED)
 
 fuzz: ## Fuzzes every target for TIME seconds each.
-	CARGO="$(CARGO)" bash scripts/fuzz.sh $(TIME)
+	CARGO="$(CARGO)" bash .ci/fuzz.sh $(TIME)
