@@ -19,7 +19,7 @@ const DOCTOR: &str = "6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d21";
 const PATIENT: &str = "1b1a3f5e-2f0d-4c55-b8a9-7d6c0a1e9f42";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let key = Key::new(b"a secret of at least 32 bytes ...").map_err(|error| error.to_string())?;
+    let key = Key::new(b"a secret of at least 32 bytes ...")?;
     let mut engine = Engine::new(Options {
         tokens: Tokens::new(TokenRules {
             keys: vec![key.clone()],
