@@ -110,7 +110,7 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         emergency_access: config.emergency_access,
     });
     let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
-    let pages: Box<dyn Pages> = match config.environment {
+    let pages: Box<dyn Pages + Send> = match config.environment {
         Environment::Production => Box::new(NoPages),
         Environment::Development => Box::new(Demo::new(
             key()?,
