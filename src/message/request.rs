@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::description::{check_candidate, check_description};
@@ -174,9 +173,10 @@ impl<'a> Envelope<'a> {
                 Ok(envelope)
             }
             // What is wrong with the fields only counts once the whole is known to be JSON.
-            Err(error) if error.classify() != Category::Data => Err(Problem::BadJson),
             Err(_) if serde_json::from_str::<&RawValue>(text).is_err() => Err(Problem::BadJson),
             Err(_) if !object => Err(Flaw::NotAnObject.into()),
+            // The name of a field is half of a surrogate pair, which is within the grammar of JSON.
+            Err(_) if json::check_bounds(text).is_err() => Err(Flaw::Bounds.into()),
             Err(_) => Err(Flaw::Repeated.into()),
         }
     }
@@ -272,7 +272,7 @@ fn lenient_id(text: &str, problem: Problem) -> Option<MessageId<'_>> {
         #[serde(borrow, default, deserialize_with = "present")]
         id: Field<'a>,
     }
-    if problem != Problem::BadMessage(Flaw::Repeated) {
+    if !matches!(problem, Problem::BadMessage(Flaw::Repeated | Flaw::Bounds)) {
         return None;
     }
     serde_json::from_str::<OnlyId>(text).ok()?.id.and_then(MessageId::read)
