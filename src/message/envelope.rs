@@ -1,7 +1,6 @@
 //! From the text of a message to what it says.
 
 use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::description::{check_candidate, check_description};
@@ -94,9 +93,10 @@ impl<'a> Envelope<'a> {
                 Ok(envelope)
             }
             // What is wrong with the fields only counts once the whole is known to be JSON.
-            Err(error) if error.classify() != Category::Data => Err(Problem::BadJson),
             Err(_) if serde_json::from_str::<&RawValue>(text).is_err() => Err(Problem::BadJson),
             Err(_) if !object => Err(Flaw::NotAnObject.into()),
+            // The name of a field is half of a surrogate pair, which is within the grammar of JSON.
+            Err(_) if json::check_bounds(text).is_err() => Err(Flaw::Bounds.into()),
             Err(_) => Err(Flaw::Repeated.into()),
         }
     }
