@@ -3,7 +3,7 @@
 # CHROMIUM names one that stands elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/packages.sh
+. .ci/packages.sh
 
 if [ ! -e tests/browser ]; then
     echo "There are no browser tests yet."

@@ -3,7 +3,7 @@
 # Inputs worth keeping go to fuzz/grown, inputs that fail to fuzz/artifacts. The rest of the arguments name targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/packages.sh
+. .ci/packages.sh
 
 seconds_each=${1:-60}
 shift || true
