@@ -10,7 +10,7 @@ use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::wire::frame::unmask;
 use autamedica_signaling_fuzz::choices::Choices;
 use autamedica_signaling_fuzz::hall::{Hall, Place};
-use autamedica_signaling_fuzz::people::{MARKS, Person, Way};
+use autamedica_signaling_fuzz::people::{MARKS, NOON, Person, SESSIONS, USERS, Way, token};
 use libfuzzer_sys::fuzz_target;
 
 /// The ids of our messages: none that a fuzzer would come upon.
@@ -21,9 +21,9 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const STEPS_MAX: usize = 300;
 
 fuzz_target!(|input: &[u8]| {
-    // Who writes a mark into a message of its own has not heard it from anybody.
-    let has_mark = |mark: &&str| input.windows(mark.len()).any(|part| part == mark.as_bytes());
-    if MARKS.iter().any(has_mark) {
+    // Who writes a mark or an id into a message of its own has not heard it from anybody.
+    let has = |mark: &str| input.windows(mark.len()).any(|part| part == mark.as_bytes());
+    if MARKS.into_iter().chain(SESSIONS).chain([USERS]).any(has) {
         return;
     }
     let mut play = Play { hall: Hall::new(), places: [None; 8], next_id: FIRST_ID };
@@ -50,19 +50,40 @@ impl Play {
             // To connect, in a full house or one with room, and to become a WebSocket in three ways.
             b'c' => self.connect(choices.byte(), false),
             b'C' => self.connect(choices.byte(), true),
-            b'u' => self.upgrade(choices.byte(), choices.byte(), Way::Field),
-            b'p' => self.upgrade(choices.byte(), choices.byte(), Way::Protocol),
-            b'n' => self.upgrade(choices.byte(), b'A', Way::None),
+            b'u' => self.upgrade(choices, Way::Field),
+            b'p' => self.upgrade(choices, Way::Protocol),
+            b'n' => self.upgrade(choices, Way::None),
+            // To join: with the token of the upgrade, with one in the message, with an old one, to resume.
+            b'j' => self.join(choices, Token::None, None),
+            b't' => self.join(choices, Token::Fresh, None),
+            b'T' => self.join(choices, Token::Old, None),
+            b'J' => {
+                let off = choices.byte().wrapping_sub(b'0') as i8;
+                self.join(choices, Token::None, Some(isize::from(off)));
+            }
             // To say what honest clients say.
-            b'j' => self.join(choices, false),
-            b't' => self.join(choices, true),
-            b'l' => {
-                let (place, person) = (choices.byte(), Person::of(choices.byte()));
-                self.say(place, &person.leave());
+            b'l' => self.speak(choices, |person| person.says("leave-room")),
+            b'e' => self.speak(choices, |person| person.says("end-session")),
+            b'v' => {
+                let choice = choices.byte();
+                self.speak(choices, |person| person.reports(choice));
             }
             b'o' => self.relay(choices, "offer"),
             b'a' => self.relay(choices, "answer"),
             b'i' => self.relay(choices, "ice-candidate"),
+            b'b' => self.relay(choices, "media-control"),
+            b'R' => {
+                let now = self.hall.wall();
+                self.speak(choices, |person| {
+                    format!(r#""type":"refresh-token","authToken":"{}""#, token(person, now))
+                });
+            }
+            letter => self.anything(letter, choices),
+        }
+    }
+
+    fn anything(&mut self, letter: u8, choices: &mut Choices<'_>) {
+        match letter {
             // To answer pings and close frames.
             b'q' => {
                 if let Some(place) = self.place(choices.byte()) {
@@ -108,38 +129,57 @@ impl Play {
         self.places[slot] = self.hall.connect(full);
     }
 
-    fn upgrade(&mut self, number: u8, letter: u8, way: Way) {
+    fn upgrade(&mut self, choices: &mut Choices<'_>, way: Way) {
+        let (number, person) = (choices.byte(), Person::of(choices.byte()));
         if self.place(number).is_none() {
             self.connect(number, false);
         }
         let Some(place) = self.place(number) else { return };
-        let person = Person::of(letter);
+        let token = token(&person, self.hall.wall());
         if way != Way::None {
             self.hall.show(place, person, true);
         }
-        self.hall.send(place, person.upgrade(way).as_bytes());
+        self.hall.send(place, Person::upgrade(way, &token).as_bytes());
     }
 
-    fn join(&mut self, choices: &mut Choices<'_>, with_token: bool) {
+    fn join(&mut self, choices: &mut Choices<'_>, shown: Token, off: Option<isize>) {
         let (number, person) = (choices.byte(), Person::of(choices.byte()));
-        if let Some(place) = self.place(number).filter(|_| with_token) {
+        let Some(place) = self.place(number) else { return };
+        let token = match shown {
+            Token::None => None,
+            Token::Fresh => Some(token(&person, self.hall.wall())),
+            Token::Old => Some(token(&person, NOON)),
+        };
+        if token.is_some() {
             self.hall.show(place, person, false);
         }
-        self.say(number, &person.join(with_token));
+        let received = self.hall.claim(place, person, off);
+        self.say(number, &person.join(token.as_deref(), received));
     }
 
     fn relay(&mut self, choices: &mut Choices<'_>, kind: &str) {
         let number = choices.byte();
         let (from, to) = (Person::of(choices.byte()), Person::of(choices.byte()));
-        self.hall.expect_relay(self.next_id);
-        self.say(number, &from.relay(kind, &to));
+        let text = self.with_id(&from.relay(kind, &to));
+        self.hall.expect_relay(self.next_id, to.user(), text.clone());
+        self.send(number, &frame(0x81, text.as_bytes()));
     }
 
-    /// A message, its members given, with an id.
+    fn speak(&mut self, choices: &mut Choices<'_>, members: impl FnOnce(&Person) -> String) {
+        let (number, person) = (choices.byte(), Person::of(choices.byte()));
+        self.say(number, &members(&person));
+    }
+
+    /// Sends a message of these members.
     fn say(&mut self, number: u8, members: &str) {
-        let text = format!("{{{members},\"id\":{}}}", self.next_id);
-        self.next_id += 1;
+        let text = self.with_id(members);
         self.send(number, &frame(0x81, text.as_bytes()));
+    }
+
+    /// The message of these members and a new id.
+    fn with_id(&mut self, members: &str) -> String {
+        self.next_id += 1;
+        format!("{{{members},\"id\":{}}}", self.next_id)
     }
 
     fn send(&mut self, number: u8, bytes: &[u8]) {
@@ -151,6 +191,14 @@ impl Play {
     fn place(&self, number: u8) -> Option<Place> {
         self.places[usize::from(number & 7)]
     }
+}
+
+/// What token comes with `join-room`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Token {
+    None,
+    Fresh,
+    Old,
 }
 
 /// A frame as a client sends it.

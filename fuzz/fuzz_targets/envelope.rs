@@ -5,7 +5,9 @@
 #![no_main]
 
 use autamedica_signaling::message::problem::Problem;
-use autamedica_signaling::message::request::{self, RelayKind, Request};
+use autamedica_signaling::message::request::{
+    self, MediaChange, Reason, RelayKind, Request, Speaker,
+};
 use autamedica_signaling_fuzz::json::{self, Json};
 use libfuzzer_sys::fuzz_target;
 
@@ -25,7 +27,10 @@ fuzz_target!(|input: &[u8]| {
         Some(json) => assert_eq!(said, contract::read(json)),
     }
     let repeated = parsed.id.map(|id| json::read(id.as_json()).expect("an id is JSON"));
-    assert_eq!(repeated.as_ref(), json.as_ref().and_then(contract::id));
+    let id = json.as_ref().and_then(contract::id);
+    // Behind a name that is no text nothing can be found.
+    let is_lost = json.as_ref().is_some_and(contract::has_unreadable_name) && repeated.is_none();
+    assert!(is_lost || repeated.as_ref() == id, "{repeated:?}, not {id:?}");
 });
 
 /// What serde takes for JSON is JSON for the slow reader; the other way round there are three reasons to refuse.
@@ -44,35 +49,74 @@ fn another_reader_agrees(text: &str, json: Option<&Json>) {
 }
 
 fn said(request: &Request<'_>) -> Said {
-    let owned = |text: [u8; 36]| String::from_utf8(text.to_vec()).expect("ASCII");
-    let (kind, speaker) = match request {
-        Request::Join(join) => ("join-room", Some(join.speaker)),
-        Request::Leave(speaker) => ("leave-room", Some(*speaker)),
+    let mut said = Said::default();
+    match request {
+        Request::Join(join) => {
+            said.begin("join-room", Some(join.speaker));
+            said.note("userType", Some(join.role.as_str()));
+            said.note("authToken", join.token.as_deref());
+            said.note("roomType", join.room_type.map(|kind| kind.as_str()));
+            said.note("reason", join.reason.and_then(decoded).as_deref());
+            said.media(&join.media);
+            said.note("received", join.received.map(|count| count.to_string()).as_deref());
+        }
+        Request::Leave(speaker) => said.begin("leave-room", Some(*speaker)),
         Request::Relay(relay) => {
             let kind = match relay.kind {
                 RelayKind::Offer => "offer",
                 RelayKind::Answer => "answer",
                 RelayKind::IceCandidate => "ice-candidate",
+                RelayKind::MediaControl => "media-control",
             };
-            (kind, Some(relay.speaker))
+            said.begin(kind, Some(relay.speaker));
+            said.note("to", str::from_utf8(&relay.to.to_text()).ok());
         }
-        Request::Ping => ("ping", None),
-    };
-    let mut said = Said {
-        kind: kind.to_owned(),
-        session: speaker.map(|speaker| owned(speaker.session.to_text())),
-        user: speaker.map(|speaker| owned(speaker.user.to_text())),
-        ..Said::default()
-    };
-    match request {
-        Request::Join(join) => {
-            said.role = Some(join.role.as_str().to_owned());
-            said.token = join.token.as_deref().map(str::to_owned);
-            said.room_type = join.room_type.map(|kind| kind.as_str().to_owned());
-            said.media = Some((join.media.audio, join.media.video));
+        Request::MediaState(speaker, media) => {
+            said.begin("media-state", Some(*speaker));
+            said.media(media);
         }
-        Request::Relay(relay) => said.to = Some(owned(relay.to.to_text())),
-        Request::Leave(_) | Request::Ping => {}
+        Request::ConnectionState(speaker, state) => {
+            said.begin("connection-state", Some(*speaker));
+            said.note("state", Some(state.as_str()));
+        }
+        Request::ConnectionStats(speaker, stats) => {
+            said.begin("connection-stats", Some(*speaker));
+            said.note("bitrate", Some(stats.bitrate));
+            said.note("latency", Some(stats.latency));
+            said.note("packetLoss", Some(stats.packet_loss));
+            said.note("quality", Some(stats.quality));
+        }
+        Request::EndSession(speaker, reason) => {
+            said.begin("end-session", Some(*speaker));
+            said.note("reason", reason.and_then(decoded).as_deref());
+        }
+        Request::RefreshToken(token) => {
+            said.begin("refresh-token", None);
+            said.note("authToken", Some(token));
+        }
+        Request::Ping => said.begin("ping", None),
     }
     said
+}
+
+fn decoded(reason: Reason<'_>) -> Option<String> {
+    json::read(reason.as_json())?.text()
+}
+
+impl Said {
+    fn begin(&mut self, kind: &str, speaker: Option<Speaker>) {
+        self.note("type", Some(kind));
+        if let Some(speaker) = speaker {
+            self.note("sessionId", str::from_utf8(&speaker.session.to_text()).ok());
+            self.note("userId", str::from_utf8(&speaker.user.to_text()).ok());
+        }
+    }
+
+    fn media(&mut self, media: &MediaChange) {
+        for (name, flag) in
+            [("audio", media.audio), ("video", media.video), ("screen", media.screen)]
+        {
+            self.note(name, flag.map(|flag| if flag { "true" } else { "false" }));
+        }
+    }
 }

@@ -49,7 +49,8 @@ fuzz_target!(|input: &[u8]| {
 
 /// The head with a field of `pad` bytes behind its first line, and with its token.
 fn padded(head: &[u8], pad: usize) -> Vec<u8> {
-    let mut bytes = replaced(head, b"$TOKEN", people::token(&Person::DOCTOR).as_bytes());
+    let mut bytes =
+        replaced(head, b"$TOKEN", people::token(&Person::DOCTOR, people::NOON).as_bytes());
     if let Some(line) = bytes.windows(2).position(|pair| pair == b"\r\n").filter(|_| pad > 0) {
         let field = format!("X-Pad: {}\r\n", "a".repeat(pad));
         bytes.splice(line + 2..line + 2, field.into_bytes());
@@ -144,8 +145,9 @@ fn admitted(request: &Request<'_>, lines: &Lines<'_>, head: &[u8], options: u8) 
         (0, _) => assert!(!origin_required),
         (_, origin) => assert_eq!(origin, Some(ORIGIN)),
     }
-    let presented = lines.shows(&people::token(&Person::DOCTOR));
-    assert_eq!(entry.grant.is_some(), presented, "a grant without a token, or a token unseen");
+    let good = lines.shows(&people::token(&Person::DOCTOR, people::NOON));
+    assert_eq!(entry.grant.is_some(), good, "a grant without a token, or a token unseen");
+    assert_eq!(good, lines.offers_token(), "let in with a token that is not good");
     let mut reply = Vec::new();
     entry.upgrade.write_accept(&mut reply, entry.protocol);
     let response = read_response(&reply).expect("a response").0;
@@ -193,7 +195,8 @@ fn answered(refusal: Refusal, head_only: bool) {
     let (response, body) = read_response(&reply).expect("a response");
     assert_eq!(response.code, refusal.status() as u16);
     assert!((400..=503).contains(&response.code));
-    let length: usize = response.field("content-length").expect("a length").parse().expect("digits");
+    let length: usize =
+        response.field("content-length").expect("a length").parse().expect("digits");
     assert_eq!(body.len(), if head_only { 0 } else { length });
     if !head_only {
         let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");

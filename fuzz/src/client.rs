@@ -1,13 +1,13 @@
 //! Whoever sits at the other end: takes what the server sends to one connection and objects to what must not be there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Read, Write};
 
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
 
 use crate::json::{self, Json};
-use crate::people::{self, MARKS, Person};
+use crate::people::{self, MARKS, Person, SESSIONS};
 
 /// The head of a response.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub struct Client {
 pub struct Inside {
     /// Which session.
     pub session: usize,
-    /// The `userId` of everybody in the room.
-    pub users: BTreeSet<String>,
+    /// The `userId` of everybody in the room, and whether they are away.
+    pub users: BTreeMap<String, bool>,
 }
 
 #[derive(Debug)]
@@ -76,10 +76,17 @@ enum Stage {
 /// Something that came, as far as others are concerned.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
+    /// It is in a room now, and has missed nothing or is to begin anew.
+    Joined {
+        /// `resumed`.
+        resumed: bool,
+    },
     /// A message was accepted.
     Ack(u64),
     /// A message that someone else sent.
     Relayed(String),
+    /// The session is over.
+    Ended,
     /// The server closes.
     Close(u16),
 }
@@ -169,50 +176,65 @@ impl Client {
         let message = json::read(text).expect("the server writes JSON");
         let kind = message.member("type").and_then(Json::text).expect("a type");
         let id = message.member("id").and_then(Json::integer);
+        let mut heard = None;
         match kind.as_str() {
-            "ack" => {
+            "ack" | "error" => {
                 assert!(id.is_none_or(|id| self.answered.insert(id)), "answered twice");
-                return id.map(Heard::Ack);
+                heard = id.filter(|_| kind == "ack").map(Heard::Ack);
             }
-            "error" => assert!(id.is_none_or(|id| self.answered.insert(id)), "answered twice"),
             "pong" => {}
-            "room-joined" => self.joined(&message),
-            relayed @ ("offer" | "answer" | "ice-candidate") => {
-                self.check_marks(text);
+            "token-expiring" => assert!(self.shown.is_some(), "whose token?"),
+            "room-joined" => heard = Some(self.joined(&message)),
+            "offer" | "answer" | "ice-candidate" | "media-control" => {
                 let inside = self.inside.as_ref().expect("nothing is relayed to outsiders");
-                let session = message.member("sessionId").and_then(Json::text).expect("a session");
-                let session = people::session_of(&session.to_lowercase());
-                assert_eq!(session, Some(inside.session), "{relayed} of another session");
-                return Some(Heard::Relayed(text.to_owned()));
+                let session = message.member("sessionId").and_then(Json::text);
+                let session = session.and_then(|id| session_of(&id.to_lowercase()));
+                assert_eq!(session, Some(inside.session), "{kind} of another session");
+                heard = Some(Heard::Relayed(text.to_owned()));
             }
-            _ => self.noticed(&kind, &message),
+            _ => heard = self.noticed(&kind, &message),
         }
         self.check_marks(text);
-        None
+        heard
     }
 
-    fn joined(&mut self, message: &Json) {
+    fn joined(&mut self, message: &Json) -> Heard {
         let person = self.shown.expect("whoever is in a room has shown a token");
-        check_ids(message, person.session);
         assert!(self.inside.is_none(), "already inside");
+        let session = message.member("sessionId").and_then(Json::text);
+        let session = session.and_then(|id| session_of(&id)).expect("a session");
+        check_ids(message, session);
         let participants = message.member("participants").expect("participants").elements();
-        let users: Vec<_> = participants.iter().map(user_of).collect();
-        let set: BTreeSet<_> = users.iter().cloned().collect();
-        assert_eq!(set.len(), users.len(), "someone is there twice");
-        assert!(set.contains(&person.user()), "oneself is there too");
-        self.inside = Some(Inside { session: person.session, users: set });
+        let users: BTreeMap<_, _> =
+            participants.iter().map(|one| (user_of(one), is_away(one))).collect();
+        assert_eq!(users.len(), participants.len(), "someone is there twice");
+        assert_eq!(users.get(&person.user()), Some(&false), "oneself is there too");
+        self.inside = Some(Inside { session, users });
+        Heard::Joined { resumed: message.member("resumed") == Some(&Json::Boolean(true)) }
     }
 
-    fn noticed(&mut self, kind: &str, message: &Json) {
+    fn noticed(&mut self, kind: &str, message: &Json) -> Option<Heard> {
         let inside = self.inside.as_mut().expect("notices are for those inside");
         check_ids(message, inside.session);
         match kind {
-            "peer-joined" => assert!(inside.users.insert(user_of(message)), "came twice"),
-            "peer-left" => assert!(inside.users.remove(&user_of(message)), "left before it came"),
-            "peer-state" => assert!(inside.users.contains(&user_of(message)), "of a stranger"),
-            "room-status" => {}
+            "peer-joined" => {
+                assert_eq!(inside.users.insert(user_of(message), false), None, "came twice");
+            }
+            "peer-left" => {
+                assert!(inside.users.remove(&user_of(message)).is_some(), "left before it came");
+            }
+            "peer-state" => {
+                let away = inside.users.get_mut(&user_of(message)).expect("no stranger");
+                *away = is_away(message);
+            }
+            "peer-stats" => assert!(inside.users.contains_key(&user_of(message)), "of a stranger"),
+            "room-status" => {
+                let status = message.member("status").and_then(Json::text);
+                return (status.as_deref() == Some("ended")).then_some(Heard::Ended);
+            }
             _ => panic!("what is {kind}?"),
         }
+        None
     }
 
     /// What was sent in the other session is not here.
@@ -234,16 +256,21 @@ fn user_of(json: &Json) -> String {
     json.member("userId").and_then(Json::text).expect("a userId")
 }
 
+fn is_away(json: &Json) -> bool {
+    json.member("connectionState").and_then(Json::text).expect("a state") == "reconnecting"
+}
+
+fn session_of(id: &str) -> Option<usize> {
+    SESSIONS.iter().position(|session| *session == id)
+}
+
 /// Every id in what the server writes is of this session.
 fn check_ids(json: &Json, session: usize) {
     for (name, value) in json.members() {
         match (name.to_text().expect("no surrogates").as_str(), value.text()) {
-            ("sessionId", id) => assert_eq!(id.and_then(|id| people::session_of(&id)), Some(session)),
-            ("userId", id) => {
-                assert_eq!(id.and_then(|id| people::session_of_user(&id)), Some(session));
-            }
-            ("doctorId" | "patientId", Some(id)) => {
-                assert_eq!(people::session_of_user(&id), Some(session));
+            ("sessionId", Some(id)) => assert_eq!(session_of(&id), Some(session)),
+            ("userId" | "doctorId" | "patientId", Some(id)) => {
+                assert!(people::may_be_in(&id, session), "a user of another session");
             }
             _ => check_ids(value, session),
         }

@@ -1,13 +1,13 @@
 //! A reactor without sockets: real connections, the real application, invented time, and a client at each other end that
 //! hears every byte at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use autamedica_signaling::admission::Origins;
 use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
-use autamedica_signaling::base::time::{Duration, Instant, Now};
+use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{
     Application, Connection, Message, NoPages, Output, Progress, Signaling,
 };
@@ -16,8 +16,8 @@ use autamedica_signaling::message::problem::close;
 use autamedica_signaling::wire::frame::{CloseCode, Cursor};
 
 use crate::client::{Client, Heard};
+use crate::history::Histories;
 use crate::inbound::Inbound;
-use crate::json;
 use crate::people::{self, Person};
 
 /// A message has at most so many bytes: enough for every honest one, little enough to be passed.
@@ -34,10 +34,11 @@ pub struct Hall {
     deadlines: Deadlines<3>,
     now: Now,
     output: Output,
-    /// Messages that have reached somebody, by their ids.
-    delivered: BTreeSet<u64>,
-    /// Messages that must reach somebody before they are acknowledged.
-    relays: BTreeSet<u64>,
+    /// What was relayed, to whom.
+    histories: Histories,
+    /// When everybody was told that a session is over, by the latest that the wall clock ever showed.
+    ended: [Option<WallTime>; 2],
+    latest: WallTime,
     is_stopped: bool,
 }
 
@@ -53,16 +54,19 @@ pub struct Visitor {
     step: usize,
     /// A token came with the upgrade, and no other counts.
     is_granted: bool,
+    /// How many messages it says that it has received, in the `join-room` on its way.
+    claim: Option<usize>,
 }
 
 impl Hall {
     /// An empty house.
     pub fn new() -> Self {
         let engine = Engine::new(engine::Options {
-            tokens: people::tokens(),
-            join_timeout: Duration::from_secs(10),
-            heartbeat: HEARTBEAT,
             participants_max: 5,
+            retained_bytes_max: 1_500,
+            retained_bytes_total_max: 6 * 1_024,
+            emergency_access: true,
+            ..engine::Options::new(people::tokens())
         });
         let door = Door { origins: Origins::Any, origin_required: false };
         Self {
@@ -71,8 +75,9 @@ impl Hall {
             deadlines: Deadlines::new([HEAD_TIMEOUT, HEARTBEAT, CLOSE_TIMEOUT]),
             now: Now { instant: Instant::default(), wall: people::NOON },
             output: Output::default(),
-            delivered: BTreeSet::new(),
-            relays: BTreeSet::new(),
+            histories: Histories::default(),
+            ended: [None; 2],
+            latest: people::NOON,
             is_stopped: false,
         }
     }
@@ -88,6 +93,7 @@ impl Hall {
             client: Client::new(),
             step: 0,
             is_granted: false,
+            claim: None,
         });
         self.settle(key);
         Some(key)
@@ -110,9 +116,24 @@ impl Hall {
         }
     }
 
-    /// A message of this id is to be relayed.
-    pub fn expect_relay(&mut self, id: u64) {
-        self.relays.insert(id);
+    /// The client is about to join, having received what it has, or `off` by some.
+    pub fn claim(&mut self, key: Place, person: Person, off: Option<isize>) -> Option<usize> {
+        let position = self.histories.position(person.session, &person.user());
+        let claim = off.map(|off| position.saturating_add_signed(off));
+        if let Some(visitor) = self.visitors.get_mut(key) {
+            visitor.claim = claim;
+        }
+        claim
+    }
+
+    /// A message is to be relayed to a user.
+    pub fn expect_relay(&mut self, id: u64, to: String, text: String) {
+        self.histories.expect(id, to, text);
+    }
+
+    /// What the wall clock shows.
+    pub const fn wall(&self) -> WallTime {
+        self.now.wall
     }
 
     /// Bytes arrive.
@@ -156,18 +177,14 @@ impl Hall {
     /// Time passes: in one leap, as for a machine that slept, or from one deadline to the next.
     pub fn wait(&mut self, duration: Duration, in_one_leap: bool) {
         let end = self.now.instant + duration;
-        loop {
-            let next = [self.deadlines.next(), self.app.next_deadline()].into_iter().flatten().min();
-            let next = next.filter(|next| *next < end && !in_one_leap).unwrap_or(end);
+        while self.now.instant < end {
+            let next = [self.deadlines.next(), self.app.next_deadline(self.now)];
+            let next = next.into_iter().flatten().min().filter(|_| !in_one_leap);
+            let next = next.map_or(end, |next| next.max(self.now.instant).min(end));
             let passed = next.since(self.now.instant);
-            self.now = Now {
-                instant: self.now.instant + passed,
-                wall: self.now.wall.plus(passed),
-            };
+            self.now = Now { instant: next, wall: self.now.wall.plus(passed) };
+            self.latest = self.latest.max(self.now.wall);
             self.pass_deadlines();
-            if next == end {
-                return;
-            }
         }
     }
 
@@ -192,33 +209,42 @@ impl Hall {
         }
     }
 
-    /// Everybody goes, and nothing stays.
+    /// Everybody goes, and after a while nothing stays.
     pub fn empty(&mut self) {
         let keys: Vec<_> = self.visitors.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.lose(key));
         self.check();
         assert!(self.visitors.is_empty());
-        assert_eq!(self.app.engine().room_count(), 0, "a room without anybody");
-        assert_eq!(self.app.next_deadline(), None, "a deadline for nobody");
+        self.wait(Duration::from_secs(600), false);
+        self.check();
+        let engine = self.app.engine();
+        assert_eq!(engine.room_count(), 0, "a room without anybody");
+        assert_eq!(engine.retained_chunks(), 0, "kept for nobody");
+        assert_eq!(engine.next_deadline(self.now), None, "a deadline for nobody");
     }
 
     /// What must hold whenever nothing is being done.
     pub fn check(&self) {
         self.app.engine().check_invariants();
-        let mut truth = [BTreeSet::new(), BTreeSet::new()];
+        let mut present = [BTreeSet::new(), BTreeSet::new()];
         for (_, visitor) in self.visitors.iter() {
             assert_eq!(visitor.client.is_open(), visitor.connection.is_open(), "who is open");
-            if let (Some(inside), Some(person)) = (&visitor.client.inside, &visitor.client.shown) {
-                assert!(truth[inside.session].insert(person.user()), "in a room twice");
+            if let Some((session, user)) = visitor.seat() {
+                self.histories.check_is_whole(session, &user);
+                assert!(present[session].insert(user), "in a room twice");
             }
         }
-        for (_, visitor) in self.visitors.iter() {
-            if let Some(inside) = &visitor.client.inside {
-                assert_eq!(inside.users, truth[inside.session], "who is in the room");
+        let mut known: [Option<&BTreeMap<_, _>>; 2] = [None; 2];
+        for inside in self.visitors.iter().filter_map(|(_, one)| one.client.inside.as_ref()) {
+            let others = known[inside.session].get_or_insert(&inside.users);
+            assert_eq!(*others, &inside.users, "all know the same");
+            for (user, is_away) in &inside.users {
+                assert_eq!(*is_away, !present[inside.session].contains(user), "who is away");
             }
+            assert!(present[inside.session].iter().all(|user| inside.users.contains_key(user)));
         }
-        let rooms = truth.iter().filter(|users| !users.is_empty()).count();
-        assert_eq!(self.app.engine().room_count(), rooms);
+        let rooms = present.iter().filter(|users| !users.is_empty()).count();
+        assert!((rooms..=2).contains(&self.app.engine().room_count()));
     }
 
     fn process(&mut self, key: Place, bytes: &mut [u8], at: &mut Cursor) {
@@ -247,6 +273,7 @@ impl Hall {
                     let sender = from.filter(|_| payload == Payload::Received);
                     self.deliver_text(peer_key(to), text, sender);
                 }
+                Effect::Ping { peer } => self.ping(peer_key(peer)),
                 Effect::Close { peer, code } => self.close(peer_key(peer), code),
             }
         }
@@ -273,27 +300,63 @@ impl Hall {
         self.settle(key);
     }
 
+    fn ping(&mut self, key: Place) {
+        let mark = self.app.ping_mark(peer_id(key));
+        let ping = self.visitors.get_mut(key).and_then(|visitor| visitor.connection.ping(mark));
+        if let Some(ping) = ping {
+            self.deliver(key, &ping, None);
+        }
+    }
+
     /// The client hears it. `sender`: who has sent this message, where it is passed on.
     fn deliver(&mut self, to: Place, bytes: &[u8], sender: Option<Place>) {
-        let session_of = |visitor: &Visitor| visitor.client.inside.as_ref().map(|i| i.session);
-        let sender = sender.and_then(|key| self.visitors.get(key)).and_then(session_of);
+        let sender = sender.and_then(|key| self.visitors.get(key)?.seat());
         let Some(visitor) = self.visitors.get_mut(to) else { return };
+        // Who closes is told so first.
+        let before = visitor.seat();
         for heard in visitor.client.receive(bytes) {
-            match heard {
-                Heard::Relayed(text) => {
-                    assert!(sender.is_some(), "passed on for someone who is in no room");
-                    assert_eq!(sender, session_of(visitor), "passed on to another session");
+            let seat = self.visitors.get(to).and_then(Visitor::seat).or(before.clone());
+            match (heard, seat) {
+                (Heard::Relayed(text), Some((session, user))) => {
                     assert!(bytes.ends_with(text.as_bytes()), "not byte for byte");
-                    let id = json::read(&text).and_then(|json| json.member("id")?.integer());
-                    self.delivered.extend(id);
+                    if let Some((from, _)) = &sender {
+                        assert_eq!(*from, session, "passed on to another session");
+                    }
+                    self.histories.heard(session, &user, text, sender.is_some());
                 }
-                Heard::Ack(id) => {
-                    let kept = !self.relays.contains(&id) || self.delivered.contains(&id);
-                    assert!(kept, "acknowledged, but it reached nobody");
+                (Heard::Ack(id), Some((session, _))) => {
+                    if let Some((addressee, text)) = self.histories.accepted(id) {
+                        let is_present = self.is_present(session, &addressee);
+                        assert!(!is_present, "acknowledged, but it reached nobody");
+                        self.histories.kept(session, &addressee, text);
+                    }
                 }
-                Heard::Close(code) => assert!(matches!(code, 1000..=1012 | 4000..=4999)),
+                (Heard::Joined { resumed }, Some((session, user))) => {
+                    self.joined(to, session, &user, resumed);
+                }
+                (Heard::Ended, Some((session, _))) => self.ended[session] = Some(self.latest),
+                (Heard::Close(code), _) => assert!(matches!(code, 1000..=1012 | 4000..=4999)),
+                (Heard::Ack(_), None) => {}
+                (heard, None) => panic!("{heard:?} outside of a room"),
             }
         }
+    }
+
+    fn joined(&mut self, key: Place, session: usize, user: &str, resumed: bool) {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        let is_over = self.ended[session].is_some_and(|at| self.latest < at.plus(DAY));
+        assert!(!is_over, "in a session that has ended");
+        let is_held = self.visitors.iter().any(|(other, visitor)| {
+            let inside = visitor.client.inside.as_ref().filter(|_| other != key);
+            inside.is_some_and(|i| i.session == session && i.users.contains_key(user))
+        });
+        let claim = self.visitors.get_mut(key).and_then(|visitor| visitor.claim.take());
+        self.histories.joined(session, user, claim, resumed, is_held);
+    }
+
+    fn is_present(&self, session: usize, user: &str) -> bool {
+        let seat = Some((session, user.to_owned()));
+        self.visitors.iter().any(|(_, visitor)| visitor.seat() == seat)
     }
 
     fn pass_deadlines(&mut self) {
@@ -307,6 +370,8 @@ impl Hall {
         }
         self.app.advance(self.now, &mut self.output.effects);
         self.apply(None, None);
+        let next = self.app.next_deadline(self.now);
+        assert!(next.is_none_or(|next| next > self.now.instant), "due, but not done");
     }
 
     /// After anything that may have changed what the connection waits for.
@@ -321,6 +386,14 @@ impl Hall {
         if self.deadlines.queue_of(key.index()) != Some(wait) {
             self.deadlines.arm(key.index(), wait, self.now.instant);
         }
+    }
+}
+
+impl Visitor {
+    /// Where it is, and as whom.
+    fn seat(&self) -> Option<(usize, String)> {
+        let inside = self.client.inside.as_ref()?;
+        self.client.shown.map(|person| (inside.session, person.user()))
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod choices;
 pub mod client;
 pub mod hall;
+pub mod history;
 pub mod inbound;
 pub mod json;
 pub mod people;

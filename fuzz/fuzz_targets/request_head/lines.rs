@@ -64,15 +64,31 @@ impl<'a> Lines<'a> {
         bearer || self.lists_exactly("sec-websocket-protocol", &format!("bearer.{token}"))
     }
 
+    /// Whether anything is presented as a token, good or not.
+    pub fn offers_token(&self) -> bool {
+        let starts = |value: &[u8], name: &str| {
+            value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let field = self.values("authorization").any(|value| {
+            starts(value, "bearer") && matches!(value.get(6), None | Some(b' ' | b'\t'))
+        });
+        let offered = |list: &'a [u8]| list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        let mut protocols = self.values("sec-websocket-protocol").flat_map(offered);
+        field || protocols.any(|name| name.starts_with(b"bearer."))
+    }
+
     /// The rule against which the head is, on top of the grammar.
     pub fn why_not(&self) -> Option<&'static str> {
         let count = |name| self.values(name).count();
-        let once = ["host", "origin", "authorization", "sec-websocket-key", "sec-websocket-version"];
+        let once =
+            ["host", "origin", "authorization", "sec-websocket-key", "sec-websocket-version"];
         // RFC 9112 3.2: `/path` or `http://host/path`.
-        let http = self.target.get(..7).is_some_and(|s| s.eq_ignore_ascii_case("http://"));
-        let path = match self.target.get(7..).filter(|_| http) {
-            Some(rest) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
-            None => self.target,
+        let is_target = match self.target.split_once("://") {
+            Some((scheme, rest)) if !self.target.starts_with('/') => {
+                let known = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+                known && !rest.is_empty() && !rest.starts_with(['/', '?'])
+            }
+            _ => self.target.starts_with('/'),
         };
         let rules = [
             (once.iter().any(|name| count(name) > 1), "a field twice"),
@@ -80,7 +96,7 @@ impl<'a> Lines<'a> {
             (count("transfer-encoding") > 0, "a body"),
             (count("content-length") > 1, "two lengths"),
             (self.values("content-length").any(|length| length != b"0"), "a body"),
-            (!path.starts_with('/') || path.contains('#'), "not the target of a GET"),
+            (!is_target || self.target.contains('#'), "not the target of a GET"),
         ];
         rules.iter().find(|(broken, _)| *broken).map(|(_, why)| *why)
     }
