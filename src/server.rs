@@ -94,7 +94,7 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         participants_max: config.room_participants_max,
     });
     let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
-    let pages: Box<dyn Pages> = match config.environment {
+    let pages: Box<dyn Pages + Send> = match config.environment {
         Environment::Production => Box::new(NoPages),
         Environment::Development => Box::new(Demo::new(
             key()?,

@@ -30,7 +30,7 @@ pub struct Signaling {
     engine: Engine,
     door: Door,
     limits: Limits,
-    pages: Box<dyn Pages>,
+    pages: Box<dyn Pages + Send>,
 }
 
 impl Signaling {
@@ -42,7 +42,7 @@ impl Signaling {
         engine: Engine,
         door: Door,
         message_bytes_max: usize,
-        pages: Box<dyn Pages>,
+        pages: Box<dyn Pages + Send>,
     ) -> Self {
         let fragments_max = Self::FRAGMENTS_MAX;
         let limits = Limits { message_bytes_max, fragments_max, binary: false };
