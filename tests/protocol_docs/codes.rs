@@ -25,7 +25,8 @@ macro_rules! all {
 fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
-        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, RoleTaken, RoomFull, Replaced, ServerShutdown,
+        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, RoleTaken, RoomFull, SessionEnded, Replaced,
+        ServerShutdown,
     ]
     .to_vec()
 }

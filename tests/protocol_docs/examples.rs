@@ -188,7 +188,8 @@ fn tell(message: &Value) -> Vec<Value> {
 
 /// The claims that a message needs: in emergency access, those of a token for another session.
 fn claims(user: &str, message: &Value) -> Value {
-    let is_emergency = message["type"] == "join-room" && message.get("reason").is_some();
+    let is_emergency = message["reason"].as_str().is_some_and(|text| !text.is_empty())
+        && message["type"] == "join-room";
     let session = if is_emergency { "$other-session" } else { "$session" };
     json!({ "userId": user, "sessionId": session, "permissions": ["room:*", "room:emergency"] })
 }
