@@ -16,7 +16,7 @@ pub(super) fn check_description(raw: &RawValue, kind: RelayKind) -> Option<()> {
         #[serde(borrow, default, deserialize_with = "present")]
         sdp: Field<'a>,
     }
-    let init: Init = read_object(raw)?;
+    let init: Init = json::object(raw)?;
     let sdp = init.sdp.is_some_and(json::is_string);
     let fits = match (json::string(init.kind)?.as_ref(), kind) {
         ("offer", RelayKind::Offer) | ("answer" | "pranswer", RelayKind::Answer) => sdp,
@@ -44,7 +44,7 @@ pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
     if is_null(raw) {
         return Some(());
     }
-    let init: Init = read_object(raw)?;
+    let init: Init = json::object(raw)?;
     let string_or_null =
         |field: Field| field.is_none_or(|raw| json::is_string(raw) || is_null(raw));
     let index =
@@ -54,11 +54,6 @@ pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
         && index(init.sdp_m_line_index)
         && string_or_null(init.username_fragment);
     fits.then_some(())
-}
-
-/// serde would also read a struct from an array, by position.
-fn read_object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?
 }
 
 fn is_null(raw: &RawValue) -> bool {

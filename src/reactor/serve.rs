@@ -114,6 +114,7 @@ impl<A: Application> Reactor<A> {
                     let text = output.effects.text(payload, message);
                     self.send(peer_key_of(to), binary, text);
                 }
+                Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -128,6 +129,14 @@ impl<A: Application> Reactor<A> {
         if let Some(header) = header {
             self.counters.sent += 1;
             self.push(key, [header.as_bytes(), payload], self.options.send_queue_bytes_max);
+        }
+    }
+
+    fn ping(&mut self, key: Key<Peer>) {
+        let mark = self.app.ping_mark(peer_id(key));
+        let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
+        if let Some(ping) = ping {
+            self.push(key, [&ping, &[]], usize::MAX);
         }
     }
 

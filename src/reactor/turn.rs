@@ -51,7 +51,8 @@ impl<A: Application> Reactor<A> {
 
     /// How long to wait for events.
     fn patience(&self) -> Option<time::Duration> {
-        let now = self.clock.read().instant;
+        let clock = self.clock.read();
+        let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
         if accept_now || !self.lists.ready.is_empty() {
@@ -59,7 +60,7 @@ impl<A: Application> Reactor<A> {
         }
         let next = [
             self.deadlines.next(),
-            self.app.next_deadline(),
+            self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at()),
             self.stopping,
         ];

@@ -1,7 +1,7 @@
 //! Each field of each message: there, missing, of a wrong type, repeated, spelled with escapes.
 
 use autamedica_signaling::message::problem::Flaw;
-use autamedica_signaling::message::request::{Media, Parsed, RelayKind, Request, parse};
+use autamedica_signaling::message::request::{MediaChange, Parsed, RelayKind, Request, parse};
 use autamedica_signaling::message::{Role, RoomType, SessionId, UserId};
 
 use super::write::*;
@@ -196,14 +196,14 @@ fn a_join_says_who_where_and_with_what() {
     assert_eq!(join.role, Role::Doctor);
     assert_eq!(join.token.as_deref(), Some("a.b.c"));
     assert_eq!(join.room_type, Some(RoomType::FollowUp));
-    assert_eq!(join.media, Media { audio: false, video: true, screen: false });
+    assert_eq!(join.media, MediaChange { audio: Some(false), ..MediaChange::default() });
 
     let plain = message("join-room").with("userType", "\"observer\"").text();
     let Parsed { request: Ok(Request::Join(join)), .. } = parse(&plain) else {
         panic!("a join-room: {plain}");
     };
     assert_eq!((join.role, join.token, join.room_type), (Role::Observer, None, None));
-    assert_eq!(join.media, Media { audio: true, video: true, screen: false });
+    assert_eq!(join.media, MediaChange::default());
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn doctor() -> Participant {
         connection_state: "connected",
         media: Media { audio: true, video: false, screen: true },
         joined_at: NOON,
+        emergency: false,
     }
 }
 
@@ -110,7 +111,8 @@ fn what_others_do_is_told_with_their_names() {
         told
     };
     let patient = user(PATIENT);
-    let told = written(|out| notice::peer_joined(out, session(), patient, Role::Patient));
+    let newcomer = Participant { user: patient, role: Role::Patient, ..doctor() };
+    let told = written(|out| notice::peer_joined(out, session(), &newcomer));
     assert_eq!(told, about("peer-joined", json!({"userType": "patient"})));
 
     for (reason, name) in [(LeaveReason::Left, "left"), (LeaveReason::Disconnected, "disconnected")]
@@ -135,7 +137,7 @@ fn what_others_do_is_told_with_their_names() {
 #[test]
 fn room_status_pong_and_ack() {
     for (status, name) in [(RoomStatus::Waiting, "waiting"), (RoomStatus::Active, "active")] {
-        let told = written(|out| notice::room_status(out, session(), status));
+        let told = written(|out| notice::room_status(out, session(), status, None));
         let expected = json!({"type": "room-status", "sessionId": bare(SESSION), "status": name});
         assert_eq!(told, expected);
     }
