@@ -70,6 +70,24 @@ pub struct Options {
     pub emergency_access: bool,
 }
 
+impl Options {
+    /// The ordinary limits of a server.
+    pub const fn new(tokens: Tokens) -> Self {
+        Self {
+            tokens,
+            join_timeout: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(25),
+            reconnect_grace: Duration::from_secs(60),
+            room_max_age: Duration::from_secs(14_400),
+            room_empty_timeout: Duration::from_secs(300),
+            participants_max: 8,
+            retained_bytes_max: 64 * 1024,
+            retained_bytes_total_max: 16 * 1024 * 1024,
+            emergency_access: false,
+        }
+    }
+}
+
 /// All rooms of one reactor.
 #[derive(Debug)]
 pub struct Engine {

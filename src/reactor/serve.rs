@@ -136,6 +136,7 @@ impl<A: Application> Reactor<A> {
         let mark = self.app.ping_mark(peer_id(key));
         let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
         if let Some(ping) = ping {
+            self.counters.pings += 1;
             self.push(key, [&ping, &[]], usize::MAX);
         }
     }

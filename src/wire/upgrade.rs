@@ -31,7 +31,9 @@ impl<'a> Upgrade<'a> {
         let mut connection = request.list("connection");
         let asked = upgrade.any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
             && connection.any(|option| option.eq_ignore_ascii_case("upgrade"));
-        if !asked || request.field("sec-websocket-version") != Some(VERSION) {
+        // RFC 9110 7.8: in HTTP/1.0 there is nothing to upgrade, whatever the fields say.
+        if !asked || request.version == 0 || request.field("sec-websocket-version") != Some(VERSION)
+        {
             return Err(Fault::NotAnUpgrade);
         }
         let key = request.field("sec-websocket-key").ok_or(Fault::Malformed)?;
