@@ -19,3 +19,10 @@ pub struct Grant {
     /// The token's `exp`, without leeway.
     pub expires_at: WallTime,
 }
+
+impl Grant {
+    /// Whether another token names the same user, role and session.
+    pub fn is_same_bearer(&self, other: &Self) -> bool {
+        (self.user, self.role, self.session) == (other.user, other.role, other.session)
+    }
+}

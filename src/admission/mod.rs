@@ -1,5 +1,12 @@
 //! Floor 3: who may come in. From a request head or a token to a grant.
 
+pub mod claims;
+pub mod door;
 pub mod grant;
+pub mod mint;
+pub mod origin;
+pub mod tokens;
 
 pub use grant::Grant;
+pub use origin::Origins;
+pub use tokens::{TokenFault, TokenRules, Tokens};

@@ -1,6 +1,10 @@
 //! Floor 2: what is said. Requests of clients, notices of the server, and problems as the client hears of them.
 
+mod description;
 pub mod ids;
+pub mod notice;
+pub mod problem;
+pub mod request;
 pub mod roles;
 
 pub use ids::{SessionId, UserId};

@@ -1,0 +1,213 @@
+//! The upgrade request: may this browser, this app, this token come in?
+
+use super::Grant;
+use super::origin::Origins;
+use super::tokens::{TokenFault, Tokens};
+use crate::base::time::WallTime;
+use crate::message::notice;
+use crate::wire::http::{self, Request, Response, StatusCode};
+use crate::wire::upgrade::{self, Upgrade};
+
+/// The subprotocol that is selected where the client offers it.
+pub const SUBPROTOCOL: &str = "autamedica.v1";
+
+/// What a browser offers beside [`SUBPROTOCOL`] to present its token; never selected, so never echoed.
+pub const BEARER_PREFIX: &str = "bearer.";
+
+/// Names under which a token would stand in the query, and so in somebody's access log.
+const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "authToken"];
+
+/// Decides on upgrade requests.
+#[derive(Debug)]
+pub struct Door {
+    /// From where browsers may come.
+    pub origins: Origins,
+    /// Whether a request must say where it comes from.
+    pub origin_required: bool,
+}
+
+/// A request that may become a WebSocket.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The handshake to complete.
+    pub upgrade: Upgrade<'a>,
+    /// The subprotocol to select.
+    pub protocol: Option<&'static str>,
+    /// What the token grants, where one was presented.
+    pub grant: Option<Grant>,
+}
+
+/// A request that is answered with an error and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a request that can be understood.
+    Malformed,
+    /// A token in the query string.
+    TokenInQuery,
+    /// No such path.
+    NotFound,
+    /// Another method than `GET`.
+    Method,
+    /// Not an upgrade to WebSocket version 13.
+    NotAnUpgrade,
+    /// An origin that is not on the list.
+    Origin,
+    /// A token that is not valid.
+    TokenInvalid,
+    /// A token that has ended.
+    TokenExpired,
+    /// Too large a head.
+    HeadTooLarge,
+    /// The head did not come in time.
+    HeadTimeout,
+    /// As many connections as there may be.
+    Full,
+}
+
+impl Door {
+    /// Judges an upgrade request. `full`: there is no room for another connection.
+    pub fn admit<'a>(
+        &self,
+        request: &Request<'a>,
+        tokens: &Tokens,
+        full: bool,
+        now: WallTime,
+    ) -> Result<Entry<'a>, Refusal> {
+        if request.method != "GET" {
+            return Err(Refusal::Method);
+        }
+        let upgrade = Upgrade::read(request).map_err(|fault| match fault {
+            upgrade::Fault::NotAnUpgrade => Refusal::NotAnUpgrade,
+            upgrade::Fault::Malformed => Refusal::Malformed,
+        })?;
+        if !self.origins.allows(origin(request)?, self.origin_required) {
+            return Err(Refusal::Origin);
+        }
+        if full {
+            return Err(Refusal::Full);
+        }
+        let grant = presented_token(request)?.map(|token| tokens.check(token, now)).transpose();
+        let grant = grant.map_err(|fault| match fault {
+            TokenFault::Invalid => Refusal::TokenInvalid,
+            TokenFault::Expired => Refusal::TokenExpired,
+        })?;
+        let offered = request.list("sec-websocket-protocol").any(|name| name == SUBPROTOCOL);
+        Ok(Entry { upgrade, protocol: offered.then_some(SUBPROTOCOL), grant })
+    }
+}
+
+/// Refuses a token in the query of any request, before anything else is made of it.
+pub fn check_query(request: &Request<'_>) -> Result<(), Refusal> {
+    let present = TOKEN_PARAMETERS.iter().any(|name| request.has_query_parameter(name));
+    if present { Err(Refusal::TokenInQuery) } else { Ok(()) }
+}
+
+fn origin<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
+    match (request.has_field("origin"), request.field("origin")) {
+        (false, _) => Ok(None),
+        (true, Some(origin)) => Ok(Some(origin)),
+        (true, None) => Err(Refusal::Origin), // not ASCII, so on no list
+    }
+}
+
+/// The token of the `Authorization` field or of the offered subprotocols. Two of them are one too many: which one counts
+/// would be a matter of taste.
+fn presented_token<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
+    let bearer = request.field("authorization").and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        // Another scheme is a proxy's business, not ours.
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+    });
+    let mut offered =
+        request.list("sec-websocket-protocol").filter_map(|name| name.strip_prefix(BEARER_PREFIX));
+    match (bearer, offered.next(), offered.next()) {
+        (None, offered, None) => Ok(offered),
+        (Some(bearer), None, None) => Ok(Some(bearer)),
+        _ => Err(Refusal::Malformed),
+    }
+}
+
+impl Refusal {
+    /// The status, code and text of the answer, and a field that goes with it.
+    const fn parts(
+        self,
+    ) -> (StatusCode, &'static str, &'static str, Option<(&'static str, &'static str)>) {
+        use StatusCode as Status;
+        let invalid = Some(("WWW-Authenticate", "Bearer error=\"invalid_token\""));
+        match self {
+            Self::Malformed => {
+                (Status::BadRequest, "BAD_REQUEST", "the request is malformed", None)
+            }
+            Self::TokenInQuery => {
+                (Status::BadRequest, "BAD_REQUEST", "a token must not be part of the address", None)
+            }
+            Self::NotFound => {
+                (Status::NotFound, "NOT_FOUND", "there is nothing at this path", None)
+            }
+            Self::Method => (
+                Status::MethodNotAllowed,
+                "METHOD_NOT_ALLOWED",
+                "this path is served to GET",
+                Some(("Allow", "GET, HEAD")),
+            ),
+            Self::NotAnUpgrade => (
+                Status::UpgradeRequired,
+                "UPGRADE_REQUIRED",
+                "this path speaks WebSocket, version 13",
+                Some(("Sec-WebSocket-Version", upgrade::VERSION)),
+            ),
+            Self::Origin => (Status::Forbidden, "FORBIDDEN", "this origin is not allowed", None),
+            Self::TokenInvalid => {
+                (Status::Unauthorized, "TOKEN_INVALID", "the token is not valid", invalid)
+            }
+            Self::TokenExpired => {
+                (Status::Unauthorized, "TOKEN_EXPIRED", "the token has expired", invalid)
+            }
+            Self::HeadTooLarge => (
+                Status::RequestHeaderFieldsTooLarge,
+                "HEAD_TOO_LARGE",
+                "the request head is too large",
+                None,
+            ),
+            Self::HeadTimeout => (
+                Status::RequestTimeout,
+                "REQUEST_TIMEOUT",
+                "the request did not come in time",
+                None,
+            ),
+            Self::Full => (
+                Status::ServiceUnavailable,
+                "SERVER_FULL",
+                "there are as many connections as this server takes",
+                Some(("Retry-After", "5")),
+            ),
+        }
+    }
+
+    /// The status of the answer.
+    pub const fn status(self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// Appends the HTTP answer: the status, and a small JSON body with `code` and `message`.
+    pub fn write(self, out: &mut Vec<u8>, now: WallTime, head_only: bool) {
+        let (status, code, text, field) = self.parts();
+        // RFC 9110 15.5.22: a 426 names the protocol.
+        let upgrade = (self == Self::NotAnUpgrade).then_some(("Upgrade", "websocket"));
+        let fields: Vec<_> = field.into_iter().chain(upgrade).collect();
+        let mut body = Vec::new();
+        notice::refusal(&mut body, code, text);
+        let response =
+            Response { status, content_type: "application/json", fields: &fields, body: &body };
+        response.write(out, now, head_only);
+    }
+}
+
+impl From<http::Fault> for Refusal {
+    fn from(fault: http::Fault) -> Self {
+        match fault {
+            http::Fault::Malformed => Self::Malformed,
+            http::Fault::TooLarge => Self::HeadTooLarge,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+
+use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, UserId};
+
+/// The longest life of a token that the `token` command mints: 30 days.
+pub const TOKEN_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Command {
+    /// Run the server.
+    Serve {
+        /// The file with settings.
+        env_file: Option<PathBuf>,
+    },
+    /// Check and print the configuration.
+    Check {
+        /// The file with settings.
+        env_file: Option<PathBuf>,
+    },
+    /// Mint a token.
+    Token(TokenArgs),
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// What a token shall say; what is `None` is made up.
+#[derive(Debug)]
+pub struct TokenArgs {
+    /// The file with settings.
+    pub env_file: Option<PathBuf>,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The session that the person may enter.
+    pub session: Option<SessionId>,
+    /// The part that the person may play.
+    pub role: Role,
+    /// The names of what the person may do there.
+    pub permissions: Vec<String>,
+    /// The kind of room, where the token shall say it.
+    pub room_type: Option<RoomType>,
+    /// How long the token is good, in seconds.
+    pub expires_secs: u64,
+}
+
+/// What is wrong with the command line, in one sentence.
+#[derive(Debug)]
+pub struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads the arguments, without the program's own name.
+///
+/// # Errors
+/// What is not understood. Values of arguments are not repeated: somebody may have put a secret there.
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
+    let mut args: Vec<OsString> = args.collect();
+    let is = |arg: &OsString, names: [&str; 2]| names.iter().any(|name| arg == name);
+    if args.iter().any(|arg| is(arg, ["--help", "-h"])) {
+        return Ok(Command::Help);
+    }
+    if args.first().is_some_and(|arg| is(arg, ["--version", "-V"])) {
+        args[0] = "version".into();
+    }
+    let named = args.first().is_some_and(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
+    let name = if named { args.remove(0) } else { "serve".into() };
+    match name.to_str() {
+        Some("serve") => {
+            Ok(Command::Serve { env_file: Options::read(args, &["--env-file"])?.env_file() })
+        }
+        Some("check") => {
+            Ok(Command::Check { env_file: Options::read(args, &["--env-file"])?.env_file() })
+        }
+        Some("token") => token(args).map(Command::Token),
+        Some("version") => Options::read(args, &[]).map(|_| Command::Version),
+        Some("help") => Ok(Command::Help),
+        _ => Err(Usage("The command must be serve, check, token, version or help.".to_owned())),
+    }
+}
+
+fn token(args: Vec<OsString>) -> Result<TokenArgs, Usage> {
+    const NAMES: [&str; 7] = [
+        "--env-file",
+        "--user",
+        "--session",
+        "--role",
+        "--permissions",
+        "--room-type",
+        "--expires",
+    ];
+    let mut options = Options::read(args, &NAMES)?;
+    let expires =
+        |text: &str| text.parse().ok().filter(|secs| (1..=TOKEN_SECONDS_MAX).contains(secs));
+    Ok(TokenArgs {
+        env_file: options.env_file(),
+        user: options.take("--user", UserId::parse, "a UUID of 36 characters")?,
+        session: options.take("--session", SessionId::parse, "a UUID of 36 characters")?,
+        role: options
+            .take("--role", Role::parse, "doctor, patient or observer")?
+            .unwrap_or(Role::Doctor),
+        permissions: options
+            .take("--permissions", permissions, "names such as room:join,room:signal or room:*")?
+            .unwrap_or_else(|| vec!["room:*".to_owned()]),
+        room_type: options.take(
+            "--room-type",
+            RoomType::parse,
+            "consultation, emergency or follow-up",
+        )?,
+        expires_secs: options
+            .take("--expires", expires, "a number of seconds from 1 to 2592000")?
+            .unwrap_or(3600),
+    })
+}
+
+fn permissions(text: &str) -> Option<Vec<String>> {
+    let known =
+        |name: &str| (Permissions::parse(name) != Permissions::NONE).then(|| name.to_owned());
+    text.split(',').map(|name| known(name.trim())).collect()
+}
+
+/// Options with a value each, `--name value` or `--name=value`.
+struct Options {
+    given: Vec<(&'static str, OsString)>,
+}
+
+impl Options {
+    fn read(args: Vec<OsString>, names: &[&'static str]) -> Result<Self, Usage> {
+        let mut given: Vec<(&'static str, OsString)> = Vec::new();
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (name, value) = split(&arg);
+            let Some(known) = names.iter().find(|known| name == **known) else {
+                return Err(not_known(name));
+            };
+            if given.iter().any(|(earlier, _)| earlier == known) {
+                return Err(Usage(format!("{known} is given twice.")));
+            }
+            let value = value.or_else(|| args.next()).filter(|value| !looks_like_an_option(value));
+            given.push((*known, value.ok_or_else(|| Usage(format!("{known} needs a value.")))?));
+        }
+        Ok(Self { given })
+    }
+
+    fn env_file(&mut self) -> Option<PathBuf> {
+        self.take_raw("--env-file").map(PathBuf::from)
+    }
+
+    /// The value of an option, read by `parse`.
+    fn take<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        accepted: &str,
+    ) -> Result<Option<T>, Usage> {
+        let Some(value) = self.take_raw(name) else { return Ok(None) };
+        let value = value.to_str().and_then(parse);
+        value.map(Some).ok_or_else(|| Usage(format!("{name} must be {accepted}.")))
+    }
+
+    fn take_raw(&mut self, name: &str) -> Option<OsString> {
+        let index = self.given.iter().position(|(given, _)| *given == name)?;
+        Some(self.given.swap_remove(index).1)
+    }
+}
+
+/// The name of an option, and its value where it is joined by `=`.
+fn split(arg: &OsStr) -> (&OsStr, Option<OsString>) {
+    match arg.to_str().and_then(|text| text.split_once('=')) {
+        Some((name, value)) => (OsStr::new(name), Some(value.into())),
+        None => (arg, None),
+    }
+}
+
+fn looks_like_an_option(value: &OsStr) -> bool {
+    value.is_empty() || value.as_encoded_bytes().starts_with(b"--")
+}
+
+/// Repeats the name only where it is one: what stands there may be a token or a secret that went astray.
+fn not_known(name: &OsStr) -> Usage {
+    let word = |text: &&str| {
+        text.len() <= 24
+            && text.starts_with('-')
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
+    Usage(match name.to_str().filter(word) {
+        Some(name) => format!("{name} is not an option of this command."),
+        None => "There is an argument that this command does not take.".to_owned(),
+    })
+}

@@ -1,0 +1,59 @@
+//! The command `help`.
+
+use std::fmt;
+
+use autamedica_signaling::config::SETTINGS;
+
+/// Its `Display` is the whole text.
+pub struct Help;
+
+const COMMANDS: &str = "\
+The signaling server of medical video calls: a doctor and a patient find each other through it.
+
+Usage: autamedica-signaling [COMMAND] [OPTIONS]
+
+Commands:
+  serve     run the server (what happens without a command)
+  check     check the configuration and print it, secrets as ****
+  token     print a token for first steps and scripts, signed with JWT_SECRET
+  version   print the version
+  help      print this
+
+Options of serve, check and token:
+  --env-file FILE       read settings from a file of NAME=value lines; the environment wins over it
+
+Options of token:
+  --user UUID           the person; made up where absent
+  --session UUID        the session, and so the room; made up where absent
+  --role ROLE           doctor (where absent), patient or observer
+  --permissions LIST    room:join, room:signal, room:media, room:end, room:* for these four (where absent),
+                        room:emergency; separated by commas
+  --room-type TYPE      consultation, emergency or follow-up; not said in the token where absent
+  --expires SECONDS     how long it is good: 1 to 2592000, 3600 where absent
+
+Exit status: 0 done, 64 the command line is wrong, 74 the output cannot be written, 78 the configuration is wrong.
+
+Settings are environment variables; an empty one counts as not set. Durations are in seconds.
+";
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(COMMANDS)?;
+        for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
+            let file = if setting.is_secret() {
+                format!(", or {}_FILE with the path of a file", setting.name)
+            } else {
+                String::new()
+            };
+            writeln!(f, "\n  {}{file}", setting.name)?;
+            writeln!(f, "      {}", setting.meaning)?;
+            writeln!(f, "      default: {}", setting.default)?;
+            writeln!(f, "      accepted: {}", setting.accepted())?;
+        }
+        writeln!(f, "\nKnown and not served yet, so refused when set:")?;
+        SETTINGS
+            .iter()
+            .filter(|setting| !setting.is_served())
+            .try_for_each(|setting| writeln!(f, "  {} ({})", setting.name, setting.meaning))
+    }
+}

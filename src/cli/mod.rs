@@ -1,0 +1,80 @@
+//! Roof: the commands of the program, what they print, and how they exit.
+
+mod args;
+mod help;
+mod process;
+mod serve;
+mod token;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use autamedica_signaling::config::{EnvFile, Problems, Reading};
+
+use args::{Command, Usage};
+use process::Process;
+
+/// The command line is wrong (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+/// Standard output takes nothing more (`EX_IOERR`).
+const EXIT_OUTPUT: u8 = 74;
+/// The configuration is wrong (`EX_CONFIG`).
+const EXIT_CONFIG: u8 = 78;
+
+/// Does what the arguments say (without the program's own name).
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    match args::parse(args) {
+        Ok(Command::Serve { env_file }) => match read(env_file.as_deref()) {
+            Ok(reading) => serve::serve(reading.config),
+            Err(problems) => refuse(&problems),
+        },
+        Ok(Command::Check { env_file }) => match read(env_file.as_deref()) {
+            Ok(reading) => print(reading),
+            Err(problems) => refuse(&problems),
+        },
+        Ok(Command::Token(ticket)) => token::run(&ticket),
+        Ok(Command::Version) => {
+            print(format_args!("autamedica-signaling {}\n", env!("CARGO_PKG_VERSION")))
+        }
+        Ok(Command::Help) => print(help::Help),
+        Err(usage) => misused(&usage),
+    }
+}
+
+fn read(env_file: Option<&Path>) -> Result<Reading, Problems> {
+    Reading::read(&Process::new(env_file_at(env_file)?))
+}
+
+fn env_file_at(path: Option<&Path>) -> Result<EnvFile, Problems> {
+    path.map_or_else(|| Ok(EnvFile::default()), |path| Ok(EnvFile::read(path)?))
+}
+
+/// Prints what was asked for, and nothing else, to standard output.
+fn print(text: impl Display) -> ExitCode {
+    let mut out = io::stdout().lock();
+    // `println!` would panic where the reader has gone, as `head` does.
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(EXIT_OUTPUT),
+    }
+}
+
+/// Prints to standard error, which may be closed: then there is nobody to tell.
+fn tell(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn refuse(problems: &Problems) -> ExitCode {
+    tell(format_args!(
+        "{problems}Nothing was started. `autamedica-signaling help` explains every setting."
+    ));
+    ExitCode::from(EXIT_CONFIG)
+}
+
+fn misused(usage: &Usage) -> ExitCode {
+    tell(format_args!("{usage} See `autamedica-signaling help`."));
+    ExitCode::from(EXIT_USAGE)
+}

@@ -1,0 +1,53 @@
+//! The command `serve`.
+
+use std::process::ExitCode;
+
+use autamedica_signaling::config::{Config, Environment, LogFormat};
+use autamedica_signaling::reactor::clock;
+use autamedica_signaling::service::log as operational_log;
+use autamedica_signaling::{BindError, Server};
+
+use super::{EXIT_CONFIG, print, refuse, tell};
+
+/// Runs the server until a signal ends it.
+pub fn serve(config: Config) -> ExitCode {
+    let format = match config.log_format {
+        LogFormat::Json => operational_log::Format::Json,
+        LogFormat::Text => operational_log::Format::Text,
+    };
+    if let Err(error) = operational_log::install(config.log_level, format, clock::wall_time) {
+        tell(format_args!("The log cannot be started: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let development = config.environment == Environment::Development;
+    let server = Server::bind(config).and_then(|mut server| {
+        let address = server.handle().local_addr();
+        server.watch_signals().map_err(|error| BindError::Address(address, error))?;
+        Ok(server)
+    });
+    let server = match server {
+        Ok(server) => server,
+        Err(BindError::Config(problems)) => return refuse(&problems),
+        Err(BindError::Address(address, error)) => {
+            tell(format_args!(
+                "HOST and PORT: cannot listen on {address}: {error}. Accepted: an address of this machine and a port \
+                 that no other program uses."
+            ));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let address = server.handle().local_addr();
+    if development {
+        print(format_args!(
+            "Open http://{address}/ in two tabs: one for the doctor, one for the patient.\n"
+        ));
+    }
+    log::info!("listening on {address}");
+    let ended = server.run();
+    match &ended {
+        Ok(()) => log::info!("stopped"),
+        Err(error) => log::error!("the event loop failed: {error}"),
+    }
+    log::logger().flush();
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,151 @@
+//! The kinds of values that settings have: how each is read, shown, and kept in its range.
+
+use std::ops::RangeInclusive;
+
+use crate::base::redacted::Redacted;
+use crate::base::time::Duration;
+
+use super::problems::quoted;
+use super::{Config, SECRET_BYTES_MIN};
+
+/// What a setting's value is, and the field of [`Config`] where it ends up.
+pub(super) enum Kind {
+    /// A key or a password: never shown, and readable from a file.
+    Secret(fn(&mut Config) -> &mut Redacted<Vec<u8>>),
+    /// `true` or `false`.
+    Flag(fn(&mut Config) -> &mut bool),
+    /// Any text.
+    Text(fn(&mut Config) -> &mut Option<String>),
+    /// A length of time in whole seconds.
+    Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
+    /// A number of things; the first is what they are called.
+    Count(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// Something with rules of its own.
+    Own {
+        /// What is accepted, in words.
+        accepted: &'static str,
+        /// Reads the text into the configuration, or says what is wrong with it.
+        set: fn(&mut Config, &str) -> Result<(), String>,
+        /// The text that would be read as what the configuration holds.
+        show: fn(&Config) -> String,
+    },
+    /// Known by name and not served yet.
+    Later {
+        /// Whether it may be read from a file, too.
+        secret: bool,
+        /// What to do instead, where there is something.
+        instead: &'static str,
+    },
+}
+
+impl Kind {
+    /// What is accepted, in words.
+    pub(super) fn accepted(&self) -> String {
+        match self {
+            Self::Secret(_) => format!("a text of at least {SECRET_BYTES_MIN} random bytes"),
+            Self::Flag(_) => "true or false".to_owned(),
+            Self::Text(_) => "any text".to_owned(),
+            Self::Seconds(range, _) => number_in("seconds", range),
+            Self::Count(unit, range, _) => number_in(unit, range),
+            Self::Own { accepted, .. } => (*accepted).to_owned(),
+            Self::Later { instead: "", .. } => "nothing: leave it unset".to_owned(),
+            Self::Later { instead, .. } => format!("nothing: leave it unset; {instead}"),
+        }
+    }
+
+    /// Reads `text`, which is neither empty nor padded with blanks.
+    pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
+        match self {
+            Self::Secret(field) => *field(config) = Redacted::new(text.as_bytes().to_vec()),
+            Self::Flag(field) => *field(config) = flag(text)?,
+            Self::Text(field) => *field(config) = Some(text.to_owned()),
+            Self::Seconds(range, field) => {
+                *field(config) = Duration::from_secs(number(text, range)?)
+            }
+            Self::Count(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
+            }
+            Self::Own { set, .. } => set(config, text)?,
+            Self::Later { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The text that would be read as what `config` holds; empty for nothing; stars for a secret.
+    pub(super) fn show(&self, config: &mut Config) -> String {
+        match self {
+            Self::Secret(_) => "****".to_owned(),
+            Self::Flag(field) => field(config).to_string(),
+            Self::Text(field) => field(config).clone().unwrap_or_default(),
+            Self::Seconds(_, field) => field(config).as_secs().to_string(),
+            Self::Count(_, _, field) => field(config).to_string(),
+            Self::Own { show, .. } => show(config),
+            Self::Later { .. } => String::new(),
+        }
+    }
+
+    /// What is wrong with a number that did not come from [`Kind::set`].
+    pub(super) fn range_fault(&self, config: &mut Config) -> Option<String> {
+        match self {
+            // An embedder may want less than a second, as a test does; no time at all is never meant.
+            Self::Seconds(range, field) => {
+                let micros = field(config).as_micros();
+                let secs = if micros == 0 { 0 } else { micros.div_ceil(1_000_000) };
+                in_range(secs, range).err()
+            }
+            Self::Count(_, range, field) => in_range(*field(config) as u64, range).err(),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a whole number in `range`.
+pub(super) fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
+    // `parse` alone would let a plus sign pass.
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{} is not a whole number in plain digits", quoted(text)));
+    }
+    // Only a number too large for 64 bits is left to fail.
+    let value = text.parse().unwrap_or(u64::MAX);
+    in_range(value, range)
+}
+
+fn in_range(value: u64, range: &RangeInclusive<u64>) -> Result<u64, String> {
+    if range.contains(&value) {
+        Ok(value)
+    } else if value == 0 {
+        Err("0 is out of range (it never means \"no limit\")".to_owned())
+    } else if value < *range.start() {
+        Err(format!("{value} is too small"))
+    } else if value == u64::MAX {
+        Err("the number is too large".to_owned())
+    } else {
+        Err(format!("{value} is too large"))
+    }
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(format!("{} is neither true nor false", quoted(text))),
+    }
+}
+
+fn number_in(unit: &str, range: &RangeInclusive<u64>) -> String {
+    format!("a whole number of {unit} from {} to {}", range.start(), range.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_digits_in_their_range() {
+        assert_eq!(number("1", &(1..=9)), Ok(1));
+        assert_eq!(number("9", &(1..=9)), Ok(9));
+        for wrong in ["0", "10", "+1", "-1", "1.0", "1s", "0x1", "１", "99999999999999999999999"] {
+            assert!(number(wrong, &(1..=9)).is_err(), "{wrong}");
+        }
+    }
+}

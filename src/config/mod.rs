@@ -1,0 +1,185 @@
+//! Roof: what the operator decides. Typed, checked before anything starts, and readable without a process environment.
+//!
+//! - [`Config`] is what the server is given. An embedder starts from [`Config::production`] or [`Config::development`]
+//!   and changes fields; nothing else is needed.
+//! - [`Config::read`] fills one from named texts ([`Source`]): the environment, an [`EnvFile`], files with secrets.
+//! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
+//!   `docs/settings.md` in step.
+
+mod env_file;
+mod kind;
+mod problems;
+mod reading;
+mod rules;
+mod settings;
+mod source;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use log::LevelFilter;
+
+use crate::admission::origin::Origins;
+use crate::base::redacted::Redacted;
+use crate::base::time::Duration;
+use crate::wire::jwt::SECRET_BYTES_MIN;
+
+pub use env_file::EnvFile;
+pub use problems::{Problem, Problems};
+pub use reading::Reading;
+pub use settings::{SETTINGS, Setting};
+pub use source::{FILES_RESERVED, SetBy, Source, Value};
+
+/// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
+pub const CONNECTIONS_LIMIT: usize = 1_000_000;
+
+/// Everything that the operator decides, with the values already checked where [`Config::read`] made it.
+///
+/// Whoever fills the fields by hand asks [`Config::validate`] before the start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `NODE_ENV`: what is allowed, and whether there is a demo page.
+    pub environment: Environment,
+    /// `HOST`: the address to listen on.
+    pub host: IpAddr,
+    /// `PORT`: the port to listen on; 0 lets the system pick a free one.
+    pub port: u16,
+    /// `LOG_LEVEL`: the least important lines that are still written.
+    pub log_level: LevelFilter,
+    /// `LOG_FORMAT`: how a line is written.
+    pub log_format: LogFormat,
+    /// `JWT_SECRET`: the key of the HS256 signatures, at least [`SECRET_BYTES_MIN`] bytes.
+    pub jwt_secret: Redacted<Vec<u8>>,
+    /// `JWT_ISSUER`: the `iss` that a token must carry, where one is asked for.
+    pub jwt_issuer: Option<String>,
+    /// `JWT_AUDIENCE`: the `aud` that a token must carry, where one is asked for.
+    pub jwt_audience: Option<String>,
+    /// `CORS_ORIGIN`: the web pages that may connect.
+    pub origins: Origins,
+    /// `ORIGIN_REQUIRED`: whether clients that are not web pages are refused.
+    pub origin_required: bool,
+    /// `BEHIND_PROXY`: whether a proxy in front ends TLS.
+    pub behind_proxy: bool,
+    /// `TOKEN_LEEWAY`: how far the clocks of the token's issuer and this machine may differ.
+    pub token_leeway: Duration,
+    /// `JOIN_TIMEOUT`: how long a connection without a token may wait before it joins a room.
+    pub join_timeout: Duration,
+    /// `HEAD_TIMEOUT`: how long a client may take to send its request.
+    pub head_timeout: Duration,
+    /// `HEARTBEAT`: time between two pings; a connection ends when two stay unanswered.
+    pub heartbeat: Duration,
+    /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
+    pub room_participants_max: usize,
+    /// `MESSAGE_BYTES_MAX`: bytes of one message, all its fragments together.
+    pub message_bytes_max: usize,
+    /// `CONNECTIONS_MAX`: connections at the same time.
+    pub connections_max: usize,
+    /// `SEND_QUEUE_BYTES_MAX`: unsent bytes of one connection, past which it is closed.
+    pub send_queue_bytes_max: usize,
+}
+
+/// Where the server runs: `NODE_ENV`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// With patients. Unsafe starts are refused.
+    Production,
+    /// At a desk: a demo page, tokens for it, and a secret that is made up where none is given.
+    Development,
+}
+
+/// How a line of the log is written: `LOG_FORMAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, for log collectors.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Config {
+    /// The defaults of production, with the key of the token signatures.
+    ///
+    /// They do not start as they are: no web page is allowed yet ([`Config::origins`]), and the server wants to know
+    /// who ends TLS ([`Config::behind_proxy`]) or to listen on a loopback address only ([`Config::host`]).
+    pub fn production(jwt_secret: impl Into<Vec<u8>>) -> Self {
+        Self {
+            environment: Environment::Production,
+            host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 8080,
+            log_level: LevelFilter::Info,
+            log_format: LogFormat::Json,
+            jwt_secret: Redacted::new(jwt_secret.into()),
+            jwt_issuer: None,
+            jwt_audience: None,
+            origins: Origins::Listed(Vec::new()),
+            origin_required: false,
+            behind_proxy: false,
+            token_leeway: Duration::from_secs(60),
+            join_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(25),
+            room_participants_max: 8,
+            message_bytes_max: 64 * 1024,
+            connections_max: source::connections_max(None),
+            send_queue_bytes_max: 256 * 1024,
+        }
+    }
+
+    /// The defaults of development: this machine only, every web page, and a secret that the caller makes up.
+    pub fn development(jwt_secret: impl Into<Vec<u8>>) -> Self {
+        Self {
+            environment: Environment::Development,
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            origins: Origins::Any,
+            ..Self::production(jwt_secret)
+        }
+    }
+
+    /// Reads every setting from `source`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once; no text in it shows a secret.
+    pub fn read(source: &impl Source) -> Result<Self, Problems> {
+        Reading::read(source).map(|reading| reading.config)
+    }
+
+    /// Whether the server may start with this: every value in its range, and nothing that puts patients at risk.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once, under the names of the settings.
+    pub fn validate(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        settings::check_ranges(self, &mut problems);
+        rules::check(self, &mut problems);
+        problems.into_result(())
+    }
+}
+
+impl Environment {
+    /// Reads the value of `NODE_ENV`.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Production, Self::Development].into_iter().find(|one| text == one.as_str())
+    }
+
+    /// The value of `NODE_ENV`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Development => "development",
+        }
+    }
+}
+
+impl LogFormat {
+    /// Reads the value of `LOG_FORMAT`.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Json, Self::Text].into_iter().find(|one| text == one.as_str())
+    }
+
+    /// The value of `LOG_FORMAT`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Text => "text",
+        }
+    }
+}

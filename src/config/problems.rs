@@ -1,0 +1,177 @@
+//! What is wrong with a configuration, in words that whoever set it up can act on.
+
+use std::fmt;
+use std::io;
+
+use super::{Config, settings};
+
+/// One thing that is wrong. Its `Display` is one line: the name, what was wrong, what is accepted.
+///
+/// No text in it ever holds the value of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, or the file and line where no setting is to blame.
+    pub name: String,
+    /// Where the value came from, when that is a line of a file.
+    pub place: Option<String>,
+    /// What was wrong.
+    pub fault: String,
+    /// What is accepted instead.
+    pub accepted: String,
+}
+
+/// Everything that is wrong, in the order of the settings. Its `Display` is a line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problem {
+    /// A problem of the setting `name`.
+    pub fn new(name: &str, fault: impl Into<String>, accepted: impl Into<String>) -> Self {
+        let (fault, accepted) = (fault.into(), accepted.into());
+        Self { name: name.to_owned(), place: None, fault, accepted }
+    }
+
+    /// Why the server could not listen on the address and port of `config`, as a problem of `PORT` or `HOST`.
+    pub fn listening(config: &Config, error: &io::Error) -> Self {
+        let (host, port) = (config.host, config.port);
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::new(
+                "PORT",
+                format!("{port} is in use by another program on {host}"),
+                "a free port, or stop the program that holds it (`ss -ltnp` shows which one does)",
+            ),
+            io::ErrorKind::PermissionDenied => Self::new(
+                "PORT",
+                format!("this user may not listen on {port}"),
+                "a port from 1024 up, or the right to open lower ones (CAP_NET_BIND_SERVICE)",
+            ),
+            io::ErrorKind::AddrNotAvailable => Self::new(
+                "HOST",
+                format!("{host} is not an address of this machine"),
+                "an address of this machine (`ip address` lists them), 0.0.0.0 for all of them, or 127.0.0.1",
+            ),
+            _ => Self::new(
+                "HOST",
+                format!("cannot listen on {host}, PORT {port}: {error}"),
+                "an address and a port that this machine can listen on",
+            ),
+        }
+    }
+
+    pub(super) fn at(mut self, place: Option<String>) -> Self {
+        self.place = place;
+        self
+    }
+}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// Adds some more.
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Problem>) {
+        self.list.extend(others);
+    }
+
+    /// Whether one of them is about the setting `name`, or about its file.
+    pub fn are_about(&self, name: &str) -> bool {
+        self.list.iter().any(|one| one.is_about(name))
+    }
+
+    /// One by one, in the order of the settings.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Puts them in the order of the settings, and says where each value stands, where `place` knows it.
+    pub(super) fn finish(&mut self, place: impl Fn(&str) -> Option<String>) {
+        self.list.sort_by_key(|problem| settings::position(&problem.name));
+        for problem in &mut self.list {
+            problem.place = problem.place.take().or_else(|| place(&problem.name));
+        }
+    }
+
+    /// `value`, unless something is wrong.
+    ///
+    /// # Errors
+    /// The problems, where there are any.
+    pub fn into_result<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl Problem {
+    fn is_about(&self, name: &str) -> bool {
+        self.name.strip_suffix("_FILE").unwrap_or(&self.name) == name || self.name == name
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self { list: vec![problem] }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(place) = &self.place {
+            write!(f, " ({place})")?;
+        }
+        let end = if self.accepted.ends_with('?') { "" } else { "." };
+        write!(f, ": {}. Accepted: {}{end}", self.fault, self.accepted)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.list.iter().try_for_each(|problem| writeln!(f, "{problem}"))
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl std::error::Error for Problems {}
+
+/// A value that is no secret, as a problem shows it: quoted, on one line, cut where it is long.
+pub(super) fn quoted(value: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    match value.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?} (cut here)", &value[..end]),
+        None => format!("{value:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_the_port_and_who_to_ask() {
+        let config = Config::production("");
+        let line = Problem::listening(&config, &io::ErrorKind::AddrInUse.into()).to_string();
+        assert!(line.starts_with("PORT: 8080 is in use by another program on 0.0.0.0."), "{line}");
+        let line = Problem::listening(&config, &io::ErrorKind::AddrNotAvailable.into()).to_string();
+        assert!(line.starts_with("HOST: 0.0.0.0 is not an address of this machine."), "{line}");
+    }
+
+    #[test]
+    fn a_shown_value_stays_on_its_line_and_short() {
+        assert_eq!(quoted("a\nb\x1b[2J"), r#""a\nb\u{1b}[2J""#);
+        assert!(quoted(&"é".repeat(500)).len() < 140);
+    }
+}

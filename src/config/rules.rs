@@ -1,0 +1,100 @@
+//! Starts that are refused although every value by itself is fine.
+
+use std::net::IpAddr;
+
+use crate::admission::origin::Origins;
+
+use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, settings};
+
+/// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
+struct Rule {
+    weighs: &'static [&'static str],
+    check: fn(&Config) -> Option<Problem>,
+}
+
+const RULES: &[Rule] = &[
+    Rule { weighs: &["JWT_SECRET"], check: secret_is_long_enough },
+    Rule { weighs: &["CORS_ORIGIN"], check: pages_are_named_in_production },
+    Rule { weighs: &["HOST", "BEHIND_PROXY"], check: tokens_are_not_sent_in_the_clear },
+    Rule {
+        weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
+        check: a_message_fits_the_queue,
+    },
+];
+
+/// Adds a problem for each rule that is broken.
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    for rule in RULES {
+        if !rule.weighs.iter().any(|name| problems.are_about(name))
+            && let Some(problem) = (rule.check)(config)
+        {
+            problems.push(problem);
+        }
+    }
+}
+
+/// RFC 7518 3.2. The length is no secret; the value is.
+fn secret_is_long_enough(config: &Config) -> Option<Problem> {
+    let fault = match config.jwt_secret.reveal().len() {
+        SECRET_BYTES_MIN.. => return None,
+        0 => "is not set, so no token could be checked".to_owned(),
+        len => format!("has only {len} bytes, which can be guessed"),
+    };
+    let accepted = settings::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
+    Some(Problem::new(
+        "JWT_SECRET",
+        fault,
+        format!(
+            "{accepted}, the same that signs the tokens (`openssl rand -base64 48` makes one), or JWT_SECRET_FILE \
+             with the path of a file that holds it"
+        ),
+    ))
+}
+
+fn pages_are_named_in_production(config: &Config) -> Option<Problem> {
+    let open =
+        config.environment == Environment::Production && matches!(config.origins, Origins::Any);
+    open.then(|| {
+        Problem::new(
+            "CORS_ORIGIN",
+            "* would let every web page in the world connect, which is refused in production",
+            settings::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
+        )
+    })
+}
+
+fn tokens_are_not_sent_in_the_clear(config: &Config) -> Option<Problem> {
+    let local = is_loopback(config.host);
+    let open = config.environment == Environment::Production && !local && !config.behind_proxy;
+    open.then(|| {
+        Problem::new(
+            "BEHIND_PROXY",
+            format!(
+                "is false while HOST {} can be reached from other machines: this version does not speak TLS (HTTPS) \
+                 itself, so tokens and call details would cross the network unencrypted",
+                config.host
+            ),
+            "true where a proxy in front of this server (nginx, Caddy, a load balancer) ends TLS and nobody else can \
+             reach the port; or HOST=127.0.0.1",
+        )
+    })
+}
+
+/// Otherwise the largest message that is accepted could never be handed on while anything else waits.
+fn a_message_fits_the_queue(config: &Config) -> Option<Problem> {
+    let needed = config.message_bytes_max.saturating_mul(2);
+    (config.send_queue_bytes_max < needed).then(|| {
+        Problem::new(
+            "SEND_QUEUE_BYTES_MAX",
+            format!(
+                "{} does not hold two messages of MESSAGE_BYTES_MAX {}",
+                config.send_queue_bytes_max, config.message_bytes_max
+            ),
+            format!("at least {needed}, or a smaller MESSAGE_BYTES_MAX"),
+        )
+    })
+}
+
+fn is_loopback(host: IpAddr) -> bool {
+    host.to_canonical().is_loopback()
+}

@@ -1,0 +1,86 @@
+//! What a connection serves: the rooms, or whatever an embedder puts in their place.
+
+use crate::base::time::{Instant, Now};
+use crate::engine::{Effects, PeerId};
+use crate::message::problem::close;
+use crate::wire::frame::{CloseCode, Fault, Limits};
+use crate::wire::http::Request;
+
+/// A whole message of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// UTF-8.
+    Text(&'a str),
+    /// Any bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The payload.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Whether it is a binary message.
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+}
+
+/// What became of a request head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was answered with 101: from here on, frames.
+    Upgraded,
+    /// It was answered, and the connection ends.
+    Answered,
+}
+
+/// What stands above the WebSocket layer. Pure, like everything below the reactor.
+pub trait Application {
+    /// What may come in.
+    fn limits(&self) -> &Limits;
+
+    /// A request head came; appends the answer to `reply`. `full`: an upgrade is to be refused, for want of room.
+    fn request(
+        &mut self,
+        peer: PeerId,
+        request: &Request<'_>,
+        full: bool,
+        now: Now,
+        reply: &mut Vec<u8>,
+    ) -> Verdict;
+
+    /// A message came.
+    fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);
+
+    /// The peer can no longer be spoken to, and the application did not close it itself.
+    fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects);
+
+    /// Writes the text of a last message to a peer whose bytes are broken; nothing for none.
+    fn farewell(&self, _fault: Fault, _text: &mut Vec<u8>) {}
+
+    /// The code that answers a client's close frame.
+    fn close_reply(&self, _code: Option<CloseCode>) -> CloseCode {
+        CloseCode::Normal
+    }
+
+    /// The code of the close frame to a peer that does not answer pings.
+    fn heartbeat_timeout(&self) -> CloseCode {
+        close::HEARTBEAT_TIMEOUT
+    }
+
+    /// Does what is due.
+    fn advance(&mut self, _now: Now, _effects: &mut Effects) {}
+
+    /// When there is something due next.
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The server stops: says good-bye to everybody and closes every connection.
+    fn shut_down(&mut self, effects: &mut Effects);
+}

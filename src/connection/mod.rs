@@ -1,0 +1,312 @@
+//! Floor 5: one peer, from its request head to its close. Pure: bytes and the time in; bytes for this peer, and effects for
+//! all, out.
+//!
+//! ```text
+//!   Head ──request──→ Draining ──end of input──→ Ended
+//!     └────upgrade──→ Open ──our close──→ Closing ──their close──→ Ended
+//!                      └────their close──────────────────────────→ Ended
+//!                      └────broken frames──→ Draining
+//! ```
+
+mod application;
+mod heartbeat;
+mod signaling;
+
+use crate::base::time::Now;
+use crate::engine::{Effects, PeerId};
+use crate::wire::frame::{
+    self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, OpCode,
+};
+use crate::wire::http;
+
+use crate::admission::door::Refusal;
+pub use application::{Application, Message, Verdict};
+use heartbeat::Heartbeat;
+pub use signaling::{NoPages, Pages, Signaling};
+
+/// The state of one connection. It holds no bytes: those are the caller's.
+#[derive(Debug)]
+pub struct Connection {
+    stage: Stage,
+    decoder: Decoder,
+    heartbeat: Heartbeat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The request head is arriving; so many bytes of it were looked at. `full`: there is no room for an upgrade.
+    Head { seen: u16, full: bool },
+    /// A WebSocket.
+    Open,
+    /// We have sent a close frame and wait for theirs.
+    Closing,
+    /// Our last bytes are on their way; what still comes in is passed over, so that a reset does not destroy them.
+    Draining,
+    /// Nothing more to read; to be freed once the last bytes are written.
+    Ended,
+}
+
+/// What a connection waits for, and so which deadline it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The end of its request head.
+    Head = 0,
+    /// Its next ping.
+    Heartbeat = 1,
+    /// The end of its closing.
+    Close = 2,
+}
+
+/// What a call of the connection puts out. The caller owns it and uses it again.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Bytes for this peer, to be sent as they are, before the effects are carried out.
+    pub reply: Vec<u8>,
+    /// What is to be done for this and other peers.
+    pub effects: Effects,
+}
+
+/// What came of a look at the bytes.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Nothing more can be done with them. What the cursor says must be kept until more arrive.
+    More,
+    /// Something was handled; there may be more. `Payload::Received` in the effects is this message.
+    Handled(Option<Message<'a>>),
+}
+
+impl Connection {
+    /// A connection whose request head is expected. `full`: an upgrade is to be refused, for want of room.
+    pub fn new(full: bool) -> Self {
+        let stage = Stage::Head { seen: 0, full };
+        Self { stage, decoder: Decoder::default(), heartbeat: Heartbeat::default() }
+    }
+
+    /// Handles the next thing in `bytes` at the cursor: a request head or a frame.
+    pub fn receive<'a, A: Application>(
+        &mut self,
+        me: PeerId,
+        bytes: &'a mut [u8],
+        at: &mut Cursor,
+        now: Now,
+        app: &mut A,
+        out: &mut Output,
+    ) -> Progress<'a> {
+        match self.stage {
+            Stage::Head { seen, full } => {
+                if self.receive_head(me, seen, full, bytes, at, now, app, out) {
+                    Progress::Handled(None)
+                } else {
+                    Progress::More
+                }
+            }
+            Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
+            Stage::Closing => self.await_close(bytes, at, app),
+            Stage::Draining | Stage::Ended => {
+                at.skip_all();
+                Progress::More
+            }
+        }
+    }
+
+    /// Closes the WebSocket, behind what was sent before.
+    pub fn close(&mut self, code: CloseCode, reply: &mut Vec<u8>) {
+        if self.stage == Stage::Open {
+            frame::write_close(reply, code);
+            self.stage = Stage::Closing;
+        }
+    }
+
+    /// Nothing more will come in, or go out, or the peer was given up: `left` for the application, once.
+    pub fn end<A: Application>(
+        &mut self,
+        me: PeerId,
+        now: Now,
+        app: &mut A,
+        effects: &mut Effects,
+    ) {
+        if self.stage == Stage::Open {
+            app.left(me, now, effects);
+        }
+        self.stage = Stage::Ended;
+    }
+
+    /// The peer does not read what is sent to it: a last close frame, for when it reads again.
+    pub fn give_up<A: Application>(
+        &mut self,
+        me: PeerId,
+        code: CloseCode,
+        now: Now,
+        app: &mut A,
+        out: &mut Output,
+    ) {
+        if self.stage == Stage::Open {
+            self.close(code, &mut out.reply);
+            app.left(me, now, &mut out.effects);
+        }
+    }
+
+    /// The deadline of what it waits for has passed.
+    pub fn deadline_passed<A: Application>(
+        &mut self,
+        me: PeerId,
+        now: Now,
+        app: &mut A,
+        out: &mut Output,
+    ) {
+        match self.stage {
+            Stage::Head { seen: 0, .. } => self.stage = Stage::Ended,
+            Stage::Head { .. } => {
+                Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                self.stage = Stage::Draining;
+            }
+            Stage::Open => {
+                if !self.heartbeat.beat(&mut out.reply) {
+                    self.give_up(me, app.heartbeat_timeout(), now, app, out);
+                }
+            }
+            Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
+        }
+    }
+
+    /// The header of a message to this peer; `None` where nothing may be sent to it any more.
+    pub fn header(&self, binary: bool, payload_len: usize) -> Option<Header> {
+        let kind = if binary { Data::Binary } else { Data::Text };
+        (self.stage == Stage::Open).then(|| Header::new(OpCode::Data(kind), payload_len))
+    }
+
+    /// What it waits for.
+    pub fn waits_for(&self) -> Wait {
+        match self.stage {
+            Stage::Head { .. } => Wait::Head,
+            Stage::Open => Wait::Heartbeat,
+            Stage::Closing | Stage::Draining | Stage::Ended => Wait::Close,
+        }
+    }
+
+    /// Whether the sending side is to be shut down once everything is written.
+    pub fn is_draining(&self) -> bool {
+        self.stage == Stage::Draining
+    }
+
+    /// Whether it is over, but for what is still to be written.
+    pub fn is_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// Whether its request head is still arriving.
+    pub fn is_head(&self) -> bool {
+        matches!(self.stage, Stage::Head { .. })
+    }
+
+    /// Whether it is a WebSocket in use.
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// Whether a whole head was there and was answered.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of `receive`, and what it found")]
+    fn receive_head<A: Application>(
+        &mut self,
+        me: PeerId,
+        seen: u16,
+        full: bool,
+        bytes: &[u8],
+        at: &mut Cursor,
+        now: Now,
+        app: &mut A,
+        out: &mut Output,
+    ) -> bool {
+        let unread = &bytes[at.unread()];
+        self.stage = match http::parse(unread, usize::from(seen)) {
+            Ok(None) => {
+                self.stage = Stage::Head { seen: unread.len() as u16, full };
+                return false;
+            }
+            Ok(Some((request, len))) => {
+                at.skip(len);
+                match app.request(me, &request, full, now, &mut out.reply) {
+                    Verdict::Upgraded => Stage::Open,
+                    Verdict::Answered => Stage::Draining,
+                }
+            }
+            Err(fault) => {
+                Refusal::from(fault).write(&mut out.reply, now.wall, false);
+                Stage::Draining
+            }
+        };
+        true
+    }
+
+    fn receive_frame<'a, A: Application>(
+        &mut self,
+        me: PeerId,
+        bytes: &'a mut [u8],
+        at: &mut Cursor,
+        now: Now,
+        app: &mut A,
+        out: &mut Output,
+    ) -> Progress<'a> {
+        let message = match self.decoder.decode(bytes, at, app.limits()) {
+            Ok(Decoded::More) => return Progress::More,
+            Ok(Decoded::Text(text)) => Message::Text(text),
+            Ok(Decoded::Binary(bytes)) => Message::Binary(bytes),
+            Ok(Decoded::Ping(payload)) => {
+                frame::write_control(&mut out.reply, Control::Pong, payload);
+                return Progress::Handled(None);
+            }
+            Ok(Decoded::Pong(payload)) => {
+                self.heartbeat.answered(payload);
+                return Progress::Handled(None);
+            }
+            Ok(Decoded::Close(code)) => {
+                frame::write_close(&mut out.reply, app.close_reply(code));
+                self.end(me, now, app, &mut out.effects);
+                return Progress::Handled(None);
+            }
+            Err(fault) => {
+                self.fail(me, fault, now, app, out);
+                return Progress::Handled(None);
+            }
+        };
+        app.receive(me, message, now, &mut out.effects);
+        Progress::Handled(Some(message))
+    }
+
+    /// Fails the connection (RFC 6455 7.1.7): these bytes cannot be read any further.
+    fn fail<A: Application>(
+        &mut self,
+        me: PeerId,
+        fault: frame::Fault,
+        now: Now,
+        app: &mut A,
+        out: &mut Output,
+    ) {
+        let mut farewell = Vec::new();
+        app.farewell(fault, &mut farewell);
+        if !farewell.is_empty() {
+            let header = Header::new(OpCode::Data(Data::Text), farewell.len());
+            out.reply.extend_from_slice(header.as_bytes());
+            out.reply.extend_from_slice(&farewell);
+        }
+        frame::write_close(&mut out.reply, fault.close_code());
+        app.left(me, now, &mut out.effects);
+        self.stage = Stage::Draining;
+    }
+
+    /// Passes over what still comes until the peer's close frame.
+    fn await_close<'a, A: Application>(
+        &mut self,
+        bytes: &'a mut [u8],
+        at: &mut Cursor,
+        app: &A,
+    ) -> Progress<'a> {
+        match self.decoder.decode(bytes, at, app.limits()) {
+            Ok(Decoded::More) => return Progress::More,
+            Ok(Decoded::Close(_)) => self.stage = Stage::Ended,
+            Ok(_) => {}
+            Err(_) => self.stage = Stage::Draining,
+        }
+        Progress::Handled(None)
+    }
+}

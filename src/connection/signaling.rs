@@ -1,0 +1,136 @@
+//! The application: the door, the rooms behind it, and the few pages beside them.
+
+use super::{Application, Message, Verdict};
+use crate::admission::door::{self, Door, Refusal};
+use crate::base::time::{Instant, Now};
+use crate::engine::{Effects, Engine, PeerId};
+use crate::message::notice;
+use crate::message::problem::Problem;
+use crate::wire::frame::{Fault, Limits};
+use crate::wire::http::{Request, Response, StatusCode};
+
+/// Pages that a deployment adds to the public address, such as the demo in development.
+pub trait Pages {
+    /// Appends the answer to a request, or says `false` where it has none.
+    fn respond(&mut self, request: &Request<'_>, now: Now, reply: &mut Vec<u8>) -> bool;
+}
+
+/// No pages: what production serves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPages;
+
+impl Pages for NoPages {
+    fn respond(&mut self, _request: &Request<'_>, _now: Now, _reply: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+/// The signaling application.
+pub struct Signaling {
+    engine: Engine,
+    door: Door,
+    limits: Limits,
+    pages: Box<dyn Pages>,
+}
+
+impl Signaling {
+    /// How many frames a message may be cut into: enough for a message that arrives in frames of 64 bytes.
+    pub const FRAGMENTS_MAX: u32 = 1_024;
+
+    /// Puts door and rooms together. Messages have at most `message_bytes_max` bytes.
+    pub fn new(
+        engine: Engine,
+        door: Door,
+        message_bytes_max: usize,
+        pages: Box<dyn Pages>,
+    ) -> Self {
+        let fragments_max = Self::FRAGMENTS_MAX;
+        let limits = Limits { message_bytes_max, fragments_max, binary: false };
+        Self { engine, door, limits, pages }
+    }
+
+    fn route(
+        &mut self,
+        peer: PeerId,
+        request: &Request<'_>,
+        full: bool,
+        now: Now,
+        reply: &mut Vec<u8>,
+    ) -> Result<Verdict, Refusal> {
+        door::check_query(request)?;
+        let upgrade = request.has_field("upgrade");
+        match request.path {
+            "/health" => {
+                check_read(request)?;
+                let body = br#"{"status":"ok"}"#;
+                let content_type = "application/json";
+                let response = Response { status: StatusCode::Ok, content_type, fields: &[], body };
+                response.write(reply, now.wall, request.method == "HEAD");
+                Ok(Verdict::Answered)
+            }
+            _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
+            "/" | "/ws" => {
+                let tokens = self.engine.tokens();
+                let entry = self.door.admit(request, tokens, full, now.wall)?;
+                entry.upgrade.write_accept(reply, entry.protocol);
+                self.engine.connected(peer, entry.grant, now);
+                Ok(Verdict::Upgraded)
+            }
+            _ => Err(Refusal::NotFound),
+        }
+    }
+}
+
+/// Whether the request only reads (RFC 9110 9.2.1).
+fn check_read(request: &Request<'_>) -> Result<(), Refusal> {
+    if matches!(request.method, "GET" | "HEAD") { Ok(()) } else { Err(Refusal::Method) }
+}
+
+impl Application for Signaling {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn request(
+        &mut self,
+        peer: PeerId,
+        request: &Request<'_>,
+        full: bool,
+        now: Now,
+        reply: &mut Vec<u8>,
+    ) -> Verdict {
+        self.route(peer, request, full, now, reply).unwrap_or_else(|refusal| {
+            refusal.write(reply, now.wall, request.method == "HEAD");
+            Verdict::Answered
+        })
+    }
+
+    fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {
+        // The limits let no binary message through.
+        if let Message::Text(text) = message {
+            self.engine.receive(peer, text, now, effects);
+        }
+    }
+
+    fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
+        self.engine.left(peer, now, effects);
+    }
+
+    fn farewell(&self, fault: Fault, text: &mut Vec<u8>) {
+        if fault == Fault::TooLarge {
+            notice::error(text, Problem::MessageTooLarge, None, None);
+        }
+    }
+
+    fn advance(&mut self, now: Now, effects: &mut Effects) {
+        self.engine.advance(now, effects);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.engine.next_deadline()
+    }
+
+    fn shut_down(&mut self, effects: &mut Effects) {
+        self.engine.shut_down(effects);
+    }
+}

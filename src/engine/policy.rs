@@ -1,0 +1,61 @@
+//! Who may do what: one table of roles, cut down by the permissions of the token.
+
+use crate::admission::Grant;
+use crate::message::problem::Problem;
+use crate::message::{Permissions, Role};
+
+/// Something that a participant may or may not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `join-room`
+    Join,
+    /// `offer`, `answer`, `ice-candidate`
+    Signal,
+    /// `media-state`
+    MediaState,
+    /// `media-control`
+    MediaControl,
+    /// `end-session`
+    EndSession,
+}
+
+/// Whether the token allows it, and the role may ever do it.
+pub fn check(action: Action, grant: &Grant) -> Result<(), Problem> {
+    let allowed = grant.permissions.contains(needs(action)) && may_ever(grant.role, action);
+    if allowed { Ok(()) } else { Err(Problem::Forbidden) }
+}
+
+/// The permission that an action needs.
+const fn needs(action: Action) -> Permissions {
+    match action {
+        Action::Join => Permissions::JOIN,
+        Action::Signal => Permissions::SIGNAL,
+        Action::MediaState | Action::MediaControl => Permissions::MEDIA,
+        Action::EndSession => Permissions::END,
+    }
+}
+
+/// What a role may do at most, whatever its token says.
+const fn may_ever(role: Role, action: Action) -> bool {
+    match (role, action) {
+        (Role::Doctor, _) => true,
+        (_, Action::Join | Action::Signal) => true,
+        (Role::Patient, Action::MediaState) => true,
+        (Role::Patient | Role::Observer, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_roles() {
+        use Action::{EndSession, Join, MediaControl, MediaState, Signal};
+        let actions = [Join, Signal, MediaState, MediaControl, EndSession];
+        let may = |role| actions.map(|action| may_ever(role, action));
+        assert_eq!(may(Role::Doctor), [true, true, true, true, true]);
+        assert_eq!(may(Role::Patient), [true, true, true, false, false]);
+        assert_eq!(may(Role::Observer), [true, true, false, false, false]);
+    }
+}

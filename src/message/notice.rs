@@ -1,0 +1,318 @@
+//! What the server says: flat JSON objects, written straight into a buffer.
+
+use super::problem::Problem;
+use super::request::{Media, MessageId};
+use super::{Role, RoomType, SessionId, UserId};
+use crate::base::time::{Duration, WallTime};
+use crate::wire::json;
+
+/// `Participant` of the contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Participant {
+    /// Who.
+    pub user: UserId,
+    /// In which part.
+    pub role: Role,
+    /// What the participant's connection is like.
+    pub connection_state: &'static str,
+    /// What the participant sends.
+    pub media: Media,
+    /// Since when.
+    pub joined_at: WallTime,
+}
+
+/// `MedicalRoom` of the contract, without its participants.
+#[derive(Clone, Copy, Debug)]
+pub struct MedicalRoom {
+    /// Which session.
+    pub session: SessionId,
+    /// Its doctor, once known.
+    pub doctor: Option<UserId>,
+    /// Its patient, once known.
+    pub patient: Option<UserId>,
+    /// What it is for.
+    pub room_type: RoomType,
+    /// When the first participant came.
+    pub created_at: WallTime,
+    /// How far it is.
+    pub status: RoomStatus,
+}
+
+/// How far a room is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoomStatus {
+    /// Doctor or patient has not come yet.
+    #[default]
+    Waiting,
+    /// Both have come.
+    Active,
+}
+
+impl RoomStatus {
+    /// The name in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+        }
+    }
+}
+
+/// Why a participant is no longer in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaveReason {
+    /// It said `leave-room`.
+    Left,
+    /// Its connection ended.
+    Disconnected,
+}
+
+impl LeaveReason {
+    /// The name in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Disconnected => "disconnected",
+        }
+    }
+}
+
+/// What `room-joined` tells beside the room.
+#[derive(Clone, Copy, Debug)]
+pub struct Welcome {
+    /// Whether the newcomer is the polite peer of perfect negotiation.
+    pub polite: bool,
+    /// Whether nothing that was relayed has been missed.
+    pub resumed: bool,
+    /// Time between the server's pings.
+    pub heartbeat: Duration,
+    /// The server's clock.
+    pub server_time: WallTime,
+}
+
+/// `room-joined`
+pub fn room_joined(
+    out: &mut Vec<u8>,
+    room: &MedicalRoom,
+    participants: impl Iterator<Item = Participant> + Clone,
+    welcome: &Welcome,
+) {
+    let mut message = Object::message(out, "room-joined");
+    message.id("sessionId", room.session.to_text());
+    message.participants(participants.clone());
+    message.object("room", |object| {
+        object.id("sessionId", room.session.to_text());
+        object.optional_id("doctorId", room.doctor.map(UserId::to_text));
+        object.optional_id("patientId", room.patient.map(UserId::to_text));
+        object.text("roomType", room.room_type.as_str());
+        object.participants(participants);
+        object.time("createdAt", room.created_at);
+        object.text("status", room.status.as_str());
+    });
+    message.boolean("polite", welcome.polite);
+    message.raw("iceServers", "[]");
+    message.boolean("resumed", welcome.resumed);
+    message.number("heartbeatSeconds", welcome.heartbeat.as_secs());
+    message.time("serverTime", welcome.server_time);
+    message.end();
+}
+
+/// `peer-joined`
+pub fn peer_joined(out: &mut Vec<u8>, session: SessionId, user: UserId, role: Role) {
+    let mut message = Object::about(out, "peer-joined", session, user);
+    message.text("userType", role.as_str());
+    message.end();
+}
+
+/// `peer-left`
+pub fn peer_left(out: &mut Vec<u8>, session: SessionId, user: UserId, reason: LeaveReason) {
+    let mut message = Object::about(out, "peer-left", session, user);
+    message.text("reason", reason.as_str());
+    message.end();
+}
+
+/// `peer-state`, on a return with whether it resumed.
+pub fn peer_state(out: &mut Vec<u8>, session: SessionId, of: &Participant, resumed: Option<bool>) {
+    let mut message = Object::about(out, "peer-state", session, of.user);
+    message.text("connectionState", of.connection_state);
+    message.media(of.media);
+    if let Some(resumed) = resumed {
+        message.boolean("resumed", resumed);
+    }
+    message.end();
+}
+
+/// `room-status`
+pub fn room_status(out: &mut Vec<u8>, session: SessionId, status: RoomStatus) {
+    let mut message = Object::message(out, "room-status");
+    message.id("sessionId", session.to_text());
+    message.text("status", status.as_str());
+    message.end();
+}
+
+/// `ack`
+pub fn ack(out: &mut Vec<u8>, id: MessageId<'_>) {
+    let mut message = Object::message(out, "ack");
+    message.raw("id", id.as_json());
+    message.end();
+}
+
+/// `pong`
+pub fn pong(out: &mut Vec<u8>, server_time: WallTime) {
+    let mut message = Object::message(out, "pong");
+    message.time("serverTime", server_time);
+    message.end();
+}
+
+/// `error`; `retry_after` where the client should come back.
+pub fn error(
+    out: &mut Vec<u8>,
+    problem: Problem,
+    id: Option<MessageId<'_>>,
+    retry_after: Option<Duration>,
+) {
+    let (text, name) = problem.text();
+    let mut message = Object::message(out, "error");
+    message.text("code", problem.code());
+    message.raw("message", "\"");
+    message.out.extend_from_slice(text.as_bytes());
+    message.out.extend_from_slice(name.as_bytes());
+    message.out.push(b'"');
+    if let Some(id) = id {
+        message.raw("id", id.as_json());
+    }
+    if let Some(wait) = retry_after {
+        message.number("retryAfterMs", wait.as_micros() / 1_000);
+    }
+    message.end();
+}
+
+/// The body of an HTTP refusal.
+pub fn refusal(out: &mut Vec<u8>, code: &'static str, text: &str) {
+    let mut body = Object::begin(out);
+    body.text("code", code);
+    body.name("message");
+    json::write_string(body.out, text);
+    body.end();
+}
+
+/// Writes the members of one object. Texts passed to it are ours and need no escaping.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'a> Object<'a> {
+    fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    fn message(out: &'a mut Vec<u8>, kind: &str) -> Self {
+        let mut object = Self::begin(out);
+        object.text("type", kind);
+        object
+    }
+
+    fn about(out: &'a mut Vec<u8>, kind: &str, session: SessionId, user: UserId) -> Self {
+        let mut object = Self::message(out, kind);
+        object.id("sessionId", session.to_text());
+        object.id("userId", user.to_text());
+        object
+    }
+
+    fn end(self) {
+        self.out.push(b'}');
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn raw(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.out.extend_from_slice(value.as_bytes());
+    }
+
+    fn quoted(&mut self, name: &str, value: &[u8]) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.quoted(name, value.as_bytes());
+    }
+
+    fn id(&mut self, name: &str, value: [u8; 36]) {
+        self.quoted(name, &value);
+    }
+
+    fn optional_id(&mut self, name: &str, value: Option<[u8; 36]>) {
+        match value {
+            Some(id) => self.id(name, id),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    fn time(&mut self, name: &str, value: WallTime) {
+        self.quoted(name, &value.to_iso8601());
+    }
+
+    fn boolean(&mut self, name: &str, value: bool) {
+        self.raw(name, if value { "true" } else { "false" });
+    }
+
+    fn number(&mut self, name: &str, mut value: u64) {
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        self.name(name);
+        self.out.extend_from_slice(&digits[first..]);
+    }
+
+    fn media(&mut self, media: Media) {
+        self.boolean("audio", media.audio);
+        self.boolean("video", media.video);
+        self.boolean("screen", media.screen);
+    }
+
+    fn object(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
+        self.name(name);
+        let mut object = Object::begin(self.out);
+        write(&mut object);
+        object.end();
+    }
+
+    fn participants(&mut self, participants: impl Iterator<Item = Participant>) {
+        self.name("participants");
+        self.out.push(b'[');
+        for (index, participant) in participants.enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            let mut object = Object::begin(self.out);
+            object.id("userId", participant.user.to_text());
+            object.text("userType", participant.role.as_str());
+            object.text("connectionState", participant.connection_state);
+            object.media(participant.media);
+            object.time("joinedAt", participant.joined_at);
+            object.end();
+        }
+        self.out.push(b']');
+    }
+}

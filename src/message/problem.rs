@@ -1,0 +1,165 @@
+//! What can be wrong, as the client hears of it.
+
+use crate::wire::frame::CloseCode;
+
+/// A refusal. It is the reply: its code and text go into the `error` message, and some end the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Not a JSON text.
+    BadJson,
+    /// JSON, but not a message of the contract; says what is wrong.
+    BadMessage(Flaw),
+    /// A `type` that the contract does not know.
+    UnknownType,
+    /// Past the message limit.
+    MessageTooLarge,
+    /// No token at all.
+    Unauthorized,
+    /// A token that is not valid, whatever is wrong with it.
+    TokenInvalid,
+    /// A token that was good but has ended.
+    TokenExpired,
+    /// The token does not allow it.
+    Forbidden,
+    /// A second `join-room` on one connection.
+    AlreadyJoined,
+    /// Something that only a participant may say.
+    NotInRoom,
+    /// The addressee is not in the room.
+    PeerNotFound,
+    /// The seat of this role is held by someone else.
+    RoleTaken,
+    /// The room has as many participants as it may have.
+    RoomFull,
+    /// The same user joined again elsewhere.
+    Replaced,
+    /// The server is shutting down.
+    ServerShutdown,
+}
+
+/// What makes a message a `BAD_MESSAGE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// The JSON text is not an object.
+    NotAnObject,
+    /// A known field occurs twice.
+    Repeated,
+    /// A required field is missing.
+    Missing(&'static str),
+    /// A field has a wrong type or value.
+    Wrong(&'static str),
+    /// Nested too deep, too many members, or half of a surrogate pair.
+    Bounds,
+}
+
+impl Problem {
+    /// The code of the `error` message.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BadJson => "BAD_JSON",
+            Self::BadMessage(_) => "BAD_MESSAGE",
+            Self::UnknownType => "UNKNOWN_TYPE",
+            Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::AlreadyJoined => "ALREADY_JOINED",
+            Self::NotInRoom => "NOT_IN_ROOM",
+            Self::PeerNotFound => "PEER_NOT_FOUND",
+            Self::RoleTaken => "ROLE_TAKEN",
+            Self::RoomFull => "ROOM_FULL",
+            Self::Replaced => "REPLACED",
+            Self::ServerShutdown => "SERVER_SHUTDOWN",
+        }
+    }
+
+    /// The text of the `error` message in two parts, the second of which is often empty; it repeats nothing that the
+    /// client sent.
+    pub const fn text(self) -> (&'static str, &'static str) {
+        let text = match self {
+            Self::BadJson => "the message is not a JSON text",
+            Self::BadMessage(flaw) => return flaw.text(),
+            Self::UnknownType => "this type of message is not known here",
+            Self::MessageTooLarge => "the message is too large",
+            Self::Unauthorized => "a token is needed",
+            Self::TokenInvalid => "the token is not valid",
+            Self::TokenExpired => "the token has expired",
+            Self::Forbidden => "the token does not allow this",
+            Self::AlreadyJoined => "this connection has joined already",
+            Self::NotInRoom => "join the room first",
+            Self::PeerNotFound => "this participant is not in the room",
+            Self::RoleTaken => "someone else holds this role in the room",
+            Self::RoomFull => "the room is full",
+            Self::Replaced => "the same user joined again from elsewhere",
+            Self::ServerShutdown => "the server is shutting down, connect again",
+        };
+        (text, "")
+    }
+
+    /// The close code that follows the `error` message where it ends the connection.
+    pub const fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Self::MessageTooLarge => Some(CloseCode::Size),
+            Self::TokenInvalid | Self::TokenExpired => Some(close::UNAUTHORIZED),
+            Self::Replaced => Some(close::REPLACED),
+            Self::ServerShutdown => Some(CloseCode::Restart),
+            _ => None,
+        }
+    }
+}
+
+impl Flaw {
+    const fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NotAnObject => ("a message is a JSON object", ""),
+            Self::Repeated => ("a field occurs more than once", ""),
+            Self::Missing(name) => ("a field is missing: ", name),
+            Self::Wrong(name) => ("a field has a wrong type or value: ", name),
+            Self::Bounds => ("nested too deep, too many members, or a lone surrogate", ""),
+        }
+    }
+}
+
+impl From<Flaw> for Problem {
+    fn from(flaw: Flaw) -> Self {
+        Self::BadMessage(flaw)
+    }
+}
+
+/// The close codes of the application (RFC 6455 7.4.2: 4000 to 4999 are private use).
+pub mod close {
+    use super::CloseCode;
+
+    /// The token is not valid, or has ended.
+    pub const UNAUTHORIZED: CloseCode = CloseCode::Library(4401);
+    /// No `join-room` within the join timeout.
+    pub const JOIN_TIMEOUT: CloseCode = CloseCode::Library(4408);
+    /// The same user joined again elsewhere.
+    pub const REPLACED: CloseCode = CloseCode::Library(4409);
+    /// The send queue is full: the client does not read.
+    pub const CANNOT_KEEP_UP: CloseCode = CloseCode::Library(4413);
+    /// Two pings were not answered.
+    pub const HEARTBEAT_TIMEOUT: CloseCode = CloseCode::Library(4480);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_close_codes_are_written_as_they_are_named() {
+        let codes = [
+            (close::UNAUTHORIZED, 4401),
+            (close::JOIN_TIMEOUT, 4408),
+            (close::REPLACED, 4409),
+            (close::CANNOT_KEEP_UP, 4413),
+            (close::HEARTBEAT_TIMEOUT, 4480),
+            (CloseCode::Restart, 1012),
+        ];
+        for (code, number) in codes {
+            assert_eq!(u16::from(code), number);
+            assert!(code.is_allowed(), "{number}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Newcomers.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::admission::door::Refusal;
+use crate::base::time::{Duration, Instant, Now};
+
+/// How many connections may wait to be accepted: a hospital whose clients all reconnect at once.
+const BACKLOG: i32 = 4_096;
+
+/// How many connections are accepted in one turn, so that newcomers cannot starve those in a call.
+pub(super) const BATCH: usize = 64;
+
+/// How long accepting pauses when the process has no file descriptor left, unless a connection closes before.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The listening socket, and what is known about its queue.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    /// There may be someone in the queue: mio tells only once.
+    pending: bool,
+    paused_until: Option<Instant>,
+    /// Given up to answer one newcomer when there is no file descriptor left.
+    reserve: Option<File>,
+}
+
+/// What came of a look at the queue.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Socket(TcpStream),
+    /// Nobody there now.
+    Nobody,
+    /// No file descriptor or memory for another one: try later.
+    Exhausted(io::Error),
+}
+
+impl Listener {
+    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the sockets of the last run.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into());
+        Ok(Self { socket, pending: true, paused_until: None, reserve: open_reserve() })
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.socket, token, Interest::READABLE)
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// mio says that someone came.
+    pub(super) fn knocked(&mut self) {
+        self.pending = true;
+    }
+
+    /// Whether there is someone to accept now.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.pending && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    /// When a pause ends.
+    pub(super) fn resumes_at(&self) -> Option<Instant> {
+        self.paused_until.filter(|_| self.pending)
+    }
+
+    /// A connection was closed: there is a file descriptor again.
+    pub(super) fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    pub(super) fn accept(&mut self) -> Accepted {
+        loop {
+            return match self.socket.accept() {
+                Ok((socket, _)) => Accepted::Socket(socket),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        self.pending = false;
+                        Accepted::Nobody
+                    }
+                    // The newcomer went away before it was its turn.
+                    io::ErrorKind::Interrupted
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset => continue,
+                    _ => Accepted::Exhausted(error),
+                },
+            };
+        }
+    }
+
+    /// Stops accepting for a while. The reserve serves to tell one of those who wait; the others stay in the queue.
+    pub(super) fn pause(&mut self, now: Now) {
+        self.paused_until = Some(now.instant + PAUSE);
+        if self.reserve.take().is_some()
+            && let Ok((mut socket, _)) = self.socket.accept()
+        {
+            let mut answer = Vec::new();
+            Refusal::Full.write(&mut answer, now.wall, false);
+            // Best effort to a stranger: an empty socket buffer takes it, and the socket is closed either way.
+            let _ = socket.write(&answer);
+        }
+        self.reserve = open_reserve();
+    }
+}
+
+fn open_reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}

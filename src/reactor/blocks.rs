@@ -1,0 +1,122 @@
+//! Memory for what is unfinished: cut messages on the way in, unsent bytes on the way out.
+
+/// The smallest block: a short notice, or a cut candidate.
+const SMALLEST: usize = 1_024;
+
+/// Sizes double from [`SMALLEST`]; the largest holds over 1 GiB, more than any limit allows.
+const CLASSES: usize = 21;
+
+/// A buffer on loan. Its size is a power of two.
+#[derive(Debug)]
+pub(super) struct Block {
+    bytes: Box<[u8]>,
+}
+
+/// Lends blocks, takes them back, and keeps some for later. Lends at most a configured sum.
+#[derive(Debug)]
+pub(super) struct Pool {
+    free: [Vec<Block>; CLASSES],
+    free_bytes: usize,
+    free_bytes_max: usize,
+    lent_bytes: usize,
+    lent_bytes_max: usize,
+}
+
+impl Block {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Pool {
+    pub(super) fn new(lent_bytes_max: usize, free_bytes_max: usize) -> Self {
+        let free = std::array::from_fn(|_| Vec::new());
+        Self { free, free_bytes: 0, free_bytes_max, lent_bytes: 0, lent_bytes_max }
+    }
+
+    /// Lends a block of at least `bytes`; `None`: the sum is reached.
+    pub(super) fn borrow(&mut self, bytes: usize) -> Option<Block> {
+        let class = class_of(bytes)?;
+        let size = SMALLEST << class;
+        if self.lent_bytes + size > self.lent_bytes_max {
+            return None;
+        }
+        self.lent_bytes += size;
+        match self.free[class].pop() {
+            Some(block) => {
+                self.free_bytes -= size;
+                Some(block)
+            }
+            None => Some(Block { bytes: vec![0; size].into_boxed_slice() }),
+        }
+    }
+
+    /// Takes a block back.
+    pub(super) fn give_back(&mut self, block: Block) {
+        let size = block.len();
+        self.lent_bytes -= size;
+        if let Some(class) =
+            class_of(size).filter(|_| self.free_bytes + size <= self.free_bytes_max)
+        {
+            self.free_bytes += size;
+            self.free[class].push(block);
+        }
+    }
+
+    /// Exchanges a block for a larger one that begins with the same `used` bytes. `None`: the sum is reached, and the
+    /// block is back in the pool.
+    pub(super) fn grow(&mut self, block: Block, used: usize, bytes: usize) -> Option<Block> {
+        let larger = self.borrow(bytes);
+        let grown = larger.map(|mut larger| {
+            larger.bytes[..used].copy_from_slice(&block.bytes[..used]);
+            larger
+        });
+        self.give_back(block);
+        grown
+    }
+
+    /// How many bytes are on loan.
+    pub(super) fn lent_bytes(&self) -> usize {
+        self.lent_bytes
+    }
+}
+
+fn class_of(bytes: usize) -> Option<usize> {
+    let size = bytes.max(SMALLEST).checked_next_power_of_two()?;
+    let class = (size / SMALLEST).trailing_zeros() as usize;
+    (class < CLASSES).then_some(class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lends_up_to_its_sum_and_lends_again_what_came_back() {
+        let mut pool = Pool::new(4_096, 4_096);
+        let first = pool.borrow(1).expect("room");
+        let second = pool.borrow(1_025).expect("room");
+        assert_eq!((first.len(), second.len()), (1_024, 2_048));
+        assert!(pool.borrow(2_000).is_none(), "3 of 4 KiB are lent");
+        pool.give_back(second);
+        assert_eq!(pool.lent_bytes(), 1_024);
+        assert!(pool.borrow(2_000).is_some());
+        assert!(pool.borrow(usize::MAX).is_none());
+    }
+
+    #[test]
+    fn a_block_that_cannot_grow_is_not_lost() {
+        let mut pool = Pool::new(2_048, 0);
+        let block = pool.borrow(1_024).expect("room");
+        assert!(pool.grow(block, 10, 2_000).is_none());
+        assert_eq!(pool.lent_bytes(), 0);
+    }
+}

@@ -1,0 +1,53 @@
+//! The one place that reads clocks and draws random bits.
+
+use std::time;
+
+use uuid::Uuid;
+
+use crate::base::time::{Instant, Now, WallTime};
+
+/// Reads both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: time::Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic time starts now.
+    pub fn new() -> Self {
+        Self { start: time::Instant::now() }
+    }
+
+    /// What both clocks say.
+    pub fn read(&self) -> Now {
+        let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Now { instant: Instant::from_micros(micros), wall: wall_time() }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the wall clock says.
+pub fn wall_time() -> WallTime {
+    let since_epoch = time::SystemTime::now().duration_since(time::UNIX_EPOCH);
+    // A clock before 1970 is not set yet; every token is refused until it is.
+    let millis = since_epoch.map_or(0, |since| since.as_millis());
+    WallTime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// A random id (RFC 9562 5.4), from the operating system's entropy.
+pub fn random_uuid() -> Uuid {
+    Uuid::new_v4()
+}
+
+/// A random secret of 32 bytes in which at least 244 bits are random.
+pub fn random_secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    secret[..16].copy_from_slice(random_uuid().as_bytes());
+    secret[16..].copy_from_slice(random_uuid().as_bytes());
+    secret
+}

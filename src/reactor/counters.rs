@@ -1,0 +1,55 @@
+//! What the reactor counts. It counts in plain numbers and shows them at the end of each turn.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The counters as other threads see them.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($name: AtomicU64,)*
+        }
+
+        /// All counters at the end of one turn.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Snapshot {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// The counters, each as of the end of some late turn.
+            pub fn read(&self) -> Snapshot {
+                Snapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+
+            pub(super) fn publish(&self, snapshot: &Snapshot) {
+                $(self.$name.store(snapshot.$name, Ordering::Relaxed);)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Turns of the loop, and so calls of `epoll_wait`.
+    turns,
+    /// Calls that read from a peer's socket.
+    reads,
+    /// Calls that write to a peer's socket.
+    writes,
+    /// Connections accepted since the start.
+    accepted,
+    /// Connections at the moment.
+    connections,
+    /// Whole messages received.
+    received,
+    /// Messages queued for a peer.
+    sent,
+    /// Peers closed because they did not read what was sent to them.
+    overrun,
+    /// Peers closed because there was no memory left for their cut messages.
+    starved,
+    /// Times that accepting paused because the process had no file descriptor left.
+    accept_paused,
+    /// Bytes in blocks on loan.
+    block_bytes,
+}

@@ -1,0 +1,62 @@
+//! What a peer sent and what cannot be handled before more arrives.
+
+use super::blocks::{Block, Pool};
+use crate::wire::frame::Cursor;
+
+/// The least room for a read behind what is kept, before the block grows.
+const ROOM_MIN: usize = 512;
+
+/// A cut head or message. An idle peer has none.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    block: Block,
+    used: u32,
+    /// How many of the bytes are the unmasked beginning of a message.
+    assembled: u32,
+}
+
+impl Inbound {
+    /// Keeps what the cursor says of `bytes`, which were read into the shared buffer. `None`: the pool is empty.
+    pub(super) fn keep(bytes: &[u8], at: &Cursor, pool: &mut Pool) -> Option<Self> {
+        let mut block = pool.borrow(at.kept() + ROOM_MIN)?;
+        at.copy_kept(bytes, block.bytes_mut());
+        Some(Self { block, used: at.kept() as u32, assembled: at.assembled() as u32 })
+    }
+
+    /// Keeps what the cursor says of this block; gives the block back where nothing is left.
+    pub(super) fn keep_on(mut self, at: &Cursor, pool: &mut Pool) -> Option<Self> {
+        if at.kept() == 0 {
+            pool.give_back(self.block);
+            return None;
+        }
+        self.used = at.compact(self.block.bytes_mut()) as u32;
+        self.assembled = at.assembled() as u32;
+        Some(self)
+    }
+
+    /// Makes room for another read. `None`: the pool is empty, and the block is back in it.
+    pub(super) fn make_room(mut self, pool: &mut Pool) -> Option<Self> {
+        let used = self.used as usize;
+        if self.block.len() - used < ROOM_MIN {
+            self.block = pool.grow(self.block, used, used + ROOM_MIN)?;
+        }
+        Some(self)
+    }
+
+    /// All bytes of the block: [`Inbound::used`] of them are taken.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.block.bytes_mut()
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used as usize
+    }
+
+    pub(super) fn assembled(&self) -> usize {
+        self.assembled as usize
+    }
+
+    pub(super) fn give_back(self, pool: &mut Pool) {
+        pool.give_back(self.block);
+    }
+}

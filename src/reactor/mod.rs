@@ -1,0 +1,210 @@
+//! Floor 6: sockets, clock and entropy. One thread, one `mio::Poll`, one slab of peers.
+
+mod accept;
+mod blocks;
+pub mod clock;
+mod counters;
+mod inbound;
+mod outbound;
+mod peer;
+mod serve;
+mod turn;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mio::{Events, Poll, Token, Waker};
+
+use crate::base::arena::{Arena, Key};
+use crate::base::deadlines::Deadlines;
+use crate::base::time::{Duration, Instant};
+use crate::connection::{Application, Output};
+use crate::engine::PeerId;
+
+use accept::Listener;
+use blocks::Pool;
+use clock::Clock;
+pub use counters::{Counters, Snapshot};
+use peer::Peer;
+
+/// How a reactor treats its sockets.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// How many connections there may be; one more is answered with 503.
+    pub connections_max: usize,
+    /// How long a request head may take.
+    pub head_timeout: Duration,
+    /// Time between pings.
+    pub heartbeat: Duration,
+    /// How many bytes may wait for a peer that does not read.
+    pub send_queue_bytes_max: usize,
+    /// How many bytes of cut messages and of messages on their way out there may be, over all connections.
+    pub blocks_bytes_max: usize,
+}
+
+/// How long a peer may take to answer our close frame, or to read our last bytes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One read: a message of the default limit with its header, so that ordinary reads are whole.
+const READ_BYTES: usize = 64 * 1024 + 64;
+
+/// How many free blocks are kept for later, in bytes. More than that is given back to the system.
+const FREE_BLOCKS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const SIGNALS: Token = Token(2);
+const FIRST_PEER: usize = 3;
+
+/// A server's loop: owns the sockets, reads the clock, and drives an [`Application`].
+pub struct Reactor<A> {
+    app: A,
+    options: Options,
+    poll: Poll,
+    events: Option<Events>,
+    signals: Option<signal_hook_mio::v1_0::Signals>,
+    listener: Option<Listener>,
+    clock: Clock,
+    peers: Arena<Peer>,
+    deadlines: Deadlines<3>,
+    pool: Pool,
+    /// One read buffer for all peers: only one can use it at a time.
+    read_buffer: Box<[u8]>,
+    output: Output,
+    lists: Lists,
+    counters: Snapshot,
+    shared: Arc<Shared>,
+    stopping: Option<Instant>,
+}
+
+/// Work of this turn, by peer. A flag in the peer keeps each list free of duplicates.
+#[derive(Debug, Default)]
+struct Lists {
+    /// Has unsent bytes to be flushed at the end of the turn.
+    dirty: Vec<Key<Peer>>,
+    /// Has used up its bytes for this turn; goes on in the next.
+    ready: Vec<Key<Peer>>,
+    /// Does not read what is sent to it.
+    overrun: Vec<Key<Peer>>,
+    /// To be freed at the end of the turn.
+    doomed: Vec<Key<Peer>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    waker: Waker,
+    stop: AtomicBool,
+    counters: Counters,
+    local_addr: SocketAddr,
+}
+
+/// Talks to a running reactor from another thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// The address that it listens on, with the port that was taken.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local_addr
+    }
+
+    /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
+    pub fn shutdown(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        // A waker fails only where the loop is gone, and then there is nobody to wake.
+        let _ = self.shared.waker.wake();
+    }
+
+    /// What was counted up to the last turn.
+    pub fn counters(&self) -> Snapshot {
+        self.shared.counters.read()
+    }
+}
+
+impl<A: Application> Reactor<A> {
+    /// Takes the address and prepares everything, but serves nobody yet.
+    pub fn bind(options: Options, app: A) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = Listener::bind(options.address)?;
+        listener.register(poll.registry(), LISTENER)?;
+        let shared = Shared {
+            waker: Waker::new(poll.registry(), WAKER)?,
+            stop: AtomicBool::new(false),
+            counters: Counters::default(),
+            local_addr: listener.local_addr()?,
+        };
+        Ok(Self {
+            app,
+            poll,
+            events: Some(Events::with_capacity(1_024)),
+            signals: None,
+            listener: Some(listener),
+            clock: Clock::new(),
+            peers: Arena::new(),
+            deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            pool: Pool::new(options.blocks_bytes_max, FREE_BLOCKS_BYTES_MAX),
+            read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            output: Output::default(),
+            lists: Lists::default(),
+            counters: Snapshot::default(),
+            shared: Arc::new(shared),
+            stopping: None,
+            options,
+        })
+    }
+
+    /// A handle for other threads.
+    pub fn handle(&self) -> Handle {
+        Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Lets SIGTERM and SIGINT shut the reactor down; a second one ends it at once.
+    pub fn watch_signals(&mut self) -> io::Result<()> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+        self.poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// Serves until it is told to stop.
+    pub fn run(mut self) -> io::Result<()> {
+        while self.turn()? {}
+        Ok(())
+    }
+}
+
+fn peer_token(key: Key<Peer>) -> Token {
+    Token(((key.generation() as usize) << 32) | (key.index() as usize + FIRST_PEER))
+}
+
+fn peer_key(token: Token) -> Key<Peer> {
+    Key::from_parts((token.0 as u32).wrapping_sub(FIRST_PEER as u32), (token.0 >> 32) as u32)
+}
+
+fn peer_id(key: Key<Peer>) -> PeerId {
+    PeerId { index: key.index(), generation: key.generation() }
+}
+
+fn peer_key_of(id: PeerId) -> Key<Peer> {
+    Key::from_parts(id.index, id.generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_carry_index_and_generation() {
+        for key in [Key::from_parts(0, 0), Key::from_parts(70_000, u32::MAX)] {
+            assert_eq!(peer_key(peer_token(key)), key);
+            assert_eq!(peer_key_of(peer_id(key)), key);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What is on its way to a peer.
+
+use std::io::{self, Write};
+
+use super::blocks::{Block, Pool};
+
+/// Unsent bytes, in one block. A peer to which nothing is to be sent has none.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    block: Option<Block>,
+    sent: u32,
+    end: u32,
+}
+
+/// There is no room for more: the peer does not read, or the pool is empty.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl Outbound {
+    /// Appends one message, all of it or nothing. An empty queue takes a message of any size, however small the limit.
+    pub(super) fn push(
+        &mut self,
+        parts: [&[u8]; 2],
+        limit: usize,
+        pool: &mut Pool,
+    ) -> Result<(), Full> {
+        let len = parts[0].len() + parts[1].len();
+        if !self.is_empty() && self.unsent() + len > limit {
+            return Err(Full);
+        }
+        self.make_room(len, pool)?;
+        let Some(block) = &mut self.block else { return Err(Full) };
+        for part in parts {
+            let start = self.end as usize;
+            block.bytes_mut()[start..start + part.len()].copy_from_slice(part);
+            self.end += part.len() as u32;
+        }
+        Ok(())
+    }
+
+    /// Writes what it can. `true`: nothing is left. Counts the calls.
+    pub(super) fn flush(
+        &mut self,
+        to: &mut impl Write,
+        pool: &mut Pool,
+        calls: &mut u64,
+    ) -> io::Result<bool> {
+        while let Some(block) = &self.block {
+            let unsent = &block.bytes()[self.sent as usize..self.end as usize];
+            *calls += 1;
+            match to.write(unsent) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) if len == unsent.len() => self.clear(pool),
+                Ok(len) => self.sent += len as u32,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn clear(&mut self, pool: &mut Pool) {
+        if let Some(block) = self.block.take() {
+            pool.give_back(block);
+        }
+        (self.sent, self.end) = (0, 0);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.block.is_none()
+    }
+
+    fn unsent(&self) -> usize {
+        (self.end - self.sent) as usize
+    }
+
+    fn make_room(&mut self, len: usize, pool: &mut Pool) -> Result<(), Full> {
+        let Some(mut block) = self.block.take() else {
+            self.block = Some(pool.borrow(len).ok_or(Full)?);
+            return Ok(());
+        };
+        let end = self.end as usize;
+        if end + len > block.len() {
+            block.bytes_mut().copy_within(self.sent as usize..end, 0);
+            (self.sent, self.end) = (0, self.end - self.sent);
+        }
+        let end = self.end as usize;
+        if end + len <= block.len() {
+            self.block = Some(block);
+            return Ok(());
+        }
+        // What was queued must not be lost where there is nothing larger to be had.
+        match pool.borrow(end + len) {
+            Some(mut larger) => {
+                larger.bytes_mut()[..end].copy_from_slice(&block.bytes()[..end]);
+                pool.give_back(block);
+                self.block = Some(larger);
+                Ok(())
+            }
+            None => {
+                self.block = Some(block);
+                Err(Full)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes `room` bytes, then would block.
+    struct Pipe {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(self.room);
+            if len == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.taken.extend_from_slice(&bytes[..len]);
+            self.room -= len;
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bytes_leave_in_order_however_they_are_taken() {
+        for room in 1..40 {
+            let mut pool = Pool::new(1 << 20, 1 << 20);
+            let mut outbound = Outbound::default();
+            let mut pipe = Pipe { taken: Vec::new(), room: 0 };
+            let mut expected = Vec::new();
+            for n in 0..200_u8 {
+                let message = [n; 37];
+                expected.extend_from_slice(&message);
+                assert_eq!(
+                    outbound.push([&message[..5], &message[5..]], 1 << 16, &mut pool),
+                    Ok(())
+                );
+                pipe.room = room;
+                outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error");
+            }
+            pipe.room = usize::MAX;
+            assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));
+            assert_eq!(pipe.taken, expected);
+            assert_eq!(pool.lent_bytes(), 0, "an empty queue holds no block");
+        }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_whole_messages_and_keeps_the_others() {
+        let mut pool = Pool::new(1 << 20, 0);
+        let mut outbound = Outbound::default();
+        assert_eq!(
+            outbound.push([&[1; 500], &[]], 100, &mut pool),
+            Ok(()),
+            "the first always fits"
+        );
+        assert_eq!(outbound.push([&[2; 1], &[]], 100, &mut pool), Err(Full));
+        let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
+        assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));
+        assert_eq!(pipe.taken, [1; 500]);
+    }
+
+    #[test]
+    fn an_exhausted_pool_refuses_and_keeps_what_was_queued() {
+        let mut pool = Pool::new(1_024, 0);
+        let mut outbound = Outbound::default();
+        assert_eq!(outbound.push([&[1; 1_000], &[]], 1 << 20, &mut pool), Ok(()));
+        assert_eq!(outbound.push([&[2; 100], &[]], 1 << 20, &mut pool), Err(Full));
+        let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
+        assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));
+        assert_eq!(pipe.taken, [1; 1_000]);
+    }
+}

@@ -1,0 +1,212 @@
+//! Bytes in, effects out: the way of a message through the reactor.
+
+use super::inbound::Inbound;
+use super::peer::{Filled, Peer};
+use super::{Reactor, peer_id, peer_key_of};
+use crate::base::arena::Key;
+use crate::base::time::Now;
+use crate::connection::{Application, Message, Progress};
+use crate::engine::{Effect, Payload};
+use crate::wire::frame::{CloseCode, Cursor};
+
+/// How many bytes of one peer are handled in a turn before the others have theirs.
+const BYTES_PER_TURN: usize = 128 * 1024;
+
+impl<A: Application> Reactor<A> {
+    /// Reads what a peer has sent and handles it, up to its budget.
+    pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
+        let mut shared = std::mem::take(&mut self.read_buffer);
+        let mut budget = BYTES_PER_TURN;
+        while self.serve_once(key, &mut shared, &mut budget, now) {}
+        self.read_buffer = shared;
+        self.settle(key, now);
+    }
+
+    /// One read and everything that can be made of it; `true`: there may be more to read.
+    fn serve_once(
+        &mut self,
+        key: Key<Peer>,
+        shared: &mut [u8],
+        budget: &mut usize,
+        now: Now,
+    ) -> bool {
+        let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.read_closed) else {
+            return false;
+        };
+        // A cut message goes on in its block, everything else begins in the shared buffer.
+        let mut inbound = match peer.inbound.take() {
+            Some(inbound) => match inbound.make_room(&mut self.pool) {
+                Some(inbound) => Some(inbound),
+                None => return self.starve(key, now),
+            },
+            None => None,
+        };
+        let (buffer, used, assembled) = match &mut inbound {
+            Some(inbound) => {
+                let (used, assembled) = (inbound.used(), inbound.assembled());
+                (inbound.bytes_mut(), used, assembled)
+            }
+            None => (&mut *shared, 0, 0),
+        };
+        let room = buffer.len() - used;
+        let len = match peer.fill(&mut buffer[used..], &mut self.counters.reads) {
+            Filled::Bytes(len) => len,
+            Filled::Drained => {
+                peer.inbound = inbound;
+                return false;
+            }
+            Filled::End => {
+                peer.inbound = inbound;
+                self.end_of_input(key, now);
+                return false;
+            }
+        };
+        let mut at = Cursor::new(assembled, used + len);
+        self.process(key, &mut buffer[..used + len], &mut at, now);
+        if !self.keep(key, inbound, shared, &at) {
+            return self.starve(key, now);
+        }
+        // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so.
+        *budget = budget.saturating_sub(len);
+        if len < room {
+            return false;
+        }
+        if *budget == 0 {
+            self.mark_ready(key);
+            return false;
+        }
+        true
+    }
+
+    /// Frames to texts to effects, one after the other.
+    fn process(&mut self, key: Key<Peer>, bytes: &mut [u8], at: &mut Cursor, now: Now) {
+        loop {
+            let Some(peer) = self.peers.get_mut(key) else { return };
+            let me = peer_id(key);
+            let (app, output) = (&mut self.app, &mut self.output);
+            match peer.connection.receive(me, bytes, at, now, app, output) {
+                Progress::More => return,
+                Progress::Handled(message) => {
+                    self.counters.received += u64::from(message.is_some());
+                    self.apply(Some(key), message, now);
+                }
+            }
+        }
+    }
+
+    /// Carries out what a call put out: first the bytes for the peer itself, then the effects in their order.
+    pub(super) fn apply(
+        &mut self,
+        from: Option<Key<Peer>>,
+        received: Option<Message<'_>>,
+        now: Now,
+    ) {
+        let mut output = std::mem::take(&mut self.output);
+        if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
+            self.push(key, [&output.reply, &[]], usize::MAX);
+        }
+        let message = received.map(Message::as_bytes).unwrap_or_default();
+        for effect in output.effects.iter() {
+            match effect {
+                Effect::Send { to, payload } => {
+                    let binary =
+                        payload == Payload::Received && received.is_some_and(Message::is_binary);
+                    let text = output.effects.text(payload, message);
+                    self.send(peer_key_of(to), binary, text);
+                }
+                Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
+            }
+        }
+        output.reply.clear();
+        output.effects.clear();
+        self.output = output;
+    }
+
+    fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) {
+        let header =
+            self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
+        if let Some(header) = header {
+            self.counters.sent += 1;
+            self.push(key, [header.as_bytes(), payload], self.options.send_queue_bytes_max);
+        }
+    }
+
+    fn close(&mut self, key: Key<Peer>, code: CloseCode, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let mut frame = Vec::new();
+        peer.connection.close(code, &mut frame);
+        if !frame.is_empty() {
+            self.push(key, [&frame, &[]], usize::MAX);
+        }
+        self.settle(key, now);
+    }
+
+    fn push(&mut self, key: Key<Peer>, parts: [&[u8]; 2], limit: usize) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.outbound.push(parts, limit, &mut self.pool).is_err() {
+            if !peer.flags.overrun {
+                peer.flags.overrun = true;
+                self.lists.overrun.push(key);
+            }
+        } else if !peer.flags.dirty {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+    }
+
+    /// Keeps what could not be handled yet; `false`: there is no memory for it.
+    fn keep(
+        &mut self,
+        key: Key<Peer>,
+        inbound: Option<Inbound>,
+        shared: &[u8],
+        at: &Cursor,
+    ) -> bool {
+        let kept = match inbound {
+            Some(inbound) => inbound.keep_on(at, &mut self.pool),
+            None if at.kept() == 0 => None,
+            None => match Inbound::keep(shared, at, &mut self.pool) {
+                Some(inbound) => Some(inbound),
+                None => return false,
+            },
+        };
+        match self.peers.get_mut(key) {
+            Some(peer) => peer.inbound = kept,
+            None => {
+                if let Some(inbound) = kept {
+                    inbound.give_back(&mut self.pool);
+                }
+            }
+        }
+        true
+    }
+
+    /// There is no memory for the rest of a cut message: this peer goes, the others stay.
+    fn starve(&mut self, key: Key<Peer>, now: Now) -> bool {
+        self.counters.starved += 1;
+        let Some(peer) = self.peers.get_mut(key) else { return false };
+        log::warn!("connection {} closed: no memory for its message", peer.number);
+        let (app, output) = (&mut self.app, &mut self.output);
+        peer.connection.give_up(peer_id(key), CloseCode::Error, now, app, output);
+        self.apply(Some(key), None, now);
+        self.lose(key, now);
+        false
+    }
+
+    /// The peer sends no more. What is still to be written to it is written.
+    fn end_of_input(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.flags.read_closed = true;
+        peer.connection.end(peer_id(key), now, &mut self.app, &mut self.output.effects);
+        self.apply(None, None, now);
+    }
+
+    fn mark_ready(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.flags.ready
+        {
+            peer.flags.ready = true;
+            self.lists.ready.push(key);
+        }
+    }
+}

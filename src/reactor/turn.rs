@@ -1,0 +1,307 @@
+//! One turn of the loop. Its order matters: read the clock once, take what came in, do what is due, then write once to
+//! each peer, and free slots last, when nothing of the turn can name them any more.
+
+use std::io;
+use std::time;
+
+use mio::Interest;
+use mio::event::Event;
+
+use super::accept::{Accepted, BATCH};
+use super::peer::Peer;
+use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token};
+use crate::base::arena::Key;
+use crate::base::time::Now;
+use crate::connection::{Application, Connection};
+
+/// How many connections over the limit are accepted, to be told so.
+const TURNED_AWAY_MAX: usize = 64;
+
+impl<A: Application> Reactor<A> {
+    /// One turn; `false`: the loop is over.
+    pub(super) fn turn(&mut self) -> io::Result<bool> {
+        let mut events = self.events.take().unwrap_or_else(|| mio::Events::with_capacity(1_024));
+        let waited = self.poll.poll(&mut events, self.patience());
+        match waited {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = self.clock.read();
+        let carried_over = std::mem::take(&mut self.lists.ready);
+        for event in &events {
+            self.dispatch(event, now);
+        }
+        events.clear();
+        self.events = Some(events);
+        self.accept(now);
+        for &key in &carried_over {
+            self.go_on(key, now);
+        }
+        self.recycle_ready(carried_over);
+        self.pass_deadlines(now);
+        self.give_up_overrun(now);
+        self.flush_dirty(now);
+        self.free_doomed();
+        self.counters.turns += 1;
+        self.counters.connections = self.peers.len() as u64;
+        self.counters.block_bytes = self.pool.lent_bytes() as u64;
+        self.shared.counters.publish(&self.counters);
+        Ok(!self.is_over(now))
+    }
+
+    /// How long to wait for events.
+    fn patience(&self) -> Option<time::Duration> {
+        let now = self.clock.read().instant;
+        let accept_now =
+            self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
+        if accept_now || !self.lists.ready.is_empty() {
+            return Some(time::Duration::ZERO);
+        }
+        let next = [
+            self.deadlines.next(),
+            self.app.next_deadline(),
+            self.listener.as_ref().and_then(|listener| listener.resumes_at()),
+            self.stopping,
+        ];
+        let next = next.into_iter().flatten().min()?;
+        Some(time::Duration::from_micros(next.since(now).as_micros()))
+    }
+
+    fn dispatch(&mut self, event: &Event, now: Now) {
+        match event.token() {
+            LISTENER => {
+                if let Some(listener) = &mut self.listener {
+                    listener.knocked();
+                }
+            }
+            WAKER => {
+                if self.shared.stop.load(std::sync::atomic::Ordering::Acquire) {
+                    self.stop(now);
+                }
+            }
+            SIGNALS => self.heed_signals(now),
+            token => {
+                let key = peer_key(token);
+                // An error or hang-up shows in the read as well, so one way serves all.
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.serve(key, now);
+                }
+                if event.is_writable() {
+                    self.mark_writable(key);
+                }
+            }
+        }
+    }
+
+    fn heed_signals(&mut self, now: Now) {
+        let Some(signals) = &mut self.signals else { return };
+        for _ in signals.pending() {
+            if self.stopping.is_some() {
+                // Asked twice: at once.
+                self.stopping = Some(now.instant);
+            } else {
+                self.stop(now);
+                return;
+            }
+        }
+    }
+
+    /// Says good-bye to everybody; the loop goes on until they have gone or [`CLOSE_TIMEOUT`] has passed.
+    fn stop(&mut self, now: Now) {
+        if self.stopping.is_some() {
+            return;
+        }
+        log::info!("shutting down, {} connections", self.peers.len());
+        self.stopping = Some(now.instant + CLOSE_TIMEOUT);
+        self.listener = None;
+        self.app.shut_down(&mut self.output.effects);
+        self.apply(None, None, now);
+        // Whoever has no WebSocket yet has nothing to lose.
+        let heads: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
+        for key in heads {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            if peer.connection.is_head() {
+                self.doom(key);
+            }
+        }
+    }
+
+    fn is_over(&self, now: Now) -> bool {
+        self.stopping.is_some_and(|until| self.peers.is_empty() || until <= now.instant)
+    }
+
+    fn can_accept(&self) -> bool {
+        self.peers.len() < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
+    }
+
+    fn accept(&mut self, now: Now) {
+        for _ in 0..BATCH {
+            if !self.can_accept() {
+                return;
+            }
+            let Some(listener) =
+                self.listener.as_mut().filter(|listener| listener.is_ready(now.instant))
+            else {
+                return;
+            };
+            match listener.accept() {
+                Accepted::Socket(socket) => self.welcome(socket, now),
+                Accepted::Nobody => return,
+                Accepted::Exhausted(error) => {
+                    listener.pause(now);
+                    self.counters.accept_paused += 1;
+                    log::warn!("accepting pauses: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut socket: mio::net::TcpStream, now: Now) {
+        self.counters.accepted += 1;
+        let number = self.counters.accepted;
+        let full = self.peers.len() >= self.options.connections_max;
+        // Small messages must not wait for the answer to earlier ones.
+        let nodelay = socket.set_nodelay(true);
+        let registry = self.poll.registry();
+        let mut registered = Ok(());
+        let key = self.peers.insert_with(|key| {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            registered = registry.register(&mut socket, peer_token(key), interest);
+            Peer::new(socket, Connection::new(full), number)
+        });
+        self.deadlines.arm(key.index(), crate::connection::Wait::Head as usize, now.instant);
+        log::debug!("connection {number} accepted");
+        if nodelay.and(registered).is_err() {
+            self.doom(key);
+        }
+    }
+
+    fn mark_writable(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.outbound.is_empty()
+            && !peer.flags.dirty
+        {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+    }
+
+    fn go_on(&mut self, key: Key<Peer>, now: Now) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.flags.ready = false;
+            self.serve(key, now);
+        }
+    }
+
+    /// Gives the vector of the last turn's list its memory back, whichever of the two is larger.
+    fn recycle_ready(&mut self, mut carried_over: Vec<Key<Peer>>) {
+        carried_over.clear();
+        if self.lists.ready.is_empty() {
+            self.lists.ready = carried_over;
+        }
+    }
+
+    fn pass_deadlines(&mut self, now: Now) {
+        while let Some((index, _)) = self.deadlines.take_due(now.instant) {
+            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
+            let over = peer.connection.is_ended();
+            self.apply(Some(key), None, now);
+            if over {
+                self.doom(key);
+            } else {
+                self.settle(key, now);
+            }
+        }
+        self.app.advance(now, &mut self.output.effects);
+        self.apply(None, None, now);
+    }
+
+    /// Peers whose send queue was full: the application hears of it only now, as a new input.
+    fn give_up_overrun(&mut self, now: Now) {
+        while let Some(key) = self.lists.overrun.pop() {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            self.counters.overrun += 1;
+            log::info!("connection {} cannot keep up", peer.number);
+            let code = crate::message::problem::close::CANNOT_KEEP_UP;
+            peer.connection.give_up(peer_id(key), code, now, &mut self.app, &mut self.output);
+            self.apply(Some(key), None, now);
+            self.settle(key, now);
+        }
+    }
+
+    fn flush_dirty(&mut self, now: Now) {
+        let mut dirty = std::mem::take(&mut self.lists.dirty);
+        for key in dirty.drain(..) {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.flags.dirty = false;
+            match peer.flush(&mut self.pool, &mut self.counters.writes) {
+                Ok(true) if peer.is_done() => self.doom(key),
+                Ok(_) => {}
+                Err(_) => self.lose(key, now),
+            }
+        }
+        // Losing a peer may have made others dirty; they go first in the next turn, which comes at once.
+        if self.lists.dirty.is_empty() {
+            self.lists.dirty = dirty;
+        } else {
+            self.flush_dirty(now);
+        }
+    }
+
+    fn free_doomed(&mut self) {
+        let mut doomed = std::mem::take(&mut self.lists.doomed);
+        for key in doomed.drain(..) {
+            let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.deadlines.cancel(key.index());
+            peer.outbound.clear(&mut self.pool);
+            if let Some(inbound) = peer.inbound.take() {
+                inbound.give_back(&mut self.pool);
+            }
+            // Closing the descriptor deregisters it too; a failure here changes nothing.
+            let _ = self.poll.registry().deregister(&mut peer.socket);
+            log::debug!("connection {} closed", peer.number);
+            if let Some(listener) = &mut self.listener {
+                listener.resume();
+            }
+        }
+        self.lists.doomed = doomed;
+    }
+
+    /// To be freed at the end of the turn.
+    pub(super) fn doom(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.flags.doomed
+        {
+            peer.flags.doomed = true;
+            self.lists.doomed.push(key);
+        }
+    }
+
+    /// The socket broke.
+    pub(super) fn lose(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.connection.end(peer_id(key), now, &mut self.app, &mut self.output.effects);
+        self.apply(None, None, now);
+        self.doom(key);
+    }
+
+    /// After anything that may have changed what the peer waits for.
+    pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let wait = peer.connection.waits_for() as usize;
+        if self.deadlines.queue_of(key.index()) != Some(wait) {
+            self.deadlines.arm(key.index(), wait, now.instant);
+        }
+        let needs_flush = peer.connection.is_draining() && !peer.flags.shut;
+        if needs_flush && !peer.flags.dirty {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+        if peer.is_done() {
+            self.doom(key);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The roof: a whole server from its configuration.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::admission::door::Door;
+use crate::admission::tokens::{TokenRules, Tokens};
+use crate::config::{Config, Environment, Problems};
+use crate::connection::{NoPages, Pages, Signaling};
+use crate::engine::{self, Engine};
+use crate::reactor::{self, Reactor, clock};
+use crate::service::demo::Demo;
+use crate::wire::jwt::{Key, ShortSecret};
+
+pub use crate::reactor::Handle;
+
+/// A signaling server that holds its address and is ready to run.
+///
+/// ```no_run
+/// use autamedica_signaling::{Config, Server};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::development(*b"a secret of at least 32 bytes ...");
+/// let server = Server::bind(config)?;
+/// println!("ws://{}", server.handle().local_addr());
+/// server.run()?; // until `shutdown` is called on the handle
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    reactor: Reactor<Signaling>,
+}
+
+/// Why a server could not be made.
+#[derive(Debug)]
+pub enum BindError {
+    /// The configuration is not safe or not possible.
+    Config(Problems),
+    /// The address cannot be had, or the system lacks something.
+    Address(SocketAddr, io::Error),
+}
+
+impl Server {
+    /// Takes the address, but serves nobody before [`Server::run`].
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, or the address is in use or not ours.
+    pub fn bind(config: Config) -> Result<Self, BindError> {
+        config.validate().map_err(BindError::Config)?;
+        let address = SocketAddr::new(config.host, config.port);
+        let signaling = signaling(&config).map_err(|error| BindError::Address(address, error))?;
+        let reactor = Reactor::bind(reactor_options(&config, address), signaling)
+            .map_err(|error| BindError::Address(address, error))?;
+        Ok(Self { reactor })
+    }
+
+    /// A handle for other threads: the address, the counters, and the way to stop it.
+    pub fn handle(&self) -> Handle {
+        self.reactor.handle()
+    }
+
+    /// Lets SIGTERM and SIGINT shut the server down. For a program of its own; an embedder has ways of its own.
+    ///
+    /// # Errors
+    /// Where the handlers cannot be installed.
+    pub fn watch_signals(&mut self) -> io::Result<()> {
+        self.reactor.watch_signals()
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// Where the event loop itself fails; no client can cause that.
+    pub fn run(self) -> io::Result<()> {
+        self.reactor.run()
+    }
+}
+
+fn signaling(config: &Config) -> io::Result<Signaling> {
+    let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
+    let tokens = Tokens::new(TokenRules {
+        keys: vec![key()?],
+        issuer: config.jwt_issuer.clone(),
+        audience: config.jwt_audience.clone(),
+        leeway: config.token_leeway,
+    });
+    let engine = Engine::new(engine::Options {
+        tokens,
+        join_timeout: config.join_timeout,
+        heartbeat: config.heartbeat,
+        participants_max: config.room_participants_max,
+    });
+    let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
+    let pages: Box<dyn Pages> = match config.environment {
+        Environment::Production => Box::new(NoPages),
+        Environment::Development => Box::new(Demo::new(
+            key()?,
+            config.jwt_issuer.clone(),
+            config.jwt_audience.clone(),
+            clock::random_uuid,
+        )),
+    };
+    Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
+}
+
+fn reactor_options(config: &Config, address: SocketAddr) -> reactor::Options {
+    /// Every connection may have a cut candidate and a short notice under way.
+    const ORDINARY_BYTES: usize = 4 * 1024;
+    /// And so many may at the same time have everything that the limits allow them; the blocks are up to twice that.
+    const AT_THEIR_LIMITS: usize = 256;
+    let extreme = 2 * (config.message_bytes_max + config.send_queue_bytes_max);
+    reactor::Options {
+        address,
+        connections_max: config.connections_max,
+        head_timeout: config.head_timeout,
+        heartbeat: config.heartbeat,
+        send_queue_bytes_max: config.send_queue_bytes_max,
+        blocks_bytes_max: config.connections_max.saturating_mul(ORDINARY_BYTES)
+            + AT_THEIR_LIMITS.saturating_mul(extreme),
+    }
+}
+
+fn invalid(error: ShortSecret) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(problems) => write!(f, "{problems}"),
+            Self::Address(address, error) => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+impl Error for BindError {}

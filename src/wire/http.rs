@@ -1,0 +1,273 @@
+//! The head of an HTTP/1.1 request (RFC 9110, 9112) and the response to it. A connection serves one request, or is
+//! upgraded.
+
+use std::borrow::Cow;
+use std::str;
+
+use httparse::{EMPTY_HEADER, Status};
+
+use crate::base::time::WallTime;
+
+/// The longest request head in bytes; one byte more is answered with 431.
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// How many header fields a request may have.
+pub const FIELDS_MAX: usize = 64;
+
+/// A request head whose shape is right.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The method, as it was sent.
+    pub method: &'a str,
+    /// The path, from `/` up to any `?`.
+    pub path: &'a str,
+    /// What stands behind the `?`, undecoded.
+    pub query: Option<&'a str>,
+    fields: [httparse::Header<'a>; FIELDS_MAX],
+}
+
+/// Why a request head cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not HTTP/1.1, or a field is missing, repeated or malformed: 400.
+    Malformed,
+    /// More than [`HEAD_BYTES_MAX`] bytes or [`FIELDS_MAX`] fields: 431.
+    TooLarge,
+}
+
+/// Reads the request head at the front of `bytes`: the request, and how many bytes its head is long; what follows belongs
+/// to the upgraded protocol. `None`: more bytes are needed. `seen` bytes were looked at by an earlier call, in vain.
+pub fn parse(bytes: &[u8], seen: usize) -> Result<Option<(Request<'_>, usize)>, Fault> {
+    let window = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    // A head that comes a byte at a time is parsed when it begins and when it is whole, not with each byte.
+    if seen > 0 && !ends_head(&window[seen.saturating_sub(3).min(window.len())..]) {
+        return more_or_too_large(window);
+    }
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut fields);
+    let len = match request.parse(window) {
+        Ok(Status::Complete(len)) => len,
+        Ok(Status::Partial) => return more_or_too_large(window),
+        Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooLarge),
+        Err(_) => return Err(Fault::Malformed),
+    };
+    let (method, target, version) = match (request.method, request.path, request.version) {
+        (Some(method), Some(target), Some(version)) => (method, target, version),
+        _ => return Err(Fault::Malformed),
+    };
+    // httparse lets a line end in a bare LF; a proxy before us may see other lines than we do then (RFC 9112 2.2).
+    if has_bare_lf(&window[..len]) {
+        return Err(Fault::Malformed);
+    }
+    let (path, query) = split_target(target).ok_or(Fault::Malformed)?;
+    let request = Request { method, path, query, fields };
+    request.check(version)?;
+    Ok(Some((request, len)))
+}
+
+impl<'a> Request<'a> {
+    /// The value of a field that occurs once, without the white space around it. `None` where it is absent or not ASCII.
+    pub fn field(&self, name: &str) -> Option<&'a str> {
+        self.values(name).next().and_then(ascii)
+    }
+
+    /// Whether there is such a field, whatever its value.
+    pub fn has_field(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// The elements of a comma-separated field, over all its lines (RFC 9110 5.6.1).
+    pub fn list(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.values(name)
+            .filter_map(ascii)
+            .flat_map(|value| value.split(','))
+            .map(|element| element.trim_matches([' ', '\t']))
+            .filter(|element| !element.is_empty())
+    }
+
+    /// Whether the query has a parameter of this name, however it is spelled (letter case, percent-encoding).
+    pub fn has_query_parameter(&self, name: &str) -> bool {
+        self.query_parameters().any(|(key, _)| key.eq_ignore_ascii_case(name))
+    }
+
+    /// The names and values of the query, decoded (`application/x-www-form-urlencoded`).
+    pub fn query_parameters(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        self.query.unwrap_or_default().split(['&', ';']).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (percent_decode(name), percent_decode(value))
+        })
+    }
+
+    fn values<'b>(&self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'b> {
+        self.fields
+            .into_iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// What makes a head safe to act on: no two readers can take it for different requests (RFC 9112 11.2).
+    fn check(&self, version: u8) -> Result<(), Fault> {
+        const ONCE: [&str; 6] = [
+            "host",
+            "origin",
+            "authorization",
+            "sec-websocket-key",
+            "sec-websocket-version",
+            "content-length",
+        ];
+        let hosts = self.values("host").count();
+        if ONCE.iter().any(|name| self.values(name).count() > 1) || (version == 1 && hosts == 0) {
+            return Err(Fault::Malformed);
+        }
+        // No request here has a body, and a body could pass for the first frames.
+        let body = self.values("content-length").any(|length| length != b"0");
+        if body || self.values("transfer-encoding").next().is_some() {
+            return Err(Fault::Malformed);
+        }
+        Ok(())
+    }
+}
+
+fn more_or_too_large(window: &[u8]) -> Result<Option<(Request<'_>, usize)>, Fault> {
+    if window.len() == HEAD_BYTES_MAX { Err(Fault::TooLarge) } else { Ok(None) }
+}
+
+fn ends_head(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|end| end == b"\n\r\n")
+}
+
+fn has_bare_lf(head: &[u8]) -> bool {
+    // Empty lines before the request line are httparse's to skip, and are judged here like any other line.
+    head.first() == Some(&b'\n') || head.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
+}
+
+/// Path and query of an origin-form or absolute-form target (RFC 9112 3.2).
+fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
+    let origin_form = match target.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("http://") => {
+            let authority = &target[7..];
+            authority.find(['/', '?']).map_or("/", |at| &authority[at..])
+        }
+        _ => target,
+    };
+    if !origin_form.starts_with('/') || origin_form.contains('#') {
+        return None;
+    }
+    Some(match origin_form.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (origin_form, None),
+    })
+}
+
+fn ascii(value: &[u8]) -> Option<&str> {
+    str::from_utf8(value).ok().filter(|text| text.is_ascii())
+}
+
+/// Decodes `%41` and `+`; what is not an escape, or not UTF-8 when decoded, stays readable as U+FFFD.
+fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits =
+            bytes.get(at + 1..at + 3).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let escaped = digits.and_then(|digits| str::from_utf8(digits).ok());
+        let escaped = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (byte, escaped) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                at += 2;
+            }
+            (b'+', _) => decoded.push(b' '),
+            _ => decoded.push(byte),
+        }
+        at += 1;
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+/// An answer that ends the connection.
+#[derive(Debug)]
+pub struct Response<'a> {
+    /// The status, with its usual reason phrase.
+    pub status: StatusCode,
+    /// The media type of the body.
+    pub content_type: &'static str,
+    /// Further fields: name and value.
+    pub fields: &'a [(&'static str, &'a str)],
+    /// The content.
+    pub body: &'a [u8],
+}
+
+/// The statuses that the server answers with (RFC 9110 15, RFC 6585).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the RFCs")]
+#[repr(u16)]
+pub enum StatusCode {
+    Ok = 200,
+    BadRequest = 400,
+    Unauthorized = 401,
+    Forbidden = 403,
+    NotFound = 404,
+    MethodNotAllowed = 405,
+    RequestTimeout = 408,
+    UpgradeRequired = 426,
+    TooManyRequests = 429,
+    RequestHeaderFieldsTooLarge = 431,
+    ServiceUnavailable = 503,
+}
+
+impl StatusCode {
+    /// The reason phrase.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::BadRequest => "Bad Request",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "Not Found",
+            Self::MethodNotAllowed => "Method Not Allowed",
+            Self::RequestTimeout => "Request Timeout",
+            Self::UpgradeRequired => "Upgrade Required",
+            Self::TooManyRequests => "Too Many Requests",
+            Self::RequestHeaderFieldsTooLarge => "Request Header Fields Too Large",
+            Self::ServiceUnavailable => "Service Unavailable",
+        }
+    }
+}
+
+/// The policy of an answer that is not a page: nothing in it may load or run anything.
+pub const NO_CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+impl Response<'_> {
+    /// Appends the response; `head_only` leaves out the body, as the answer to `HEAD` does (RFC 9110 9.3.2).
+    pub fn write(&self, out: &mut Vec<u8>, now: WallTime, head_only: bool) {
+        let mut line = |parts: &[&str]| {
+            parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+            out.extend_from_slice(b"\r\n");
+        };
+        let date = now.to_http_date();
+        line(&["HTTP/1.1 ", &(self.status as u16).to_string(), " ", self.status.reason()]);
+        line(&["Date: ", str::from_utf8(&date).unwrap_or_default()]);
+        line(&["Content-Type: ", self.content_type]);
+        line(&["Content-Length: ", &self.body.len().to_string()]);
+        line(&["Connection: close"]);
+        line(&["Cache-Control: no-store"]);
+        line(&["X-Content-Type-Options: nosniff"]);
+        line(&["X-Frame-Options: DENY"]);
+        line(&["Referrer-Policy: no-referrer"]);
+        line(&["Cross-Origin-Opener-Policy: same-origin"]);
+        line(&["Cross-Origin-Resource-Policy: same-origin"]);
+        if !self.fields.iter().any(|(name, _)| *name == "Content-Security-Policy") {
+            line(&["Content-Security-Policy: ", NO_CONTENT_POLICY]);
+        }
+        self.fields.iter().for_each(|(name, value)| line(&[name, ": ", value]));
+        line(&[]);
+        if !head_only {
+            out.extend_from_slice(self.body);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! JSON texts (RFC 8259): bounds that the parser does not check, and values without allocating.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// How deep objects and arrays may be nested; the message itself is the first level.
+pub const DEPTH_MAX: usize = 16;
+
+/// How many members an object, or elements an array, may have.
+pub const MEMBERS_MAX: usize = 64;
+
+/// Why a text that is JSON is refused all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Nested deeper than [`DEPTH_MAX`].
+    Depth,
+    /// An object or array with more than [`MEMBERS_MAX`] members.
+    Members,
+    /// A `\u` escape that is half of a surrogate pair (RFC 8259 8.2): readers disagree on what it stands for.
+    LoneSurrogate,
+}
+
+/// Checks the bounds of a text that is known to be JSON.
+pub fn check_bounds(text: &str) -> Result<(), Excess> {
+    let bytes = text.as_bytes();
+    // Nearly every message is settled by counting, which the compiler turns into vector code. Brackets and commas within
+    // strings only make the count too high, and then the exact walk decides.
+    let nested = bytes.iter().filter(|&&byte| matches!(byte, b'{' | b'[')).count();
+    let commas = bytes.iter().filter(|&&byte| byte == b',').count();
+    let escapes = bytes.windows(2).any(|pair| pair == b"\\u");
+    if nested <= DEPTH_MAX && commas < MEMBERS_MAX && !escapes {
+        return Ok(());
+    }
+    walk(bytes)
+}
+
+fn walk(bytes: &[u8]) -> Result<(), Excess> {
+    let mut members = [0; DEPTH_MAX];
+    let mut depth = 0;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = walk_string(bytes, at)?,
+            b'{' | b'[' => {
+                *members.get_mut(depth).ok_or(Excess::Depth)? = 1;
+                depth += 1;
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' => {
+                let Some(count) = depth.checked_sub(1).and_then(|level| members.get_mut(level))
+                else {
+                    continue;
+                };
+                *count += 1;
+                if *count > MEMBERS_MAX {
+                    return Err(Excess::Members);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Walks from behind the opening quote to behind the closing one.
+fn walk_string(bytes: &[u8], mut at: usize) -> Result<usize, Excess> {
+    let mut high_before = false;
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'\\' && bytes.get(at + 1) == Some(&b'u') {
+            let unit = hex4(bytes.get(at + 2..at + 6));
+            let low = (0xdc00..0xe000).contains(&unit);
+            if low != high_before {
+                return Err(Excess::LoneSurrogate);
+            }
+            high_before = (0xd800..0xdc00).contains(&unit);
+            at += 6;
+            continue;
+        }
+        if high_before {
+            return Err(Excess::LoneSurrogate);
+        }
+        match byte {
+            b'"' => return Ok(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    Ok(at)
+}
+
+fn hex4(digits: Option<&[u8]>) -> u32 {
+    digits
+        .unwrap_or_default()
+        .iter()
+        .fold(0, |value, &digit| value << 4 | char::from(digit).to_digit(16).unwrap_or_default())
+}
+
+/// A member of an object, not looked into yet.
+pub type Field<'a> = Option<&'a RawValue>;
+
+/// Reads a member that is there, `null` included: serde's own reading of `Option` takes `null` for absent.
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<'de>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// The string that `raw` is, borrowed where it holds no escape; `None` where it is another kind of value.
+pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let quoted = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if quoted.contains('\\') {
+        return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(quoted))
+}
+
+/// Whether `raw` is a string, without reading it.
+pub fn is_string(raw: &RawValue) -> bool {
+    raw.get().starts_with('"')
+}
+
+/// The boolean that `raw` is.
+pub fn boolean(raw: &RawValue) -> Option<bool> {
+    match raw.get() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// Appends `text` as a JSON string, quotes included.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Writing into a vector cannot fail, and a string has no key that is not a string.
+    let written = serde_json::to_writer(&mut *out, text);
+    debug_assert!(written.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize) -> String {
+        "[".repeat(levels) + &"]".repeat(levels)
+    }
+
+    fn object(members: usize) -> String {
+        let members: Vec<_> = (0..members).map(|n| format!("\"k{n}\":[1,2]")).collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    #[test]
+    fn bounds_are_exact() {
+        assert_eq!(check_bounds(&nested(DEPTH_MAX)), Ok(()));
+        assert_eq!(check_bounds(&nested(DEPTH_MAX + 1)), Err(Excess::Depth));
+        assert_eq!(check_bounds(&object(MEMBERS_MAX)), Ok(()));
+        assert_eq!(check_bounds(&object(MEMBERS_MAX + 1)), Err(Excess::Members));
+    }
+
+    #[test]
+    fn brackets_and_commas_within_strings_do_not_count() {
+        let text = format!("{{\"sdp\":\"{}\\\"{}\"}}", "[{".repeat(40), ",".repeat(200));
+        assert_eq!(check_bounds(&text), Ok(()));
+    }
+
+    #[test]
+    fn surrogates_come_in_pairs_or_not_at_all() {
+        for fine in [r#""\ud83d\ude00""#, r#""\u00e9\\ud800""#, r#""\uD83D\uDE00\u0041""#] {
+            assert_eq!(check_bounds(fine), Ok(()), "{fine}");
+        }
+        for lone in [
+            r#""\ud83d""#,
+            r#""\ude00""#,
+            r#""\ude00\ud83d""#,
+            r#""\ud83d\ud83d\ude00""#,
+            r#""\ud83d x\ude00""#,
+            r#""\ud83d\n\ude00""#,
+            r#"{"\ud83d":1}"#,
+        ] {
+            assert_eq!(check_bounds(lone), Err(Excess::LoneSurrogate), "{lone}");
+        }
+    }
+
+    #[test]
+    fn strings_are_borrowed_where_they_can_be() {
+        let raw: &RawValue = serde_json::from_str(r#""doctor""#).expect("JSON");
+        assert!(matches!(string(raw), Some(Cow::Borrowed("doctor"))));
+        let raw: &RawValue = serde_json::from_str(r#""d\u006fctor""#).expect("JSON");
+        assert_eq!(string(raw).as_deref(), Some("doctor"));
+        let raw: &RawValue = serde_json::from_str("7").expect("JSON");
+        assert_eq!(string(raw), None);
+    }
+}

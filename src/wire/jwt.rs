@@ -1,0 +1,192 @@
+//! Signed tokens: the compact form of RFC 7515 with HS256 (RFC 7518 3.2) and nothing else, as RFC 8725 asks.
+//!
+//! A token is `header.payload.signature`, each part base64url. What the payload means is not known here.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::de::{Error, MapAccess};
+use sha2::Sha256;
+
+use super::members::{self, Members, Skipped, Text};
+
+/// The longest token that is looked at. A longer one is refused before anything is computed from it.
+pub const TOKEN_BYTES_MAX: usize = 4096;
+
+/// The shortest secret: RFC 7518 3.2 wants a key at least as long as the hash.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// Room for the largest part of a token, decoded: four characters stand for three bytes.
+pub const SCRATCH_BYTES: usize = TOKEN_BYTES_MAX / 4 * 3;
+
+/// 32 bytes in base64url without padding.
+const SIGNATURE_CHARS: usize = 43;
+
+/// The header of the tokens that we sign.
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+/// A secret that signs and checks tokens: a hash that has taken the secret in already and is cloned for each token.
+#[derive(Clone)]
+pub struct Key {
+    keyed: Hmac<Sha256>,
+}
+
+/// The secret has fewer than [`SECRET_BYTES_MIN`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortSecret;
+
+/// What is wrong with a token, in the order of the checks.
+///
+/// For tests and counters. The peer learns only that the token is not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Over [`TOKEN_BYTES_MAX`].
+    TooLong,
+    /// Not three parts.
+    Shape,
+    /// The signature is not 43 characters of canonical base64url, or of none of the keys.
+    Signature,
+    /// The header is not the one JSON object that we accept.
+    Header,
+    /// The payload is not base64url of UTF-8.
+    Payload,
+}
+
+impl Key {
+    /// Makes the key of `secret`.
+    ///
+    /// # Errors
+    ///
+    /// [`ShortSecret`] under [`SECRET_BYTES_MIN`]: the hash itself would accept even an empty one.
+    pub fn new(secret: &[u8]) -> Result<Self, ShortSecret> {
+        if secret.len() < SECRET_BYTES_MIN {
+            return Err(ShortSecret);
+        }
+        Hmac::new_from_slice(secret).map(|keyed| Self { keyed }).map_err(|_| ShortSecret)
+    }
+
+    fn over(&self, signed: &str) -> Hmac<Sha256> {
+        let mut mac = self.keyed.clone();
+        mac.update(signed.as_bytes());
+        mac
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key[redacted]")
+    }
+}
+
+impl fmt::Display for ShortSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a secret must have at least {SECRET_BYTES_MIN} bytes (RFC 7518 3.2)")
+    }
+}
+
+impl std::error::Error for ShortSecret {}
+
+/// Checks `token` against all of `keys` and returns its payload, decoded into `scratch`.
+///
+/// The signature comes before the JSON: a parser only ever sees bytes that a holder of a secret has written. Allocates
+/// nothing as long as the header has no escapes.
+///
+/// # Errors
+///
+/// [`Broken`], the first check that failed.
+pub fn verify<'a>(
+    token: &str,
+    keys: &[Key],
+    scratch: &'a mut [u8; SCRATCH_BYTES],
+) -> Result<&'a str, Broken> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(Broken::TooLong);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(Broken::Shape)?;
+    let (header, payload) = signed.split_once('.').ok_or(Broken::Shape)?;
+    if payload.contains('.') {
+        return Err(Broken::Shape);
+    }
+    if !is_signed(signed, signature, keys) {
+        return Err(Broken::Signature);
+    }
+    let header = decode(header, scratch).ok_or(Broken::Header)?;
+    check_header(header)?;
+    decode(payload, scratch).ok_or(Broken::Payload)
+}
+
+/// Signs `claims_json`, which should be a JSON object.
+pub fn sign(key: &Key, claims_json: &str) -> String {
+    sign_under(HEADER, key, claims_json)
+}
+
+fn sign_under(header: &str, key: &Key, claims_json: &str) -> String {
+    let mut token = BASE64URL.encode(header);
+    token.push('.');
+    BASE64URL.encode_string(claims_json, &mut token);
+    let signature = key.over(&token).finalize().into_bytes();
+    token.push('.');
+    BASE64URL.encode_string(signature, &mut token);
+    token
+}
+
+/// Whether one of `keys` signed. All are tried, each in constant time, so that the time does not tell which.
+fn is_signed(signed: &str, signature: &str, keys: &[Key]) -> bool {
+    if signature.len() != SIGNATURE_CHARS {
+        return false;
+    }
+    // The engine refuses padding, whitespace, `+`, `/`, and a last character with bits beyond the 32nd byte: otherwise
+    // four signatures would be the same, and a token would have more than one spelling.
+    let mut bytes = [0; 32];
+    if BASE64URL.decode_slice(signature, &mut bytes) != Ok(bytes.len()) {
+        return false;
+    }
+    let mut found = false;
+    for key in keys {
+        found |= key.over(signed).verify_slice(&bytes).is_ok();
+    }
+    found
+}
+
+fn decode<'a>(part: &str, scratch: &'a mut [u8; SCRATCH_BYTES]) -> Option<&'a str> {
+    let length = BASE64URL.decode_slice(part, scratch).ok()?;
+    std::str::from_utf8(scratch.get(..length)?).ok()
+}
+
+fn check_header(header: &str) -> Result<(), Broken> {
+    let mut seen = Header { has_algorithm: false };
+    match members::read(header, &mut seen) {
+        Ok(()) if seen.has_algorithm => Ok(()),
+        _ => Err(Broken::Header),
+    }
+}
+
+struct Header {
+    has_algorithm: bool,
+}
+
+impl<'de> Members<'de> for Header {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, header: &mut A) -> Result<(), A::Error> {
+        match name {
+            "alg" => {
+                self.has_algorithm = true;
+                header.next_value_seed(Text(|alg: &str| (alg == "HS256").then_some(())))
+            }
+            // A media type, so in either case (RFC 7515 4.1.9). Another one is another kind of token (RFC 8725 3.11).
+            "typ" => header
+                .next_value_seed(Text(|typ: &str| typ.eq_ignore_ascii_case("JWT").then_some(()))),
+            // Only a hint which key signed; all of them were tried. It never fetches a key.
+            "kid" => header.next_value_seed(Text(|_: &str| Some(()))),
+            // Each would change what the payload is: an extension that must be understood, no encoding (RFC 7797),
+            // compression, encryption, a token within the token.
+            "crit" | "b64" | "zip" | "enc" | "cty" => Err(A::Error::custom("not supported")),
+            // Keys that a token brings along (`jwk`, `jku`, `x5u`, ..) are ignored like all else (RFC 7515 4).
+            _ => header.next_value_seed(Skipped::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! What an operator may set, what is refused, and in which words.
+
+mod document;
+mod files;
+mod given;
+mod values;
