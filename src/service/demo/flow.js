@@ -77,8 +77,8 @@ export class Flow {
   #fill(entry) {
     const { direction, message, at } = entry.traffic[0];
     const relayed = RELAYED.has(message.type);
-    const other = relayed ? this.#nameOf(direction === 'out' ? message.toUserId : message.fromUserId) : text('flow.server');
-    const [from, to] = direction === 'out' ? [text('you'), other] : [other, text('you')];
+    const other = relayed ? this.#nameOf(direction === 'out' ? message.toUserId : message.fromUserId) : inSentence('flow.server');
+    const route = text(`flow.${direction}`, { other: other.toLocaleLowerCase() });
     entry.row.className = ['flow-row', direction, relayed ? 'relayed' : 'direct', ROUTINE.has(message.type) && 'routine',
       message.type === 'error' && 'refused'].filter(Boolean).join(' ');
     if (!entry.row.firstChild) entry.row.append(emptyRow());
@@ -87,8 +87,8 @@ export class Flow {
       '.flow-title': this.#title(message),
       '.flow-type': message.type + (entry.traffic.length > 1 ? ` ×${entry.traffic.length}` : ''),
       '.flow-time': clock(at),
-      '.flow-route': text('flow.route', { from, to }),
-      '.flow-explained': `${text('flow.route', { from, to })}. ${hasText(key) ? text(key) : ''}`,
+      '.flow-route': route,
+      '.flow-explained': `${route}. ${hasText(key) ? text(key) : ''}`,
       'pre': entry.traffic.map((one) => readable(one.message)).join('\n'),
     };
     for (const [part, words] of Object.entries(parts)) {

@@ -19,7 +19,7 @@ export class Media extends EventTarget {
       this.problem = 'insecure';
     } else if (!await this.#tryOpen({ audio: !this.#track('audio'), video: !this.#track('video') && VIDEO })) {
       // The browser refuses both when one is missing, so ask for each.
-      const why = [];
+      /** @type {(MediaProblem | null)[]} */ const why = [];
       if (!this.#track('audio')) why.push(await this.#whyNot({ audio: true }, 'no-microphone'));
       if (!this.#track('video')) why.push(await this.#whyNot({ video: VIDEO }, 'no-camera'));
       this.problem = summary(why);

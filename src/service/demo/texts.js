@@ -20,7 +20,7 @@ const TEXTS = {
   'role.observer': ['Observer', 'Observador'],
   'the.doctor': ['the doctor', 'el médico'],
   'the.patient': ['the patient', 'el paciente'],
-  'the.observer': ['the observer', 'el observador'],
+  'the.observer': ['an observer', 'un observador'],
   'role.doctor.hint': ['Leads the consultation', 'Dirige la consulta'],
   'role.patient.hint': ['Is being seen', 'Recibe la atención'],
   'role.observer.hint': ['Watches and listens only', 'Solo mira y escucha'],
@@ -81,7 +81,6 @@ const TEXTS = {
   'status.interrupted': ['The connection with {who} is interrupted. Trying to restore it…', 'Se ha interrumpido la conexión con {who}. Intentando recuperarla…'],
   'status.failed': ['No connection with {who}. Trying again…', 'Sin conexión con {who}. Reintentando…'],
   'status.away': ['{who} has lost the connection. The place is kept for a minute.', '{who} ha perdido la conexión. Se le guarda el lugar durante un minuto.'],
-  'status.reconnecting': ['No connection to the server.', 'Sin conexión con el servidor.'],
   'status.reconnecting.call': ['The call goes on meanwhile.', 'La llamada continúa mientras tanto.'],
   'status.retry.in': ['Trying again in {seconds} s.', 'Nuevo intento en {seconds} s.'],
   'status.retry.now': ['Try now', 'Intentar ahora'],
@@ -99,11 +98,12 @@ const TEXTS = {
   'flow.lead': [
     'The signaling messages, newest last. Open one to read it.',
     'Los mensajes de señalización; los más nuevos, al final. Abra uno para leerlo.'],
-  'flow.server': ['Server', 'Servidor'],
-  'flow.others': ['Others', 'Otros'],
+  'flow.server': ['server', 'servidor'],
+  'flow.others': ['others', 'otros'],
   'flow.routine': ['Show pings and acknowledgements', 'Mostrar pings y confirmaciones'],
   'flow.empty': ['Nothing yet.', 'Todavía nada.'],
-  'flow.route': ['{from} to {to}', '{from} a {to}'],
+  'flow.out': ['From you to {other}', 'De usted a {other}'],
+  'flow.in': ['From {other} to you', 'De {other} a usted'],
 
   // After the call
   'over.left': ['You have left the consultation', 'Ha salido de la consulta'],
@@ -202,11 +202,11 @@ const TEXTS = {
   'problem.other.text': ['Try again. ({code})', 'Vuelva a intentarlo. ({code})'],
 
   // The messages: a title, and what it is for
-  'message.join-room': ['Wants to join', 'Quiere entrar'],
+  'message.join-room': ['Asks to join', 'Pide entrar'],
   'message.join-room.text': ['Asks the server to be let into the room, and shows the access token.', 'Pide al servidor que le deje entrar en la sala y muestra la clave de acceso.'],
-  'message.leave-room': ['Leaves', 'Sale'],
+  'message.leave-room': ['Leaves', 'Sale de la sala'],
   'message.leave-room.text': ['Gives the place in the room back.', 'Devuelve su lugar en la sala.'],
-  'message.room-joined': ['Is in the room', 'Está en la sala'],
+  'message.room-joined': ['Let in', 'Admitido'],
   'message.room-joined.text': ['The server’s answer: who else is there, and which servers help to find a way through the network.', 'La respuesta del servidor: quién más está y qué servidores ayudan a encontrar un camino por la red.'],
   'message.peer-joined': ['{name} has joined', '{name} ha entrado'],
   'message.peer-joined.text': ['Someone else has come into the room.', 'Alguien más ha entrado en la sala.'],
