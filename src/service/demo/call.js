@@ -18,7 +18,7 @@
  */
 import { Peer } from './peer.js';
 
-/** Dispatches `change` when there is something new to show, and `trouble` with `{ participant, problem }`. */
+/** Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. */
 export class Call extends EventTarget {
   /** @type {SignalingClient} */ #client;
   /** @type {MediaStream} */ #stream;
@@ -72,7 +72,7 @@ export class Call extends EventTarget {
         if (report.type === 'inbound-rtp' && report.kind === 'audio') totals.audioPacketsReceived += report.packetsReceived ?? 0;
         if (report.type === 'outbound-rtp' && report.kind === 'video') totals.framesSent += report.framesSent ?? 0;
       }
-      return { userId, userType: this.participants.get(userId)?.userType, state: peer.state, ...totals };
+      return { userId, userType: this.participants.get(userId)?.userType, state: peer.state, connections: peer.connections, ...totals };
     }));
   }
 
@@ -157,7 +157,7 @@ export class Call extends EventTarget {
     peer.addEventListener('change', () => this.#changed());
     peer.addEventListener('trouble', (event) => {
       const problem = /** @type {CustomEvent} */ (event).detail;
-      this.dispatchEvent(new CustomEvent('trouble', { detail: { participant: this.participants.get(userId), problem } }));
+      this.dispatchEvent(new CustomEvent('trouble', { detail: { userId, problem } }));
     });
     this.peers.set(userId, peer);
     return peer;

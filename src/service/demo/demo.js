@@ -1,147 +1,59 @@
 // @ts-check
 /** The page: what is to be seen, and what the buttons do. */
-import { Call } from './call.js';
 import { Flow } from './flow.js';
-import { Media } from './media.js';
-import { SignalingClient, SignalingError } from './signaling-client.js';
+import * as links from './link.js';
+import { SignalingError } from './signaling-client.js';
 import { Stage } from './stage.js';
 import { currentLanguage, hasText, inSentence, preferredLanguage, setLanguage, text } from './texts.js';
-import * as visits from './visits.js';
+import { Visit } from './visit.js';
 
 /** @typedef {import('./signaling-client.js').UserType} UserType */
-/** @typedef {import('./signaling-client.js').StateChange} StateChange */
 /** @typedef {import('./stage.js').Tile} Tile */
 /** @typedef {{ tone: 'busy' | 'good' | 'warn' | 'bad', words: string, detail?: string }} Status */
+/** @typedef {{ key: string, who?: string, code?: string, again?: string, act?: () => void }} Notice */
 
 /** @template {HTMLElement} [E=HTMLElement] @param {string} id @returns {E} */
 const $ = (id) => /** @type {E} */ (document.getElementById(id));
 
-const media = new Media();
 const stage = new Stage($('stage'));
 const flow = new Flow($('flow'), nameOf);
 
 /** What the address asks for. */
-let link = visits.readLink();
+let link = links.readLink();
 /** @type {'lobby' | 'room' | 'over'} */
 let screen = 'lobby';
-/** The call while there is one. @type {{ role: UserType, client: SignalingClient, call: Call } | null} */
+/** @type {Visit | null} */
 let visit = null;
-/** @type {StateChange | null} */
-let signaling = null;
-/** Why there is no call any more; null where one has hung up. @type {SignalingError | null} */
+/** Why the last visit is over; null where one has hung up. @type {SignalingError | null} */
 let ending = null;
-let asking = false;
-let withoutMedia = false;
 let soundBlocked = false;
-let retryAt = 0;
-/** @type {{ userId: string, code: string } | null} A connection that could not be agreed on. */
-let disagreement = null;
-/** @type {Map<string, UserType>} Everybody who has ever been in the room. */
-const known = new Map();
-
-// --- the way in and out ---------------------------------------------------------------------------------------------
+/** @type {UserType | null} Whose link has just been copied. */
+let copied = null;
 
 /** @param {UserType} role @param {boolean} withMedia */
-async function join(role, withMedia) {
-  const sessionId = link.sessionId;
+function join(role, withMedia) {
+  const { sessionId } = link;
   link = { ...link, role };
-  visits.remember({ sessionId, role, withMedia });
-  known.clear();
+  links.remember({ sessionId, role, withMedia });
   flow.clear();
-  ending = null;
-  withoutMedia = !withMedia && role !== 'observer';
+  const mine = new Visit({ sessionId, userId: links.identity(sessionId, role), role, withMedia });
+  visit = mine;
+  mine.addEventListener('change', render);
+  mine.addEventListener('traffic', (event) => flow.add(/** @type {CustomEvent} */ (event).detail));
+  mine.addEventListener('over', (event) => {
+    ending = /** @type {CustomEvent} */ (event).detail;
+    again = () => join(role, !mine.withoutMedia);
+    visit = null;
+    soundBlocked = false;
+    links.forget();
+    show('over');
+  });
   show('room');
-  if (withMedia && role !== 'observer') await openMedia();
-  if (screen !== 'room') return; // hung up while the browser asked
-  const userId = visits.identity(sessionId, role);
-  known.set(userId, role);
-  const client = new SignalingClient({
-    sessionId, userId, userType: role,
-    getToken: () => developmentToken(sessionId, userId, role),
-    media: { audio: media.isOn('audio'), video: media.isOn('video') },
-  });
-  const call = new Call(client, media.stream);
-  visit = { role, client, call };
-  client.addEventListener('traffic', (event) => trafficSeen(/** @type {CustomEvent} */ (event).detail));
-  client.addEventListener('state', (event) => stateChanged(client, /** @type {CustomEvent} */ (event).detail));
-  call.addEventListener('change', render);
-  call.addEventListener('trouble', (event) => {
-    const { participant, problem } = /** @type {CustomEvent} */ (event).detail;
-    if (participant) disagreement = { userId: participant.userId, code: problem.code ?? problem.name };
-    render();
-  });
-  client.connect().catch(() => {}); // `state` tells
+  mine.join();
 }
 
-async function openMedia() {
-  asking = true;
-  render();
-  await media.open();
-  asking = false;
-  withoutMedia = false;
-  visit?.call.tracksChanged();
-  tellMedia();
-  render();
-}
-
-/** Only the development server gives tokens to whoever asks. @param {string} sessionId @param {string} userId @param {UserType} userType */
-async function developmentToken(sessionId, userId, userType) {
-  const query = new URLSearchParams({ sessionId, userId, userType });
-  let response;
-  try {
-    response = await fetch(`/development/token?${query}`, { cache: 'no-store' });
-  } catch (cause) {
-    throw new SignalingError('UNREACHABLE', 'the server cannot be reached', { cause });
-  }
-  if (response.status === 429 || response.status === 503) throw new SignalingError('RATE_LIMITED');
-  if (!response.ok) throw new SignalingError('TOKEN_REFUSED', `HTTP ${response.status}`, { final: true });
-  return (await response.json()).token;
-}
-
-/** @param {SignalingClient} client @param {StateChange} change */
-function stateChanged(client, change) {
-  if (client !== visit?.client) return;
-  signaling = change;
-  retryAt = Date.now() + change.retryInMs;
-  if (change.state === 'closed') {
-    ending = change.problem;
-    endVisit();
-  }
-  render();
-}
-
-function endVisit() {
-  visit?.call.close();
-  visit = null;
-  signaling = null;
-  disagreement = null;
-  soundBlocked = false;
-  media.close();
-  visits.forget();
-  show('over');
-}
-
-function hangUp() {
-  if (visit) {
-    visit.client.leave(); // which ends in `stateChanged`
-  } else {
-    endVisit();
-  }
-}
-
-/** @param {import('./signaling-client.js').Traffic} traffic */
-function trafficSeen(traffic) {
-  const { message } = traffic;
-  for (const one of [message, ...(message.participants ?? [])]) {
-    if (one.userId && one.userType) known.set(one.userId, one.userType);
-  }
-  flow.add(traffic);
-}
-
-function tellMedia() {
-  if (signaling?.state !== 'joined') return;
-  visit?.client.sendMedia({ audio: media.isOn('audio'), video: media.isOn('video') });
-}
+/** What the button after a visit does. */
+let again = () => show('lobby');
 
 // --- what is to be seen ---------------------------------------------------------------------------------------------
 
@@ -167,7 +79,7 @@ function render() {
     button.setAttribute('aria-pressed', String(/** @type {HTMLElement} */ (button).dataset.language === currentLanguage()));
   }
   if (screen === 'lobby') renderLobby();
-  if (screen === 'room') renderRoom();
+  if (screen === 'room' && visit) renderRoom(visit);
   if (screen === 'over') renderOver();
 }
 
@@ -182,24 +94,24 @@ function renderLobby() {
   setText($('permission'), text(role === 'observer' ? 'lobby.permission.observer' : 'lobby.permission'));
 }
 
-function renderRoom() {
-  const role = visit?.role ?? link.role ?? 'doctor';
-  const { tone, words, detail = '' } = status(role);
+/** @param {Visit} visit */
+function renderRoom(visit) {
+  const { tone, words, detail = '' } = status(visit);
   $('status').dataset.tone = tone;
   setText($('status-words'), words);
   setText($('status-detail'), detail);
-  $('retry-now').hidden = signaling?.state !== 'waiting';
+  $('retry-now').hidden = visit.signaling.state !== 'waiting';
   renderCountdown();
-  renderNotices();
-  stage.render(tiles(role));
-  renderWatching(role);
-  renderControls(role);
-  renderLinks(role);
+  renderNotices(visit);
+  stage.render(tiles(visit));
+  renderWatching(visit);
+  renderControls(visit);
+  renderLinks(visit);
 }
 
 function renderCountdown() {
-  const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
-  setText($('countdown'), signaling?.state === 'waiting' ? text('status.retry.in', { seconds }) : '');
+  const seconds = Math.max(1, Math.ceil(((visit?.retryAt ?? 0) - Date.now()) / 1000));
+  setText($('countdown'), visit?.signaling.state === 'waiting' ? text('status.retry.in', { seconds }) : '');
 }
 
 function renderOver() {
@@ -208,24 +120,23 @@ function renderOver() {
   const who = inSentence(`the.${link.role ?? 'doctor'}`);
   setText($('over-title'), text(key, { who }));
   setText($('over-text'), text(`${key}.text`, { code: `${code}${ending?.message && ending.message !== code ? `: ${ending.message}` : ''}` }));
-  const again = code === undefined ? 'over.rejoin' : code === 'REPLACED' ? 'over.takeback' : 'over.retry';
-  setText($('again'), text(again));
+  setText($('again'), text(code === undefined ? 'over.rejoin' : code === 'REPLACED' ? 'over.takeback' : 'over.retry'));
   $('again').hidden = code === 'SESSION_ENDED' || code === 'bad-link';
   $('observe').hidden = code !== 'ROLE_TAKEN';
 }
 
-/** @param {UserType} role @returns {Status} */
-function status(role) {
+/** @param {Visit} visit @returns {Status} */
+function status({ role, asking, signaling, call }) {
   if (asking) return { tone: 'busy', words: text('status.permission') };
-  const others = counterparts(role);
+  const others = counterparts();
   const main = others[0];
-  const state = main ? visit?.call.peers.get(main.userId)?.state : undefined;
-  if (signaling?.state === 'waiting') {
+  const state = main && call.peers.get(main.userId)?.state;
+  if (signaling.state === 'waiting') {
     const why = problemKey(signaling.problem?.code, 'problem.CONNECTION_LOST');
     const detail = state === 'connected' ? text('status.reconnecting.call') : text(`${why}.text`);
     return { tone: 'warn', words: `${text(why)}.`, detail };
   }
-  if (signaling?.state !== 'joined') return { tone: 'busy', words: text('status.connecting') };
+  if (signaling.state !== 'joined') return { tone: 'busy', words: text('status.connecting') };
   if (!main) {
     const words = role === 'observer' ? text('status.waiting.observer') : text('status.waiting', { who: counterpartName(role) });
     return { tone: 'busy', words };
@@ -238,11 +149,11 @@ function status(role) {
   return { tone: 'busy', words: text('status.negotiating', { who }) };
 }
 
-/** @param {UserType} role @returns {Tile[]} */
-function tiles(role) {
-  const others = counterparts(role).map(otherTile);
+/** @param {Visit} visit @returns {Tile[]} */
+function tiles({ role, media }) {
+  const others = counterparts().map(otherTile);
   if (others.length === 0) others.push(waitingTile(role));
-  return role === 'observer' ? others : [...others, ownTile(role)];
+  return role === 'observer' ? others : [...others, ownTile(role, media)];
 }
 
 /** @param {import('./call.js').Participant} participant @returns {Tile} */
@@ -271,38 +182,37 @@ function waitingTile(role) {
   };
 }
 
-/** @param {UserType} role @returns {Tile} */
-function ownTile(role) {
+/** @param {UserType} role @param {Visit['media']} media @returns {Tile} */
+function ownTile(role, media) {
   return {
     id: 'own', name: text('you'), size: 'corner', icon: role, stream: media.stream, own: true, picture: media.isOn('video'),
     words: text(media.has('video') ? 'tile.camera.off' : 'tile.nopicture'), microphoneOff: !media.isOn('audio'),
   };
 }
 
-/** Who looks on is never a secret. @param {UserType} role */
-function renderWatching(role) {
-  const count = [...(visit?.call.participants.values() ?? [])].filter((one) => one.userType === 'observer').length;
+/** Who looks on is never a secret. @param {Visit} visit */
+function renderWatching({ role, call }) {
+  const count = [...call.participants.values()].filter((one) => one.userType === 'observer').length;
   const words = count === 0 || role === 'observer' ? '' : text(count === 1 ? 'watching.one' : 'watching.many', { count });
   setText($('watching'), words);
 }
 
-/** What went wrong, each with what to do about it. */
-function renderNotices() {
-  /** @type {{ key: string, who?: string, code?: string, again?: string, act?: () => void }[]} */
+/** What went wrong, each with what to do about it. @param {Visit} visit */
+function renderNotices(visit) {
+  const { media, call } = visit;
+  /** @type {Notice[]} */
   const notices = [];
   if (media.problem) {
-    notices.push({ key: `problem.${media.problem}`, again: media.problem === 'insecure' ? undefined : 'problem.media.again', act: openMedia });
-  } else if (withoutMedia) {
-    notices.push({ key: 'problem.without', again: 'problem.without.again', act: openMedia });
+    const act = media.problem === 'insecure' ? undefined : () => visit.openMedia();
+    notices.push({ key: `problem.${media.problem}`, again: 'problem.media.again', act });
+  } else if (visit.withoutMedia) {
+    notices.push({ key: 'problem.without', again: 'problem.without.again', act: () => visit.openMedia() });
   }
-  for (const [userId, peer] of visit?.call.peers ?? []) {
-    const who = inSentence(`the.${known.get(userId) ?? 'observer'}`);
-    if (peer.state === 'connected') {
-      if (disagreement?.userId === userId) disagreement = null;
-    } else if (peer.iceFailures > 0) {
-      notices.push({ key: 'problem.ice-failed', who, again: 'over.retry', act: () => visit?.call.retry() });
-    }
-    if (disagreement?.userId === userId) notices.push({ key: 'problem.negotiation', who, code: disagreement.code });
+  for (const [userId, peer] of call.peers) {
+    if (peer.state === 'connected') continue;
+    const who = inSentence(`the.${visit.known.get(userId) ?? 'observer'}`);
+    if (peer.iceFailures > 0) notices.push({ key: 'problem.ice-failed', who, again: 'over.retry', act: () => call.retry() });
+    if (visit.disagreement?.userId === userId) notices.push({ key: 'problem.negotiation', who, code: visit.disagreement.code });
   }
   if (soundBlocked) notices.push({ key: 'problem.sound-blocked', again: 'problem.sound-blocked.again', act: playAloud });
   const wanted = JSON.stringify([currentLanguage(), notices]);
@@ -311,7 +221,7 @@ function renderNotices() {
   $('notices').replaceChildren(...notices.map(noticeElement));
 }
 
-/** @param {{ key: string, who?: string, code?: string, again?: string, act?: () => void }} notice */
+/** @param {Notice} notice */
 function noticeElement({ key, who = '', code = '', again, act }) {
   const box = document.createElement('div');
   box.className = 'notice';
@@ -330,8 +240,8 @@ function noticeElement({ key, who = '', code = '', again, act }) {
   return box;
 }
 
-/** @param {UserType} role */
-function renderControls(role) {
+/** @param {Visit} visit */
+function renderControls({ role, media, asking }) {
   for (const [id, kind, on, off] of /** @type {const} */ ([
     ['microphone', 'audio', 'control.mute', 'control.unmute'],
     ['camera', 'video', 'control.camera.off', 'control.camera.on'],
@@ -347,12 +257,9 @@ function renderControls(role) {
   setText(/** @type {HTMLElement} */ ($('hangup').querySelector('span')), text(role === 'observer' ? 'control.leave' : 'control.hangup'));
 }
 
-/** @type {UserType | null} Whose link has just been copied. */
-let copied = null;
-
-/** @param {UserType} role */
-function renderLinks(role) {
-  const taken = [role, ...counterparts(role).map((one) => one.userType)];
+/** @param {Visit} visit */
+function renderLinks({ role }) {
+  const taken = [role, ...counterparts().map((one) => one.userType)];
   const wanted = /** @type {UserType[]} */ (['doctor', 'patient', 'observer']).filter((one) => one === 'observer' || !taken.includes(one));
   const shown = JSON.stringify([currentLanguage(), wanted, copied, link.sessionId]);
   if ($('links').dataset.shown === shown) return;
@@ -366,7 +273,7 @@ function renderLinks(role) {
     const [label, input, button] = /** @type {[HTMLLabelElement, HTMLInputElement, HTMLButtonElement]} */ ([...row.children]);
     setText(label, text('invite.link', { who }));
     label.htmlFor = input.id = `link-${one}`;
-    input.value = visits.linkFor(link.sessionId, one);
+    input.value = links.linkFor(link.sessionId, one);
     input.onfocus = () => input.select();
     button.id = `copy-${one}`;
     setText(button, text(copied === one ? 'invite.copied' : 'invite.copy'));
@@ -380,7 +287,7 @@ function renderLinks(role) {
 /** @param {UserType} role */
 async function copyLink(role) {
   try {
-    await navigator.clipboard.writeText(visits.linkFor(link.sessionId, role));
+    await navigator.clipboard.writeText(links.linkFor(link.sessionId, role));
     copied = role;
     setTimeout(() => {
       copied = null;
@@ -394,10 +301,10 @@ async function copyLink(role) {
 
 // --- small parts ----------------------------------------------------------------------------------------------------
 
-/** Those whom this role sees, the doctor first. @param {UserType} role */
-function counterparts(role) {
+/** Those whom one sees, the doctor first. */
+function counterparts() {
   const others = [...(visit?.call.participants.values() ?? [])].filter((one) => one.userType !== 'observer');
-  return others.sort((a, b) => a.userType.localeCompare(b.userType)).filter((one) => role !== 'observer' || visit?.call.peers.has(one.userId));
+  return others.sort((a, b) => a.userType.localeCompare(b.userType));
 }
 
 /** @param {UserType} role */
@@ -407,11 +314,12 @@ function counterpartName(role) {
 
 /** What to call somebody. @param {string} userId */
 function nameOf(userId) {
-  const userType = known.get(userId);
-  if (userId === visit?.client.userId) return text('you');
+  const own = visit?.client.userId;
+  const userType = visit?.known.get(userId);
+  if (userId === own) return text('you');
   if (!userType) return text('flow.others');
-  const same = [...known].filter(([id, type]) => type === userType && id !== visit?.client.userId);
-  return same.length < 2 ? text(`role.${userType}`) : `${text(`role.${userType}`)} ${same.findIndex(([id]) => id === userId) + 1}`;
+  const same = [...visit?.known ?? []].filter(([id, type]) => type === userType && id !== own).map(([id]) => id);
+  return text(`role.${userType}`) + (same.length > 1 ? ` ${same.indexOf(userId) + 1}` : '');
 }
 
 /** The words for an error code. @param {string | undefined} code @param {string} otherwise */
@@ -446,19 +354,14 @@ $('join').addEventListener('submit', (event) => {
   join(chosenRole(), button?.value !== 'nothing');
 });
 $('join').addEventListener('change', render);
-$('hangup').addEventListener('click', hangUp);
+$('hangup').addEventListener('click', () => visit?.leave());
+$('microphone').addEventListener('click', () => visit?.toggle('audio'));
+$('camera').addEventListener('click', () => visit?.toggle('video'));
 $('retry-now').addEventListener('click', () => visit?.client.check());
-$('again').addEventListener('click', () => join(link.role ?? 'doctor', !withoutMedia));
+$('again').addEventListener('click', () => again());
 $('observe').addEventListener('click', () => join('observer', false));
 $('new').addEventListener('click', () => location.assign(location.pathname));
 $('routine').addEventListener('change', (event) => flow.showRoutine(/** @type {HTMLInputElement} */ (event.target).checked));
-for (const [id, kind] of /** @type {const} */ ([['microphone', 'audio'], ['camera', 'video']])) {
-  $(id).addEventListener('click', () => {
-    if (!media.has(kind)) return openMedia();
-    media.toggle(kind);
-    tellMedia();
-  });
-}
 for (const button of document.querySelectorAll('[data-language]')) {
   button.addEventListener('click', () => {
     setLanguage(/** @type {any} */ (button).dataset.language);
@@ -466,10 +369,6 @@ for (const button of document.querySelectorAll('[data-language]')) {
     render();
   });
 }
-media.addEventListener('change', () => {
-  visit?.call.tracksChanged();
-  render();
-});
 stage.addEventListener('sound-blocked', () => {
   soundBlocked = true;
   render();
@@ -480,7 +379,7 @@ setInterval(renderCountdown, 250);
 /** For tests and for the curious: how the call is doing. */
 Object.defineProperty(window, 'autamedica', { value: Object.freeze({
   stats: async () => ({
-    screen, state: signaling?.state ?? 'idle', role: visit?.role, sessionId: link.sessionId, userId: visit?.client.userId,
+    screen, state: visit?.signaling.state ?? 'idle', role: visit?.role, sessionId: link.sessionId, userId: visit?.client.userId,
     peers: await visit?.call.stats() ?? [],
   }),
 }) });
@@ -491,7 +390,7 @@ if (link.broken) {
   show('over');
 } else {
   if (link.role) /** @type {HTMLInputElement} */ ($('join').querySelector(`[value=${link.role}]`)).checked = true;
-  const interrupted = visits.interrupted(link);
+  const interrupted = links.interrupted(link);
   if (interrupted) join(interrupted.role, interrupted.withMedia); // reloaded in the middle of a call
   else show('lobby');
 }

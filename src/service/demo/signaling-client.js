@@ -93,7 +93,7 @@ export class SignalingClient extends EventTarget {
   /** @type {Unacknowledged[]} In the order in which they were sent. */ #outbox = [];
   /** @type {number | null} Relayed messages since the last `room-joined` that resumed nothing. */ #received = null;
   /** @type {Map<string, { instance: string, number: number }>} The last message id of each sender. */ #lastFrom = new Map();
-  /** @type {{ audio: boolean, video: boolean, screen?: boolean }} */ #media;
+  /** @type {{ audio: boolean, video: boolean, screen: boolean }} */ #media;
   #heartbeatMs = 25_000;
   #lookAgain = () => {
     if (globalThis.document?.visibilityState !== 'hidden' && !this.#mustWait) this.check();
@@ -103,7 +103,7 @@ export class SignalingClient extends EventTarget {
   constructor(options) {
     super();
     this.#options = options;
-    this.#media = { audio: true, video: true, ...options.media };
+    this.#media = { audio: true, video: true, screen: false, ...options.media };
   }
 
   /** What the client is doing. */
@@ -183,10 +183,12 @@ export class SignalingClient extends EventTarget {
    */
   sendCandidate(toUserId, candidate, more) { return this.send('ice-candidate', { ...more, toUserId, candidate }); }
 
-  /** Tells the others what of one's own is on. @param {{ audio: boolean, video: boolean, screen?: boolean }} media */
-  sendMedia(media) {
-    this.#media = { ...media };
-    return this.send('media-state', this.#media);
+  /** Tells the others what of one's own is on, now or with the next join. @param {{ audio: boolean, video: boolean, screen?: boolean }} media */
+  async setMedia({ audio, video, screen = false }) {
+    const before = this.#media;
+    this.#media = { audio, video, screen };
+    const changed = before.audio !== audio || before.video !== video || before.screen !== screen;
+    if (changed && this.#state === 'joined') await this.send('media-state', this.#media);
   }
 
   /** A doctor asks a participant to switch something. @param {string} toUserId @param {{ audio?: boolean, video?: boolean }} what */
@@ -285,7 +287,9 @@ export class SignalingClient extends EventTarget {
     }
     for (const entry of this.#outbox.splice(0)) {
       const { type } = entry.message;
-      if (type === 'refresh-token' || (RELAYED.has(type) && !resumed)) {
+      if (type === 'media-state') {
+        entry.settle(); // the join has said what is on now
+      } else if (type === 'refresh-token' || (RELAYED.has(type) && !resumed)) {
         entry.settle(new SignalingError('NOT_DELIVERED', 'the connection was lost for good: negotiate anew'));
       } else {
         this.#outbox.push(entry);
@@ -293,7 +297,7 @@ export class SignalingClient extends EventTarget {
       }
     }
     this.#changeState('joined');
-    if (this.#media.screen) this.sendMedia(this.#media); // which `join-room` cannot say
+    if (this.#media.screen) this.send('media-state', this.#media); // the one thing that `join-room` cannot say
   }
 
   // --- what the server says -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
  *
  * @typedef {import('./signaling-client.js').UserType} UserType
  * @typedef {{ sessionId: string, role: UserType | null, broken: boolean }} Link
- * @typedef {{ sessionId: string, role: UserType, withMedia: boolean }} Visit
+ * @typedef {{ sessionId: string, role: UserType, withMedia: boolean }} Plan a visit that is under way
  */
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -39,10 +39,10 @@ export function identity(sessionId, role) {
   return userId;
 }
 
-/** From now on a reload comes back by itself. @param {Visit} visit */
-export function remember(visit) {
-  history.replaceState(null, '', linkFor(visit.sessionId, visit.role));
-  write('sessionStorage', 'autamedica.visit', visit);
+/** From now on a reload comes back by itself. @param {Plan} plan */
+export function remember(plan) {
+  history.replaceState(null, '', linkFor(plan.sessionId, plan.role));
+  write('sessionStorage', 'autamedica.visit', plan);
 }
 
 /** It was left for good. */
@@ -50,10 +50,10 @@ export function forget() {
   write('sessionStorage', 'autamedica.visit', null);
 }
 
-/** The visit that a reload has interrupted. @param {Link} link @returns {Visit | null} */
+/** The visit that a reload has interrupted. @param {Link} link @returns {Plan | null} */
 export function interrupted(link) {
-  const visit = read('sessionStorage', 'autamedica.visit');
-  return visit && visit.sessionId === link.sessionId && visit.role === link.role ? visit : null;
+  const plan = read('sessionStorage', 'autamedica.visit');
+  return plan && plan.sessionId === link.sessionId && plan.role === link.role ? plan : null;
 }
 
 // A browser may forbid storage. Then a reload is a new person.
