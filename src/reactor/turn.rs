@@ -55,7 +55,7 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        if accept_now || !self.lists.ready.is_empty() {
+        if accept_now || !self.lists.ready.is_empty() || !self.lists.overrun.is_empty() {
             return Some(time::Duration::ZERO);
         }
         let next = [

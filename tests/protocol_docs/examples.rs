@@ -135,7 +135,8 @@ fn schema_and_server_agree_on_what_is_wrong() {
             for message in with.chain([without]) {
                 let fits = schema.check("ClientMessage", &message, Unknown::Allowed);
                 let answers = tell(&message);
-                let refused = answers.iter().any(|one| SHAPE.iter().any(|code| one["code"] == *code));
+                let refused =
+                    answers.iter().any(|one| SHAPE.iter().any(|code| one["code"] == *code));
                 assert_eq!(fits.is_err(), refused, "{message}: {fits:?}, but {answers:?}");
                 checked += 1;
             }
