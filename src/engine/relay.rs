@@ -14,7 +14,7 @@ impl Engine {
     pub(super) fn relay(
         &mut self,
         peer: PeerId,
-        relay: &Relay,
+        relay: &Relay<'_>,
         text: &str,
         now: Now,
         effects: &mut Effects,
@@ -25,6 +25,7 @@ impl Engine {
             RelayKind::Offer | RelayKind::Answer | RelayKind::IceCandidate => Action::Signal,
         };
         policy::check(action, &sender.grant)?;
+        policy::check_description(relay, &sender.grant)?;
         let room = sender.room;
         let to = self.rooms.find(room, relay.to).filter(|to| *to != sender_key);
         let to = to.ok_or(Problem::PeerNotFound)?;

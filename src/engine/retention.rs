@@ -69,6 +69,9 @@ impl Pool {
     fn take(&mut self) -> u32 {
         let index = self.warm.pop().or_else(|| self.cold.pop()).unwrap_or_else(|| {
             self.chunks.push(Chunk { bytes: None, next: NONE });
+            // Whatever is given back later, giving back allocates nothing.
+            self.warm.reserve(self.chunks.len());
+            self.cold.reserve(self.chunks.len());
             self.chunks.len() as u32 - 1
         });
         let chunk = &mut self.chunks[index as usize];

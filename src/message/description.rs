@@ -7,8 +7,8 @@ use super::request::RelayKind;
 use crate::wire::json::{self, Field, present};
 
 /// An `RTCSessionDescriptionInit` (WebRTC 1.0, 4.4.1.2) that fits the message it is in: an offer holds an `offer`, an
-/// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text.
-pub(super) fn check_description(raw: &RawValue, kind: RelayKind) -> Option<()> {
+/// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text. Returns the text, a JSON string.
+pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Field<'_>> {
     #[derive(Deserialize)]
     struct Init<'a> {
         #[serde(rename = "type", borrow)]
@@ -17,13 +17,13 @@ pub(super) fn check_description(raw: &RawValue, kind: RelayKind) -> Option<()> {
         sdp: Field<'a>,
     }
     let init: Init = json::object(raw)?;
-    let sdp = init.sdp.is_some_and(json::is_string);
+    let sdp = init.sdp.filter(|sdp| json::is_string(sdp));
     let fits = match (json::string(init.kind)?.as_ref(), kind) {
-        ("offer", RelayKind::Offer) | ("answer" | "pranswer", RelayKind::Answer) => sdp,
-        ("rollback", _) => sdp || init.sdp.is_none_or(is_null),
+        ("offer", RelayKind::Offer) | ("answer" | "pranswer", RelayKind::Answer) => sdp.is_some(),
+        ("rollback", _) => sdp.is_some() || init.sdp.is_none_or(is_null),
         _ => false,
     };
-    fits.then_some(())
+    fits.then_some(sdp)
 }
 
 /// An `RTCIceCandidateInit` (WebRTC 1.0, 4.8.1), or `null` for the end of candidates.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::description::{check_candidate, check_description};
+use super::description::{check_candidate, read_description};
 use super::problem::{Flaw, Problem};
 use super::request::{
     ConnectionState, Join, MediaChange, MessageId, Reason, Relay, RelayKind, Request, Speaker,
@@ -145,9 +145,10 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    fn relay(&self, kind: RelayKind) -> Result<Relay, Problem> {
+    fn relay(&self, kind: RelayKind) -> Result<Relay<'a>, Problem> {
         let speaker = self.speaker_named(self.from_user_id, "fromUserId")?;
         let to = required(self.to_user_id, "toUserId", |raw| UserId::parse(&json::string(raw)?))?;
+        let mut sdp = None;
         match kind {
             RelayKind::IceCandidate => required(self.candidate, "candidate", check_candidate)?,
             RelayKind::MediaControl => {
@@ -156,10 +157,10 @@ impl<'a> Envelope<'a> {
                 audio.or(video).ok_or(Flaw::Missing("audio or video"))?;
             }
             RelayKind::Offer | RelayKind::Answer => {
-                required(self.sdp, "sdp", |raw| check_description(raw, kind))?;
+                sdp = required(self.sdp, "sdp", |raw| read_description(raw, kind))?;
             }
         }
-        Ok(Relay { kind, speaker, to })
+        Ok(Relay { kind, speaker, to, sdp })
     }
 
     fn media_state(&self) -> Result<MediaChange, Problem> {

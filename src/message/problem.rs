@@ -29,6 +29,8 @@ pub enum Problem {
     PeerNotFound,
     /// The addressee is away, and what is kept for its return is full.
     PeerUnreachable,
+    /// The session description may not pass.
+    SdpRejected,
     /// The session is over.
     SessionEnded,
     /// The seat of this role is held by someone else.
@@ -72,6 +74,7 @@ impl Problem {
             Self::NotInRoom => "NOT_IN_ROOM",
             Self::PeerNotFound => "PEER_NOT_FOUND",
             Self::PeerUnreachable => "PEER_UNREACHABLE",
+            Self::SdpRejected => "SDP_REJECTED",
             Self::SessionEnded => "SESSION_ENDED",
             Self::RoleTaken => "ROLE_TAKEN",
             Self::RoomFull => "ROOM_FULL",
@@ -98,6 +101,7 @@ impl Problem {
             Self::PeerUnreachable => {
                 "this participant is away, and no more can be kept for its return"
             }
+            Self::SdpRejected => "the session description may not pass: an observer only receives",
             Self::SessionEnded => "the session has ended",
             Self::RoleTaken => "someone else holds this role in the room",
             Self::RoomFull => "the room is full",

@@ -23,7 +23,7 @@ pub enum Request<'a> {
     /// `leave-room`
     Leave(Speaker),
     /// `offer`, `answer`, `ice-candidate` or `media-control`
-    Relay(Relay),
+    Relay(Relay<'a>),
     /// `media-state`
     MediaState(Speaker, MediaChange),
     /// `connection-state`
@@ -67,14 +67,16 @@ pub struct Speaker {
 }
 
 /// A message that is passed on to another participant byte for byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Relay {
+#[derive(Clone, Copy, Debug)]
+pub struct Relay<'a> {
     /// Which of them.
     pub kind: RelayKind,
     /// The room and the sender that the message names.
     pub speaker: Speaker,
     /// The addressee.
     pub to: UserId,
+    /// The JSON string of the session description, where the message holds one.
+    pub sdp: Option<&'a RawValue>,
 }
 
 /// The messages that are relayed.

@@ -103,7 +103,8 @@ impl<A: Application> Reactor<A> {
     ) {
         let mut output = std::mem::take(&mut self.output);
         if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
-            self.push(key, [&output.reply, &[]], usize::MAX);
+            // Pongs count as well: who sends pings and reads no answers cannot keep up.
+            self.push(key, [&output.reply, &[]], self.options.send_queue_bytes_max);
         }
         let message = received.map(Message::as_bytes).unwrap_or_default();
         for effect in output.effects.iter() {
@@ -136,7 +137,8 @@ impl<A: Application> Reactor<A> {
         let mark = self.app.ping_mark(peer_id(key));
         let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
         if let Some(ping) = ping {
-            self.push(key, [&ping, &[]], usize::MAX);
+            self.counters.pings += 1;
+            self.push(key, [&ping, &[]], self.options.send_queue_bytes_max);
         }
     }
 
