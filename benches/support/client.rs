@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::Duration;
 
 use autamedica_signaling::base::time::WallTime;
@@ -15,6 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Client {
     socket: TcpStream,
     received: Vec<u8>,
+    pongs: u64,
 }
 
 impl Client {
@@ -23,7 +25,7 @@ impl Client {
         let socket = TcpStream::connect(address).expect("the server listens");
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let mut client = Self { socket, received: Vec::new() };
+        let mut client = Self { socket, received: Vec::new(), pongs: 0 };
         client.send(upgrade(&person.token(now)).as_bytes());
         let head = client.receive_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -43,14 +45,15 @@ impl Client {
         self.socket.write_all(bytes).expect("the server reads");
     }
 
-    /// Receives as many bytes, and they are these.
-    pub fn expect(&mut self, bytes: &[u8]) {
-        if self.received.len() < bytes.len() {
-            self.received.resize(bytes.len(), 0);
+    /// Receives as many bytes, which are whole frames, and they are these. Pings between them are answered.
+    pub fn expect(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let len = self.receive_frame();
+            let (frame, rest) = bytes.split_at(len.min(bytes.len()));
+            let received = &self.received[..len];
+            assert!(*received == *frame, "{}", String::from_utf8_lossy(received));
+            bytes = rest;
         }
-        let received = &mut self.received[..bytes.len()];
-        self.socket.read_exact(received).expect("the server answers");
-        assert!(*received == *bytes, "{}", String::from_utf8_lossy(received));
     }
 
     /// Receives one message, whose `type` is this.
@@ -59,19 +62,46 @@ impl Client {
         assert!(text.starts_with(&format!(r#"{{"type":"{kind}","#)), "{text}");
     }
 
+    /// How many pings it has answered.
+    pub fn pongs(&self) -> u64 {
+        self.pongs
+    }
+
     fn receive_message(&mut self) -> String {
-        let mut header = [0; 4];
-        self.socket.read_exact(&mut header[..2]).expect("the server answers");
-        let len = match header[1] {
-            126 => {
-                self.socket.read_exact(&mut header[2..]).expect("the rest of the header");
-                usize::from(u16::from_be_bytes([header[2], header[3]]))
+        let len = self.receive_frame();
+        let header = if self.received[1] == 126 { 4 } else { 2 };
+        String::from_utf8(self.received[header..len].to_vec()).expect("a text message")
+    }
+
+    /// Receives a frame that is not a ping; its length with its header.
+    fn receive_frame(&mut self) -> usize {
+        loop {
+            self.receive(0..2);
+            let (header, len) = match self.received[1] {
+                126 => {
+                    self.receive(2..4);
+                    (4, usize::from(u16::from_be_bytes([self.received[2], self.received[3]])))
+                }
+                len => (2, usize::from(len)),
+            };
+            self.receive(header..header + len);
+            if self.received[0] != 0x89 {
+                return header + len;
             }
-            len => usize::from(len),
-        };
-        let mut payload = vec![0; len];
-        self.socket.read_exact(&mut payload).expect("the rest of the message");
-        String::from_utf8(payload).expect("a text message")
+            // The answer to a ping has its payload, under a mask of zeros.
+            let mut pong = [0; 2 + 4 + 125];
+            pong[..2].copy_from_slice(&[0x8a, 0x80 | len as u8]);
+            pong[6..6 + len].copy_from_slice(&self.received[2..2 + len]);
+            self.send(&pong[..6 + len]);
+            self.pongs += 1;
+        }
+    }
+
+    fn receive(&mut self, at: Range<usize>) {
+        if self.received.len() < at.end {
+            self.received.resize(at.end, 0);
+        }
+        self.socket.read_exact(&mut self.received[at]).expect("the server answers");
     }
 
     fn receive_head(&mut self) -> String {

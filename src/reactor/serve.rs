@@ -103,7 +103,8 @@ impl<A: Application> Reactor<A> {
     ) {
         let mut output = std::mem::take(&mut self.output);
         if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
-            self.push(key, [&output.reply, &[]], usize::MAX);
+            // Pongs count as well: who sends pings and reads no answers cannot keep up.
+            self.push(key, [&output.reply, &[]], self.options.send_queue_bytes_max);
         }
         let message = received.map(Message::as_bytes).unwrap_or_default();
         for effect in output.effects.iter() {
@@ -114,6 +115,7 @@ impl<A: Application> Reactor<A> {
                     let text = output.effects.text(payload, message);
                     self.send(peer_key_of(to), binary, text);
                 }
+                Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -128,6 +130,15 @@ impl<A: Application> Reactor<A> {
         if let Some(header) = header {
             self.counters.sent += 1;
             self.push(key, [header.as_bytes(), payload], self.options.send_queue_bytes_max);
+        }
+    }
+
+    fn ping(&mut self, key: Key<Peer>) {
+        let mark = self.app.ping_mark(peer_id(key));
+        let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
+        if let Some(ping) = ping {
+            self.counters.pings += 1;
+            self.push(key, [&ping, &[]], self.options.send_queue_bytes_max);
         }
     }
 
