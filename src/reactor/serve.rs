@@ -66,9 +66,11 @@ impl<A: Application> Reactor<A> {
         if !self.keep(key, inbound, shared, &at) {
             return self.starve(key, now);
         }
-        // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so.
+        // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so. Unless an end
+        // was announced, which only another read finds.
         *budget = budget.saturating_sub(len);
-        if len < room {
+        let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
+        if len < room && !ends {
             return false;
         }
         if *budget == 0 {

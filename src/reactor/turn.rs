@@ -83,7 +83,11 @@ impl<A: Application> Reactor<A> {
             token => {
                 let key = peer_key(token);
                 // An error or hang-up shows in the read as well, so one way serves all.
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                let ends = event.is_read_closed() || event.is_error();
+                if let Some(peer) = self.peers.get_mut(key).filter(|_| ends) {
+                    peer.flags.end_announced = true;
+                }
+                if event.is_readable() || ends {
                     self.serve(key, now);
                 }
                 if event.is_writable() {
