@@ -39,8 +39,11 @@ impl<A: Application> Reactor<A> {
         }
         self.recycle_ready(carried_over);
         self.pass_deadlines(now);
-        self.give_up_overrun(now);
-        self.flush_dirty(now);
+        // Whoever breaks during the flush is told of to others, who may be full.
+        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
+            self.give_up_overrun(now);
+            self.flush_dirty(now);
+        }
         self.free_doomed();
         self.counters.turns += 1;
         self.counters.connections = self.peers.len() as u64;
@@ -247,11 +250,9 @@ impl<A: Application> Reactor<A> {
                 Err(_) => self.lose(key, now),
             }
         }
-        // Losing a peer may have made others dirty; they go first in the next turn, which comes at once.
+        // Losing a peer may have made others dirty: they are next.
         if self.lists.dirty.is_empty() {
             self.lists.dirty = dirty;
-        } else {
-            self.flush_dirty(now);
         }
     }
 
