@@ -20,17 +20,12 @@ const PATIENT: &str = "1b1a3f5e-2f0d-4c55-b8a9-7d6c0a1e9f42";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let key = Key::new(b"a secret of at least 32 bytes ...")?;
-    let mut engine = Engine::new(Options {
-        tokens: Tokens::new(TokenRules {
-            keys: vec![key.clone()],
-            issuer: None,
-            audience: None,
-            leeway: Duration::from_secs(60),
-        }),
-        join_timeout: Duration::from_secs(10),
-        heartbeat: Duration::from_secs(25),
-        participants_max: 8,
-    });
+    let mut engine = Engine::new(Options::new(Tokens::new(TokenRules {
+        keys: vec![key.clone()],
+        issuer: None,
+        audience: None,
+        leeway: Duration::from_secs(60),
+    })));
 
     // Connections are named by a small index of yours, and by a generation that tells its uses apart.
     let (doctor, patient) =
@@ -55,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     carry_out(&mut effects, &offer);
 
     // Your loop wakes when there is something due, and when a connection has gone.
-    if let Some(due) = engine.next_deadline() {
+    if let Some(due) = engine.next_deadline(now) {
         now.instant = due;
         engine.advance(now, &mut effects);
     }
@@ -72,6 +67,8 @@ fn carry_out(effects: &mut Effects, received: &str) {
                 let text = effects.text(payload, received.as_bytes());
                 println!("to {}: {}", to.index, String::from_utf8_lossy(text));
             }
+            // Your transport's own ping. Its answer goes to `ponged`, with what `ping_mark` says now.
+            Effect::Ping { peer } => println!("ping {}", peer.index),
             Effect::Close { peer, code } => println!("close {} with {code}", peer.index),
         }
     }

@@ -116,6 +116,14 @@ impl Application for Signaling {
         self.engine.left(peer, now, effects);
     }
 
+    fn ping_mark(&self, peer: PeerId) -> u32 {
+        self.engine.ping_mark(peer)
+    }
+
+    fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
+        self.engine.ponged(peer, mark, now);
+    }
+
     fn farewell(&self, fault: Fault, text: &mut Vec<u8>) {
         if fault == Fault::TooLarge {
             notice::error(text, Problem::MessageTooLarge, None, None);
@@ -126,8 +134,8 @@ impl Application for Signaling {
         self.engine.advance(now, effects);
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        self.engine.next_deadline()
+    fn next_deadline(&self, now: Now) -> Option<Instant> {
+        self.engine.next_deadline(now)
     }
 
     fn shut_down(&mut self, effects: &mut Effects) {

@@ -119,6 +119,7 @@ impl<A: Application> Reactor<A> {
                     let text = output.effects.text(payload, message);
                     self.send(peer_key_of(to), binary, text);
                 }
+                Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -134,6 +135,15 @@ impl<A: Application> Reactor<A> {
             let parts = [header.as_bytes(), payload];
             let queued = self.push(key, parts, self.options.send_queue_bytes_max);
             self.counters.sent += u64::from(queued);
+        }
+    }
+
+    fn ping(&mut self, key: Key<Peer>) {
+        let mark = self.app.ping_mark(peer_id(key));
+        let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
+        if let Some(ping) = ping {
+            self.counters.pings += 1;
+            self.push(key, [&ping, &[]], self.options.send_queue_bytes_max);
         }
     }
 

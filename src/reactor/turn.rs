@@ -12,7 +12,7 @@ use super::peer::Peer;
 use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token};
 use crate::base::arena::Key;
 use crate::base::time::Now;
-use crate::connection::{Application, Connection};
+use crate::connection::{Application, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
@@ -54,15 +54,16 @@ impl<A: Application> Reactor<A> {
 
     /// How long to wait for events.
     fn patience(&self) -> Option<time::Duration> {
-        let now = self.clock.read().instant;
+        let clock = self.clock.read();
+        let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        if accept_now || !self.lists.ready.is_empty() {
+        if accept_now || !self.lists.ready.is_empty() || !self.lists.overrun.is_empty() {
             return Some(time::Duration::ZERO);
         }
         let next = [
             self.deadlines.next(),
-            self.app.next_deadline(),
+            self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at()),
             self.stopping,
         ];
@@ -177,7 +178,7 @@ impl<A: Application> Reactor<A> {
             registered = registry.register(&mut socket, peer_token(key), interest);
             Peer::new(socket, Connection::new(full), number)
         });
-        self.deadlines.arm(key.index(), crate::connection::Wait::Head as usize, now.instant);
+        self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
         if nodelay.and(registered).is_err() {
             self.doom(key);
@@ -210,11 +211,12 @@ impl<A: Application> Reactor<A> {
     }
 
     fn pass_deadlines(&mut self, now: Now) {
-        while let Some((index, _)) = self.deadlines.take_due(now.instant) {
+        while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
             let over = peer.connection.is_ended();
+            self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);
             self.apply(Some(key), None, now);
             if over {
                 self.doom(key);

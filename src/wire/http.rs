@@ -31,7 +31,7 @@ pub struct Request<'a> {
 /// Why a request head cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not HTTP/1.1, or a field is missing, repeated or malformed: 400.
+    /// It is not HTTP/1.1 or 1.0, or a field is missing, repeated or malformed: 400.
     Malformed,
     /// More than [`HEAD_BYTES_MAX`] bytes or [`FIELDS_MAX`] fields: 431.
     TooLarge,
@@ -150,20 +150,24 @@ fn has_bare_lf(head: &[u8]) -> bool {
 
 /// Path and query of an origin-form or absolute-form target (RFC 9112 3.2).
 fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
-    let origin_form = match target.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("http://") => {
-            let authority = &target[7..];
-            authority.find(['/', '?']).map_or("/", |at| &authority[at..])
-        }
-        _ => target,
-    };
-    if !origin_form.starts_with('/') || origin_form.contains('#') {
+    let origin_form = if target.starts_with('/') { target } else { behind_authority(target)? };
+    if origin_form.contains('#') {
         return None;
     }
-    Some(match origin_form.split_once('?') {
+    let (path, query) = match origin_form.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (origin_form, None),
-    })
+    };
+    // Only an absolute-form target can have an empty path, which stands for `/` (RFC 9110 4.2.3).
+    Some((if path.is_empty() { "/" } else { path }, query))
+}
+
+/// What follows `http://clinic.example` or `https://clinic.example`; neither may go without a host (RFC 9110 4.2).
+fn behind_authority(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (known && authority_len > 0).then(|| &rest[authority_len..])
 }
 
 fn ascii(value: &[u8]) -> Option<&str> {

@@ -129,6 +129,27 @@ pub fn boolean(raw: &RawValue) -> Option<bool> {
     }
 }
 
+/// The object that `raw` is, read into a structure; serde alone would also read one from an array, by position.
+pub fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?
+}
+
+/// The unsigned integer that `raw` is, written in digits only.
+pub fn unsigned(raw: &RawValue) -> Option<u64> {
+    // `u64` would also read a sign.
+    raw.get().starts_with(|first: char| first.is_ascii_digit()).then(|| raw.get().parse().ok())?
+}
+
+/// The number that `raw` is, as it is written, where it measures something: finite and not negative.
+pub fn measure(raw: &RawValue) -> Option<&str> {
+    /// More digits than that measure nothing.
+    const DIGITS_MAX: usize = 32;
+    let text = raw.get();
+    let number: f64 =
+        text.starts_with(|first: char| first.is_ascii_digit()).then(|| text.parse().ok())??;
+    (number.is_finite() && text.len() <= DIGITS_MAX).then_some(text)
+}
+
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     // Writing into a vector cannot fail, and a string has no key that is not a string.
