@@ -199,9 +199,10 @@ impl<'a> Reason<'a> {
         (text.len() <= REASON_BYTES_MAX).then_some(Self(raw.get()))
     }
 
-    /// Whether it says nothing.
+    /// Whether it says nothing, however that is spelled.
     pub(super) fn is_blank(self) -> bool {
-        self.0.trim_matches('"').trim().is_empty()
+        let raw: Option<&RawValue> = serde_json::from_str(self.0).ok();
+        raw.and_then(json::string).is_none_or(|text| text.trim().is_empty())
     }
 }
 
