@@ -55,7 +55,8 @@ fn every_transcript_is_what_the_server_does() {
     thread::scope(|scope| {
         for transcript in &transcripts {
             let played = || play::play(transcript, &schema);
-            let spawned = thread::Builder::new().name(transcript.name.clone()).spawn_scoped(scope, played);
+            let spawned =
+                thread::Builder::new().name(transcript.name.clone()).spawn_scoped(scope, played);
             spawned.expect("a thread");
         }
     });

@@ -94,9 +94,9 @@ pub fn is_like(expected: &Value, actual: &Value) -> bool {
     match (expected, actual) {
         (Value::Object(wanted), Value::Object(got)) => {
             wanted.len() == got.len()
-                && wanted.iter().all(|(name, value)| {
-                    got.get(name).is_some_and(|member| is_like(value, member))
-                })
+                && wanted
+                    .iter()
+                    .all(|(name, value)| got.get(name).is_some_and(|member| is_like(value, member)))
         }
         (Value::Array(wanted), Value::Array(got)) => {
             wanted.len() == got.len() && wanted.iter().zip(got).all(|(one, got)| is_like(one, got))

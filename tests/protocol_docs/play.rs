@@ -40,8 +40,7 @@ struct Connection {
 pub fn play(transcript: &Transcript, schema: &Schema) {
     let config = settings(&transcript.settings);
     let server = TestServer::start_with(|given| *given = config);
-    let mut stage =
-        Stage { schema, connections: BTreeMap::new(), server, relayed: Vec::new() };
+    let mut stage = Stage { schema, connections: BTreeMap::new(), server, relayed: Vec::new() };
     for step in &transcript.steps {
         stage
             .perform(step)
