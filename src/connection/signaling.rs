@@ -49,6 +49,11 @@ impl Signaling {
         Self { engine, door, limits, pages }
     }
 
+    /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     fn route(
         &mut self,
         peer: PeerId,

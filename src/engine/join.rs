@@ -33,6 +33,7 @@ impl Engine {
             peer,
             session,
             grant,
+            token_is_new: join.token.is_some(),
             emergency,
             media: Media::default().changed(join.media),
             // The token's word counts before the doctor's, and nobody else has a say.
@@ -102,7 +103,7 @@ impl Engine {
         }
         self.empties.cancel(room.index());
         let changed = self.rooms.activate(room);
-        self.welcome(place, false, now, effects);
+        self.welcome(place, newcomer.token_is_new, false, now, effects);
         acknowledge(peer, id, effects);
         if let Some(participant) = self.rooms.participant(place) {
             let state = participant.describe();
@@ -152,7 +153,7 @@ impl Engine {
             effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
             effects.close(older, close::REPLACED);
         }
-        self.welcome(place, received.is_some(), now, effects);
+        self.welcome(place, newcomer.token_is_new, received.is_some(), now, effects);
         acknowledge(peer, id, effects);
         if let Some(participant) = self.rooms.participant(place) {
             participant.queue.replay(&self.retained, |write| effects.send(peer, |out| write(out)));
@@ -163,7 +164,14 @@ impl Engine {
     }
 
     /// Lets the connection in and tells it what it finds.
-    fn welcome(&mut self, place: Key<Participant>, resumed: bool, now: Now, effects: &mut Effects) {
+    fn welcome(
+        &mut self,
+        place: Key<Participant>,
+        token_is_new: bool,
+        resumed: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
         let Some(participant) = self.rooms.participant(place) else { return };
         let Some(room) = self.rooms.describe(participant.room) else { return };
         let Some(peer) = participant.peer else { return };
@@ -177,7 +185,9 @@ impl Engine {
         effects.send(peer, |out| notice::room_joined(out, &room, participants, &welcome));
         let grant = participant.grant;
         self.set_standing(peer, Standing::Inside(place));
-        self.peers.watch_token(peer, &grant);
+        if token_is_new {
+            self.peers.watch_token(peer, &grant);
+        }
     }
 }
 

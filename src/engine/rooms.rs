@@ -54,6 +54,8 @@ pub(super) struct Newcomer {
     pub(super) peer: PeerId,
     pub(super) session: SessionId,
     pub(super) grant: Grant,
+    /// The token came with `join-room`, not with the connection.
+    pub(super) token_is_new: bool,
     pub(super) emergency: bool,
     pub(super) media: Media,
     /// What the room is for, where the newcomer has a say in it.

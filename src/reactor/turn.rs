@@ -39,8 +39,11 @@ impl<A: Application> Reactor<A> {
         }
         self.recycle_ready(carried_over);
         self.pass_deadlines(now);
-        self.give_up_overrun(now);
-        self.flush_dirty(now);
+        // Whoever breaks during the flush is told of to others, who may be full.
+        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
+            self.give_up_overrun(now);
+            self.flush_dirty(now);
+        }
         self.free_doomed();
         self.counters.turns += 1;
         self.counters.connections = self.peers.len() as u64;
@@ -55,7 +58,7 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        if accept_now || !self.lists.ready.is_empty() {
+        if accept_now || !self.lists.ready.is_empty() || !self.lists.overrun.is_empty() {
             return Some(time::Duration::ZERO);
         }
         let next = [
@@ -84,7 +87,11 @@ impl<A: Application> Reactor<A> {
             token => {
                 let key = peer_key(token);
                 // An error or hang-up shows in the read as well, so one way serves all.
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                let ends = event.is_read_closed() || event.is_error();
+                if let Some(peer) = self.peers.get_mut(key).filter(|_| ends) {
+                    peer.flags.end_announced = true;
+                }
+                if event.is_readable() || ends {
                     self.serve(key, now);
                 }
                 if event.is_writable() {
@@ -245,11 +252,9 @@ impl<A: Application> Reactor<A> {
                 Err(_) => self.lose(key, now),
             }
         }
-        // Losing a peer may have made others dirty; they go first in the next turn, which comes at once.
+        // Losing a peer may have made others dirty: they are next.
         if self.lists.dirty.is_empty() {
             self.lists.dirty = dirty;
-        } else {
-            self.flush_dirty(now);
         }
     }
 

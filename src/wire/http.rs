@@ -23,8 +23,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// What stands behind the `?`, undecoded.
     pub query: Option<&'a str>,
-    /// The minor version: 0 or 1.
-    pub version: u8,
+    /// The version is HTTP/1.0: nothing can be upgraded (RFC 9110 7.8).
+    pub is_http_1_0: bool,
     fields: [httparse::Header<'a>; FIELDS_MAX],
 }
 
@@ -62,7 +62,7 @@ pub fn parse(bytes: &[u8], seen: usize) -> Result<Option<(Request<'_>, usize)>, 
         return Err(Fault::Malformed);
     }
     let (path, query) = split_target(target).ok_or(Fault::Malformed)?;
-    let request = Request { method, path, query, version, fields };
+    let request = Request { method, path, query, is_http_1_0: version == 0, fields };
     request.check()?;
     Ok(Some((request, len)))
 }
@@ -76,6 +76,16 @@ impl<'a> Request<'a> {
     /// Whether there is such a field, whatever its value.
     pub fn has_field(&self, name: &str) -> bool {
         self.values(name).next().is_some()
+    }
+
+    /// Whether every value of a field is ASCII, so that [`Request::field`] and [`Request::list`] leave out nothing.
+    pub fn is_ascii(&self, name: &str) -> bool {
+        self.values(name).all(<[u8]>::is_ascii)
+    }
+
+    /// Whether a body follows the head. Nothing here reads one.
+    pub fn has_body(&self) -> bool {
+        self.values("content-length").any(|length| length.iter().any(|&digit| digit != b'0'))
     }
 
     /// The elements of a comma-separated field, over all its lines (RFC 9110 5.6.1).
@@ -118,14 +128,12 @@ impl<'a> Request<'a> {
             "content-length",
         ];
         let hosts = self.values("host").count();
-        if ONCE.iter().any(|name| self.values(name).count() > 1)
-            || (self.version == 1 && hosts == 0)
-        {
-            return Err(Fault::Malformed);
-        }
-        // No request here has a body, and a body could pass for the first frames.
-        let body = self.values("content-length").any(|length| length != b"0");
-        if body || self.values("transfer-encoding").next().is_some() {
+        let repeated = ONCE.iter().any(|name| self.values(name).count() > 1);
+        let nameless = hosts == 0 && !self.is_http_1_0;
+        let is_number =
+            |value: &[u8]| !value.is_empty() && value.iter().all(|byte| byte.is_ascii_digit());
+        let numbers = self.values("content-length").all(is_number);
+        if repeated || nameless || !numbers || self.values("transfer-encoding").next().is_some() {
             return Err(Fault::Malformed);
         }
         Ok(())
@@ -262,14 +270,16 @@ impl Response<'_> {
         line(&["Date: ", str::from_utf8(&date).unwrap_or_default()]);
         line(&["Content-Type: ", self.content_type]);
         line(&["Content-Length: ", &self.body.len().to_string()]);
-        line(&["Connection: close"]);
+        // RFC 9110 7.8: whoever sends `Upgrade` names it here as well.
+        let has = |wanted| self.fields.iter().any(|(name, _)| *name == wanted);
+        line(&[if has("Upgrade") { "Connection: close, Upgrade" } else { "Connection: close" }]);
         line(&["Cache-Control: no-store"]);
         line(&["X-Content-Type-Options: nosniff"]);
         line(&["X-Frame-Options: DENY"]);
         line(&["Referrer-Policy: no-referrer"]);
         line(&["Cross-Origin-Opener-Policy: same-origin"]);
         line(&["Cross-Origin-Resource-Policy: same-origin"]);
-        if !self.fields.iter().any(|(name, _)| *name == "Content-Security-Policy") {
+        if !has("Content-Security-Policy") {
             line(&["Content-Security-Policy: ", NO_CONTENT_POLICY]);
         }
         self.fields.iter().for_each(|(name, value)| line(&[name, ": ", value]));

@@ -20,7 +20,7 @@ impl Client {
     /// Connects with the token in `Authorization`, and joins the room.
     pub fn join(server: &TestServer, person: &Person) -> Self {
         let mut client = Self::connect(server, person);
-        client.send(&client.join_request());
+        client.send(&person.join_request());
         client.expect("room-joined");
         client
     }
@@ -37,11 +37,6 @@ impl Client {
     pub fn anonymous(server: &TestServer, person: &Person) -> Self {
         let (socket, _) = upgrade(server.address(), "/ws", &[]).expect("an upgrade");
         Self { socket, person: person.clone() }
-    }
-
-    pub fn join_request(&self) -> Value {
-        let Person { user, role, session, .. } = &self.person;
-        json!({ "type": "join-room", "sessionId": session, "userId": user, "userType": role })
     }
 
     /// A message of this kind to someone else in the room, with the sender's fields filled in.

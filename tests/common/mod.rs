@@ -24,6 +24,7 @@ use autamedica_signaling::reactor::{Snapshot, clock};
 
 use autamedica_signaling::wire::jwt::Key;
 use autamedica_signaling::{Config, Handle, Server};
+use serde_json::{Value, json};
 
 pub use client::Client;
 pub use raw::Raw;
@@ -150,6 +151,12 @@ impl Person {
             session: session.reveal().to_string(),
             token: mint(&key(), &ticket),
         }
+    }
+
+    /// The message with which this person enters the room.
+    pub fn join_request(&self) -> Value {
+        let Self { user, role, session, .. } = self;
+        json!({ "type": "join-room", "sessionId": session, "userId": user, "userType": role })
     }
 
     /// The same person with a token that ended long ago.

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::{PATIENCE, Person};
 
 /// The nonce and the accept value of RFC 6455 1.3.
 pub const NONCE: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -43,10 +43,22 @@ pub struct Response {
 
 impl Raw {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
+        Self::new(TcpStream::connect(address).expect("a connection"))
+    }
+
+    fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         Self { stream, read: Vec::new() }
+    }
+
+    /// Connects with so small a receive buffer that the server notices early that nothing is read.
+    pub fn connect_narrow(address: SocketAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a receive buffer");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
     }
 
     /// Connects and upgrades `/ws`.
@@ -75,6 +87,15 @@ impl Raw {
     pub fn reset(self) {
         let socket = socket2::Socket::from(self.stream);
         socket.set_linger(Some(std::time::Duration::ZERO)).expect("linger");
+    }
+
+    /// Upgrades with a token, and joins its room.
+    pub fn join(&mut self, person: &Person) {
+        let bearer = format!("Authorization: Bearer {}\r\n", person.token);
+        self.send(upgrade_request(&bearer).as_bytes());
+        self.expect_upgrade();
+        self.send(&frame(TEXT, person.join_request().to_string().as_bytes()));
+        assert_eq!(self.json()["type"], "room-joined");
     }
 
     /// Reads the head of the answer to an upgrade.
