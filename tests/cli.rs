@@ -1,6 +1,7 @@
 //! The program itself, as an operator meets it: what it prints where, and how it exits.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -78,6 +79,24 @@ fn an_unsafe_start_says_everything_at_once_and_exits_with_78() {
         assert_eq!(told, names, "{}", outcome.err);
         assert!(!outcome.err.contains("marker"), "{}", outcome.err);
     }
+}
+
+#[test]
+fn a_port_in_use_is_named_and_exits_with_78() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let outcome = run(&[], &[("NODE_ENV", "development"), ("PORT", &port)]);
+    assert_eq!(outcome.status, 78, "{}", outcome.err);
+    let start = format!("PORT: {port} is in use by another program on 127.0.0.1. Accepted: ");
+    assert!(outcome.err.starts_with(&start), "{}", outcome.err);
+    // A block of addresses that is kept for documents (RFC 5737).
+    let outcome = run(&[], &[("NODE_ENV", "development"), ("HOST", "192.0.2.1"), ("PORT", "0")]);
+    assert_eq!(outcome.status, 78, "{}", outcome.err);
+    assert!(
+        outcome.err.starts_with("HOST: 192.0.2.1 is not an address of this machine"),
+        "{}",
+        outcome.err
+    );
 }
 
 #[test]

@@ -73,8 +73,11 @@ impl Door {
         full: bool,
         now: WallTime,
     ) -> Result<Entry<'a>, Refusal> {
-        if request.method != "GET" {
-            return Err(Refusal::Method);
+        match request.method {
+            "GET" => {}
+            // What `GET` would get without its upgrade (RFC 9110 9.3.2).
+            "HEAD" => return Err(Refusal::NotAnUpgrade),
+            _ => return Err(Refusal::Method),
         }
         let upgrade = Upgrade::read(request).map_err(|fault| match fault {
             upgrade::Fault::NotAnUpgrade => Refusal::NotAnUpgrade,

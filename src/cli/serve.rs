@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use autamedica_signaling::config::{Config, Environment, LogFormat};
+use autamedica_signaling::config::{Config, Environment, LogFormat, Problem};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::log as operational_log;
 use autamedica_signaling::{BindError, Server};
 
-use super::{EXIT_CONFIG, print, refuse, tell};
+use super::{print, refuse, tell};
 
 /// Runs the server until a signal ends it.
 pub fn serve(config: Config) -> ExitCode {
@@ -29,11 +29,7 @@ pub fn serve(config: Config) -> ExitCode {
         Ok(server) => server,
         Err(BindError::Config(problems)) => return refuse(&problems),
         Err(BindError::Address(address, error)) => {
-            tell(format_args!(
-                "HOST and PORT: cannot listen on {address}: {error}. Accepted: an address of this machine and a port \
-                 that no other program uses."
-            ));
-            return ExitCode::from(EXIT_CONFIG);
+            return refuse(&Problem::listening(address, &error).into());
         }
     };
     let address = server.handle().local_addr();

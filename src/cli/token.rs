@@ -7,10 +7,11 @@ use autamedica_signaling::admission::mint::{Ticket, mint};
 use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::config::{Config, Problem, Problems, Source, Value};
 use autamedica_signaling::message::{SessionId, UserId};
+use autamedica_signaling::reactor::clock;
 use autamedica_signaling::wire::jwt::{Key, TOKEN_BYTES_MAX};
 
 use super::args::TokenArgs;
-use super::process::{Process, random_id, wall_time};
+use super::process::Process;
 
 /// Mints and prints the token.
 pub fn run(args: &TokenArgs) -> ExitCode {
@@ -26,10 +27,10 @@ pub fn run(args: &TokenArgs) -> ExitCode {
             );
         }
     };
-    let user = args.user.unwrap_or_else(|| UserId::new(random_id()));
-    let session = args.session.unwrap_or_else(|| SessionId::new(random_id()));
+    let user = args.user.unwrap_or_else(|| UserId::new(clock::random_uuid()));
+    let session = args.session.unwrap_or_else(|| SessionId::new(clock::random_uuid()));
     let permissions: Vec<&str> = args.permissions.iter().map(String::as_str).collect();
-    let id = random_id().to_string();
+    let id = clock::random_uuid().to_string();
     let token = mint(
         &key,
         &Ticket {
@@ -38,7 +39,7 @@ pub fn run(args: &TokenArgs) -> ExitCode {
             session,
             permissions: &permissions,
             room_type: args.room_type,
-            issued_at: wall_time(),
+            issued_at: clock::wall_time(),
             lifetime: Duration::from_secs(args.expires_secs),
             issuer: config.jwt_issuer.as_deref(),
             audience: config.jwt_audience.as_deref(),

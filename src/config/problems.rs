@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
-use super::{Config, settings};
+use super::settings;
 
 /// One thing that is wrong. Its `Display` is one line: the name, what was wrong, what is accepted.
 ///
@@ -33,9 +34,9 @@ impl Problem {
         Self { name: name.to_owned(), place: None, fault, accepted }
     }
 
-    /// Why the server could not listen on the address and port of `config`, as a problem of `PORT` or `HOST`.
-    pub fn listening(config: &Config, error: &io::Error) -> Self {
-        let (host, port) = (config.host, config.port);
+    /// Why the server could not listen on `address`, as a problem of `PORT` or `HOST`.
+    pub fn listening(address: SocketAddr, error: &io::Error) -> Self {
+        let (host, port) = (address.ip(), address.port());
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::new(
                 "PORT",
@@ -162,10 +163,10 @@ mod tests {
 
     #[test]
     fn a_port_in_use_names_the_port_and_who_to_ask() {
-        let config = Config::production("");
-        let line = Problem::listening(&config, &io::ErrorKind::AddrInUse.into()).to_string();
+        let address = SocketAddr::from(([0, 0, 0, 0], 8080));
+        let line = Problem::listening(address, &io::ErrorKind::AddrInUse.into()).to_string();
         assert!(line.starts_with("PORT: 8080 is in use by another program on 0.0.0.0."), "{line}");
-        let line = Problem::listening(&config, &io::ErrorKind::AddrNotAvailable.into()).to_string();
+        let line = Problem::listening(address, &io::ErrorKind::AddrNotAvailable.into()).to_string();
         assert!(line.starts_with("HOST: 0.0.0.0 is not an address of this machine."), "{line}");
     }
 

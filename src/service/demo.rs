@@ -1,7 +1,6 @@
 //! The demo page, and the tokens that it needs. Served in development only: production never builds a [`Demo`].
 
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::admission::mint::{Ticket, mint};
 use crate::base::time::{Duration, Now};
@@ -44,7 +43,7 @@ pub struct Demo {
     key: Key,
     issuer: Option<String>,
     audience: Option<String>,
-    random_uuid: fn() -> Uuid,
+    random_ids: fn() -> (UserId, SessionId),
 }
 
 impl Demo {
@@ -53,16 +52,15 @@ impl Demo {
         key: Key,
         issuer: Option<String>,
         audience: Option<String>,
-        random_uuid: fn() -> Uuid,
+        random_ids: fn() -> (UserId, SessionId),
     ) -> Self {
-        Self { key, issuer, audience, random_uuid }
+        Self { key, issuer, audience, random_ids }
     }
 
     /// `GET /development/token?userType=…&sessionId=…&userId=…&expiresIn=…`: all optional.
     fn token(&self, request: &Request<'_>, now: Now) -> Option<String> {
         let mut role = Role::Doctor;
-        let mut session = SessionId::new((self.random_uuid)());
-        let mut user = UserId::new((self.random_uuid)());
+        let (mut user, mut session) = (self.random_ids)();
         let mut lifetime_secs = LIFETIME_SECS;
         for (name, value) in request.query_parameters() {
             match name.as_ref() {

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds and starts the server in development mode, and again whenever a source has changed. Without a tool that
+# watches files: one look a second at small files costs nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo=${CARGO:-cargo}
+target=$("$cargo" metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+server=
+
+sources() {
+    find src Cargo.toml Cargo.lock -type f -exec cksum {} + 2>/dev/null | sort | cksum
+}
+
+stop() {
+    if [ -n "$server" ]; then
+        kill -TERM "$server" 2>/dev/null || true
+        wait "$server" || true
+        server=
+    fi
+}
+
+trap stop EXIT
+trap 'exit 0' INT TERM
+
+while true; do
+    state=$(sources)
+    # What runs goes on running until its successor has been built.
+    if "$cargo" build; then
+        stop
+        NODE_ENV=development "$target/debug/autamedica-signaling" "$@" &
+        server=$!
+    fi
+    while [ "$(sources)" = "$state" ]; do
+        sleep 1
+    done
+done

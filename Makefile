@@ -1,0 +1,46 @@
+# What one does with this project, by name. `make` alone lists it.
+
+CARGO ?= cargo
+# Passed on to the server by `run`, `dev` and `start`.
+ARGS ?=
+# Seconds per fuzz target.
+TIME ?= 60
+
+# On a build machine nothing may change what was locked.
+LOCKED := $(if $(CI),--locked)
+TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev build start test lint type-check bench fuzz
+
+help: ## Lists these.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+run: ## Builds and starts the server in development mode; prints where to open it.
+	NODE_ENV=development exec $(CARGO) run $(LOCKED) -- $(ARGS)
+
+dev: ## The same, and again on every change of the sources.
+	CARGO="$(CARGO)" exec bash .ci/dev.sh $(ARGS)
+
+build: ## Builds the release binary.
+	$(CARGO) build --release $(LOCKED)
+
+start: build ## Starts the release binary in production mode, with the settings of the environment.
+	NODE_ENV=production exec "$(TARGET)/release/autamedica-signaling" $(ARGS)
+
+test: ## Runs all tests, those in a browser too, and sets up what they need.
+	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
+	CARGO="$(CARGO)" bash .ci/browser-tests.sh
+
+lint: ## Checks the format and lints.
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(LOCKED) --all-targets --all-features -- -D warnings
+
+type-check: ## Checks types only, which is quick.
+	$(CARGO) check $(LOCKED) --all-targets --all-features
+
+bench: ## Runs the benches.
+	$(CARGO) bench $(LOCKED)
+
+fuzz: ## Fuzzes every target for TIME seconds each.
+	CARGO="$(CARGO)" exec bash .ci/fuzz.sh $(TIME)
