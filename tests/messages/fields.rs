@@ -223,3 +223,20 @@ fn a_relayed_message_says_from_whom_and_to_whom() {
         assert_eq!(relay.to, user(PATIENT));
     }
 }
+
+#[test]
+fn a_reason_of_nothing_but_space_is_none_however_it_is_spelled() {
+    let read = |reason: &str| {
+        let text = message("join-room").with("reason", reason).text();
+        match parse(&text).request {
+            Ok(Request::Join(join)) => join.reason.map(|reason| reason.as_json().to_owned()),
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    for blank in ["null", r#""""#, r#"" ""#, r#""\n""#, r#"" \t\u0020\r""#, "\"\u{a0}\""] {
+        assert_eq!(read(blank), None, "{blank}");
+    }
+    for said in [r#""x""#, r#""\"""#, r#""\\n""#, r#"" \u00e9 ""#] {
+        assert_eq!(read(said).as_deref(), Some(said));
+    }
+}
