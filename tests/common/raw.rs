@@ -191,6 +191,14 @@ impl Raw {
         assert!(self.read.is_empty(), "bytes behind the end: {:?}", self.read);
     }
 
+    /// Whether something came that was not read yet.
+    pub fn has_bytes(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a flag");
+        let some = !self.read.is_empty() || self.stream.peek(&mut [0]).is_ok_and(|len| len > 0);
+        self.stream.set_nonblocking(false).expect("a flag");
+        some
+    }
+
     fn read_some(&mut self) -> bool {
         match self.stream.read(&mut self.buffer) {
             Ok(len) => {
