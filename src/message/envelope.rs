@@ -120,7 +120,7 @@ impl<'a> Envelope<'a> {
             ),
             "end-session" => {
                 let reason = optional(self.reason, "reason", Reason::read)?;
-                Request::EndSession(self.speaker()?, reason.filter(|reason| !reason.is_blank()))
+                Request::EndSession(self.speaker()?, reason.flatten())
             }
             "refresh-token" => {
                 Request::RefreshToken(required(self.auth_token, "authToken", json::string)?)
@@ -139,7 +139,7 @@ impl<'a> Envelope<'a> {
             room_type: optional(self.room_type, "roomType", |raw| {
                 RoomType::parse(&json::string(raw)?)
             })?,
-            reason: reason.filter(|reason| !reason.is_blank()),
+            reason: reason.flatten(),
             media: optional(self.media, "media", read_media)?.unwrap_or_default(),
             received: optional(self.resume, "resume", read_resume)?,
         })

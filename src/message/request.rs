@@ -194,14 +194,11 @@ impl<'a> Reason<'a> {
         self.0
     }
 
-    pub(super) fn read(raw: &'a RawValue) -> Option<Self> {
+    /// Reads a string that is not too long; one that says nothing, however it is written, is no reason.
+    pub(super) fn read(raw: &'a RawValue) -> Option<Option<Self>> {
         let text = json::string(raw)?;
-        (text.len() <= REASON_BYTES_MAX).then_some(Self(raw.get()))
-    }
-
-    /// Whether it says nothing.
-    pub(super) fn is_blank(self) -> bool {
-        self.0.trim_matches('"').trim().is_empty()
+        let says_something = !text.trim().is_empty();
+        (text.len() <= REASON_BYTES_MAX).then(|| says_something.then_some(Self(raw.get())))
     }
 }
 

@@ -78,6 +78,11 @@ impl<'a> Request<'a> {
         self.values(name).next().is_some()
     }
 
+    /// Whether every value of a field is ASCII, so that [`Request::field`] and [`Request::list`] leave out nothing.
+    pub fn is_ascii(&self, name: &str) -> bool {
+        self.values(name).all(<[u8]>::is_ascii)
+    }
+
     /// Whether a body follows the head. Nothing here reads one.
     pub fn has_body(&self) -> bool {
         self.values("content-length").any(|length| length.iter().any(|&digit| digit != b'0'))

@@ -56,10 +56,10 @@ fn invent(dice: &mut Dice, actor: &str) -> String {
 #[test]
 fn nobody_hears_of_another_room_whatever_people_do() {
     let mut relayed = 0;
-    for seed in 0..16 {
+    for seed in 0..10 {
         let mut dice = Dice(seed);
-        let mut stage = Stage::new();
-        for step in 0..1_000 {
+        let mut stage = Stage::new(|_| {});
+        for step in 0..800 {
             let device = dice.one_of(&DEVICES);
             let actor = format!("{}@{}{device}", dice.one_of(&PEOPLE), dice.one_of(&ROOMS));
             let line = format!("at {} {}", step / 10, invent(&mut dice, &actor));
@@ -73,7 +73,7 @@ fn nobody_hears_of_another_room_whatever_people_do() {
             relayed += got.iter().filter(|got| is_from_another(got, &actor)).count();
         }
     }
-    assert!(relayed > 300, "much was relayed: {relayed}");
+    assert!(relayed > 150, "much was relayed: {relayed}");
 }
 
 fn is_from_another(got: &Got, speaker: &str) -> bool {

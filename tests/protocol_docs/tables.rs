@@ -16,7 +16,7 @@ const COMMON: [&str; 2] = ["type", "id"];
 fn every_message_has_its_section_and_every_section_its_message() {
     let (document, schema) = (Document::read(), Schema::read());
     for (heading, list) in MESSAGES {
-        let told: Vec<_> = document.below(heading).flat_map(|(_, one)| names(one)).collect();
+        let told: Vec<_> = document.below(heading).flat_map(names).collect();
         assert_eq!(told, schema.messages(list), "in the order of the schema");
     }
 }
@@ -26,7 +26,7 @@ fn every_table_of_fields_is_that_of_the_schema() {
     let (document, schema) = (Document::read(), Schema::read());
     let mut tables = 0;
     for heading in [MESSAGES[0].0, MESSAGES[1].0, "Objects within messages", "The token"] {
-        for (_, section) in document.below(heading) {
+        for section in document.below(heading) {
             for name in names(section).into_iter().filter(|_| section.has_table()) {
                 check_fields(section, name, schema.definition(name));
                 tables += 1;
