@@ -185,6 +185,11 @@ impl Raw {
         }
     }
 
+    /// Whatever comes next; `None` where the connection ends.
+    pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
+        (!self.read.is_empty() || self.read_some()).then(|| std::mem::take(&mut self.read))
+    }
+
     /// The connection ends here, with a FIN or a reset.
     pub fn expect_end(&mut self) {
         while self.read_some() {}
