@@ -64,7 +64,7 @@ impl<A: Application> Reactor<A> {
         let next = [
             self.deadlines.next(),
             self.app.next_deadline(clock),
-            self.listener.as_ref().and_then(|listener| listener.resumes_at()),
+            self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
             self.stopping,
         ];
         let next = next.into_iter().flatten().min()?;

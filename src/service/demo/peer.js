@@ -30,7 +30,6 @@ export class Peer extends EventTarget {
   #closed = false;
   #connection = '';
   #offers = 0;
-  #opened = 0;
   /** @type {string | undefined} */ #remoteConnection;
   #ignoringOffer = false;
   #iceFailures = 0;
@@ -52,8 +51,8 @@ export class Peer extends EventTarget {
   /** How often in a row no way through the network was found. */
   get iceFailures() { return this.#iceFailures; }
 
-  /** How many connections it took so far: one, unless there had to be a new start. */
-  get connections() { return this.#opened; }
+  /** The name of the present connection: another one after a new start. */
+  get connection() { return this.#connection; }
 
   /** Whether a picture arrives (a black one too: a camera that is switched off sends black). */
   get hasPicture() { return this.stream.getVideoTracks().some((track) => !track.muted); }
@@ -190,7 +189,6 @@ export class Peer extends EventTarget {
     this.#pc = pc;
     this.#connection = Math.random().toString(36).slice(2, 10);
     this.#offers = 0;
-    this.#opened += 1;
     pc.ontrack = ({ track }) => this.#addTrack(track);
     pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
     pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
