@@ -18,13 +18,17 @@
  */
 import { Peer } from './peer.js';
 
-/** Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. */
+/**
+ * Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. Tells the server how the
+ * media connections stand.
+ */
 export class Call extends EventTarget {
   /** @type {SignalingClient} */ #client;
   /** @type {MediaStream} */ #stream;
   /** @type {RTCConfiguration} */ #configuration = {};
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */ #farewells = new Map();
   #listening = new AbortController();
+  #reported = 'new';
   /** Everybody else in the room. @type {Map<string, Participant>} */
   participants = new Map();
   /** The media connections, where there is one. @type {Map<string, Peer>} */
@@ -87,6 +91,7 @@ export class Call extends EventTarget {
       if (!present.has(userId)) this.#missing(userId, joined.resumed);
     }
     for (const participant of others) this.#welcome(participant, !joined.resumed);
+    this.#reported = 'new'; // as the server has it for whoever joins
     this.#changed();
   }
 
@@ -141,6 +146,15 @@ export class Call extends EventTarget {
     if (this.participants.delete(userId)) this.#changed();
   }
 
+  /** Says how it is when that changes: with several, the one that is worst off counts. */
+  #report() {
+    const states = new Set([...this.peers.values()].map((peer) => peer.state));
+    const state = ['failed', 'disconnected', 'connecting', 'new', 'connected'].find((one) => states.has(/** @type {any} */ (one)));
+    if (state === undefined || state === this.#reported || this.#client.state !== 'joined') return;
+    this.#reported = state;
+    this.#client.send('connection-state', { state, ...(state === 'failed' && { errorCode: 'ICE_FAILED' }) });
+  }
+
   // --- small parts --------------------------------------------------------------------------------------------------
 
   /** @param {string} userId @param {UserType} userType */
@@ -154,7 +168,10 @@ export class Call extends EventTarget {
       configuration: this.#configuration,
       send: (kind, fields) => this.#client.send(kind, { toUserId: userId, ...fields }),
     });
-    peer.addEventListener('change', () => this.#changed());
+    peer.addEventListener('change', () => {
+      this.#report();
+      this.#changed();
+    });
     peer.addEventListener('trouble', (event) => {
       const problem = /** @type {CustomEvent} */ (event).detail;
       this.dispatchEvent(new CustomEvent('trouble', { detail: { userId, problem } }));
