@@ -283,7 +283,7 @@ fn tungstenite_s_client_agrees() {
 
 #[test]
 fn when_the_memory_for_cut_messages_is_used_up_only_who_wants_more_is_cut() {
-    let server = start_with(|options| options.blocks_bytes_max = 256 * 1024);
+    let server = start_with(|options| options.cut_bytes_max = 256 * 1024);
     let message = frame(BINARY, &[7; 120_000]);
     let holds_half = || {
         let mut raw = Raw::upgrade(server.address());
@@ -294,12 +294,15 @@ fn when_the_memory_for_cut_messages_is_used_up_only_who_wants_more_is_cut() {
     server.wait_until("the first half", |now| now.block_bytes == 128 * 1024);
     let second = holds_half();
     server.wait_until("the other half", |now| now.block_bytes == 256 * 1024);
-    let third = holds_half();
+    let mut third = holds_half();
     server.wait_until("the third to be cut", |now| (now.starved, now.connections) == (1, 2));
-    drop(second);
-    server.wait_until("room", |now| now.connections == 1);
+    assert_eq!(third.read_close(), 1011);
+    // Whole messages still come and go.
+    let mut fourth = Raw::upgrade(server.address());
+    fourth.send(&frame(TEXT, b"as ever"));
+    assert_eq!(fourth.frame(), whole(TEXT, b"as ever"));
     first.send(&message[100_000..]);
     assert_eq!(first.frame(), whole(BINARY, &[7; 120_000]));
-    drop((first, third));
+    drop((first, second, fourth));
     server.wait_until_empty();
 }

@@ -37,7 +37,7 @@ impl<A: Application> Reactor<A> {
             return false;
         };
         let mut inbound = match peer.inbound.take() {
-            Some(inbound) => match inbound.make_room(&mut self.pool) {
+            Some(inbound) => match inbound.make_room(&mut self.cut) {
                 Some(inbound) => Some(inbound),
                 None => return self.starve(key, now),
             },
@@ -68,7 +68,7 @@ impl<A: Application> Reactor<A> {
             }
         };
         if let Some(moved) = inbound.take_if(|_| used <= MOVED_MAX) {
-            moved.give_back(&mut self.pool);
+            moved.give_back(&mut self.cut);
         }
         let buffer = inbound.as_mut().map_or(&mut *shared, Inbound::bytes_mut);
         let mut at = Cursor::new(assembled, used + len);
@@ -173,13 +173,13 @@ impl<A: Application> Reactor<A> {
         if peer.flags.overrun && limit < usize::MAX {
             return false; // A smaller message must not pass the one that found no room.
         }
-        let mut pushed = peer.outbound.push(parts, limit, &mut self.pool);
+        let mut pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         if pushed.is_err() {
             // Much can be said in one turn: what the socket takes now makes room. Where it is broken, the flush at the end
             // of the turn hears of it again.
             let writes = &mut self.counters.writes;
-            let _ = peer.outbound.flush(&mut peer.socket, &mut self.pool, writes);
-            pushed = peer.outbound.push(parts, limit, &mut self.pool);
+            let _ = peer.outbound.flush(&mut peer.socket, &mut self.unsent, writes);
+            pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         }
         if pushed.is_err() && !peer.flags.overrun {
             peer.flags.overrun = true;
@@ -201,9 +201,9 @@ impl<A: Application> Reactor<A> {
         at: &Cursor,
     ) -> bool {
         let kept = match inbound {
-            Some(inbound) => inbound.keep_on(at, &mut self.pool),
+            Some(inbound) => inbound.keep_on(at, &mut self.cut),
             None if at.kept() == 0 => None,
-            None => match Inbound::keep(shared, at, &mut self.pool) {
+            None => match Inbound::keep(shared, at, &mut self.cut) {
                 Some(inbound) => Some(inbound),
                 None => return false,
             },
@@ -212,7 +212,7 @@ impl<A: Application> Reactor<A> {
             Some(peer) => peer.inbound = kept,
             None => {
                 if let Some(inbound) = kept {
-                    inbound.give_back(&mut self.pool);
+                    inbound.give_back(&mut self.cut);
                 }
             }
         }
