@@ -72,8 +72,7 @@ impl Section {
 }
 
 /// Calls `each` with the beginning of each line of the text that the JSON string `quoted` stands for. Lines end in LF or
-/// CR LF; what is not ASCII is shown as `?`, and spaces at the end of a line are left out. `false`: there are control
-/// characters, and so other lines for other readers.
+/// CR LF; what is not ASCII is shown as `?`. `false`: there are control characters, and so other lines for other readers.
 fn for_each_line(quoted: &str, mut each: impl FnMut(&[u8])) -> bool {
     // The last place tells that the line was cut off, so that it is not taken for what is left of it.
     let mut line = [0; LINE_BYTES_MAX + 1];
@@ -84,7 +83,7 @@ fn for_each_line(quoted: &str, mut each: impl FnMut(&[u8])) -> bool {
         after_cr = byte == b'\r';
         match byte {
             b'\n' => {
-                each(line[..len].trim_ascii_end());
+                each(&line[..len]);
                 len = 0;
             }
             b'\r' => {}
@@ -95,7 +94,7 @@ fn for_each_line(quoted: &str, mut each: impl FnMut(&[u8])) -> bool {
             }
         }
     }
-    each(line[..len].trim_ascii_end());
+    each(&line[..len]);
     plain
 }
 
@@ -178,6 +177,7 @@ mod tests {
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\n a= sendrecv\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\nA=sendrecv\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly                                                       x \r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\t\r\n",
             "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only:\r\na=sendrecv\r\n",
         ] {
             assert!(sends(&format!("{HEAD}{sections}")), "{sections}");
