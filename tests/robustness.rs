@@ -10,7 +10,7 @@ use std::time::{Duration as StdDuration, Instant};
 use autamedica_signaling::base::time::Duration;
 use serde_json::{Value, json};
 
-use common::raw::{CLOSE, CONTINUATION, PING, TEXT, close, frame, part, upgrade_request};
+use common::raw::{CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, part, upgrade_request};
 use common::{Client, Raw, TestServer, bind, couple, people};
 
 /// Long enough that nothing in a test ends by a timeout of the server.
@@ -317,4 +317,27 @@ fn on_shutdown_who_does_not_answer_is_not_waited_for_long() {
     server.stop();
     assert!(start.elapsed() < StdDuration::from_secs(8), "{:?}", start.elapsed());
     deaf.iter_mut().for_each(|raw| assert_eq!(raw.read_close(), 1012));
+}
+
+#[test]
+fn the_more_say_much_the_less_of_each_is_heard_in_a_turn() {
+    const PEERS: u64 = 256;
+    let server = bind(patient);
+    let address = server.handle().local_addr();
+    // Each has said 56 KiB by the time the server looks: 14 MiB, for which nobody else should wait in one piece.
+    let mut said = upgrade_request("").into_bytes();
+    said.extend(frame(PONG, &[7; 125]).repeat(56 * 1024 / 131));
+    said.extend(frame(TEXT, br#"{"type":"ping"}"#));
+    let peers: Vec<_> = (0..PEERS)
+        .map(|_| {
+            let mut raw = Raw::connect(address);
+            raw.send(&said);
+            raw
+        })
+        .collect();
+    let server = TestServer::run(server.handle(), move || server.run());
+    server.wait_until("all to be heard", |now| now.received == PEERS);
+    let turns = server.counters().turns;
+    assert!(turns >= 8, "{turns} turns; 5 where each is heard out");
+    drop(peers);
 }

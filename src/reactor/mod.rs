@@ -81,6 +81,8 @@ pub struct Reactor<A> {
     read_buffer: Box<[u8]>,
     output: Output,
     lists: Lists,
+    /// How many bytes of one peer are handled in this turn.
+    peer_bytes: usize,
     counters: Snapshot,
     shared: Arc<Shared>,
     stopping: Option<Instant>,
@@ -158,6 +160,7 @@ impl<A: Application> Reactor<A> {
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
             output: Output::default(),
             lists: Lists::default(),
+            peer_bytes: 0,
             counters: Snapshot::default(),
             shared: Arc::new(shared),
             stopping: None,

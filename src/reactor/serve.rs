@@ -1,5 +1,7 @@
 //! Bytes in, effects out: the way of a message through the reactor.
 
+use std::ops::RangeInclusive;
+
 use super::inbound::Inbound;
 use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
@@ -9,17 +11,25 @@ use crate::connection::{Application, Message, Progress};
 use crate::engine::{Effect, Payload};
 use crate::wire::frame::{CloseCode, Cursor};
 
-/// How many bytes of one peer are handled in a turn before the others have theirs.
-const BYTES_PER_TURN: usize = 128 * 1024;
+/// How many bytes of all peers are handled in a turn, so that nobody waits long for the next, and how many of one peer at
+/// least, which holds an ordinary offer, and at most.
+const TURN_BYTES: usize = 2 * 1024 * 1024;
+const PEER_BYTES: RangeInclusive<usize> = 8 * 1024..=128 * 1024;
 
 /// How much of a cut message is copied to the shared buffer with each read that goes on with it.
 const MOVED_MAX: usize = 4 * 1024;
 
 impl<A: Application> Reactor<A> {
-    /// Reads what a peer has sent and handles it, up to its budget.
+    /// Divides a turn among so many peers.
+    pub(super) fn share_turn(&mut self, peers: usize) {
+        let share = TURN_BYTES / peers.max(1);
+        self.peer_bytes = share.clamp(*PEER_BYTES.start(), *PEER_BYTES.end());
+    }
+
+    /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
         let mut shared = std::mem::take(&mut self.read_buffer);
-        let mut budget = BYTES_PER_TURN;
+        let mut budget = self.peer_bytes;
         while self.serve_once(key, &mut shared, &mut budget, now) {}
         self.read_buffer = shared;
         self.settle(key, now);
@@ -54,8 +64,8 @@ impl<A: Application> Reactor<A> {
             }
             None => &mut *shared,
         };
-        let room = buffer.len() - used;
-        let len = match peer.fill(&mut buffer[used..], &mut self.counters.reads) {
+        let room = (buffer.len() - used).min(*budget);
+        let len = match peer.fill(&mut buffer[used..used + room], &mut self.counters.reads) {
             Filled::Bytes(len) => len,
             Filled::Drained => {
                 peer.inbound = inbound;

@@ -28,6 +28,7 @@ impl<A: Application> Reactor<A> {
         }
         let now = self.clock.read();
         let carried_over = std::mem::take(&mut self.lists.ready);
+        self.share_turn(events.iter().count() + carried_over.len());
         for event in &events {
             self.dispatch(event, now);
         }
