@@ -49,7 +49,7 @@ impl Section {
         Self {
             // A kind that is not known may carry either.
             audio_or_video: !matches!(kind, b"application" | b"text" | b"message"),
-            port_is_zero: !port.is_empty() && port.iter().all(|digit| *digit == b'0'),
+            port_is_zero: port == b"0",
             ..Self::default()
         }
     }
@@ -178,6 +178,7 @@ mod tests {
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\nA=sendrecv\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly                                                       x \r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\t\r\n",
+            "m=video 00 UDP/TLS/RTP/SAVPF 96\r\n",
             "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only:\r\na=sendrecv\r\n",
         ] {
             assert!(sends(&format!("{HEAD}{sections}")), "{sections}");
