@@ -38,6 +38,10 @@ describe('the doctor', { timeout: 100_000 }, () => {
     await patient.click('text=Not now');
     await patient.locator('.notice').waitFor({ state: 'detached' });
     assert.equal(await microphone.textContent(), 'Unmute', 'and stays so');
+    await patient.reload();
+    await seesOthers(patient);
+    await muted.waitFor();
+    assert.equal(await microphone.textContent(), 'Unmute', 'over a reload as well');
 
     await tool('Ask to unmute').click();
     await patient.getByText('The doctor asks you to switch your microphone on').waitFor();

@@ -32,14 +32,18 @@ let ending = null;
 let roomEnded = null;
 let soundBlocked = false;
 
-/** @param {UserType} role @param {boolean} withMedia */
-function join(role, withMedia) {
+/** @param {UserType} role @param {boolean} withMedia @param {('audio' | 'video')[]} [off] */
+function join(role, withMedia, off = []) {
   const { sessionId } = link;
   link = { ...link, role };
-  links.remember({ sessionId, role, withMedia });
+  const remember = () => {
+    if (visit === mine) links.remember({ sessionId, role, withMedia: !mine.withoutMedia, off: mine.media.switchedOff });
+  };
   flow.clear();
-  const mine = new Visit({ sessionId, userId: links.identity(sessionId, role), role, withMedia });
+  const mine = new Visit({ sessionId, userId: links.identity(sessionId, role), role, withMedia, off });
   visit = mine;
+  remember();
+  mine.media.addEventListener('change', remember);
   mine.addEventListener('change', render);
   mine.addEventListener('traffic', (event) => flow.add(/** @type {CustomEvent} */ (event).detail));
   mine.addEventListener('over', (event) => {
@@ -228,6 +232,6 @@ if (link.broken) {
 } else {
   if (link.role) /** @type {HTMLInputElement} */ ($('join').querySelector(`[value=${link.role}]`)).checked = true;
   const interrupted = links.interrupted(link);
-  if (interrupted) join(interrupted.role, interrupted.withMedia); // reloaded in the middle of a call
+  if (interrupted) join(interrupted.role, interrupted.withMedia, interrupted.off); // reloaded in the middle of a call
   else show('lobby');
 }

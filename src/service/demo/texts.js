@@ -71,7 +71,7 @@ const TEXTS = {
   'control.camera.on': ['Start camera', 'Encender cámara'],
   'control.screen.share': ['Share screen', 'Compartir pantalla'],
   'control.screen.stop': ['Stop sharing', 'Dejar de compartir'],
-  'control.end': ['End for all', 'Terminar para todos'],
+  'control.end': ['End for all', 'Terminar'],
   'control.hangup': ['Hang up', 'Colgar'],
   'control.leave': ['Leave', 'Salir'],
   'controls': ['Call controls', 'Controles de la llamada'],
@@ -80,6 +80,7 @@ const TEXTS = {
   'confirm.end.text': [
     'Everybody is disconnected, and nobody can join it again. To leave only by yourself, hang up.',
     'Todos quedan desconectados y nadie podrá volver a entrar. Para salir solo usted, cuelgue.'],
+  'confirm.yes': ['End for all', 'Terminar para todos'],
   'confirm.cancel': ['Go on with it', 'Continuar la consulta'],
 
   // What the doctor does to one's devices, or asks for
@@ -315,7 +316,8 @@ export function currentLanguage() {
 export function text(key, parts = {}) {
   const words = TEXTS[key]?.[language === 'es' ? 1 : 0] ?? key;
   const filled = words.replace(/\{(\w+)\}/g, (whole, name) => String(parts[name] ?? whole));
-  return filled.charAt(0).toLocaleUpperCase(language) + filled.slice(1);
+  const contracted = language === 'es' ? filled.replace(/(?<=^|\s)(de|a) el(?=\s|$|[.,])/gi, '$1l') : filled;
+  return contracted.charAt(0).toLocaleUpperCase(language) + contracted.slice(1);
 }
 
 /** Like `text`, for use inside a sentence. @param {string} key */

@@ -37,9 +37,13 @@ export class Visit extends EventTarget {
   disagreement = null;
   #over = false;
 
-  /** @param {{ sessionId: string, userId: string, role: UserType, withMedia: boolean }} options */
-  constructor({ sessionId, userId, role, withMedia }) {
+  /**
+   * @param {{ sessionId: string, userId: string, role: UserType, withMedia: boolean, off?: ('audio' | 'video')[] }} options
+   *   `off`: what is to be off at first
+   */
+  constructor({ sessionId, userId, role, withMedia, off = [] }) {
     super();
+    this.media.startOff(off);
     this.role = role;
     this.known.set(userId, role);
     /** Whether one has chosen to come without camera and microphone. */
@@ -47,7 +51,7 @@ export class Visit extends EventTarget {
     this.client = new SignalingClient({
       sessionId, userId, userType: role,
       getToken: () => developmentToken(sessionId, userId, role),
-      media: { audio: withMedia, video: withMedia },
+      media: { audio: withMedia && !off.includes('audio'), video: withMedia && !off.includes('video') },
     });
     this.call = new Call(this.client, { stream: this.media.stream, screen: this.screen.stream });
     this.client.addEventListener('traffic', (event) => this.#traffic(/** @type {CustomEvent} */ (event).detail));
