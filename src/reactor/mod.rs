@@ -154,7 +154,12 @@ impl<A: Application> Reactor<A> {
             listener: Some(listener),
             clock: Clock::new(),
             peers: Arena::new(),
-            deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            deadlines: Deadlines::new([
+                options.head_timeout,
+                // No time at all would be due again at once, for ever.
+                options.heartbeat.max(Duration::from_millis(1)),
+                CLOSE_TIMEOUT,
+            ]),
             cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),
             unsent: Pool::new(options.unsent_bytes_max, FREE_BLOCKS_BYTES_MAX),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
