@@ -1,5 +1,5 @@
 //! A message's whole way through connection and rooms, without sockets: from the bytes of one participant to the bytes for
-//! another, beside two copies of the same bytes, in and out.
+//! another, beside two copies of the same bytes, in and out. What is kept to be sent again is as much as there may be.
 
 use std::hint::black_box;
 
@@ -126,12 +126,7 @@ fn signaling() -> Signaling {
     let key = Key::new(SECRET.as_bytes()).expect("a secret that is long enough");
     let leeway = Duration::from_secs(60);
     let rules = TokenRules { keys: vec![key], issuer: None, audience: None, leeway };
-    let engine = Engine::new(engine::Options {
-        tokens: Tokens::new(rules),
-        join_timeout: Duration::from_secs(10),
-        heartbeat: Duration::from_secs(25),
-        participants_max: 8,
-    });
+    let engine = Engine::new(engine::Options::new(Tokens::new(rules)));
     let door = Door { origins: Origins::Any, origin_required: false };
     Signaling::new(engine, door, 65_536, Box::new(NoPages))
 }

@@ -12,10 +12,19 @@ use super::clinic::{Person, client_frame};
 /// A test that waits longer than this for an answer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// No frame that it receives is longer.
+const FRAME_BYTES_MAX: usize = 8 * 1_024;
+
+/// First bytes of control frames (RFC 6455 5.5).
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
 /// A WebSocket.
 pub struct Client {
     socket: TcpStream,
-    received: Vec<u8>,
+    buffer: Vec<u8>,
+    /// What of the buffer was received and not looked at yet.
+    unread: Range<usize>,
     pongs: u64,
 }
 
@@ -25,7 +34,7 @@ impl Client {
         let socket = TcpStream::connect(address).expect("the server listens");
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let mut client = Self { socket, received: Vec::new(), pongs: 0 };
+        let mut client = Self { socket, buffer: vec![0; FRAME_BYTES_MAX], unread: 0..0, pongs: 0 };
         client.send(upgrade(&person.token(now)).as_bytes());
         let head = client.receive_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -48,11 +57,10 @@ impl Client {
     /// Receives as many bytes, which are whole frames, and they are these. Pings between them are answered.
     pub fn expect(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let len = self.receive_frame();
-            let (frame, rest) = bytes.split_at(len.min(bytes.len()));
-            let received = &self.received[..len];
-            assert!(*received == *frame, "{}", String::from_utf8_lossy(received));
-            bytes = rest;
+            let frame = self.receive_frame();
+            let received = &self.buffer[frame];
+            let rest = bytes.strip_prefix(received);
+            bytes = rest.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(received)));
         }
     }
 
@@ -68,40 +76,47 @@ impl Client {
     }
 
     fn receive_message(&mut self) -> String {
-        let len = self.receive_frame();
-        let header = if self.received[1] == 126 { 4 } else { 2 };
-        String::from_utf8(self.received[header..len].to_vec()).expect("a text message")
+        let frame = self.receive_frame();
+        let header = header_len(&self.buffer[frame.clone()]);
+        String::from_utf8(self.buffer[frame][header..].to_vec()).expect("a text message")
     }
 
-    /// Receives a frame that is not a ping; its length with its header.
-    fn receive_frame(&mut self) -> usize {
+    /// Receives a frame that is not a ping: where it is in the buffer, until the next is received.
+    fn receive_frame(&mut self) -> Range<usize> {
         loop {
-            self.receive(0..2);
-            let (header, len) = match self.received[1] {
-                126 => {
-                    self.receive(2..4);
-                    (4, usize::from(u16::from_be_bytes([self.received[2], self.received[3]])))
-                }
-                len => (2, usize::from(len)),
+            let unread = &self.buffer[self.unread.clone()];
+            let Some(len) = frame_len(unread).filter(|len| *len <= unread.len()) else {
+                self.fill();
+                continue;
             };
-            self.receive(header..header + len);
-            if self.received[0] != 0x89 {
-                return header + len;
+            let frame = self.unread.start..self.unread.start + len;
+            self.unread.start = frame.end;
+            if self.buffer[frame.start] != PING {
+                return frame;
             }
-            // The answer to a ping has its payload, under a mask of zeros.
-            let mut pong = [0; 2 + 4 + 125];
-            pong[..2].copy_from_slice(&[0x8a, 0x80 | len as u8]);
-            pong[6..6 + len].copy_from_slice(&self.received[2..2 + len]);
-            self.send(&pong[..6 + len]);
-            self.pongs += 1;
+            self.answer(frame);
         }
     }
 
-    fn receive(&mut self, at: Range<usize>) {
-        if self.received.len() < at.end {
-            self.received.resize(at.end, 0);
-        }
-        self.socket.read_exact(&mut self.received[at]).expect("the server answers");
+    /// The answer to a ping has its payload, under a mask of zeros.
+    fn answer(&mut self, ping: Range<usize>) {
+        let payload = &self.buffer[ping][2..];
+        let mut pong = [0; 2 + 4 + 125];
+        pong[..2].copy_from_slice(&[PONG, 0x80 | payload.len() as u8]);
+        pong[6..6 + payload.len()].copy_from_slice(payload);
+        let len = 6 + payload.len();
+        self.send(&pong[..len]);
+        self.pongs += 1;
+    }
+
+    /// One read, behind what is there.
+    fn fill(&mut self) {
+        self.buffer.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        let len =
+            self.socket.read(&mut self.buffer[self.unread.end..]).expect("the server answers");
+        assert!(len > 0, "the server closed, or its frame is over {FRAME_BYTES_MAX} bytes");
+        self.unread.end += len;
     }
 
     fn receive_head(&mut self) -> String {
@@ -115,6 +130,19 @@ impl Client {
         }
         String::from_utf8(head).expect("ASCII")
     }
+}
+
+/// The length of the frame that begins here, once enough of its header is there.
+fn frame_len(bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [_, 126, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([high, low]))),
+        [_, len @ ..126, ..] => Some(2 + usize::from(len)),
+        _ => None,
+    }
+}
+
+fn header_len(frame: &[u8]) -> usize {
+    if frame[1] == 126 { 4 } else { 2 }
 }
 
 /// The request with which a client comes.

@@ -23,6 +23,7 @@ pub const PONG: u8 = 0xa;
 pub struct Raw {
     pub stream: TcpStream,
     read: Vec<u8>,
+    buffer: Box<[u8]>,
 }
 
 /// A frame that the server sent.
@@ -49,7 +50,7 @@ impl Raw {
     fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, read: Vec::new() }
+        Self { stream, read: Vec::new(), buffer: vec![0; 1 << 16].into() }
     }
 
     /// Connects with so small a receive buffer that the server notices early that nothing is read.
@@ -59,6 +60,12 @@ impl Raw {
         socket.set_recv_buffer_size(4_096).expect("a receive buffer");
         socket.connect(&address.into()).expect("a connection");
         Self::new(socket.into())
+    }
+
+    /// Reads faster from here on.
+    pub fn widen(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(1 << 20).expect("a receive buffer");
     }
 
     /// Connects and upgrades `/ws`.
@@ -178,17 +185,29 @@ impl Raw {
         }
     }
 
+    /// Whatever comes next; `None` where the connection ends.
+    pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
+        (!self.read.is_empty() || self.read_some()).then(|| std::mem::take(&mut self.read))
+    }
+
     /// The connection ends here, with a FIN or a reset.
     pub fn expect_end(&mut self) {
         while self.read_some() {}
         assert!(self.read.is_empty(), "bytes behind the end: {:?}", self.read);
     }
 
+    /// Whether something came that was not read yet.
+    pub fn has_bytes(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a flag");
+        let some = !self.read.is_empty() || self.stream.peek(&mut [0]).is_ok_and(|len| len > 0);
+        self.stream.set_nonblocking(false).expect("a flag");
+        some
+    }
+
     fn read_some(&mut self) -> bool {
-        let mut buffer = vec![0; 1 << 18];
-        match self.stream.read(&mut buffer) {
+        match self.stream.read(&mut self.buffer) {
             Ok(len) => {
-                self.read.extend_from_slice(&buffer[..len]);
+                self.read.extend_from_slice(&self.buffer[..len]);
                 len > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,

@@ -106,13 +106,14 @@ fn a_bad_token_in_the_join_is_the_end_whatever_is_wrong_with_it() {
 }
 
 #[test]
-fn a_token_that_has_ended_says_so() {
+fn a_token_counts_until_its_end_and_the_leeway_and_then_says_so() {
     play(
         r#"
-        # It counts until the leeway is over.
         at 99.999 patient/1 connects
         at 99.999 patient/1 says join-room {"authToken": "$token(ends 40)"}
             patient/1 hears room-joined {} and more
+        at 99.999 time passes
+            patient/1 hears token-expiring {"exp": 1800000040}
         at 99.999 patient/1 says leave-room
             patient/1 is closed with 1000
         at 100 patient/2 connects
@@ -125,29 +126,13 @@ fn a_token_that_has_ended_says_so() {
 }
 
 #[test]
-fn the_token_of_the_door_must_still_count_at_the_join() {
+fn a_fresh_token_in_the_join_takes_the_place_of_that_of_the_door() {
     play(
         r#"
-        at 0 doctor connects with $token(ends 30)
-        at 0 patient connects with $token(ends 30)
-        at 89.999 doctor says join-room
+        at 0 doctor connects with $token(ends 120)
+        at 59.999 doctor says join-room {"authToken": "$token"}
             doctor hears room-joined {} and more
-        at 89.999 doctor says leave-room
-            doctor is closed with 1000
-        at 90 patient says join-room {"id": 1}
-            patient hears error {"code": "TOKEN_EXPIRED", "id": 1}
-            patient is closed with 4401
-        "#,
-    );
-}
-
-#[test]
-fn a_fresh_token_in_the_join_makes_up_for_one_that_has_ended() {
-    play(
-        r#"
-        at 0 doctor connects with $token(ends 30)
-        at 90 doctor says join-room {"authToken": "$token"}
-            doctor hears room-joined {} and more
+        at 500 time passes
         "#,
     );
 }

@@ -19,6 +19,8 @@ fn who_says_so_leaves_at_once_and_is_told_of_once() {
         at 1 patient drops
         at 1 patient drops
         at 200 time passes
+        at 201 doctor says leave-room
+            doctor is closed with 1000
         "#
     ));
 }
@@ -53,18 +55,6 @@ fn who_has_not_joined_leaves_without_a_word() {
         at 2 observer-2 drops
         at 2 observer-2 drops
         at 60 time passes
-        "#
-    ));
-}
-
-#[test]
-fn a_connection_that_drops_is_told_of() {
-    play(&format!(
-        r#"{DOCTOR_AND_PATIENT}
-        at 1 patient drops
-            doctor hears peer-left {{"userId": "$patient", "reason": "disconnected"}}
-        at 1 patient drops
-        at 1 patient says ping
         "#
     ));
 }

@@ -108,3 +108,33 @@ fn signaling_needs_a_permission() {
         "#,
     );
 }
+
+#[test]
+fn an_observer_only_receives() {
+    for (lines, rejected) in [
+        (r"a=recvonly\r\n", false),
+        (r"a=inactive\r\n", false),
+        (r"a=sendrecv\r\n", true),
+        (r"a=sendonly\r\n", true),
+        ("", true), // no direction means both
+    ] {
+        for kind in ["offer", "answer"] {
+            let sdp = format!(
+                r#"{{"type": "{kind}", "sdp": "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n{lines}"}}"#
+            );
+            let comes_of_it = match rejected {
+                true => r#"observer hears error {"code": "SDP_REJECTED", "id": 1}"#,
+                false => "doctor hears the same\n observer hears ack {\"id\": 1}",
+            };
+            play(&format!(
+                r#"{DOCTOR_AND_PATIENT}{OBSERVER}
+                at 1 observer says {kind} to doctor {{"id": 1, "sdp": {sdp}}}
+                    {comes_of_it}
+                # The others may send.
+                at 2 patient says {kind} to doctor {{"sdp": {sdp}}}
+                    doctor hears the same
+                "#
+            ));
+        }
+    }
+}

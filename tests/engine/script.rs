@@ -19,9 +19,27 @@ pub struct Cue {
 /// What happens.
 #[derive(Debug)]
 pub enum Action {
-    Connects { actor: String, token: Option<String> },
-    Sends { actor: String, text: String },
-    Drops { actor: String },
+    Connects {
+        actor: String,
+        token: Option<String>,
+    },
+    Sends {
+        actor: String,
+        text: String,
+    },
+    Drops {
+        actor: String,
+    },
+    /// By the heartbeat of the transport.
+    IsPinged {
+        actor: String,
+    },
+    Answers {
+        actor: String,
+    },
+    ClockJumps {
+        millis: i64,
+    },
     TimePasses,
     ServerStops,
 }
@@ -31,6 +49,8 @@ pub enum Action {
 pub enum Outcome {
     Hears { actor: String, fields: Map<String, Value>, and_more: bool },
     HearsTheSame { actor: String },
+    HearsMessage { actor: String, id: String },
+    IsPinged { actor: String },
     Closed { actor: String, code: u16 },
 }
 
@@ -75,6 +95,10 @@ fn read_action(text: &str, at: u64) -> Action {
         "the server stops" => return Action::ServerStops,
         _ => {}
     }
+    if let Some(seconds) = text.strip_prefix("the clock jumps by ") {
+        let seconds: i64 = seconds.parse().unwrap_or_else(|_| panic!("by how much? {text}"));
+        return Action::ClockJumps { millis: seconds * 1_000 };
+    }
     let (actor, rest) = text.split_once(' ').unwrap_or_else(|| panic!("who does what? {text}"));
     let (verb, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let person = Person::of(actor);
@@ -84,6 +108,8 @@ fn read_action(text: &str, at: u64) -> Action {
             Action::Connects { actor, token: rest.strip_prefix("with ").map(str::to_owned) }
         }
         "drops" => Action::Drops { actor },
+        "is" if rest == "pinged" => Action::IsPinged { actor },
+        "answers" => Action::Answers { actor },
         "sends" => Action::Sends { actor, text: rest },
         "says" => Action::Sends { actor, text: say(&person, &rest) },
         _ => panic!("what does {actor} do? {text}"),
@@ -125,7 +151,7 @@ fn say(person: &Person, words: &str) -> String {
 
 /// `NAME, NAME hear what`, or of one person `hears` or `is closed with`.
 fn read_outcomes(line: &str, at: u64) -> Vec<Outcome> {
-    let split = [" hears ", " hear ", " is closed with "];
+    let split = [" hears ", " hear ", " is closed with ", " is pinged"];
     let verb = split.into_iter().find(|verb| line.contains(verb));
     let verb = verb.unwrap_or_else(|| panic!("who hears what? {line}"));
     let (actors, what) = line.split_once(verb).unwrap_or((line, ""));
@@ -135,6 +161,10 @@ fn read_outcomes(line: &str, at: u64) -> Vec<Outcome> {
         match verb {
             " is closed with " => {
                 Outcome::Closed { actor, code: what.parse().expect("a close code") }
+            }
+            " is pinged" => Outcome::IsPinged { actor },
+            _ if what.starts_with("message ") => {
+                Outcome::HearsMessage { actor, id: what.replacen("message ", "", 1) }
             }
             _ if what == "the same" => Outcome::HearsTheSame { actor },
             _ => hears(&person, actor, &what),

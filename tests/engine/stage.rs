@@ -1,6 +1,6 @@
 //! Plays a script on the engine and compares what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
 use autamedica_signaling::admission::{TokenRules, Tokens};
@@ -13,7 +13,13 @@ use super::script::{Action, Cue, Outcome, iso, read};
 
 /// Plays a script, as it is written in the description of these tests.
 pub fn play(script: &str) {
-    let mut stage = Stage::new();
+    play_with(|_| {}, script);
+}
+
+/// Plays a script with other limits than the ordinary ones.
+pub fn play_with(change: impl FnOnce(&mut Options), script: &str) {
+    let mut stage = Stage::new(change);
+    stage.pings_matter = script.contains(" pinged");
     for cue in read(script) {
         stage.perform(&cue);
     }
@@ -25,38 +31,52 @@ pub struct Stage {
     actors: BTreeMap<String, Actor>,
     /// How often each slot was used: a connection takes the first that is free, as in the reactor.
     generations: Vec<u32>,
+    /// Every text that was sent and had an id, by that.
+    sent: BTreeMap<String, String>,
     /// Since the beginning, in microseconds.
     micros: u64,
+    /// How far the wall clock has jumped, in milliseconds.
+    wall_offset: i64,
+    /// Whether pings and their answers are part of the play; else they are answered at once.
+    pub pings_matter: bool,
 }
 
 struct Actor {
     peer: PeerId,
     person: Person,
     present: bool,
+    /// The pings that are under way to it, with what they will prove.
+    pings: VecDeque<u32>,
 }
 
 /// What somebody got.
 pub enum Got {
-    Heard { actor: String, message: Value },
+    Heard { actor: String, message: Value, text: String },
     HeardTheSame { actor: String },
+    Pinged { actor: String },
     Closed { actor: String, code: u16 },
 }
 
 impl Stage {
-    pub fn new() -> Self {
+    pub fn new(change: impl FnOnce(&mut Options)) -> Self {
         let rules = TokenRules {
             keys: vec![key(0)],
             issuer: None,
             audience: None,
             leeway: Duration::from_secs(60),
         };
-        let engine = Engine::new(Options {
-            tokens: Tokens::new(rules),
-            join_timeout: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(25),
-            participants_max: 8,
-        });
-        Self { engine, actors: BTreeMap::new(), generations: Vec::new(), micros: 0 }
+        let mut options = Options::new(Tokens::new(rules));
+        change(&mut options);
+        let engine = Engine::new(options);
+        Self {
+            engine,
+            actors: BTreeMap::new(),
+            generations: Vec::new(),
+            sent: BTreeMap::new(),
+            micros: 0,
+            wall_offset: 0,
+            pings_matter: false,
+        }
     }
 
     /// Lets a cue happen and compares what comes of it, all of it, in order.
@@ -67,7 +87,7 @@ impl Stage {
         assert!(before.is_empty(), "this comes before {}\n{what}", cue.line);
         let got = self.act(&cue.action);
         let same = got.len() == cue.outcome.len()
-            && got.iter().zip(&cue.outcome).all(|(got, expected)| got.is(expected));
+            && got.iter().zip(&cue.outcome).all(|(got, expected)| got.is(expected, &self.sent));
         let what = self.render(&got);
         assert!(same, "\n{}\n{what}\nwas expected to lead to {:#?}\n", cue.line, cue.outcome);
     }
@@ -93,23 +113,27 @@ impl Stage {
     fn let_time_pass(&mut self, cue: &Cue) -> Vec<Got> {
         let is_clock = matches!(cue.action, Action::TimePasses);
         let mut got = Vec::new();
-        while let Some(due) = self.engine.next_deadline() {
+        while let Some(due) = self.engine.next_deadline(self.now()) {
             let due = due.since(Self::instant(0)).as_micros();
             if due > cue.at || (due == cue.at && is_clock) {
                 break;
             }
             self.micros = due.max(self.micros);
             got.extend(self.act(&Action::TimePasses));
-            let next =
-                self.engine.next_deadline().map(|next| next.since(Self::instant(0)).as_micros());
+            let next = self
+                .engine
+                .next_deadline(self.now())
+                .map(|next| next.since(Self::instant(0)).as_micros());
             assert!(next.is_none_or(|next| next > due), "what was due has been done");
         }
         self.micros = cue.at;
         got
     }
 
-    fn now(&self) -> Now {
+    /// What both clocks say.
+    pub fn now(&self) -> Now {
         let wall = WallTime::from_millis(START.as_millis() + (self.micros / 1_000) as i64);
+        let wall = WallTime::from_millis(wall.as_millis() + self.wall_offset);
         Now { instant: Self::instant(self.micros), wall }
     }
 
@@ -128,6 +152,9 @@ impl Stage {
                 let speaker = self.actor(actor);
                 let (peer, room) = (speaker.peer, speaker.person.room.clone());
                 sent = (text, Some(room));
+                let id =
+                    serde_json::from_str::<Value>(text).map(|message| message["id"].to_string());
+                self.sent.insert(id.unwrap_or_default(), text.clone());
                 self.engine.receive(peer, text, now, &mut effects);
             }
             Action::Drops { actor } => {
@@ -135,11 +162,18 @@ impl Stage {
                 self.engine.left(peer, now, &mut effects);
                 self.leave_stage(actor);
             }
+            Action::IsPinged { actor } => self.ping(actor),
+            Action::Answers { actor } => self.answer(actor),
             Action::TimePasses => self.engine.advance(now, &mut effects),
+            Action::ClockJumps { millis } => self.wall_offset += millis,
             Action::ServerStops => self.engine.shut_down(&mut effects),
         }
-        let got = self.see(&effects, sent.0, sent.1.as_deref());
+        let mut got = self.see(&effects, sent.0, sent.1.as_deref());
         self.engine.check_invariants();
+        if !self.pings_matter {
+            got.retain(|got| !self.answers(got));
+            self.engine.check_invariants();
+        }
         got
     }
 
@@ -155,10 +189,34 @@ impl Stage {
         }
         self.generations[index] += 1;
         let peer = PeerId { index: index as u32, generation: self.generations[index] };
-        let before = Actor { peer, person: Person::of(actor), present: true };
+        let before =
+            Actor { peer, person: Person::of(actor), present: true, pings: VecDeque::new() };
         let before = self.actors.insert(actor.to_owned(), before);
         assert!(before.is_none_or(|before| !before.present), "{actor} is connected already");
         self.engine.connected(peer, grant, self.now());
+    }
+
+    /// A ping goes out, as the transport sends it: with what it will prove.
+    fn ping(&mut self, name: &str) {
+        let mark = self.engine.ping_mark(self.actor(name).peer);
+        if let Some(actor) = self.actors.get_mut(name) {
+            actor.pings.push_back(mark);
+        }
+    }
+
+    /// The answer to the oldest ping that is under way comes.
+    fn answer(&mut self, name: &str) {
+        let now = self.now();
+        let actor = self.actors.get_mut(name).expect("somebody");
+        let mark = actor.pings.pop_front().expect("a ping is under way");
+        self.engine.ponged(actor.peer, mark, now);
+    }
+
+    /// Whether this was a ping, and so was answered.
+    fn answers(&mut self, got: &Got) -> bool {
+        let Got::Pinged { actor } = got else { return false };
+        self.answer(actor);
+        true
     }
 
     fn actor(&self, name: &str) -> &Actor {
@@ -183,11 +241,16 @@ impl Stage {
         sent: &str,
         sent_in: Option<&str>,
     ) -> Got {
-        let (Effect::Send { to: peer, .. } | Effect::Close { peer, .. }) = effect;
+        let (Effect::Send { to: peer, .. } | Effect::Ping { peer } | Effect::Close { peer, .. }) =
+            effect;
         let present = self.actors.iter().find(|(_, actor)| actor.present && actor.peer == peer);
         let (name, actor) = present.expect("who is no longer here is not spoken to");
         let name = name.clone();
         match effect {
+            Effect::Ping { .. } => {
+                self.ping(&name);
+                Got::Pinged { actor: name }
+            }
             Effect::Close { code, .. } => {
                 self.leave_stage(&name);
                 Got::Closed { actor: name, code: code.into() }
@@ -202,7 +265,8 @@ impl Stage {
                 self.assert_of_this_room(text, &actor.person);
                 let message: Value = serde_json::from_slice(text).expect("JSON");
                 assert!(message["type"].is_string(), "{message}");
-                Got::Heard { actor: name, message }
+                let text = String::from_utf8_lossy(text).into_owned();
+                Got::Heard { actor: name, message, text }
             }
         }
     }
@@ -224,7 +288,8 @@ impl Stage {
         let mut text = String::new();
         for got in got {
             let line = match got {
-                Got::Heard { actor, message } => {
+                Got::Pinged { actor } => format!("{actor} is pinged"),
+                Got::Heard { actor, message, .. } => {
                     let mut message = message.clone();
                     let kind = message["type"].as_str().unwrap_or_default().to_owned();
                     message.as_object_mut().map(|fields| fields.remove("type"));
@@ -245,15 +310,20 @@ impl Stage {
 }
 
 impl Got {
-    fn is(&self, expected: &Outcome) -> bool {
+    fn is(&self, expected: &Outcome, sent: &BTreeMap<String, String>) -> bool {
         match (self, expected) {
             (Self::Closed { actor, code }, Outcome::Closed { actor: who, code: with }) => {
                 (actor, code) == (who, with)
             }
             (Self::HeardTheSame { actor }, Outcome::HearsTheSame { actor: who }) => actor == who,
-            (Self::Heard { actor, message }, Outcome::Hears { actor: who, fields, and_more }) => {
-                actor == who && says(message, fields, *and_more)
+            (Self::Pinged { actor }, Outcome::IsPinged { actor: who }) => actor == who,
+            (Self::Heard { actor, text, .. }, Outcome::HearsMessage { actor: who, id }) => {
+                actor == who && sent.get(id) == Some(text)
             }
+            (
+                Self::Heard { actor, message, .. },
+                Outcome::Hears { actor: who, fields, and_more },
+            ) => actor == who && says(message, fields, *and_more),
             _ => false,
         }
     }

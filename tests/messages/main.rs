@@ -5,5 +5,7 @@ mod bounds;
 mod fields;
 mod ids;
 mod notices;
+mod optional;
+mod read;
 mod shapes;
 mod write;

@@ -2,14 +2,14 @@
 
 use autamedica_signaling::base::time::{Duration, WallTime};
 use autamedica_signaling::message::notice::{
-    self, LeaveReason, MedicalRoom, Participant, RoomStatus, Welcome,
+    self, LeaveReason, MedicalRoom, Participant, RoomStatus, StatusReason, Welcome,
 };
 use autamedica_signaling::message::problem::{Flaw, Problem};
-use autamedica_signaling::message::request::{Media, parse};
+use autamedica_signaling::message::request::{Media, Request, parse};
 use autamedica_signaling::message::{Role, RoomType, SessionId, UserId};
 use serde_json::{Value, json};
 
-use super::write::{DOCTOR, PATIENT, SESSION, message};
+use super::write::{DOCTOR, PATIENT, SESSION, STATS, message};
 
 const NOON: WallTime = WallTime::from_millis(1_800_000_000_123);
 const NOON_TEXT: &str = "2027-01-15T08:00:00.123Z";
@@ -115,8 +115,16 @@ fn what_others_do_is_told_with_their_names() {
     let told = written(|out| notice::peer_joined(out, session(), &newcomer));
     assert_eq!(told, about("peer-joined", json!({"userType": "patient"})));
 
-    for (reason, name) in [(LeaveReason::Left, "left"), (LeaveReason::Disconnected, "disconnected")]
-    {
+    let colleague = Participant { emergency: true, ..doctor() };
+    let told = written(|out| notice::peer_joined(out, session(), &colleague));
+    assert_eq!((&told["userId"], &told["emergency"]), (&json!(bare(DOCTOR)), &json!(true)));
+
+    let reasons = [
+        (LeaveReason::Left, "left"),
+        (LeaveReason::Disconnected, "disconnected"),
+        (LeaveReason::TokenExpired, "token-expired"),
+    ];
+    for (reason, name) in reasons {
         let told = written(|out| notice::peer_left(out, session(), patient, reason));
         assert_eq!(told, about("peer-left", json!({"reason": name})));
     }
@@ -135,14 +143,36 @@ fn what_others_do_is_told_with_their_names() {
 }
 
 #[test]
-fn room_status_pong_and_ack() {
-    for (status, name) in [(RoomStatus::Waiting, "waiting"), (RoomStatus::Active, "active")] {
-        let told = written(|out| notice::room_status(out, session(), status, None));
-        let expected = json!({"type": "room-status", "sessionId": bare(SESSION), "status": name});
+fn room_status_pong_token_expiring_and_ack() {
+    let text = message("end-session").with("reason", r#""se\u00f1al \"1\"""#).text();
+    let Ok(Request::EndSession(_, Some(reason))) = parse(&text).request else {
+        panic!("a reason: {text}");
+    };
+    let statuses = [
+        (RoomStatus::Waiting, None, json!({"status": "waiting"})),
+        (RoomStatus::Active, None, json!({"status": "active"})),
+        (RoomStatus::Ended, None, json!({"status": "ended"})),
+        (
+            RoomStatus::Ended,
+            Some(StatusReason::AgeLimit),
+            json!({"status": "ended", "reason": "age-limit"}),
+        ),
+        (
+            RoomStatus::Ended,
+            Some(StatusReason::Given(reason)),
+            json!({"status": "ended", "reason": "señal \"1\""}),
+        ),
+    ];
+    for (status, reason, mut expected) in statuses {
+        expected["type"] = "room-status".into();
+        expected["sessionId"] = bare(SESSION).into();
+        let told = written(|out| notice::room_status(out, session(), status, reason));
         assert_eq!(told, expected);
     }
     let told = written(|out| notice::pong(out, NOON));
     assert_eq!(told, json!({"type": "pong", "serverTime": NOON_TEXT}));
+    let told = written(|out| notice::token_expiring(out, NOON));
+    assert_eq!(told, json!({"type": "token-expiring", "exp": 1_800_000_000}));
     for id in ["0", "18446744073709551615", r#""caf\u00e9\"\\""#, "\"日本\""] {
         let text = message("ping").with("id", id).text();
         let ack = parse(&text).id.expect("an id");
@@ -171,6 +201,9 @@ fn an_error_has_a_code_a_text_and_the_id_of_its_cause() {
         (Problem::AlreadyJoined, "ALREADY_JOINED", None),
         (Problem::NotInRoom, "NOT_IN_ROOM", None),
         (Problem::PeerNotFound, "PEER_NOT_FOUND", None),
+        (Problem::PeerUnreachable, "PEER_UNREACHABLE", None),
+        (Problem::SdpRejected, "SDP_REJECTED", None),
+        (Problem::SessionEnded, "SESSION_ENDED", Some(4410)),
         (Problem::RoleTaken, "ROLE_TAKEN", None),
         (Problem::RoomFull, "ROOM_FULL", None),
         (Problem::Replaced, "REPLACED", Some(4409)),
@@ -191,6 +224,20 @@ fn an_error_has_a_code_a_text_and_the_id_of_its_cause() {
         let expected = json!({"type": "error", "code": code, "message": null, "id": "ab", "retryAfterMs": 1_500});
         assert_eq!(told, expected);
     }
+}
+
+#[test]
+fn statistics_are_told_in_the_numbers_of_the_sender() {
+    let text = message("connection-stats").text();
+    let Ok(Request::ConnectionStats(speaker, stats)) = parse(&text).request else {
+        panic!("statistics: {text}");
+    };
+    let told = written(|out| notice::peer_stats(out, speaker.session, speaker.user, &stats));
+    let stats: Value = serde_json::from_str(STATS).expect("JSON");
+    let (session, user) = (bare(SESSION), bare(DOCTOR));
+    let expected =
+        json!({"type": "peer-stats", "sessionId": session, "userId": user, "stats": stats});
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub const OFFER: &str = r#"{"type":"offer","sdp":"v=0\r\n"}"#;
 pub const ANSWER: &str = r#"{"type":"answer","sdp":"v=0\r\n"}"#;
 pub const CANDIDATE: &str =
     r#"{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host","sdpMid":"0","sdpMLineIndex":0}"#;
+pub const STATS: &str = r#"{"bitrate":1200.5,"latency":40,"packetLoss":0,"quality":"good"}"#;
 
 /// A message as its members: name and value, both as they stand in the text.
 #[derive(Clone, Debug)]
@@ -73,18 +74,26 @@ pub fn escape(name: &str) -> String {
 
 /// Every message of a client with all that it must have, and the names of that.
 pub fn messages() -> Vec<(Message, Vec<&'static str>)> {
-    let speaker = ("sessionId", SESSION);
+    let (speaker, user) = (("sessionId", SESSION), ("userId", DOCTOR));
     let (from, to) = (("fromUserId", DOCTOR), ("toUserId", PATIENT));
     [
-        ("join-room", vec![speaker, ("userId", DOCTOR), ("userType", "\"doctor\"")]),
-        ("leave-room", vec![speaker, ("userId", DOCTOR)]),
+        ("join-room", vec![speaker, user, ("userType", "\"doctor\"")]),
+        ("leave-room", vec![speaker, user]),
         ("offer", vec![speaker, from, to, ("sdp", OFFER)]),
         ("answer", vec![speaker, from, to, ("sdp", ANSWER)]),
         ("ice-candidate", vec![speaker, from, to, ("candidate", CANDIDATE)]),
+        ("media-control", vec![speaker, from, to, ("audio", "false")]),
+        ("media-state", vec![speaker, user, ("audio", "true"), ("video", "false")]),
+        ("connection-state", vec![speaker, user, ("state", "\"failed\"")]),
+        ("connection-stats", vec![speaker, user, ("stats", STATS)]),
+        ("end-session", vec![speaker, user]),
+        ("refresh-token", vec![("authToken", "\"a.b.c\"")]),
         ("ping", vec![]),
     ]
     .map(|(kind, members)| {
-        let names = members.iter().map(|(name, _)| *name).collect();
+        // `media-control` needs one of two: a case of its own.
+        let names = members.iter().map(|(name, _)| *name);
+        let names = names.filter(|name| kind != "media-control" || *name != "audio").collect();
         (Message::new(kind, &members), names)
     })
     .into()

@@ -9,8 +9,6 @@ pub struct Document {
 
 /// What stands under one heading, up to the next.
 pub struct Section {
-    /// How many `#`.
-    pub level: usize,
     pub heading: String,
     /// The headings above, outermost first.
     pub above: Vec<String>,
@@ -36,7 +34,7 @@ impl Document {
         Self::parse(&super::read("docs/protocol.md"))
     }
 
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut sections: Vec<Section> = Vec::new();
         let mut above: Vec<(usize, String)> = Vec::new();
         let mut open: Option<Block> = None;
@@ -69,7 +67,7 @@ impl Document {
                 above.retain(|(outer, _)| *outer < level);
                 let names = above.iter().map(|(_, name)| name.clone()).collect();
                 above.push((level, heading.to_owned()));
-                sections.push(Section::new(level, heading, names));
+                sections.push(Section::new(heading, names));
             } else if let Some(section) = sections.last_mut() {
                 section.text += line;
                 section.text.push('\n');
@@ -91,9 +89,9 @@ impl Document {
     }
 
     /// The sections below this heading, each of which explains what its heading names in back-quotes.
-    pub fn below<'a>(&'a self, heading: &'a str) -> impl Iterator<Item = (&'a str, &'a Section)> {
+    pub fn below<'a>(&'a self, heading: &'a str) -> impl Iterator<Item = &'a Section> {
         let below = move |one: &&Section| one.above.last().is_some_and(|name| name == heading);
-        self.sections.iter().filter(below).map(|one| (quoted(&one.heading)[0], one))
+        self.sections.iter().filter(below)
     }
 
     /// The anchors that headings make, as GitHub does it.
@@ -108,10 +106,10 @@ impl Document {
 }
 
 impl Section {
-    fn new(level: usize, heading: &str, above: Vec<String>) -> Self {
+    fn new(heading: &str, above: Vec<String>) -> Self {
         let heading = heading.to_owned();
         let (blocks, tables, text) = (Vec::new(), Vec::new(), String::new());
-        Self { level, heading, above, blocks, tables, text }
+        Self { heading, above, blocks, tables, text }
     }
 
     /// The only table, or the first.

@@ -65,6 +65,18 @@ fn version_1_0_cannot_be_upgraded() {
 }
 
 #[test]
+fn an_upgrade_has_no_body_that_could_pass_for_frames() {
+    let mut lines: Vec<_> = FIELDS.map(|(name, value)| format!("{name}: {value}")).to_vec();
+    lines.insert(0, "GET /ws HTTP/1.1".to_owned());
+    for (length, fault) in [("0", None), ("00", None), ("1", Some(Fault::Malformed))] {
+        let field = format!("Content-Length: {length}");
+        let lines: Vec<_> = lines.iter().chain([&field]).map(String::as_str).collect();
+        let bytes = head(&lines);
+        assert_eq!(Upgrade::read(&read(&bytes)).err(), fault, "{length}");
+    }
+}
+
+#[test]
 fn a_key_is_16_bytes_in_base64() {
     for value in [
         None,

@@ -49,8 +49,6 @@ fn fields_that_readers_disagree_on_are_malformed() {
         "Transfer-Encoding: chunked",
         "Transfer-Encoding: identity",
         "transfer-encoding:",
-        "Content-Length: 1",
-        "Content-Length: 00",
         "Content-Length: +0",
         "Content-Length: -0",
         "Content-Length: 0, 0",
@@ -59,7 +57,9 @@ fn fields_that_readers_disagree_on_are_malformed() {
     ] {
         assert_eq!(fault(&with(field)), Some(Fault::Malformed), "{field:?}");
     }
-    assert_eq!(fault(&with("Content-Length: 0")), None);
+    for field in ["Content-Length: 0", "Content-Length: 00", "Content-Length: 1"] {
+        assert_eq!(fault(&with(field)), None, "{field:?}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ const PATIENCE_MS = 20_000;
 /** @param {{ without?: string }} [options] `without`: leaves out the arguments that begin so */
 export function launch({ without } = {}) {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ARGUMENTS.filter((argument) => !without || !argument.startsWith(without)),
   });
 }
