@@ -229,10 +229,16 @@ describe('a call', { timeout: 400_000 }, () => {
     await patient.getByText('Conexión establecida con el médico.').waitFor();
     const lobby = await open(server.url, phone);
     for (const page of [doctor, patient, lobby]) assert.equal(await overflow(page), 0);
-    for (const button of await patient.locator('.controls button').all()) {
-      const box = await button.boundingBox();
-      assert.ok(box.y + box.height <= 740 && box.height >= 44 && box.width >= 44, 'the controls are within reach of a thumb');
+    for (const page of [doctor, patient]) {
+      for (const button of await page.locator('.controls button:visible').all()) {
+        const box = await button.boundingBox();
+        assert.ok(box.x >= 0 && box.x + box.width <= 360, 'the controls are all to be seen');
+        assert.ok(box.y + box.height <= 740 && box.height >= 44 && box.width >= 44, 'and within reach of a thumb');
+      }
     }
+    await doctor.click('text=Compartir pantalla');
+    await patient.getByText('Pantalla del médico').waitFor();
+    for (const page of [doctor, patient]) assert.equal(await overflow(page), 0);
     await server.stop('SIGKILL');
     await patient.getByText(/Nuevo intento en \d+ s/).waitFor();
     assert.equal(await overflow(patient), 0);

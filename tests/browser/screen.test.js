@@ -23,6 +23,8 @@ describe('a shared screen', { timeout: 200_000 }, () => {
   });
 
   const connectionOf = async (page) => (await page.evaluate(() => window.autamedica.stats())).peers[0].connection;
+  /** How many media sections an offer or answer has. */
+  const sections = ({ sdp }) => sdp.sdp.match(/m=(audio|video) /g).length;
   const assertClean = (...all) => all.forEach((page) => assert.deepEqual(page.complaints, []));
 
   test('is seen beside the camera, also when the connection to the server was cut and resumed before', async () => {
@@ -64,7 +66,7 @@ describe('a shared screen', { timeout: 200_000 }, () => {
       await goesOn(doctor, 'framesDecoded');
     }
     const offers = await messages(patient, 'offer', 'out');
-    assert.deepEqual(offers.map(({ sdp }) => sdp.sdp.match(/m=(audio|video) /g).length), offers.map(() => 3), 'one section serves for all times');
+    assert.deepEqual(offers.map(sections), offers.map(() => 3), 'one section serves for all times');
     assertClean(doctor, patient);
   });
 
@@ -77,9 +79,15 @@ describe('a shared screen', { timeout: 200_000 }, () => {
     await comes(doctor, 'offer', offered + 1, 'out');
     await comes(patient, 'offer', 1, 'out');
     assert.deepEqual(await messages(doctor, 'offer'), [], 'neither knows of the other’s offer');
+    const [mine, theirs] = [(await messages(doctor, 'offer', 'out')).at(-1).offerId, (await messages(patient, 'offer', 'out'))[0].offerId];
     network.release();
     await Promise.all([doctor, patient].map((page) => goesOn(page, 'framesDecoded', 'screenFramesDecoded')));
-    assert.equal((await messages(doctor, 'offer')).length >= 1, true, 'the patient’s offer did come, and was passed over');
+    const answered = async (page) => (await messages(page, 'answer', 'out')).map((answer) => answer.offerId);
+    assert.ok((await messages(doctor, 'offer')).some((offer) => offer.offerId === theirs), 'the patient’s offer did come');
+    assert.ok(!(await answered(doctor)).includes(theirs), 'and was passed over');
+    assert.ok((await answered(patient)).includes(mine), 'since the doctor’s counts');
+    const answers = await messages(doctor, 'answer');
+    assert.equal(sections(answers.at(-1)), 3, 'one section carries both screens');
     for (const tile of [doctor.getByText('Screen of the patient'), patient.getByText('Screen of the doctor')]) await tile.waitFor();
     assert.equal(await connectionOf(doctor), before);
     for (const page of [doctor, patient]) await page.click('text=Stop sharing');

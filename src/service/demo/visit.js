@@ -50,6 +50,7 @@ export class Visit extends EventTarget {
     this.withoutMedia = !withMedia && role !== 'observer';
     this.client = new SignalingClient({
       sessionId, userId, userType: role,
+      retryMaxMs: 8_000, // somebody sits and waits for it
       getToken: () => developmentToken(sessionId, userId, role),
       media: { audio: withMedia && !off.includes('audio'), video: withMedia && !off.includes('video') },
     });
