@@ -49,6 +49,11 @@ impl Signaling {
         Self { engine, door, limits, pages }
     }
 
+    /// The rooms.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     fn route(
         &mut self,
         peer: PeerId,
