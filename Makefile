@@ -17,10 +17,10 @@ help: ## Lists these.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 run: ## Builds and starts the server in development mode; prints where to open it.
-	NODE_ENV=development $(CARGO) run $(LOCKED) -- $(ARGS)
+	NODE_ENV=development exec $(CARGO) run $(LOCKED) -- $(ARGS)
 
 dev: ## The same, and again on every change of the sources.
-	CARGO="$(CARGO)" bash .ci/dev.sh $(ARGS)
+	CARGO="$(CARGO)" exec bash .ci/dev.sh $(ARGS)
 
 build: ## Builds the release binary.
 	$(CARGO) build --release $(LOCKED)
@@ -29,7 +29,7 @@ start: build ## Starts the release binary in production mode, with the settings 
 	NODE_ENV=production exec "$(TARGET)/release/autamedica-signaling" $(ARGS)
 
 test: ## Runs all tests, those in a browser too, and sets up what they need.
-	$(CARGO) test $(LOCKED) --all-features
+	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
 	CARGO="$(CARGO)" bash .ci/browser-tests.sh
 
 lint: ## Checks the format and lints.
@@ -43,4 +43,4 @@ bench: ## Runs the benches.
 	$(CARGO) bench $(LOCKED)
 
 fuzz: ## Fuzzes every target for TIME seconds each.
-	CARGO="$(CARGO)" bash .ci/fuzz.sh $(TIME)
+	CARGO="$(CARGO)" exec bash .ci/fuzz.sh $(TIME)

@@ -79,10 +79,18 @@ impl Server {
     }
 }
 
+/// So many connections may at the same time use all the memory that the limits allow to each. Past that the pools are
+/// empty, and whoever needs more is refused.
+const AT_THEIR_LIMITS: usize = 256;
+
 fn signaling(config: &Config) -> io::Result<Signaling> {
     let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
+    let mut keys = vec![key()?];
+    if !config.jwt_secret_previous.reveal().is_empty() {
+        keys.push(Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?);
+    }
     let tokens = Tokens::new(TokenRules {
-        keys: vec![key()?],
+        keys,
         issuer: config.jwt_issuer.clone(),
         audience: config.jwt_audience.clone(),
         leeway: config.token_leeway,
@@ -91,10 +99,18 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         tokens,
         join_timeout: config.join_timeout,
         heartbeat: config.heartbeat,
+        reconnect_grace: config.reconnect_grace,
+        room_max_age: config.room_max_age,
+        room_empty_timeout: config.room_empty_timeout,
         participants_max: config.room_participants_max,
+        retained_bytes_max: config.retained_bytes_max,
+        // Every participant may have a few candidates on the way, and some may have all that the limit allows.
+        retained_bytes_total_max: config.connections_max.saturating_mul(1_024)
+            + AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max),
+        emergency_access: config.emergency_access,
     });
     let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
-    let pages: Box<dyn Pages> = match config.environment {
+    let pages: Box<dyn Pages + Send> = match config.environment {
         Environment::Production => Box::new(NoPages),
         Environment::Development => Box::new(Demo::new(
             key()?,
@@ -109,8 +125,7 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
 fn reactor_options(config: &Config, address: SocketAddr) -> reactor::Options {
     /// Every connection may have a cut candidate and a short notice under way.
     const ORDINARY_BYTES: usize = 4 * 1024;
-    /// And so many may at the same time have everything that the limits allow them; the blocks are up to twice that.
-    const AT_THEIR_LIMITS: usize = 256;
+    // And some may have everything that the limits allow them; the blocks are up to twice that.
     let extreme = 2 * (config.message_bytes_max + config.send_queue_bytes_max);
     reactor::Options {
         address,

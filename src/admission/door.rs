@@ -73,8 +73,11 @@ impl Door {
         full: bool,
         now: WallTime,
     ) -> Result<Entry<'a>, Refusal> {
-        if request.method != "GET" {
-            return Err(Refusal::Method);
+        match request.method {
+            "GET" => {}
+            // What `GET` would get without its upgrade (RFC 9110 9.3.2).
+            "HEAD" => return Err(Refusal::NotAnUpgrade),
+            _ => return Err(Refusal::Method),
         }
         let upgrade = Upgrade::read(request).map_err(|fault| match fault {
             upgrade::Fault::NotAnUpgrade => Refusal::NotAnUpgrade,
@@ -113,8 +116,12 @@ fn origin<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
 /// The token of the `Authorization` field or of the offered subprotocols. Two of them are one too many: which one counts
 /// would be a matter of taste.
 fn presented_token<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
+    // In what cannot be read a token would go unseen, and its bearer would be taken for someone without one.
+    if !request.is_ascii("authorization") || !request.is_ascii("sec-websocket-protocol") {
+        return Err(Refusal::Malformed);
+    }
     let bearer = request.field("authorization").and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
+        let (scheme, token) = value.split_at(value.find([' ', '\t']).unwrap_or(value.len()));
         // Another scheme is a proxy's business, not ours.
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
     });
@@ -208,6 +215,49 @@ impl From<http::Fault> for Refusal {
         match fault {
             http::Fault::Malformed => Self::Malformed,
             http::Fault::TooLarge => Self::HeadTooLarge,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::TokenRules;
+    use crate::base::time::Duration;
+
+    fn admit(field: &[u8]) -> Result<(), Refusal> {
+        let rules = TokenRules {
+            keys: Vec::new(),
+            issuer: None,
+            audience: None,
+            leeway: Duration::from_secs(60),
+        };
+        let head = b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let head = [&head[..], field, b"\r\n\r\n"].concat();
+        let (request, _) = http::parse(&head, 0).expect("a head").expect("a whole one");
+        let door = Door { origins: Origins::Any, origin_required: false };
+        door.admit(&request, &Tokens::new(rules), false, WallTime::default()).map(|_| ())
+    }
+
+    #[test]
+    fn whoever_shows_something_for_a_token_is_never_taken_for_someone_without_one() {
+        for (field, refusal) in [
+            (&b"Authorization: Bearer"[..], Refusal::TokenInvalid),
+            (b"Authorization: Bearer ", Refusal::TokenInvalid),
+            (b"Authorization: bearer\tx", Refusal::TokenInvalid),
+            (b"Authorization: Bearer \xe9", Refusal::Malformed),
+            (b"Sec-WebSocket-Protocol: bearer.", Refusal::TokenInvalid),
+            (b"Sec-WebSocket-Protocol: autamedica.v1, bearer.\xe9", Refusal::Malformed),
+            (
+                b"Sec-WebSocket-Protocol: \xe9\r\nSec-WebSocket-Protocol: bearer.x",
+                Refusal::Malformed,
+            ),
+        ] {
+            assert_eq!(admit(field), Err(refusal), "{}", String::from_utf8_lossy(field));
+        }
+        for field in [&b"Authorization: Basic eDp5"[..], b"Authorization: BearerX", b"X: \xe9"] {
+            assert_eq!(admit(field), Ok(()), "{}", String::from_utf8_lossy(field));
         }
     }
 }

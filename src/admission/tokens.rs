@@ -64,6 +64,11 @@ impl Tokens {
         Ok(grant)
     }
 
+    /// How far clocks may differ.
+    pub const fn leeway(&self) -> Duration {
+        self.rules.leeway
+    }
+
     /// The first moment at which the token of `grant` no longer counts: its `exp` and the leeway.
     pub const fn ends_at(&self, grant: &Grant) -> WallTime {
         grant.expires_at.plus(self.rules.leeway)

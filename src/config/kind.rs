@@ -74,6 +74,7 @@ impl Kind {
     /// The text that would be read as what `config` holds; empty for nothing; stars for a secret.
     pub(super) fn show(&self, config: &mut Config) -> String {
         match self {
+            Self::Secret(field) if field(config).reveal().is_empty() => String::new(),
             Self::Secret(_) => "****".to_owned(),
             Self::Flag(field) => field(config).to_string(),
             Self::Text(field) => field(config).clone().unwrap_or_default(),

@@ -49,6 +49,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// `JWT_SECRET`: the key of the HS256 signatures, at least [`SECRET_BYTES_MIN`] bytes.
     pub jwt_secret: Redacted<Vec<u8>>,
+    /// `JWT_SECRET_PREVIOUS`: the key before the last change, whose tokens still count; empty for none.
+    pub jwt_secret_previous: Redacted<Vec<u8>>,
     /// `JWT_ISSUER`: the `iss` that a token must carry, where one is asked for.
     pub jwt_issuer: Option<String>,
     /// `JWT_AUDIENCE`: the `aud` that a token must carry, where one is asked for.
@@ -67,6 +69,14 @@ pub struct Config {
     pub head_timeout: Duration,
     /// `HEARTBEAT`: time between two pings; a connection ends when two stay unanswered.
     pub heartbeat: Duration,
+    /// `RECONNECT_GRACE`: how long the place of a participant who dropped is kept.
+    pub reconnect_grace: Duration,
+    /// `ROOM_MAX_AGE`: how old a room may become.
+    pub room_max_age: Duration,
+    /// `ROOM_EMPTY_TIMEOUT`: how long a room may stand empty before its session ends.
+    pub room_empty_timeout: Duration,
+    /// `EMERGENCY_ACCESS`: whether `room:emergency` in a doctor's token opens other sessions, with a reason.
+    pub emergency_access: bool,
     /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
     pub room_participants_max: usize,
     /// `MESSAGE_BYTES_MAX`: bytes of one message, all its fragments together.
@@ -75,6 +85,8 @@ pub struct Config {
     pub connections_max: usize,
     /// `SEND_QUEUE_BYTES_MAX`: unsent bytes of one connection, past which it is closed.
     pub send_queue_bytes_max: usize,
+    /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
+    pub retained_bytes_max: usize,
 }
 
 /// Where the server runs: `NODE_ENV`.
@@ -108,6 +120,7 @@ impl Config {
             log_level: LevelFilter::Info,
             log_format: LogFormat::Json,
             jwt_secret: Redacted::new(jwt_secret.into()),
+            jwt_secret_previous: Redacted::new(Vec::new()),
             jwt_issuer: None,
             jwt_audience: None,
             origins: Origins::Listed(Vec::new()),
@@ -117,10 +130,15 @@ impl Config {
             join_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(25),
+            reconnect_grace: Duration::from_secs(60),
+            room_max_age: Duration::from_secs(14_400),
+            room_empty_timeout: Duration::from_secs(300),
+            emergency_access: false,
             room_participants_max: 8,
             message_bytes_max: 64 * 1024,
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
+            retained_bytes_max: 64 * 1024,
         }
     }
 

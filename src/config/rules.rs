@@ -14,6 +14,7 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule { weighs: &["JWT_SECRET"], check: secret_is_long_enough },
+    Rule { weighs: &["JWT_SECRET_PREVIOUS"], check: previous_secret_is_long_enough },
     Rule { weighs: &["CORS_ORIGIN"], check: pages_are_named_in_production },
     Rule { weighs: &["HOST", "BEHIND_PROXY"], check: tokens_are_not_sent_in_the_clear },
     Rule {
@@ -49,6 +50,19 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
              with the path of a file that holds it"
         ),
     ))
+}
+
+/// None at all is fine.
+fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
+    let len = config.jwt_secret_previous.reveal().len();
+    let accepted = settings::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
+    (1..SECRET_BYTES_MIN).contains(&len).then(|| {
+        Problem::new(
+            "JWT_SECRET_PREVIOUS",
+            format!("has only {len} bytes, which can be guessed"),
+            accepted.unwrap_or_default(),
+        )
+    })
 }
 
 fn pages_are_named_in_production(config: &Config) -> Option<Problem> {

@@ -60,6 +60,14 @@ pub trait Application {
     /// The peer can no longer be spoken to, and the application did not close it itself.
     fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects);
 
+    /// What to remember with a ping to this peer; comes back with its answer.
+    fn ping_mark(&self, _peer: PeerId) -> u32 {
+        0
+    }
+
+    /// The peer has answered a ping, and so has everything that was sent before it.
+    fn ponged(&mut self, _peer: PeerId, _mark: u32, _now: Now) {}
+
     /// Writes the text of a last message to a peer whose bytes are broken; nothing for none.
     fn farewell(&self, _fault: Fault, _text: &mut Vec<u8>) {}
 
@@ -77,7 +85,7 @@ pub trait Application {
     fn advance(&mut self, _now: Now, _effects: &mut Effects) {}
 
     /// When there is something due next.
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self, _now: Now) -> Option<Instant> {
         None
     }
 

@@ -160,11 +160,10 @@ impl Connection {
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
                 self.stage = Stage::Draining;
             }
-            Stage::Open => {
-                if !self.heartbeat.beat(&mut out.reply) {
-                    self.give_up(me, app.heartbeat_timeout(), now, app, out);
-                }
-            }
+            Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
+                Some(ping) => out.reply.extend_from_slice(&ping),
+                None => self.give_up(me, app.heartbeat_timeout(), now, app, out),
+            },
             Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
         }
     }
@@ -173,6 +172,11 @@ impl Connection {
     pub fn header(&self, binary: bool, payload_len: usize) -> Option<Header> {
         let kind = if binary { Data::Binary } else { Data::Text };
         (self.stage == Stage::Open).then(|| Header::new(OpCode::Data(kind), payload_len))
+    }
+
+    /// A ping between the heartbeats; `None` where nothing may be sent to it any more.
+    pub fn ping(&mut self, mark: u32) -> Option<[u8; 10]> {
+        (self.stage == Stage::Open).then(|| self.heartbeat.ping(mark))
     }
 
     /// What it waits for.
@@ -256,7 +260,9 @@ impl Connection {
                 return Progress::Handled(None);
             }
             Ok(Decoded::Pong(payload)) => {
-                self.heartbeat.answered(payload);
+                if let Some(mark) = self.heartbeat.answered(payload) {
+                    app.ponged(me, mark, now);
+                }
                 return Progress::Handled(None);
             }
             Ok(Decoded::Close(code)) => {

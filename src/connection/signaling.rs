@@ -30,7 +30,7 @@ pub struct Signaling {
     engine: Engine,
     door: Door,
     limits: Limits,
-    pages: Box<dyn Pages>,
+    pages: Box<dyn Pages + Send>,
 }
 
 impl Signaling {
@@ -42,15 +42,15 @@ impl Signaling {
         engine: Engine,
         door: Door,
         message_bytes_max: usize,
-        pages: Box<dyn Pages>,
+        pages: Box<dyn Pages + Send>,
     ) -> Self {
         let fragments_max = Self::FRAGMENTS_MAX;
         let limits = Limits { message_bytes_max, fragments_max, binary: false };
         Self { engine, door, limits, pages }
     }
 
-    /// The rooms.
-    pub fn engine(&self) -> &Engine {
+    /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
+    pub const fn engine(&self) -> &Engine {
         &self.engine
     }
 
@@ -121,6 +121,14 @@ impl Application for Signaling {
         self.engine.left(peer, now, effects);
     }
 
+    fn ping_mark(&self, peer: PeerId) -> u32 {
+        self.engine.ping_mark(peer)
+    }
+
+    fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
+        self.engine.ponged(peer, mark, now);
+    }
+
     fn farewell(&self, fault: Fault, text: &mut Vec<u8>) {
         if fault == Fault::TooLarge {
             notice::error(text, Problem::MessageTooLarge, None, None);
@@ -131,8 +139,8 @@ impl Application for Signaling {
         self.engine.advance(now, effects);
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        self.engine.next_deadline()
+    fn next_deadline(&self, now: Now) -> Option<Instant> {
+        self.engine.next_deadline(now)
     }
 
     fn shut_down(&mut self, effects: &mut Effects) {

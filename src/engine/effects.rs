@@ -13,6 +13,11 @@ pub enum Effect {
         /// Which.
         payload: Payload,
     },
+    /// Send a ping, with what [`super::Engine::ping_mark`] says then.
+    Ping {
+        /// To whom.
+        peer: PeerId,
+    },
     /// Close the connection, behind what was sent to it. The engine has forgotten it already.
     Close {
         /// Whose.
@@ -100,6 +105,11 @@ impl Effects {
     /// Passes the received message on.
     pub fn relay(&mut self, to: PeerId) {
         self.list.push(Effect::Send { to, payload: Payload::Received });
+    }
+
+    /// Asks a peer whether what was sent to it has arrived.
+    pub fn ping(&mut self, peer: PeerId) {
+        self.list.push(Effect::Ping { peer });
     }
 
     /// Closes a connection behind what was sent to it.

@@ -1,16 +1,17 @@
 //! Entering a room: who is it, may it, is there a place, and who must hear of it.
 
+use super::peers::Standing;
 use super::policy::{self, Action};
 use super::rooms::{Newcomer, Participant};
-use super::{Effects, Engine, PeerId, Standing, acknowledge};
+use super::{Effects, Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::admission::tokens::TokenFault;
 use crate::base::arena::Key;
 use crate::base::time::Now;
-use crate::message::Role;
 use crate::message::notice::{self, Welcome};
-use crate::message::problem::{Problem, close};
-use crate::message::request::{Join, MessageId};
+use crate::message::problem::{Flaw, Problem, close};
+use crate::message::request::{ConnectionState, Join, Media, MessageId};
+use crate::message::{Permissions, Role};
 
 impl Engine {
     pub(super) fn join(
@@ -22,38 +23,68 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let grant = self.authenticate(peer, join, now)?;
-        authorise(&grant, join)?;
+        let emergency = self.authorise(&grant, join)?;
+        let session = join.speaker.session;
+        if self.ended.contains(session, self.options.tokens.ends_at(&grant)) {
+            return Err(Problem::SessionEnded);
+        }
+        let has_say = grant.role == Role::Doctor && !emergency;
         let newcomer = Newcomer {
             peer,
+            session,
             grant,
-            media: join.media,
+            token_is_new: join.token.is_some(),
+            emergency,
+            media: Media::default().changed(join.media),
             // The token's word counts before the doctor's, and nobody else has a say.
-            room_type: grant.room_type.or(join.room_type.filter(|_| grant.role == Role::Doctor)),
+            room_type: grant
+                .room_type
+                .filter(|_| !emergency)
+                .or(join.room_type.filter(|_| has_say)),
             joined_at: now.wall,
         };
-        match self.rooms.find_in_session(grant.session, grant.user) {
-            Some(place) => self.take_over(place, newcomer, id, now, effects),
+        let room = self.rooms.find_room(session);
+        match room.and_then(|room| self.rooms.find(room, grant.user)) {
+            Some(place) => self.come_back(place, newcomer, join, id, now, effects),
             None => self.enter(newcomer, id, now, effects),
         }
     }
 
     /// What the connection's token grants, or the one that comes with the message.
     fn authenticate(&self, peer: PeerId, join: &Join<'_>, now: Now) -> Result<Grant, Problem> {
-        let held = match self.standing(peer) {
+        let held = match self.peers.standing(peer) {
             Standing::Inside(_) => return Err(Problem::AlreadyJoined),
             Standing::Granted(grant) => Some(grant),
             Standing::Anonymous | Standing::Gone => None,
         };
-        let presented = join.token.as_ref().map(|token| self.options.tokens.check(token, now.wall));
-        match (held, presented.transpose().map_err(Problem::from)?) {
+        let tokens = &self.options.tokens;
+        let presented = join.token.as_ref().map(|token| tokens.check(token, now.wall));
+        match (held, presented.transpose()?) {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
-            (Some(grant), None) if now.wall >= self.options.tokens.ends_at(&grant) => {
-                Err(Problem::TokenExpired)
-            }
+            (Some(grant), None) if now.wall >= tokens.ends_at(&grant) => Err(Problem::TokenExpired),
             (Some(grant), None) => Ok(grant),
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
             (Some(_), Some(_)) => Err(Problem::Forbidden),
+        }
+    }
+
+    /// Whether the message claims what the token says, and the token opens this room. `true`: by emergency access.
+    fn authorise(&self, grant: &Grant, join: &Join<'_>) -> Result<bool, Problem> {
+        if (join.speaker.user, join.role) != (grant.user, grant.role) {
+            return Err(Problem::Forbidden);
+        }
+        policy::check(Action::Join, grant)?;
+        if join.speaker.session == grant.session {
+            return Ok(false);
+        }
+        let entitled = self.options.emergency_access
+            && grant.role == Role::Doctor
+            && grant.permissions.contains(Permissions::EMERGENCY);
+        match join.reason {
+            _ if !entitled => Err(Problem::Forbidden),
+            None => Err(Flaw::Missing("reason").into()),
+            Some(_) => Ok(true),
         }
     }
 
@@ -64,75 +95,100 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
-        let Newcomer { peer, grant, .. } = newcomer;
-        self.rooms.check_seat(&grant, self.options.participants_max)?;
-        let place = self.rooms.admit(newcomer);
-        let Some(room) = self.rooms.participant(place).map(|participant| participant.room) else {
-            return Ok(());
-        };
-        let activated = self.rooms.activate(room);
-        self.welcome(peer, place, now, effects);
+        self.rooms.check_seat(&newcomer, self.options.participants_max)?;
+        let peer = newcomer.peer;
+        let (place, room, is_new) = self.rooms.admit(newcomer);
+        if is_new {
+            self.ages.arm(room.index(), 0, now.instant);
+        }
+        self.empties.cancel(room.index());
+        let changed = self.rooms.activate(room);
+        self.welcome(place, newcomer.token_is_new, false, now, effects);
         acknowledge(peer, id, effects);
-        let others = self.rooms.peers(room).filter(|other| *other != peer);
-        let (session, user, role) = (grant.session, grant.user, grant.role);
-        effects.broadcast(others, |out| notice::peer_joined(out, session, user, role));
-        if let Some(room_now) = self.rooms.describe(room).filter(|_| activated) {
-            let everybody = self.rooms.peers(room);
-            effects.broadcast(everybody, |out| notice::room_status(out, session, room_now.status));
+        if let Some(participant) = self.rooms.participant(place) {
+            let state = participant.describe();
+            let others = self.rooms.others(room, Some(peer));
+            effects.broadcast(others, |out| notice::peer_joined(out, newcomer.session, &state));
+        }
+        if let Some(status) = changed {
+            let everybody = self.rooms.others(room, None);
+            effects.broadcast(everybody, |out| {
+                notice::room_status(out, newcomer.session, status, None);
+            });
         }
         Ok(())
     }
 
-    /// The same user comes from elsewhere: the place is the newer connection's.
-    fn take_over(
+    /// The same user comes again: after a drop, or from elsewhere. The place is the newer connection's.
+    fn come_back(
         &mut self,
         place: Key<Participant>,
         newcomer: Newcomer,
+        join: &Join<'_>,
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
-        let Newcomer { peer, grant, media, .. } = newcomer;
+        let Newcomer { peer, grant, emergency, .. } = newcomer;
         let Some(participant) = self.rooms.participant_mut(place) else { return Ok(()) };
-        if participant.grant.role != grant.role {
+        if (participant.grant.role, participant.emergency) != (grant.role, emergency) {
             return Err(Problem::RoleTaken);
         }
-        let older = std::mem::replace(&mut participant.peer, peer);
-        (participant.grant, participant.media) = (grant, media);
-        let (room, state) = (participant.room, participant.describe());
-        self.set_standing(older, Standing::Gone);
-        effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
-        effects.close(older, close::REPLACED);
-        self.welcome(peer, place, now, effects);
+        let received = join.received.filter(|&count| participant.queue.can_resume(count));
+        match received {
+            Some(count) => participant.queue.release(count, &mut self.retained),
+            None => participant.queue.reset(&mut self.retained),
+        }
+        let older = participant.peer.replace(peer);
+        participant.grant = grant;
+        participant.probing = false;
+        participant.connection_state = ConnectionState::Connected;
+        // What it says nothing about is as it was.
+        participant.media = participant.media.changed(join.media);
+        let room = participant.room;
+        self.rooms.note_token(room, &grant);
+        self.places.cancel(place.index());
+        if let Some(older) = older {
+            self.set_standing(older, Standing::Gone);
+            effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
+            effects.close(older, close::REPLACED);
+        }
+        self.welcome(place, newcomer.token_is_new, received.is_some(), now, effects);
         acknowledge(peer, id, effects);
-        let others = self.rooms.peers(room).filter(|other| *other != peer);
-        effects
-            .broadcast(others, |out| notice::peer_state(out, grant.session, &state, Some(false)));
+        if let Some(participant) = self.rooms.participant(place) {
+            participant.queue.replay(&self.retained, |write| effects.send(peer, |out| write(out)));
+        }
+        self.ask_for_arrival(place, now);
+        self.tell_state(place, Some(received.is_some()), effects);
         Ok(())
     }
 
-    fn welcome(&mut self, peer: PeerId, place: Key<Participant>, now: Now, effects: &mut Effects) {
-        self.set_standing(peer, Standing::Inside(place));
+    /// Lets the connection in and tells it what it finds.
+    fn welcome(
+        &mut self,
+        place: Key<Participant>,
+        token_is_new: bool,
+        resumed: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
         let Some(participant) = self.rooms.participant(place) else { return };
         let Some(room) = self.rooms.describe(participant.room) else { return };
+        let Some(peer) = participant.peer else { return };
         let participants = self.rooms.describe_participants(participant.room);
         let welcome = Welcome {
             polite: participant.grant.role != Role::Doctor,
-            resumed: false,
+            resumed,
             heartbeat: self.options.heartbeat,
             server_time: now.wall,
         };
         effects.send(peer, |out| notice::room_joined(out, &room, participants, &welcome));
+        let grant = participant.grant;
+        self.set_standing(peer, Standing::Inside(place));
+        if token_is_new {
+            self.peers.watch_token(peer, &grant);
+        }
     }
-}
-
-/// Whether the message claims what the token says, and the token opens a room at all.
-fn authorise(grant: &Grant, join: &Join<'_>) -> Result<(), Problem> {
-    let claimed = (join.speaker.session, join.speaker.user, join.role);
-    if claimed != (grant.session, grant.user, grant.role) {
-        return Err(Problem::Forbidden);
-    }
-    policy::check(Action::Join, grant)
 }
 
 impl From<TokenFault> for Problem {

@@ -2,30 +2,38 @@
 //!
 //! ```text
 //!   connected ─┐
-//!   receive ───┼─→ Engine ─→ Effects: send this to that peer, close that peer
-//!   left ──────┤
+//!   receive ───┤                ┌─→ send this to that peer
+//!   ponged ────┼─→ Engine ─→ Effects ─→ ping that peer
+//!   left ──────┤                └─→ close that peer
 //!   advance ───┘
 //! ```
 //!
-//! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these four
+//! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these five
 //! and carries out the effects in their order. The engine asks nothing back.
 
 mod effects;
+mod ended;
 mod join;
+mod lifecycle;
+mod peers;
 pub mod policy;
+mod relay;
+mod retention;
 mod rooms;
+mod token_life;
 
 use crate::admission::Grant;
 use crate::admission::tokens::Tokens;
-use crate::base::arena::Key;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant, Now};
-use crate::message::notice::{self, LeaveReason};
+use crate::message::notice;
 use crate::message::problem::{Problem, close};
-use crate::message::request::{self, MessageId, Relay, Request, Speaker};
+use crate::message::request::{self, MessageId, Request, Speaker};
+use crate::wire::frame::CloseCode;
 
 pub use effects::{Effect, Effects, Payload};
-use policy::Action;
+use ended::EndedSessions;
+use peers::{Peers, Standing};
 use rooms::{Participant, Rooms};
 
 /// Names one connection. The index is dense (the engine keeps a table by it); the generation tells its uses apart.
@@ -38,130 +46,181 @@ pub struct PeerId {
 }
 
 /// What the engine needs to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// Judges the tokens in `join-room`.
+    /// Judges the tokens in `join-room` and `refresh-token`.
     pub tokens: Tokens,
     /// How long a connection without a token may take to join.
     pub join_timeout: Duration,
     /// Time between the transport's pings: told to clients.
     pub heartbeat: Duration,
+    /// How long the place of a dropped participant is kept.
+    pub reconnect_grace: Duration,
+    /// How old a room may become.
+    pub room_max_age: Duration,
+    /// How long a room may stand empty.
+    pub room_empty_timeout: Duration,
     /// How many participants a room may have, doctor and patient included.
     pub participants_max: usize,
+    /// How many bytes of relayed messages are kept for one participant.
+    pub retained_bytes_max: usize,
+    /// How many of them are kept for all participants together.
+    pub retained_bytes_total_max: usize,
+    /// Whether `room:emergency` in a token opens other sessions.
+    pub emergency_access: bool,
+}
+
+impl Options {
+    /// The ordinary limits of a server.
+    pub const fn new(tokens: Tokens) -> Self {
+        Self {
+            tokens,
+            join_timeout: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(25),
+            reconnect_grace: Duration::from_secs(60),
+            room_max_age: Duration::from_secs(14_400),
+            room_empty_timeout: Duration::from_secs(300),
+            participants_max: 8,
+            retained_bytes_max: 64 * 1024,
+            retained_bytes_total_max: 16 * 1024 * 1024,
+            emergency_access: false,
+        }
+    }
 }
 
 /// All rooms of one reactor.
 #[derive(Debug)]
 pub struct Engine {
     options: Options,
-    peers: Vec<Peer>,
+    peers: Peers,
     rooms: Rooms,
+    ended: EndedSessions,
+    retained: retention::Pool,
+    /// Connections that must still join.
     joins: Deadlines<1>,
+    /// Participants that are away, and those whose messages are to be proved arrived.
+    places: Deadlines<2>,
+    /// Rooms by their age, and those that stand empty.
+    ages: Deadlines<1>,
+    empties: Deadlines<1>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Peer {
-    generation: u32,
-    standing: Standing,
-}
+/// Queues of [`Engine::places`].
+const GRACE: usize = 0;
+const PROBE: usize = 1;
 
-/// How far a connection has come.
-#[derive(Clone, Copy, Debug)]
-enum Standing {
-    /// Not connected, or told to close: whatever it still says does not count.
-    Gone,
-    /// Connected without a token.
-    Anonymous,
-    /// Connected with a token.
-    Granted(Grant),
-    /// In its room.
-    Inside(Key<Participant>),
-}
+/// How long after a relayed message its arrival is asked for, so that an idle room need not wait for the heartbeat.
+const PROBE_AFTER: Duration = Duration::from_secs(1);
+
+/// How often tokens are looked at where only a jump of the wall clock could make one due.
+const WALL_CLOCK_CHECK: Duration = Duration::from_secs(15);
 
 impl Engine {
     /// An engine without rooms.
     pub fn new(options: Options) -> Self {
-        let joins = Deadlines::new([options.join_timeout]);
-        Self { options, peers: Vec::new(), rooms: Rooms::default(), joins }
+        Self {
+            peers: Peers::default(),
+            rooms: Rooms::default(),
+            ended: EndedSessions::default(),
+            retained: retention::Pool::new(options.retained_bytes_total_max),
+            joins: Deadlines::new([options.join_timeout]),
+            places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
+            ages: Deadlines::new([options.room_max_age]),
+            empties: Deadlines::new([options.room_empty_timeout]),
+            options,
+        }
     }
 
     /// A connection was opened, with what its token grants where it presented one.
     pub fn connected(&mut self, peer: PeerId, grant: Option<Grant>, now: Now) {
-        let index = peer.index as usize;
-        if index >= self.peers.len() {
-            self.peers.resize(index + 1, Peer { generation: 0, standing: Standing::Gone });
-        }
-        let standing = grant.map_or(Standing::Anonymous, Standing::Granted);
-        self.peers[index] = Peer { generation: peer.generation, standing };
-        if grant.is_none() {
-            self.joins.arm(peer.index, 0, now.instant);
+        match grant {
+            Some(grant) => {
+                self.peers.insert(peer, Standing::Granted(grant));
+                self.peers.watch_token(peer, &grant);
+            }
+            None => {
+                self.peers.insert(peer, Standing::Anonymous);
+                self.joins.arm(peer.index, 0, now.instant);
+            }
         }
     }
 
     /// A connection sent a message. A refusal is its answer, and disturbs nobody else.
     pub fn receive(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
-        if matches!(self.standing(peer), Standing::Gone) {
+        if matches!(self.peers.standing(peer), Standing::Gone) {
             return;
         }
         let message = request::parse(text);
-        let handled = message
-            .request
-            .and_then(|request| self.handle(peer, &request, message.id, now, effects));
+        let id = message.id;
+        let joining = matches!(message.request, Ok(Request::Join(_)));
+        let handled =
+            message.request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
         if let Err(problem) = handled {
-            self.refuse(peer, problem, message.id, now, effects);
+            effects.send(peer, |out| notice::error(out, problem, id, None));
+            // Elsewhere the connection has a good token still.
+            let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
+            if let Some(code) = problem.close_code().filter(|_| ends) {
+                effects.close(peer, code);
+                self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
+            }
+        }
+    }
+
+    /// A connection answered a ping that was sent when [`Engine::ping_mark`] said `mark`.
+    pub fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
+        let Standing::Inside(key) = self.peers.standing(peer) else { return };
+        self.arrived(key, mark, now);
+    }
+
+    /// What to remember with a ping to this connection, for [`Engine::ponged`].
+    pub fn ping_mark(&self, peer: PeerId) -> u32 {
+        match self.peers.standing(peer) {
+            Standing::Inside(key) => {
+                self.rooms.participant(key).map_or(0, |p| p.queue.sent() as u32)
+            }
+            _ => 0,
         }
     }
 
     /// A connection can no longer be spoken to: it closed, broke, or was too slow. Calling it again changes nothing.
     pub fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
-        self.depart(peer, LeaveReason::Disconnected, now, effects);
-    }
-
-    /// Refuses something that a connection sent, on behalf of the floors above.
-    pub fn refuse(
-        &mut self,
-        peer: PeerId,
-        problem: Problem,
-        id: Option<MessageId<'_>>,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        effects.send(peer, |out| notice::error(out, problem, id, None));
-        if let Some(code) = problem.close_code() {
-            effects.close(peer, code);
-            self.depart(peer, LeaveReason::Disconnected, now, effects);
-        }
+        self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
     }
 
     /// Does what is due at `now`.
     pub fn advance(&mut self, now: Now, effects: &mut Effects) {
         while let Some((index, _)) = self.joins.take_due(now.instant) {
-            let peer = PeerId { index, generation: self.peers[index as usize].generation };
+            let Some(peer) = self.peers.at(index) else { continue };
             effects.close(peer, close::JOIN_TIMEOUT);
-            self.depart(peer, LeaveReason::Disconnected, now, effects);
+            self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
         }
+        self.advance_tokens(now, effects);
+        self.advance_places(now, effects);
+        self.advance_rooms(now, effects);
     }
 
     /// When [`Engine::advance`] has something to do next.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.joins.next()
+    pub fn next_deadline(&self, now: Now) -> Option<Instant> {
+        let token = self.peers.next_token_due().map(|due| {
+            let millis = due.as_millis().saturating_sub(now.wall.as_millis()).max(0) as u64;
+            // Looked at now and then all the same: the wall clock may jump.
+            now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
+        });
+        let fixed =
+            [self.joins.next(), self.places.next(), self.ages.next(), self.empties.next(), token];
+        fixed.into_iter().flatten().min()
     }
 
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
     pub fn shut_down(&mut self, effects: &mut Effects) {
-        for (index, peer) in self.peers.iter_mut().enumerate() {
-            if matches!(peer.standing, Standing::Gone) {
-                continue;
-            }
-            peer.standing = Standing::Gone;
-            let id = PeerId { index: index as u32, generation: peer.generation };
+        for (peer, _) in self.peers.connected() {
             // Spread out, so that they do not all come back at once.
-            let wait = Duration::from_millis(500 + u64::from(id.index).wrapping_mul(7_919) % 4_500);
-            effects.send(id, |out| notice::error(out, Problem::ServerShutdown, None, Some(wait)));
-            effects.close(id, crate::wire::frame::CloseCode::Restart);
+            let spread = u64::from(peer.index).wrapping_mul(7_919) % 4_500;
+            let wait = Some(Duration::from_millis(500 + spread));
+            effects.send(peer, |out| notice::error(out, Problem::ServerShutdown, None, wait));
+            effects.close(peer, CloseCode::Restart);
         }
-        self.rooms = Rooms::default();
-        self.joins = Deadlines::new([self.options.join_timeout]);
+        *self = Self::new(self.options.clone());
     }
 
     /// Judges tokens by the rules that this engine was given.
@@ -174,27 +233,49 @@ impl Engine {
         self.rooms.len()
     }
 
+    /// How many bytes hold relayed messages that may have to be sent again, rounded up to whole chunks.
+    pub fn retained_chunks(&self) -> usize {
+        self.retained.chunks_used()
+    }
+
+    /// How many ended sessions are remembered.
+    pub fn ended_count(&self) -> usize {
+        self.ended.len()
+    }
+
     /// Panics where what the engine holds contradicts itself. For tests, simulations and fuzzers.
     pub fn check_invariants(&self) {
-        self.rooms.check_invariants();
-        let inside =
-            self.peers.iter().enumerate().filter_map(|(index, peer)| match peer.standing {
-                Standing::Inside(key) => Some((index as u32, peer.generation, key)),
-                _ => None,
-            });
-        let mut count = 0;
-        for (index, generation, key) in inside {
-            let place = self.rooms.participant(key).map(|participant| participant.peer);
-            assert_eq!(place, Some(PeerId { index, generation }), "who is inside has a place");
-            count += 1;
+        self.peers.check_invariants();
+        self.rooms.check_invariants(self.options.participants_max);
+        let mut inside = 0;
+        for (peer, standing) in self.peers.connected() {
+            let awaited = self.joins.queue_of(peer.index).is_some();
+            assert_eq!(awaited, matches!(standing, Standing::Anonymous), "who must still join");
+            if let Standing::Inside(key) = standing {
+                let place = self.rooms.participant(key).and_then(|participant| participant.peer);
+                assert_eq!(place, Some(peer), "who is inside has a place");
+                inside += 1;
+            }
         }
-        assert_eq!(count, self.rooms.participant_count(), "every place has its connection");
-        for (index, peer) in self.peers.iter().enumerate() {
-            let awaited = self.joins.queue_of(index as u32).is_some();
+        let mut chunks = 0;
+        for (key, participant) in self.rooms.all() {
+            let away = participant.peer.is_none();
+            let grace = self.places.queue_of(key.index()) == Some(GRACE);
+            assert_eq!(away, grace, "who is away has a limited time to return");
+            let asked = participant.probing || self.places.queue_of(key.index()) == Some(PROBE);
+            assert!(away || asked || participant.queue.is_empty(), "what is kept is asked for");
+            inside -= i32::from(!away);
+            chunks += participant.queue.chunks(&self.retained);
+        }
+        assert_eq!(inside, 0, "every place that is not away has its connection");
+        assert_eq!(chunks, self.retained.chunks_used(), "what is kept is kept for someone");
+        for (key, _) in self.rooms.all_rooms() {
+            assert!(self.ages.queue_of(key.index()).is_some(), "a room has an end");
+            let empty = self.rooms.first(key).is_none();
             assert_eq!(
-                awaited,
-                matches!(peer.standing, Standing::Anonymous),
-                "who must still join"
+                empty,
+                self.empties.queue_of(key.index()).is_some(),
+                "an empty room, sooner"
             );
         }
     }
@@ -203,85 +284,55 @@ impl Engine {
         &mut self,
         peer: PeerId,
         request: &Request<'_>,
+        text: &str,
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         match request {
-            // Acknowledges by itself: before the notices that follow from it.
+            // These acknowledge by themselves: before the notices that follow from them.
             Request::Join(join) => return self.join(peer, join, id, now, effects),
             Request::Leave(speaker) => return self.leave(peer, *speaker, id, now, effects),
-            Request::Relay(relay) => self.relay(peer, relay, effects)?,
+            Request::EndSession(speaker, reason) => {
+                return self.end_session(peer, *speaker, *reason, id, now, effects);
+            }
+            Request::Relay(relay) => self.relay(peer, relay, text, now, effects)?,
+            Request::MediaState(speaker, media) => {
+                self.media_state(peer, *speaker, *media, effects)?;
+            }
+            Request::ConnectionState(speaker, state) => {
+                self.connection_state(peer, *speaker, *state, effects)?;
+            }
+            Request::ConnectionStats(speaker, stats) => {
+                self.connection_stats(peer, *speaker, stats, effects)?;
+            }
+            Request::RefreshToken(token) => self.refresh_token(peer, token, now)?,
             Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
         }
         acknowledge(peer, id, effects);
         Ok(())
     }
 
-    fn leave(
-        &mut self,
+    /// The place of whoever speaks, where it is who it says and where it says.
+    fn inside(
+        &self,
         peer: PeerId,
         speaker: Speaker,
-        id: Option<MessageId<'_>>,
-        now: Now,
-        effects: &mut Effects,
-    ) -> Result<(), Problem> {
-        self.inside(peer, speaker)?;
-        acknowledge(peer, id, effects);
-        effects.close(peer, crate::wire::frame::CloseCode::Normal);
-        self.depart(peer, LeaveReason::Left, now, effects);
-        Ok(())
-    }
-
-    /// The message goes on as it came. Its sender, room and addressee are checked first, so its bytes can be trusted.
-    fn relay(&mut self, peer: PeerId, relay: &Relay, effects: &mut Effects) -> Result<(), Problem> {
-        let sender = self.inside(peer, relay.speaker)?;
-        policy::check(Action::Signal, &sender.grant)?;
-        let room = sender.room;
-        let to = self.rooms.find(room, relay.to).ok_or(Problem::PeerNotFound)?;
-        let to = self.rooms.participant(to).ok_or(Problem::PeerNotFound)?;
-        debug_assert_eq!(to.room, room);
-        if to.peer == peer {
-            return Err(Problem::PeerNotFound);
-        }
-        effects.relay(to.peer);
-        Ok(())
-    }
-
-    /// The participant that speaks, where it is who it says and where it says.
-    fn inside(&self, peer: PeerId, speaker: Speaker) -> Result<&Participant, Problem> {
-        let Standing::Inside(key) = self.standing(peer) else { return Err(Problem::NotInRoom) };
+    ) -> Result<(crate::base::arena::Key<Participant>, &Participant), Problem> {
+        let Standing::Inside(key) = self.peers.standing(peer) else {
+            return Err(Problem::NotInRoom);
+        };
         let participant = self.rooms.participant(key).ok_or(Problem::NotInRoom)?;
-        if (participant.grant.session, participant.grant.user) != (speaker.session, speaker.user) {
+        let session = self.rooms.room(participant.room).map(|room| room.session);
+        if (session, participant.grant.user) != (Some(speaker.session), speaker.user) {
             return Err(Problem::Forbidden);
         }
-        Ok(participant)
-    }
-
-    /// Takes a connection out of everything, and tells the others where it was in a room.
-    fn depart(&mut self, peer: PeerId, reason: LeaveReason, _now: Now, effects: &mut Effects) {
-        let standing = self.standing(peer);
-        self.set_standing(peer, Standing::Gone);
-        let Standing::Inside(key) = standing else { return };
-        let Some(participant) = self.rooms.remove(key) else { return };
-        let (session, user) = (participant.grant.session, participant.grant.user);
-        let others = self.rooms.peers(participant.room);
-        effects.broadcast(others, |out| notice::peer_left(out, session, user, reason));
-    }
-
-    fn standing(&self, peer: PeerId) -> Standing {
-        match self.peers.get(peer.index as usize) {
-            Some(entry) if entry.generation == peer.generation => entry.standing,
-            _ => Standing::Gone,
-        }
+        Ok((key, participant))
     }
 
     fn set_standing(&mut self, peer: PeerId, standing: Standing) {
-        match self.peers.get_mut(peer.index as usize) {
-            Some(entry) if entry.generation == peer.generation => entry.standing = standing,
-            _ => return,
-        }
-        if !matches!(standing, Standing::Anonymous) {
+        self.peers.set_standing(peer, standing);
+        if !matches!(standing, Standing::Anonymous) && self.peers.at(peer.index) == Some(peer) {
             self.joins.cancel(peer.index);
         }
     }

@@ -2,7 +2,9 @@
 
 use crate::admission::Grant;
 use crate::message::problem::Problem;
+use crate::message::request::Relay;
 use crate::message::{Permissions, Role};
+use crate::wire::sdp;
 
 /// Something that a participant may or may not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,16 @@ pub enum Action {
 pub fn check(action: Action, grant: &Grant) -> Result<(), Problem> {
     let allowed = grant.permissions.contains(needs(action)) && may_ever(grant.role, action);
     if allowed { Ok(()) } else { Err(Problem::Forbidden) }
+}
+
+/// Whether a session description may pass: an observer only receives.
+pub fn check_description(relay: &Relay<'_>, grant: &Grant) -> Result<(), Problem> {
+    match relay.sdp {
+        Some(sdp) if grant.role == Role::Observer && sdp::may_send(sdp) => {
+            Err(Problem::SdpRejected)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The permission that an action needs.

@@ -4,42 +4,59 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use super::PeerId;
+use super::retention::{Pool, Queue};
 use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
 use crate::base::time::WallTime;
-use crate::message::notice::{self, MedicalRoom, RoomStatus};
+use crate::message::notice::{self, LeaveReason, MedicalRoom, RoomStatus};
 use crate::message::problem::Problem;
-use crate::message::request::Media;
+use crate::message::request::{ConnectionState, Media};
 use crate::message::{Role, RoomType, SessionId, UserId};
 
 /// A room. Its participants are linked through their places, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Room {
-    session: SessionId,
+    pub(super) session: SessionId,
     doctor: Option<UserId>,
     patient: Option<UserId>,
     room_type: RoomType,
     created_at: WallTime,
     status: RoomStatus,
+    /// The latest `exp` of the tokens that opened it.
+    pub(super) tokens_end_at: WallTime,
     first: Option<Key<Participant>>,
 }
 
-/// A place in a room.
+/// A place in a room. It is kept for a while for whoever drops.
 #[derive(Debug)]
 pub(super) struct Participant {
-    pub(super) peer: PeerId,
+    /// The connection; `None` while the participant is away.
+    pub(super) peer: Option<PeerId>,
     pub(super) room: Key<Room>,
     pub(super) grant: Grant,
     pub(super) media: Media,
+    pub(super) connection_state: ConnectionState,
     pub(super) joined_at: WallTime,
+    /// Came by emergency access: takes no seat.
+    pub(super) emergency: bool,
+    /// A ping that proves what has arrived is under way.
+    pub(super) probing: bool,
+    /// What the others hear if an absence becomes final.
+    pub(super) absence: LeaveReason,
+    /// Relayed messages that may have to be sent again.
+    pub(super) queue: Queue,
     next: Option<Key<Participant>>,
 }
 
 /// Who wants a place.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Newcomer {
     pub(super) peer: PeerId,
+    pub(super) session: SessionId,
     pub(super) grant: Grant,
+    /// The token came with `join-room`, not with the connection.
+    pub(super) token_is_new: bool,
+    pub(super) emergency: bool,
     pub(super) media: Media,
     /// What the room is for, where the newcomer has a say in it.
     pub(super) room_type: Option<RoomType>,
@@ -56,83 +73,94 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Whether there is a place for this user; decided before anything changes.
-    pub(super) fn check_seat(&self, grant: &Grant, participants_max: usize) -> Result<(), Problem> {
-        let Some(&room) = self.by_session.get(&grant.session) else { return Ok(()) };
-        let same_role =
-            self.members(room).filter(|(_, other)| other.grant.role == grant.role).count();
-        match grant.role {
-            Role::Doctor | Role::Patient if same_role > 0 => Err(Problem::RoleTaken),
-            Role::Doctor | Role::Patient => Ok(()),
-            // The seats of doctor and patient stay free for them.
-            Role::Observer if same_role + 2 >= participants_max => Err(Problem::RoomFull),
-            Role::Observer => Ok(()),
+    /// Whether there is a place; decided before anything changes.
+    pub(super) fn check_seat(
+        &self,
+        newcomer: &Newcomer,
+        participants_max: usize,
+    ) -> Result<(), Problem> {
+        let Some(room) = self.find_room(newcomer.session) else { return Ok(()) };
+        if let Some(seat) = seat(newcomer.grant.role, newcomer.emergency) {
+            let taken = self.members(room).any(|(_, member)| member.seat() == Some(seat));
+            return if taken { Err(Problem::RoleTaken) } else { Ok(()) };
         }
+        let seatless = self.members(room).filter(|(_, member)| member.seat().is_none()).count();
+        // The seats of doctor and patient stay free for them.
+        if seatless + 2 >= participants_max { Err(Problem::RoomFull) } else { Ok(()) }
     }
 
-    /// Gives the newcomer a place, in a new room where there is none yet.
-    pub(super) fn admit(&mut self, newcomer: Newcomer) -> Key<Participant> {
-        let Newcomer { peer, grant, media, room_type, joined_at } = newcomer;
-        let room_key = match self.by_session.get(&grant.session) {
-            Some(&key) => key,
-            None => self.open(grant.session, joined_at),
-        };
-        let place = Participant { peer, room: room_key, grant, media, joined_at, next: None };
-        let key = self.participants.insert(place);
-        match self.members(room_key).last().map(|(last, _)| last) {
-            Some(last) => {
-                if let Some(last) = self.participants.get_mut(last) {
-                    last.next = Some(key);
-                }
-            }
-            None => {
-                if let Some(room) = self.rooms.get_mut(room_key) {
-                    room.first = Some(key);
-                }
-            }
+    /// Gives the newcomer a place, in a new room where there is none yet. `true`: the room is new.
+    pub(super) fn admit(&mut self, newcomer: Newcomer) -> (Key<Participant>, Key<Room>, bool) {
+        let known = self.find_room(newcomer.session);
+        let room_key = known.unwrap_or_else(|| self.open(newcomer.session, newcomer.joined_at));
+        let key = self.participants.insert(Participant {
+            peer: Some(newcomer.peer),
+            room: room_key,
+            grant: newcomer.grant,
+            media: newcomer.media,
+            connection_state: ConnectionState::Connected,
+            joined_at: newcomer.joined_at,
+            emergency: newcomer.emergency,
+            probing: false,
+            absence: LeaveReason::Disconnected,
+            queue: Queue::new(),
+            next: None,
+        });
+        let last = self.members(room_key).last().map(|(last, _)| last);
+        if let Some(last) = last.and_then(|last| self.participants.get_mut(last)) {
+            last.next = Some(key);
+        } else if let Some(room) = self.rooms.get_mut(room_key) {
+            room.first = Some(key);
         }
         if let Some(room) = self.rooms.get_mut(room_key) {
-            match grant.role {
-                Role::Doctor => room.doctor = Some(grant.user),
-                Role::Patient => room.patient = Some(grant.user),
-                Role::Observer => {}
+            match seat(newcomer.grant.role, newcomer.emergency) {
+                Some(Role::Doctor) => room.doctor = Some(newcomer.grant.user),
+                Some(_) => room.patient = Some(newcomer.grant.user),
+                None => {}
             }
-            room.room_type = room_type.unwrap_or(room.room_type);
+            room.room_type = newcomer.room_type.unwrap_or(room.room_type);
+            room.tokens_end_at = room.tokens_end_at.max(newcomer.grant.expires_at);
         }
-        key
+        (key, room_key, known.is_none())
     }
 
-    /// Makes the room `active` once doctor and patient are both inside. Whether that changed it.
-    pub(super) fn activate(&mut self, room: Key<Room>) -> bool {
-        let present = |role| self.members(room).any(|(_, member)| member.grant.role == role);
-        let both = present(Role::Doctor) && present(Role::Patient);
-        match self.rooms.get_mut(room) {
-            Some(room) if both && room.status == RoomStatus::Waiting => {
-                room.status = RoomStatus::Active;
-                true
-            }
-            _ => false,
+    /// Makes the room `active` once doctor and patient have both come. The status where that changed it.
+    pub(super) fn activate(&mut self, room: Key<Room>) -> Option<RoomStatus> {
+        let held = |role| self.members(room).any(|(_, member)| member.seat() == Some(role));
+        let both = held(Role::Doctor) && held(Role::Patient);
+        let room = self.rooms.get_mut(room)?;
+        if !both || room.status != RoomStatus::Waiting {
+            return None;
         }
+        room.status = RoomStatus::Active;
+        Some(room.status)
     }
 
-    /// Frees a place, and the room where it was the last one.
-    pub(super) fn remove(&mut self, key: Key<Participant>) -> Option<Participant> {
+    /// Frees a place. What was kept for it goes back to the pool.
+    pub(super) fn remove(&mut self, key: Key<Participant>, pool: &mut Pool) -> Option<Participant> {
         let room_key = self.participants.get(key)?.room;
         let before = self.members(room_key).find(|(_, member)| member.next == Some(key));
         let before = before.map(|(before, _)| before);
-        let removed = self.participants.remove(key)?;
-        match before.and_then(|before| self.participants.get_mut(before)) {
-            Some(before) => before.next = removed.next,
-            None => {
-                let room = self.rooms.get_mut(room_key)?;
-                room.first = removed.next;
-                if room.first.is_none() {
-                    self.by_session.remove(&room.session);
-                    self.rooms.remove(room_key);
-                }
-            }
+        let mut removed = self.participants.remove(key)?;
+        removed.queue.reset(pool);
+        if let Some(before) = before.and_then(|before| self.participants.get_mut(before)) {
+            before.next = removed.next;
+        } else if let Some(room) = self.rooms.get_mut(room_key) {
+            room.first = removed.next;
         }
         Some(removed)
+    }
+
+    /// Removes a room that nobody is in.
+    pub(super) fn close(&mut self, key: Key<Room>) -> Option<Room> {
+        let room = self.rooms.remove(key)?;
+        debug_assert!(room.first.is_none());
+        self.by_session.remove(&room.session);
+        Some(room)
+    }
+
+    pub(super) fn find_room(&self, session: SessionId) -> Option<Key<Room>> {
+        self.by_session.get(&session).copied()
     }
 
     /// The place of a user in a room.
@@ -140,13 +168,18 @@ impl Rooms {
         self.members(room).find(|(_, member)| member.grant.user == user).map(|(key, _)| key)
     }
 
-    /// The place of a user in the room of a session.
-    pub(super) fn find_in_session(
-        &self,
-        session: SessionId,
-        user: UserId,
-    ) -> Option<Key<Participant>> {
-        self.find(*self.by_session.get(&session)?, user)
+    pub(super) fn room(&self, key: Key<Room>) -> Option<&Room> {
+        self.rooms.get(key)
+    }
+
+    pub(super) fn room_at(&self, index: u32) -> Option<Key<Room>> {
+        self.rooms.key_at(index)
+    }
+
+    pub(super) fn note_token(&mut self, key: Key<Room>, grant: &Grant) {
+        if let Some(room) = self.rooms.get_mut(key) {
+            room.tokens_end_at = room.tokens_end_at.max(grant.expires_at);
+        }
     }
 
     pub(super) fn participant(&self, key: Key<Participant>) -> Option<&Participant> {
@@ -157,9 +190,24 @@ impl Rooms {
         self.participants.get_mut(key)
     }
 
-    /// The connections of everybody in a room.
-    pub(super) fn peers(&self, room: Key<Room>) -> impl Iterator<Item = PeerId> {
-        self.members(room).map(|(_, member)| member.peer)
+    pub(super) fn participant_at(&self, index: u32) -> Option<Key<Participant>> {
+        self.participants.key_at(index)
+    }
+
+    /// The first place of a room.
+    pub(super) fn first(&self, room: Key<Room>) -> Option<Key<Participant>> {
+        self.rooms.get(room)?.first
+    }
+
+    /// The connections of everybody in a room who is not away, but for one.
+    pub(super) fn others(
+        &self,
+        room: Key<Room>,
+        but: Option<PeerId>,
+    ) -> impl Iterator<Item = PeerId> {
+        self.members(room)
+            .filter_map(|(_, member)| member.peer)
+            .filter(move |peer| Some(*peer) != but)
     }
 
     /// The room as clients see it.
@@ -187,24 +235,30 @@ impl Rooms {
         self.rooms.len()
     }
 
-    pub(super) fn participant_count(&self) -> usize {
-        self.participants.len()
+    /// Every place, with its room's session.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Key<Participant>, &Participant)> {
+        self.participants.iter()
     }
 
-    pub(super) fn check_invariants(&self) {
+    pub(super) fn all_rooms(&self) -> impl Iterator<Item = (Key<Room>, &Room)> {
+        self.rooms.iter()
+    }
+
+    pub(super) fn check_invariants(&self, participants_max: usize) {
         assert_eq!(self.by_session.len(), self.rooms.len());
         let mut places = 0;
         for (session, &key) in &self.by_session {
-            let room = self.rooms.get(key);
-            assert_eq!(room.map(|room| room.session), Some(*session), "a session's room exists");
-            assert!(room.is_some_and(|room| room.first.is_some()), "no room without participants");
+            assert_eq!(self.room(key).map(|room| room.session), Some(*session), "a session's room");
             for role in [Role::Doctor, Role::Patient] {
-                let seated = self.members(key).filter(|(_, member)| member.grant.role == role);
+                let seated = self.members(key).filter(|(_, member)| member.seat() == Some(role));
                 assert!(seated.count() <= 1, "one doctor, one patient");
             }
+            let seatless = self.members(key).filter(|(_, member)| member.seat().is_none()).count();
+            assert!(seatless + 2 <= participants_max.max(2), "no more than the limit");
             for (member_key, member) in self.members(key) {
                 assert_eq!(member.room, key, "a place belongs to the room that lists it");
-                assert_eq!(member.grant.session, *session, "a token opens its own room only");
+                let entitled = member.emergency || member.grant.session == *session;
+                assert!(entitled, "a token opens its own room only");
                 assert_eq!(self.find(key, member.grant.user), Some(member_key), "one place a user");
                 places += 1;
             }
@@ -220,6 +274,7 @@ impl Rooms {
             room_type: RoomType::default(),
             created_at: now,
             status: RoomStatus::default(),
+            tokens_end_at: WallTime::default(),
             first: None,
         });
         self.by_session.insert(session, key);
@@ -241,12 +296,26 @@ impl Rooms {
 
 impl Participant {
     pub(super) fn describe(&self) -> notice::Participant {
+        let connection_state = match self.peer {
+            Some(_) => self.connection_state.as_str(),
+            None => "reconnecting",
+        };
         notice::Participant {
             user: self.grant.user,
             role: self.grant.role,
-            connection_state: "connected",
+            connection_state,
             media: self.media,
             joined_at: self.joined_at,
+            emergency: self.emergency,
         }
     }
+
+    fn seat(&self) -> Option<Role> {
+        seat(self.grant.role, self.emergency)
+    }
+}
+
+/// The seat that somebody takes, of the two that a room has.
+fn seat(role: Role, emergency: bool) -> Option<Role> {
+    (!emergency && role != Role::Observer).then_some(role)
 }

@@ -7,8 +7,8 @@ use super::request::RelayKind;
 use crate::wire::json::{self, Field, present};
 
 /// An `RTCSessionDescriptionInit` (WebRTC 1.0, 4.4.1.2) that fits the message it is in: an offer holds an `offer`, an
-/// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text.
-pub(super) fn check_description(raw: &RawValue, kind: RelayKind) -> Option<()> {
+/// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text. Returns the text, a JSON string.
+pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Field<'_>> {
     #[derive(Deserialize)]
     struct Init<'a> {
         #[serde(rename = "type", borrow)]
@@ -16,14 +16,14 @@ pub(super) fn check_description(raw: &RawValue, kind: RelayKind) -> Option<()> {
         #[serde(borrow, default, deserialize_with = "present")]
         sdp: Field<'a>,
     }
-    let init: Init = read_object(raw)?;
-    let sdp = init.sdp.is_some_and(json::is_string);
+    let init: Init = json::object(raw)?;
+    let sdp = init.sdp.filter(|sdp| json::is_string(sdp));
     let fits = match (json::string(init.kind)?.as_ref(), kind) {
-        ("offer", RelayKind::Offer) | ("answer" | "pranswer", RelayKind::Answer) => sdp,
-        ("rollback", _) => sdp || init.sdp.is_none_or(is_null),
+        ("offer", RelayKind::Offer) | ("answer" | "pranswer", RelayKind::Answer) => sdp.is_some(),
+        ("rollback", _) => sdp.is_some() || init.sdp.is_none_or(is_null),
         _ => false,
     };
-    fits.then_some(())
+    fits.then_some(sdp)
 }
 
 /// An `RTCIceCandidateInit` (WebRTC 1.0, 4.8.1), or `null` for the end of candidates.
@@ -44,7 +44,7 @@ pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
     if is_null(raw) {
         return Some(());
     }
-    let init: Init = read_object(raw)?;
+    let init: Init = json::object(raw)?;
     let string_or_null =
         |field: Field| field.is_none_or(|raw| json::is_string(raw) || is_null(raw));
     let index =
@@ -54,11 +54,6 @@ pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
         && index(init.sdp_m_line_index)
         && string_or_null(init.username_fragment);
     fits.then_some(())
-}
-
-/// serde would also read a struct from an array, by position.
-fn read_object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?
 }
 
 fn is_null(raw: &RawValue) -> bool {

@@ -1,6 +1,7 @@
 //! Floor 2: what is said. Requests of clients, notices of the server, and problems as the client hears of them.
 
 mod description;
+mod envelope;
 pub mod ids;
 pub mod notice;
 pub mod problem;

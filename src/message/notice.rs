@@ -1,7 +1,7 @@
 //! What the server says: flat JSON objects, written straight into a buffer.
 
 use super::problem::Problem;
-use super::request::{Media, MessageId};
+use super::request::{Media, MessageId, Reason, Stats};
 use super::{Role, RoomType, SessionId, UserId};
 use crate::base::time::{Duration, WallTime};
 use crate::wire::json;
@@ -19,6 +19,8 @@ pub struct Participant {
     pub media: Media,
     /// Since when.
     pub joined_at: WallTime,
+    /// Whether it came by emergency access.
+    pub emergency: bool,
 }
 
 /// `MedicalRoom` of the contract, without its participants.
@@ -46,6 +48,8 @@ pub enum RoomStatus {
     Waiting,
     /// Both have come.
     Active,
+    /// Over for good.
+    Ended,
 }
 
 impl RoomStatus {
@@ -54,6 +58,7 @@ impl RoomStatus {
         match self {
             Self::Waiting => "waiting",
             Self::Active => "active",
+            Self::Ended => "ended",
         }
     }
 }
@@ -63,8 +68,10 @@ impl RoomStatus {
 pub enum LeaveReason {
     /// It said `leave-room`.
     Left,
-    /// Its connection ended.
+    /// Its connection ended, and it did not return in time.
     Disconnected,
+    /// Its token ended, and it did not return with a new one in time.
+    TokenExpired,
 }
 
 impl LeaveReason {
@@ -73,6 +80,7 @@ impl LeaveReason {
         match self {
             Self::Left => "left",
             Self::Disconnected => "disconnected",
+            Self::TokenExpired => "token-expired",
         }
     }
 }
@@ -118,9 +126,10 @@ pub fn room_joined(
 }
 
 /// `peer-joined`
-pub fn peer_joined(out: &mut Vec<u8>, session: SessionId, user: UserId, role: Role) {
-    let mut message = Object::about(out, "peer-joined", session, user);
-    message.text("userType", role.as_str());
+pub fn peer_joined(out: &mut Vec<u8>, session: SessionId, newcomer: &Participant) {
+    let mut message = Object::about(out, "peer-joined", session, newcomer.user);
+    message.text("userType", newcomer.role.as_str());
+    message.emergency(newcomer.emergency);
     message.end();
 }
 
@@ -142,11 +151,49 @@ pub fn peer_state(out: &mut Vec<u8>, session: SessionId, of: &Participant, resum
     message.end();
 }
 
+/// `peer-stats`
+pub fn peer_stats(out: &mut Vec<u8>, session: SessionId, user: UserId, stats: &Stats<'_>) {
+    let mut message = Object::about(out, "peer-stats", session, user);
+    message.object("stats", |object| {
+        object.raw("bitrate", stats.bitrate);
+        object.raw("latency", stats.latency);
+        object.raw("packetLoss", stats.packet_loss);
+        object.text("quality", stats.quality);
+    });
+    message.end();
+}
+
+/// Why a room's status changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusReason<'a> {
+    /// What the doctor said.
+    Given(Reason<'a>),
+    /// The room had reached its greatest age.
+    AgeLimit,
+}
+
 /// `room-status`
-pub fn room_status(out: &mut Vec<u8>, session: SessionId, status: RoomStatus) {
+pub fn room_status(
+    out: &mut Vec<u8>,
+    session: SessionId,
+    status: RoomStatus,
+    reason: Option<StatusReason<'_>>,
+) {
     let mut message = Object::message(out, "room-status");
     message.id("sessionId", session.to_text());
     message.text("status", status.as_str());
+    match reason {
+        Some(StatusReason::Given(reason)) => message.raw("reason", reason.as_json()),
+        Some(StatusReason::AgeLimit) => message.text("reason", "age-limit"),
+        None => {}
+    }
+    message.end();
+}
+
+/// `token-expiring`, with the token's `exp` in seconds.
+pub fn token_expiring(out: &mut Vec<u8>, exp: WallTime) {
+    let mut message = Object::message(out, "token-expiring");
+    message.number("exp", exp.as_secs().max(0) as u64);
     message.end();
 }
 
@@ -291,6 +338,13 @@ impl<'a> Object<'a> {
         self.boolean("screen", media.screen);
     }
 
+    /// Said only where it is so.
+    fn emergency(&mut self, emergency: bool) {
+        if emergency {
+            self.boolean("emergency", true);
+        }
+    }
+
     fn object(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.name(name);
         let mut object = Object::begin(self.out);
@@ -311,6 +365,7 @@ impl<'a> Object<'a> {
             object.text("connectionState", participant.connection_state);
             object.media(participant.media);
             object.time("joinedAt", participant.joined_at);
+            object.emergency(participant.emergency);
             object.end();
         }
         self.out.push(b']');

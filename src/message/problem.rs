@@ -27,6 +27,12 @@ pub enum Problem {
     NotInRoom,
     /// The addressee is not in the room.
     PeerNotFound,
+    /// The addressee is away, and what is kept for its return is full.
+    PeerUnreachable,
+    /// The session description may not pass.
+    SdpRejected,
+    /// The session is over.
+    SessionEnded,
     /// The seat of this role is held by someone else.
     RoleTaken,
     /// The room has as many participants as it may have.
@@ -67,6 +73,9 @@ impl Problem {
             Self::AlreadyJoined => "ALREADY_JOINED",
             Self::NotInRoom => "NOT_IN_ROOM",
             Self::PeerNotFound => "PEER_NOT_FOUND",
+            Self::PeerUnreachable => "PEER_UNREACHABLE",
+            Self::SdpRejected => "SDP_REJECTED",
+            Self::SessionEnded => "SESSION_ENDED",
             Self::RoleTaken => "ROLE_TAKEN",
             Self::RoomFull => "ROOM_FULL",
             Self::Replaced => "REPLACED",
@@ -89,6 +98,11 @@ impl Problem {
             Self::AlreadyJoined => "this connection has joined already",
             Self::NotInRoom => "join the room first",
             Self::PeerNotFound => "this participant is not in the room",
+            Self::PeerUnreachable => {
+                "this participant is away, and no more can be kept for its return"
+            }
+            Self::SdpRejected => "the session description may not pass: an observer only receives",
+            Self::SessionEnded => "the session has ended",
             Self::RoleTaken => "someone else holds this role in the room",
             Self::RoomFull => "the room is full",
             Self::Replaced => "the same user joined again from elsewhere",
@@ -97,12 +111,14 @@ impl Problem {
         (text, "")
     }
 
-    /// The close code that follows the `error` message where it ends the connection.
+    /// The close code that follows the `error` message where it ends the connection. (Not so for a token that came with
+    /// `refresh-token`: the one before is still good.)
     pub const fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::MessageTooLarge => Some(CloseCode::Size),
             Self::TokenInvalid | Self::TokenExpired => Some(close::UNAUTHORIZED),
             Self::Replaced => Some(close::REPLACED),
+            Self::SessionEnded => Some(close::SESSION_ENDED),
             Self::ServerShutdown => Some(CloseCode::Restart),
             _ => None,
         }
@@ -137,6 +153,8 @@ pub mod close {
     pub const JOIN_TIMEOUT: CloseCode = CloseCode::Library(4408);
     /// The same user joined again elsewhere.
     pub const REPLACED: CloseCode = CloseCode::Library(4409);
+    /// The session has ended.
+    pub const SESSION_ENDED: CloseCode = CloseCode::Library(4410);
     /// The send queue is full: the client does not read.
     pub const CANNOT_KEEP_UP: CloseCode = CloseCode::Library(4413);
     /// Two pings were not answered.
@@ -153,6 +171,7 @@ mod tests {
             (close::UNAUTHORIZED, 4401),
             (close::JOIN_TIMEOUT, 4408),
             (close::REPLACED, 4409),
+            (close::SESSION_ENDED, 4410),
             (close::CANNOT_KEEP_UP, 4413),
             (close::HEARTBEAT_TIMEOUT, 4480),
             (CloseCode::Restart, 1012),

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::description::{check_candidate, check_description};
-use super::problem::{Flaw, Problem};
 use super::{Role, RoomType, SessionId, UserId};
-use crate::wire::json::{self, Field, present};
+use crate::wire::json;
+
+pub use super::envelope::{Parsed, parse};
 
 /// The longest `id` that a client may give a message, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 64;
+
+/// The longest `reason` that a client may give, in bytes of UTF-8.
+pub const REASON_BYTES_MAX: usize = 256;
 
 /// A message whose shape is right; who may say it is not its business.
 #[derive(Debug)]
@@ -21,8 +22,18 @@ pub enum Request<'a> {
     Join(Join<'a>),
     /// `leave-room`
     Leave(Speaker),
-    /// `offer`, `answer` or `ice-candidate`
-    Relay(Relay),
+    /// `offer`, `answer`, `ice-candidate` or `media-control`
+    Relay(Relay<'a>),
+    /// `media-state`
+    MediaState(Speaker, MediaChange),
+    /// `connection-state`
+    ConnectionState(Speaker, ConnectionState),
+    /// `connection-stats`
+    ConnectionStats(Speaker, Stats<'a>),
+    /// `end-session`, with its reason
+    EndSession(Speaker, Option<Reason<'a>>),
+    /// `refresh-token`, with the new token
+    RefreshToken(Cow<'a, str>),
     /// `ping`
     Ping,
 }
@@ -38,8 +49,12 @@ pub struct Join<'a> {
     pub token: Option<Cow<'a, str>>,
     /// The kind of room that is wished.
     pub room_type: Option<RoomType>,
+    /// Why a session is entered that the token does not name (emergency access).
+    pub reason: Option<Reason<'a>>,
     /// What the user sends from the start.
-    pub media: Media,
+    pub media: MediaChange,
+    /// How many relayed messages the client has received since its last `room-joined` with `resumed` false.
+    pub received: Option<u64>,
 }
 
 /// The room and the user that a message names.
@@ -52,14 +67,16 @@ pub struct Speaker {
 }
 
 /// A message that is passed on to another participant byte for byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Relay {
+#[derive(Clone, Copy, Debug)]
+pub struct Relay<'a> {
     /// Which of them.
     pub kind: RelayKind,
     /// The room and the sender that the message names.
     pub speaker: Speaker,
     /// The addressee.
     pub to: UserId,
+    /// The JSON string of the session description, where the message holds one.
+    pub sdp: Option<&'a RawValue>,
 }
 
 /// The messages that are relayed.
@@ -71,6 +88,8 @@ pub enum RelayKind {
     Answer,
     /// `ice-candidate`
     IceCandidate,
+    /// `media-control`
+    MediaControl,
 }
 
 /// What a participant sends.
@@ -90,6 +109,99 @@ impl Default for Media {
     }
 }
 
+/// What a participant sends from now on, as far as a message says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaChange {
+    /// Sound.
+    pub audio: Option<bool>,
+    /// Picture.
+    pub video: Option<bool>,
+    /// The screen.
+    pub screen: Option<bool>,
+}
+
+impl Media {
+    /// This, changed as a message says.
+    #[must_use]
+    pub fn changed(self, change: MediaChange) -> Self {
+        Self {
+            audio: change.audio.unwrap_or(self.audio),
+            video: change.video.unwrap_or(self.video),
+            screen: change.screen.unwrap_or(self.screen),
+        }
+    }
+}
+
+/// An `RTCPeerConnectionState` (WebRTC 1.0, 4.3.3) as a participant reports it, or what the server knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the specification")]
+pub enum ConnectionState {
+    New,
+    Connecting,
+    Connected,
+    Disconnected,
+    Failed,
+    Closed,
+}
+
+impl ConnectionState {
+    /// Reads the name that messages use.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "new" => Some(Self::New),
+            "connecting" => Some(Self::Connecting),
+            "connected" => Some(Self::Connected),
+            "disconnected" => Some(Self::Disconnected),
+            "failed" => Some(Self::Failed),
+            "closed" => Some(Self::Closed),
+            _ => None,
+        }
+    }
+
+    /// The name that messages use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// How good a participant's connection is, in the JSON numbers that it reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats<'a> {
+    /// kbit/s
+    pub bitrate: &'a str,
+    /// Milliseconds.
+    pub latency: &'a str,
+    /// Percent.
+    pub packet_loss: &'a str,
+    /// `excellent`, `good`, `fair` or `poor`
+    pub quality: &'static str,
+}
+
+/// Why a client does something, in its own words: a JSON string as the client wrote it, not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason<'a>(&'a str);
+
+impl<'a> Reason<'a> {
+    /// The JSON string, quotes included.
+    pub const fn as_json(self) -> &'a str {
+        self.0
+    }
+
+    /// Reads a string that is not too long; one that says nothing, however it is written, is no reason.
+    pub(super) fn read(raw: &'a RawValue) -> Option<Option<Self>> {
+        let text = json::string(raw)?;
+        let says_something = !text.trim().is_empty();
+        (text.len() <= REASON_BYTES_MAX).then(|| says_something.then_some(Self(raw.get())))
+    }
+}
+
 /// The `id` of a message as the client wrote it, quotes and escapes included: what an `ack` or `error` repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageId<'a>(&'a str);
@@ -100,180 +212,11 @@ impl<'a> MessageId<'a> {
         self.0
     }
 
-    fn read(raw: &'a RawValue) -> Option<Self> {
+    pub(super) fn read(raw: &'a RawValue) -> Option<Self> {
         let valid = match json::string(raw) {
             Some(text) => text.len() <= ID_BYTES_MAX,
-            // `u64` would also read a sign.
-            None => {
-                raw.get().starts_with(|first: char| first.is_ascii_digit())
-                    && raw.get().parse::<u64>().is_ok()
-            }
+            None => json::unsigned(raw).is_some(),
         };
         valid.then_some(Self(raw.get()))
     }
-}
-
-/// A message with its `id`.
-#[derive(Debug)]
-pub struct Parsed<'a> {
-    /// What the client wants to see in the answer.
-    pub id: Option<MessageId<'a>>,
-    /// The message, or what is wrong with it.
-    pub request: Result<Request<'a>, Problem>,
-}
-
-/// Reads one message. Valid messages of ordinary shape allocate nothing.
-pub fn parse(text: &str) -> Parsed<'_> {
-    let envelope = match Envelope::read(text) {
-        Ok(envelope) => envelope,
-        Err(problem) => return Parsed { id: lenient_id(text, problem), request: Err(problem) },
-    };
-    match envelope.id.map(|raw| MessageId::read(raw).ok_or(Flaw::Wrong("id"))).transpose() {
-        Ok(id) => Parsed { id, request: envelope.request() },
-        Err(flaw) => Parsed { id: None, request: Err(flaw.into()) },
-    }
-}
-
-/// Every field that the contract knows, not looked into yet. Whichever a `type` does not use is ignored with it.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow, default, deserialize_with = "present")]
-    kind: Field<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Field<'a>,
-    #[serde(rename = "sessionId", borrow, default, deserialize_with = "present")]
-    session: Field<'a>,
-    #[serde(rename = "userId", borrow, default, deserialize_with = "present")]
-    user: Field<'a>,
-    #[serde(rename = "userType", borrow, default, deserialize_with = "present")]
-    role: Field<'a>,
-    #[serde(rename = "fromUserId", borrow, default, deserialize_with = "present")]
-    from: Field<'a>,
-    #[serde(rename = "toUserId", borrow, default, deserialize_with = "present")]
-    to: Field<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    sdp: Field<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    candidate: Field<'a>,
-    #[serde(rename = "authToken", borrow, default, deserialize_with = "present")]
-    token: Field<'a>,
-    #[serde(rename = "roomType", borrow, default, deserialize_with = "present")]
-    room_type: Field<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    media: Field<'a>,
-}
-
-impl<'a> Envelope<'a> {
-    fn read(text: &'a str) -> Result<Self, Problem> {
-        // serde would also read a struct from an array, by position.
-        let object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
-        let envelope = if object { serde_json::from_str(text) } else { Err(not_an_object()) };
-        match envelope {
-            Ok(envelope) => {
-                json::check_bounds(text).map_err(|_| Flaw::Bounds)?;
-                Ok(envelope)
-            }
-            // What is wrong with the fields only counts once the whole is known to be JSON.
-            Err(error) if error.classify() != Category::Data => Err(Problem::BadJson),
-            Err(_) if serde_json::from_str::<&RawValue>(text).is_err() => Err(Problem::BadJson),
-            Err(_) if !object => Err(Flaw::NotAnObject.into()),
-            Err(_) => Err(Flaw::Repeated.into()),
-        }
-    }
-
-    fn request(&self) -> Result<Request<'a>, Problem> {
-        let kind = required(self.kind, "type", json::string)?;
-        match kind.as_ref() {
-            "join-room" => self.join().map(Request::Join),
-            "leave-room" => self.speaker(self.user, "userId").map(Request::Leave),
-            "offer" => self.relay(RelayKind::Offer).map(Request::Relay),
-            "answer" => self.relay(RelayKind::Answer).map(Request::Relay),
-            "ice-candidate" => self.relay(RelayKind::IceCandidate).map(Request::Relay),
-            "ping" => Ok(Request::Ping),
-            _ => Err(Problem::UnknownType),
-        }
-    }
-
-    fn join(&self) -> Result<Join<'a>, Problem> {
-        Ok(Join {
-            speaker: self.speaker(self.user, "userId")?,
-            role: required(self.role, "userType", |raw| Role::parse(&json::string(raw)?))?,
-            token: optional(self.token, "authToken", json::string)?,
-            room_type: optional(self.room_type, "roomType", |raw| {
-                RoomType::parse(&json::string(raw)?)
-            })?,
-            media: optional(self.media, "media", read_media)?.unwrap_or_default(),
-        })
-    }
-
-    fn relay(&self, kind: RelayKind) -> Result<Relay, Problem> {
-        let speaker = self.speaker(self.from, "fromUserId")?;
-        let to = required(self.to, "toUserId", |raw| UserId::parse(&json::string(raw)?))?;
-        match kind {
-            RelayKind::IceCandidate => required(self.candidate, "candidate", check_candidate)?,
-            _ => required(self.sdp, "sdp", |raw| check_description(raw, kind))?,
-        }
-        Ok(Relay { kind, speaker, to })
-    }
-
-    fn speaker(&self, user: Field<'a>, name: &'static str) -> Result<Speaker, Problem> {
-        Ok(Speaker {
-            session: required(self.session, "sessionId", |raw| {
-                SessionId::parse(&json::string(raw)?)
-            })?,
-            user: required(user, name, |raw| UserId::parse(&json::string(raw)?))?,
-        })
-    }
-}
-
-fn required<'a, T>(
-    field: Field<'a>,
-    name: &'static str,
-    read: impl FnOnce(&'a RawValue) -> Option<T>,
-) -> Result<T, Flaw> {
-    read(field.ok_or(Flaw::Missing(name))?).ok_or(Flaw::Wrong(name))
-}
-
-/// Many clients write `null` for what they do not say.
-fn optional<'a, T>(
-    field: Field<'a>,
-    name: &'static str,
-    read: impl FnOnce(&'a RawValue) -> Option<T>,
-) -> Result<Option<T>, Flaw> {
-    match field {
-        Some(raw) if raw.get() != "null" => read(raw).map(Some).ok_or(Flaw::Wrong(name)),
-        _ => Ok(None),
-    }
-}
-
-fn read_media(raw: &RawValue) -> Option<Media> {
-    #[derive(Deserialize)]
-    struct Fields<'a> {
-        #[serde(borrow, default, deserialize_with = "present")]
-        audio: Field<'a>,
-        #[serde(borrow, default, deserialize_with = "present")]
-        video: Field<'a>,
-    }
-    let fields: Fields =
-        raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())??;
-    let flag =
-        |field| optional(field, "media", json::boolean).ok().map(|flag| flag.unwrap_or(true));
-    Some(Media { audio: flag(fields.audio)?, video: flag(fields.video)?, screen: false })
-}
-
-fn not_an_object() -> serde_json::Error {
-    serde::de::Error::custom("not an object")
-}
-
-/// The `id` of a message whose fields cannot be told otherwise, so that its sender learns which one it was.
-fn lenient_id(text: &str, problem: Problem) -> Option<MessageId<'_>> {
-    #[derive(Deserialize)]
-    struct OnlyId<'a> {
-        #[serde(borrow, default, deserialize_with = "present")]
-        id: Field<'a>,
-    }
-    if problem != Problem::BadMessage(Flaw::Repeated) {
-        return None;
-    }
-    serde_json::from_str::<OnlyId>(text).ok()?.id.and_then(MessageId::read)
 }

@@ -6,6 +6,10 @@ const SMALLEST: usize = 1_024;
 /// Sizes double from [`SMALLEST`]; the largest holds over 1 GiB, more than any limit allows.
 const CLASSES: usize = 21;
 
+/// Classes of which a few blocks are there from the start: up to 8 KiB, which holds an offer.
+const ORDINARY_CLASSES: usize = 4;
+const ORDINARY_BLOCKS: usize = 8;
+
 /// A buffer on loan. Its size is a power of two.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -39,7 +43,14 @@ impl Block {
 impl Pool {
     pub(super) fn new(lent_bytes_max: usize, free_bytes_max: usize) -> Self {
         let free = std::array::from_fn(|_| Vec::new());
-        Self { free, free_bytes: 0, free_bytes_max, lent_bytes: 0, lent_bytes_max }
+        let mut pool = Self { free, free_bytes: 0, free_bytes_max, lent_bytes: 0, lent_bytes_max };
+        // What an ordinary turn needs at the same time is there from the start: 120 KiB, untouched until it is used.
+        for class in 0..ORDINARY_CLASSES {
+            for _ in 0..ORDINARY_BLOCKS {
+                pool.keep(Block { bytes: vec![0; SMALLEST << class].into_boxed_slice() });
+            }
+        }
+        pool
     }
 
     /// Lends a block of at least `bytes`; `None`: the sum is reached.
@@ -61,8 +72,12 @@ impl Pool {
 
     /// Takes a block back.
     pub(super) fn give_back(&mut self, block: Block) {
+        self.lent_bytes -= block.len();
+        self.keep(block);
+    }
+
+    fn keep(&mut self, block: Block) {
         let size = block.len();
-        self.lent_bytes -= size;
         if let Some(class) =
             class_of(size).filter(|_| self.free_bytes + size <= self.free_bytes_max)
         {

@@ -44,6 +44,8 @@ counters! {
     received,
     /// Messages queued for a peer.
     sent,
+    /// Pings, heartbeats and those that ask what has arrived.
+    pings,
     /// Peers closed because they did not read what was sent to them.
     overrun,
     /// Peers closed because there was no memory left for their cut messages.

@@ -31,7 +31,9 @@ pub(super) struct Flags {
     pub(super) doomed: bool,
     /// The sending side was shut down.
     pub(super) shut: bool,
-    /// The peer sends no more.
+    /// The kernel said, and says only once, that an end or an error stands behind what can be read.
+    pub(super) end_announced: bool,
+    /// The end was read: the peer sends no more.
     pub(super) read_closed: bool,
 }
 

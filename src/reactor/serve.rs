@@ -66,9 +66,11 @@ impl<A: Application> Reactor<A> {
         if !self.keep(key, inbound, shared, &at) {
             return self.starve(key, now);
         }
-        // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so.
+        // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so. Unless an end
+        // was announced, which only another read finds.
         *budget = budget.saturating_sub(len);
-        if len < room {
+        let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
+        if len < room && !ends {
             return false;
         }
         if *budget == 0 {
@@ -103,7 +105,10 @@ impl<A: Application> Reactor<A> {
     ) {
         let mut output = std::mem::take(&mut self.output);
         if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
-            self.push(key, [&output.reply, &[]], usize::MAX);
+            // Last words always find room; pongs to who does not read them do not.
+            let goes_on = self.peers.get(key).is_some_and(|peer| peer.connection.is_open());
+            let limit = if goes_on { self.options.send_queue_bytes_max } else { usize::MAX };
+            self.push(key, [&output.reply, &[]], limit);
         }
         let message = received.map(Message::as_bytes).unwrap_or_default();
         for effect in output.effects.iter() {
@@ -114,6 +119,7 @@ impl<A: Application> Reactor<A> {
                     let text = output.effects.text(payload, message);
                     self.send(peer_key_of(to), binary, text);
                 }
+                Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -126,8 +132,18 @@ impl<A: Application> Reactor<A> {
         let header =
             self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
         if let Some(header) = header {
-            self.counters.sent += 1;
-            self.push(key, [header.as_bytes(), payload], self.options.send_queue_bytes_max);
+            let parts = [header.as_bytes(), payload];
+            let queued = self.push(key, parts, self.options.send_queue_bytes_max);
+            self.counters.sent += u64::from(queued);
+        }
+    }
+
+    fn ping(&mut self, key: Key<Peer>) {
+        let mark = self.app.ping_mark(peer_id(key));
+        let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
+        if let Some(ping) = ping {
+            self.counters.pings += 1;
+            self.push(key, [&ping, &[]], self.options.send_queue_bytes_max);
         }
     }
 
@@ -141,17 +157,29 @@ impl<A: Application> Reactor<A> {
         self.settle(key, now);
     }
 
-    fn push(&mut self, key: Key<Peer>, parts: [&[u8]; 2], limit: usize) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.outbound.push(parts, limit, &mut self.pool).is_err() {
-            if !peer.flags.overrun {
-                peer.flags.overrun = true;
-                self.lists.overrun.push(key);
-            }
-        } else if !peer.flags.dirty {
+    /// Queues bytes for a peer, or has it given up at the end of the turn. Without a limit (`usize::MAX`) they are its last.
+    fn push(&mut self, key: Key<Peer>, parts: [&[u8]; 2], limit: usize) -> bool {
+        let Some(peer) = self.peers.get_mut(key) else { return false };
+        if peer.flags.overrun && limit < usize::MAX {
+            return false; // A smaller message must not pass the one that found no room.
+        }
+        let mut pushed = peer.outbound.push(parts, limit, &mut self.pool);
+        if pushed.is_err() {
+            // Much can be said in one turn: what the socket takes now makes room. Where it is broken, the flush at the end
+            // of the turn hears of it again.
+            let writes = &mut self.counters.writes;
+            let _ = peer.outbound.flush(&mut peer.socket, &mut self.pool, writes);
+            pushed = peer.outbound.push(parts, limit, &mut self.pool);
+        }
+        if pushed.is_err() && !peer.flags.overrun {
+            peer.flags.overrun = true;
+            self.lists.overrun.push(key);
+        }
+        if !peer.flags.dirty {
             peer.flags.dirty = true;
             self.lists.dirty.push(key);
         }
+        pushed.is_ok()
     }
 
     /// Keeps what could not be handled yet; `false`: there is no memory for it.

@@ -12,7 +12,7 @@ use super::peer::Peer;
 use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token};
 use crate::base::arena::Key;
 use crate::base::time::Now;
-use crate::connection::{Application, Connection};
+use crate::connection::{Application, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
@@ -39,8 +39,11 @@ impl<A: Application> Reactor<A> {
         }
         self.recycle_ready(carried_over);
         self.pass_deadlines(now);
-        self.give_up_overrun(now);
-        self.flush_dirty(now);
+        // Whoever breaks during the flush is told of to others, who may be full.
+        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
+            self.give_up_overrun(now);
+            self.flush_dirty(now);
+        }
         self.free_doomed();
         self.counters.turns += 1;
         self.counters.connections = self.peers.len() as u64;
@@ -51,15 +54,16 @@ impl<A: Application> Reactor<A> {
 
     /// How long to wait for events.
     fn patience(&self) -> Option<time::Duration> {
-        let now = self.clock.read().instant;
+        let clock = self.clock.read();
+        let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        if accept_now || !self.lists.ready.is_empty() {
+        if accept_now || !self.lists.ready.is_empty() || !self.lists.overrun.is_empty() {
             return Some(time::Duration::ZERO);
         }
         let next = [
             self.deadlines.next(),
-            self.app.next_deadline(),
+            self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at()),
             self.stopping,
         ];
@@ -83,7 +87,11 @@ impl<A: Application> Reactor<A> {
             token => {
                 let key = peer_key(token);
                 // An error or hang-up shows in the read as well, so one way serves all.
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                let ends = event.is_read_closed() || event.is_error();
+                if let Some(peer) = self.peers.get_mut(key).filter(|_| ends) {
+                    peer.flags.end_announced = true;
+                }
+                if event.is_readable() || ends {
                     self.serve(key, now);
                 }
                 if event.is_writable() {
@@ -170,7 +178,7 @@ impl<A: Application> Reactor<A> {
             registered = registry.register(&mut socket, peer_token(key), interest);
             Peer::new(socket, Connection::new(full), number)
         });
-        self.deadlines.arm(key.index(), crate::connection::Wait::Head as usize, now.instant);
+        self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
         if nodelay.and(registered).is_err() {
             self.doom(key);
@@ -203,11 +211,12 @@ impl<A: Application> Reactor<A> {
     }
 
     fn pass_deadlines(&mut self, now: Now) {
-        while let Some((index, _)) = self.deadlines.take_due(now.instant) {
+        while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
             let over = peer.connection.is_ended();
+            self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);
             self.apply(Some(key), None, now);
             if over {
                 self.doom(key);
@@ -243,11 +252,9 @@ impl<A: Application> Reactor<A> {
                 Err(_) => self.lose(key, now),
             }
         }
-        // Losing a peer may have made others dirty; they go first in the next turn, which comes at once.
+        // Losing a peer may have made others dirty: they are next.
         if self.lists.dirty.is_empty() {
             self.lists.dirty = dirty;
-        } else {
-            self.flush_dirty(now);
         }
     }
 

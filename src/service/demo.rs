@@ -24,6 +24,14 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/demo.css", CSS, include_str!("demo/demo.css")),
     ("/demo.js", SCRIPT, include_str!("demo/demo.js")),
     ("/signaling-client.js", SCRIPT, include_str!("demo/signaling-client.js")),
+    ("/call.js", SCRIPT, include_str!("demo/call.js")),
+    ("/flow.js", SCRIPT, include_str!("demo/flow.js")),
+    ("/link.js", SCRIPT, include_str!("demo/link.js")),
+    ("/media.js", SCRIPT, include_str!("demo/media.js")),
+    ("/peer.js", SCRIPT, include_str!("demo/peer.js")),
+    ("/stage.js", SCRIPT, include_str!("demo/stage.js")),
+    ("/texts.js", SCRIPT, include_str!("demo/texts.js")),
+    ("/visit.js", SCRIPT, include_str!("demo/visit.js")),
 ];
 
 /// How long a token of the demo is good, where the page does not ask for less.

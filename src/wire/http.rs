@@ -23,13 +23,15 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// What stands behind the `?`, undecoded.
     pub query: Option<&'a str>,
+    /// The version is HTTP/1.0: nothing can be upgraded (RFC 9110 7.8).
+    pub is_http_1_0: bool,
     fields: [httparse::Header<'a>; FIELDS_MAX],
 }
 
 /// Why a request head cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not HTTP/1.1, or a field is missing, repeated or malformed: 400.
+    /// It is not HTTP/1.1 or 1.0, or a field is missing, repeated or malformed: 400.
     Malformed,
     /// More than [`HEAD_BYTES_MAX`] bytes or [`FIELDS_MAX`] fields: 431.
     TooLarge,
@@ -60,8 +62,8 @@ pub fn parse(bytes: &[u8], seen: usize) -> Result<Option<(Request<'_>, usize)>, 
         return Err(Fault::Malformed);
     }
     let (path, query) = split_target(target).ok_or(Fault::Malformed)?;
-    let request = Request { method, path, query, fields };
-    request.check(version)?;
+    let request = Request { method, path, query, is_http_1_0: version == 0, fields };
+    request.check()?;
     Ok(Some((request, len)))
 }
 
@@ -74,6 +76,16 @@ impl<'a> Request<'a> {
     /// Whether there is such a field, whatever its value.
     pub fn has_field(&self, name: &str) -> bool {
         self.values(name).next().is_some()
+    }
+
+    /// Whether every value of a field is ASCII, so that [`Request::field`] and [`Request::list`] leave out nothing.
+    pub fn is_ascii(&self, name: &str) -> bool {
+        self.values(name).all(<[u8]>::is_ascii)
+    }
+
+    /// Whether a body follows the head. Nothing here reads one.
+    pub fn has_body(&self) -> bool {
+        self.values("content-length").any(|length| length.iter().any(|&digit| digit != b'0'))
     }
 
     /// The elements of a comma-separated field, over all its lines (RFC 9110 5.6.1).
@@ -106,7 +118,7 @@ impl<'a> Request<'a> {
     }
 
     /// What makes a head safe to act on: no two readers can take it for different requests (RFC 9112 11.2).
-    fn check(&self, version: u8) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), Fault> {
         const ONCE: [&str; 6] = [
             "host",
             "origin",
@@ -116,12 +128,12 @@ impl<'a> Request<'a> {
             "content-length",
         ];
         let hosts = self.values("host").count();
-        if ONCE.iter().any(|name| self.values(name).count() > 1) || (version == 1 && hosts == 0) {
-            return Err(Fault::Malformed);
-        }
-        // No request here has a body, and a body could pass for the first frames.
-        let body = self.values("content-length").any(|length| length != b"0");
-        if body || self.values("transfer-encoding").next().is_some() {
+        let repeated = ONCE.iter().any(|name| self.values(name).count() > 1);
+        let nameless = hosts == 0 && !self.is_http_1_0;
+        let is_number =
+            |value: &[u8]| !value.is_empty() && value.iter().all(|byte| byte.is_ascii_digit());
+        let numbers = self.values("content-length").all(is_number);
+        if repeated || nameless || !numbers || self.values("transfer-encoding").next().is_some() {
             return Err(Fault::Malformed);
         }
         Ok(())
@@ -143,20 +155,24 @@ fn has_bare_lf(head: &[u8]) -> bool {
 
 /// Path and query of an origin-form or absolute-form target (RFC 9112 3.2).
 fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
-    let origin_form = match target.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("http://") => {
-            let authority = &target[7..];
-            authority.find(['/', '?']).map_or("/", |at| &authority[at..])
-        }
-        _ => target,
-    };
-    if !origin_form.starts_with('/') || origin_form.contains('#') {
+    let origin_form = if target.starts_with('/') { target } else { behind_authority(target)? };
+    if origin_form.contains('#') {
         return None;
     }
-    Some(match origin_form.split_once('?') {
+    let (path, query) = match origin_form.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (origin_form, None),
-    })
+    };
+    // Only an absolute-form target can have an empty path, which stands for `/` (RFC 9110 4.2.3).
+    Some((if path.is_empty() { "/" } else { path }, query))
+}
+
+/// What follows `http://clinic.example` or `https://clinic.example`; neither may go without a host (RFC 9110 4.2).
+fn behind_authority(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (known && authority_len > 0).then(|| &rest[authority_len..])
 }
 
 fn ascii(value: &[u8]) -> Option<&str> {
@@ -254,14 +270,16 @@ impl Response<'_> {
         line(&["Date: ", str::from_utf8(&date).unwrap_or_default()]);
         line(&["Content-Type: ", self.content_type]);
         line(&["Content-Length: ", &self.body.len().to_string()]);
-        line(&["Connection: close"]);
+        // RFC 9110 7.8: whoever sends `Upgrade` names it here as well.
+        let has = |wanted| self.fields.iter().any(|(name, _)| *name == wanted);
+        line(&[if has("Upgrade") { "Connection: close, Upgrade" } else { "Connection: close" }]);
         line(&["Cache-Control: no-store"]);
         line(&["X-Content-Type-Options: nosniff"]);
         line(&["X-Frame-Options: DENY"]);
         line(&["Referrer-Policy: no-referrer"]);
         line(&["Cross-Origin-Opener-Policy: same-origin"]);
         line(&["Cross-Origin-Resource-Policy: same-origin"]);
-        if !self.fields.iter().any(|(name, _)| *name == "Content-Security-Policy") {
+        if !has("Content-Security-Policy") {
             line(&["Content-Security-Policy: ", NO_CONTENT_POLICY]);
         }
         self.fields.iter().for_each(|(name, value)| line(&[name, ": ", value]));

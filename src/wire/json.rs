@@ -25,15 +25,20 @@ pub enum Excess {
 /// Checks the bounds of a text that is known to be JSON.
 pub fn check_bounds(text: &str) -> Result<(), Excess> {
     let bytes = text.as_bytes();
-    // Nearly every message is settled by counting, which the compiler turns into vector code. Brackets and commas within
-    // strings only make the count too high, and then the exact walk decides.
-    let nested = bytes.iter().filter(|&&byte| matches!(byte, b'{' | b'[')).count();
-    let commas = bytes.iter().filter(|&&byte| byte == b',').count();
-    let escapes = bytes.windows(2).any(|pair| pair == b"\\u");
-    if nested <= DEPTH_MAX && commas < MEMBERS_MAX && !escapes {
+    // Nearly every message is settled by counting. Brackets and commas within strings only make the count too high, and
+    // then the exact walk decides.
+    let nested = count(bytes, |byte| matches!(byte, b'{' | b'['));
+    let commas = count(bytes, |byte| byte == b',');
+    if nested <= DEPTH_MAX && commas < MEMBERS_MAX && !text.contains("\\u") {
         return Ok(());
     }
     walk(bytes)
+}
+
+/// How many bytes are such. Of sums that fit a byte, in runs too short to overflow them, the compiler makes vector code.
+fn count(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
+    let in_run = |run: &[u8]| run.iter().map(|&byte| u8::from(is_such(byte))).sum::<u8>();
+    bytes.chunks(usize::from(u8::MAX)).map(|run| usize::from(in_run(run))).sum()
 }
 
 fn walk(bytes: &[u8]) -> Result<(), Excess> {
@@ -127,6 +132,27 @@ pub fn boolean(raw: &RawValue) -> Option<bool> {
         "false" => Some(false),
         _ => None,
     }
+}
+
+/// The object that `raw` is, read into a structure; serde alone would also read one from an array, by position.
+pub fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?
+}
+
+/// The unsigned integer that `raw` is, written in digits only.
+pub fn unsigned(raw: &RawValue) -> Option<u64> {
+    // `u64` would also read a sign.
+    raw.get().starts_with(|first: char| first.is_ascii_digit()).then(|| raw.get().parse().ok())?
+}
+
+/// The number that `raw` is, as it is written, where it measures something: finite and not negative.
+pub fn measure(raw: &RawValue) -> Option<&str> {
+    /// More digits than that measure nothing.
+    const DIGITS_MAX: usize = 32;
+    let text = raw.get();
+    let number: f64 =
+        text.starts_with(|first: char| first.is_ascii_digit()).then(|| text.parse().ok())??;
+    (number.is_finite() && text.len() <= DIGITS_MAX).then_some(text)
 }
 
 /// Appends `text` as a JSON string, quotes included.

@@ -5,4 +5,5 @@ pub mod http;
 pub mod json;
 pub mod jwt;
 pub mod members;
+pub mod sdp;
 pub mod upgrade;

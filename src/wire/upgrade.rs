@@ -18,9 +18,9 @@ pub struct Upgrade<'a> {
 /// Why a request is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It does not ask for WebSocket, or for another version: 426.
+    /// It does not ask for WebSocket, or for another version, or not in HTTP/1.1: 426.
     NotAnUpgrade,
-    /// Its key is missing or not 16 bytes in base64: 400.
+    /// Its key is missing or not 16 bytes in base64, or it has a body, which could pass for the first frames: 400.
     Malformed,
 }
 
@@ -31,8 +31,12 @@ impl<'a> Upgrade<'a> {
         let mut connection = request.list("connection");
         let asked = upgrade.any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
             && connection.any(|option| option.eq_ignore_ascii_case("upgrade"));
-        if !asked || request.field("sec-websocket-version") != Some(VERSION) {
+        if !asked || request.is_http_1_0 || request.field("sec-websocket-version") != Some(VERSION)
+        {
             return Err(Fault::NotAnUpgrade);
+        }
+        if request.has_body() {
+            return Err(Fault::Malformed);
         }
         let key = request.field("sec-websocket-key").ok_or(Fault::Malformed)?;
         let mut nonce = [0; 18];

@@ -1,0 +1,130 @@
+//! A piece of work beside its floor.
+//!
+//! criterion gives each of them its figures and remembers them. The ratio is measured apart from that: the two take turns
+//! of about a millisecond, so that whatever else the machine does hits both, and what counts is the median of the pairs.
+
+use std::cell::Cell;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+
+/// Pairs of turns, an odd number of them.
+const PAIRS: usize = 201;
+
+/// How long a turn takes.
+const TURN: Duration = Duration::from_millis(1);
+
+/// A criterion, and the table of what it has measured.
+pub struct Speed {
+    criterion: Criterion,
+    /// Whether figures are wanted, and not only to see that everything runs.
+    measures: bool,
+    rows: Vec<Row>,
+}
+
+/// What is to be compared.
+pub struct Pair<'a> {
+    pub group: &'a str,
+    pub name: &'a str,
+    /// What the floor does.
+    pub floor: &'a str,
+    /// How many bytes both of them handle.
+    pub bytes: usize,
+}
+
+struct Row {
+    name: String,
+    floor_name: String,
+    work_ns: f64,
+    floor_ns: f64,
+    ratio: f64,
+}
+
+impl Speed {
+    /// As the command line says.
+    pub fn from_args() -> Self {
+        let has = |name: &str| std::env::args().any(|arg| arg == name);
+        let criterion = Criterion::default()
+            .sample_size(50)
+            .warm_up_time(Duration::from_millis(500))
+            .measurement_time(Duration::from_secs(2))
+            .configure_from_args();
+        // Cargo says `--bench` where it wants figures, and not where it only tests.
+        Self { criterion, measures: has("--bench") && !has("--test"), rows: Vec::new() }
+    }
+
+    /// Measures both, unless the command line asks for others.
+    pub fn compare(&mut self, pair: &Pair<'_>, mut work: impl FnMut(), mut floor: impl FnMut()) {
+        let chosen = Cell::new(false);
+        let mut group = self.criterion.benchmark_group(pair.group);
+        group.throughput(Throughput::Bytes(pair.bytes as u64));
+        group.bench_function(pair.name, |bencher| {
+            chosen.set(true);
+            bencher.iter(&mut work);
+        });
+        group.bench_function(format!("{}, floor: {}", pair.name, pair.floor), |bencher| {
+            bencher.iter(&mut floor);
+        });
+        group.finish();
+        if self.measures && chosen.get() {
+            self.rows.push(Row::measure(pair, work, floor));
+        }
+    }
+
+    /// Prints the table.
+    pub fn finish(self) {
+        self.criterion.final_summary();
+        if !self.rows.is_empty() {
+            println!(
+                "\n{:<44} {:>12} {:>12} {:>8}  floor",
+                "median of a run", "ns", "floor, ns", "ratio"
+            );
+        }
+        self.rows.iter().for_each(|row| println!("{row}"));
+    }
+}
+
+impl Row {
+    fn measure(pair: &Pair<'_>, mut work: impl FnMut(), mut floor: impl FnMut()) -> Self {
+        let (works, floors) = (runs_per_turn(&mut work), runs_per_turn(&mut floor));
+        let mut turns: Vec<_> =
+            (0..PAIRS).map(|_| (ns_of(&mut work, works), ns_of(&mut floor, floors))).collect();
+        let mut median = |key: fn(&(f64, f64)) -> f64| {
+            turns.sort_by(|a, b| key(a).total_cmp(&key(b)));
+            key(&turns[PAIRS / 2])
+        };
+        Self {
+            name: format!("{}: {}", pair.group, pair.name),
+            floor_name: pair.floor.to_owned(),
+            work_ns: median(|turn| turn.0),
+            floor_ns: median(|turn| turn.1),
+            ratio: median(|turn| turn.0 / turn.1),
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, floor_name, work_ns, floor_ns, ratio } = self;
+        write!(f, "{name:<44} {work_ns:>12.0} {floor_ns:>12.0} {ratio:>8.1}  {floor_name}")
+    }
+}
+
+fn runs_per_turn(work: &mut impl FnMut()) -> u32 {
+    let mut runs = 1;
+    loop {
+        let begun = Instant::now();
+        (0..runs).for_each(|_| work());
+        if begun.elapsed() >= TURN {
+            return runs;
+        }
+        runs *= 2;
+    }
+}
+
+fn ns_of(work: &mut impl FnMut(), runs: u32) -> f64 {
+    let begun = Instant::now();
+    (0..runs).for_each(|_| work());
+    begun.elapsed().as_nanos() as f64 / f64::from(runs)
+}

@@ -1,0 +1,155 @@
+//! A blocking client that sends and receives bytes which were prepared before, so that it allocates nothing meanwhile.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
+use std::time::Duration;
+
+use autamedica_signaling::base::time::WallTime;
+
+use super::clinic::{Person, client_frame};
+
+/// A test that waits longer than this for an answer has failed.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No frame that it receives is longer.
+const FRAME_BYTES_MAX: usize = 8 * 1_024;
+
+/// First bytes of control frames (RFC 6455 5.5).
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+/// A WebSocket.
+pub struct Client {
+    socket: TcpStream,
+    buffer: Vec<u8>,
+    /// What of the buffer was received and not looked at yet.
+    unread: Range<usize>,
+    pongs: u64,
+}
+
+impl Client {
+    /// Connects with the person's token.
+    pub fn connect(address: SocketAddr, person: &Person, now: WallTime) -> Self {
+        let socket = TcpStream::connect(address).expect("the server listens");
+        socket.set_nodelay(true).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut client = Self { socket, buffer: vec![0; FRAME_BYTES_MAX], unread: 0..0, pongs: 0 };
+        client.send(upgrade(&person.token(now)).as_bytes());
+        let head = client.receive_head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        client
+    }
+
+    /// Connects and enters the room. Whoever is inside already is told so.
+    pub fn join(address: SocketAddr, person: &Person, now: WallTime) -> Self {
+        let mut client = Self::connect(address, person, now);
+        client.send(&client_frame(&person.join()));
+        client.expect_message("room-joined");
+        client
+    }
+
+    /// Sends these bytes, in one system call where the kernel takes them.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).expect("the server reads");
+    }
+
+    /// Receives as many bytes, which are whole frames, and they are these. Pings between them are answered.
+    pub fn expect(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let frame = self.receive_frame();
+            let received = &self.buffer[frame];
+            let rest = bytes.strip_prefix(received);
+            bytes = rest.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(received)));
+        }
+    }
+
+    /// Receives one message, whose `type` is this.
+    pub fn expect_message(&mut self, kind: &str) {
+        let text = self.receive_message();
+        assert!(text.starts_with(&format!(r#"{{"type":"{kind}","#)), "{text}");
+    }
+
+    /// How many pings it has answered.
+    pub fn pongs(&self) -> u64 {
+        self.pongs
+    }
+
+    fn receive_message(&mut self) -> String {
+        let frame = self.receive_frame();
+        let header = header_len(&self.buffer[frame.clone()]);
+        String::from_utf8(self.buffer[frame][header..].to_vec()).expect("a text message")
+    }
+
+    /// Receives a frame that is not a ping: where it is in the buffer, until the next is received.
+    fn receive_frame(&mut self) -> Range<usize> {
+        loop {
+            let unread = &self.buffer[self.unread.clone()];
+            let Some(len) = frame_len(unread).filter(|len| *len <= unread.len()) else {
+                self.fill();
+                continue;
+            };
+            let frame = self.unread.start..self.unread.start + len;
+            self.unread.start = frame.end;
+            if self.buffer[frame.start] != PING {
+                return frame;
+            }
+            self.answer(frame);
+        }
+    }
+
+    /// The answer to a ping has its payload, under a mask of zeros.
+    fn answer(&mut self, ping: Range<usize>) {
+        let payload = &self.buffer[ping][2..];
+        let mut pong = [0; 2 + 4 + 125];
+        pong[..2].copy_from_slice(&[PONG, 0x80 | payload.len() as u8]);
+        pong[6..6 + payload.len()].copy_from_slice(payload);
+        let len = 6 + payload.len();
+        self.send(&pong[..len]);
+        self.pongs += 1;
+    }
+
+    /// One read, behind what is there.
+    fn fill(&mut self) {
+        self.buffer.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        let len =
+            self.socket.read(&mut self.buffer[self.unread.end..]).expect("the server answers");
+        assert!(len > 0, "the server closed, or its frame is over {FRAME_BYTES_MAX} bytes");
+        self.unread.end += len;
+    }
+
+    fn receive_head(&mut self) -> String {
+        // Nothing follows the head before the client has asked for something.
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut some = [0; 1_024];
+            let len = self.socket.read(&mut some).expect("the server answers");
+            assert!(len > 0, "the server closed: {}", String::from_utf8_lossy(&head));
+            head.extend_from_slice(&some[..len]);
+        }
+        String::from_utf8(head).expect("ASCII")
+    }
+}
+
+/// The length of the frame that begins here, once enough of its header is there.
+fn frame_len(bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [_, 126, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([high, low]))),
+        [_, len @ ..126, ..] => Some(2 + usize::from(len)),
+        _ => None,
+    }
+}
+
+fn header_len(frame: &[u8]) -> usize {
+    if frame[1] == 126 { 4 } else { 2 }
+}
+
+/// The request with which a client comes.
+pub fn upgrade(token: &str) -> String {
+    format!(
+        "GET /ws HTTP/1.1\r\nHost: clinic.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: autamedica.v1\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+}

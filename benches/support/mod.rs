@@ -1,0 +1,7 @@
+//! What benches and counting tests share: people, what they say, and a client that allocates nothing once it is inside.
+
+#![allow(dead_code, reason = "each program that includes this uses a part of it")]
+
+pub mod client;
+pub mod clinic;
+pub mod server;

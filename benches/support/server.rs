@@ -1,0 +1,73 @@
+//! A server that runs in a thread of this program.
+
+use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use autamedica_signaling::reactor::Snapshot;
+use autamedica_signaling::reactor::clock::wall_time;
+use autamedica_signaling::{Config, Handle, Server};
+
+use super::client::{Client, PATIENCE};
+use super::clinic::{Person, SECRET};
+
+/// Runs until it is dropped.
+pub struct Running {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts one on a port that is free, with the default limits.
+    pub fn start() -> Self {
+        let config = Config { port: 0, ..Config::development(SECRET) };
+        let server = Server::bind(config).expect("an address");
+        let handle = server.handle();
+        let thread = thread::spawn(move || server.run().expect("the loop runs"));
+        Self { handle, thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.handle.local_addr()
+    }
+
+    /// Doctor and patient in a room, and everything heard that belongs to entering it. The counters are at rest then,
+    /// where it is the first room.
+    pub fn room(&self, number: u32) -> [Client; 2] {
+        let [mut doctor, mut patient] = [0, 1]
+            .map(|seat| Client::join(self.address(), &Person::new(number, seat), wall_time()));
+        doctor.expect_message("peer-joined");
+        doctor.expect_message("room-status");
+        patient.expect_message("room-status");
+        self.counters_when(|now| now.received >= 2 && now.sent >= 5);
+        [doctor, patient]
+    }
+
+    /// The counters, once they are as they shall be.
+    pub fn counters_when(&self, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        let begun = Instant::now();
+        loop {
+            let counters = self.handle.counters();
+            if is_so(&counters) {
+                return counters;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{counters:?}");
+            thread::yield_now();
+        }
+    }
+
+    /// The counters of the last turn.
+    pub fn counters(&self) -> Snapshot {
+        self.handle.counters()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+        if let Some(thread) = self.thread.take() {
+            // A loop that failed has said so; in a drop there is nobody to tell.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The WebSocket layer alone, on the same reactor and codec: sends back every message, text or binary, up to 16 MiB, and
+//! every close code. Any conformance suite can be pointed at it.
+//!
+//! ```sh
+//! cargo run --release --example echo -- 127.0.0.1:9001
+//! ```
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use autamedica_signaling::admission::door::Refusal;
+use autamedica_signaling::base::time::{Duration, Now};
+use autamedica_signaling::connection::{Application, Message, Verdict};
+use autamedica_signaling::engine::{Effects, PeerId};
+use autamedica_signaling::reactor::{Options, Reactor};
+use autamedica_signaling::wire::frame::{CloseCode, Limits};
+use autamedica_signaling::wire::http::Request;
+use autamedica_signaling::wire::upgrade::{Fault, Upgrade};
+
+/// Sends back what comes. It only remembers who is there, to be able to say good-bye.
+pub struct Echo {
+    limits: Limits,
+    /// By index.
+    peers: Vec<Option<PeerId>>,
+}
+
+/// The largest message.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+impl Default for Echo {
+    fn default() -> Self {
+        let limits = Limits {
+            message_bytes_max: MESSAGE_BYTES_MAX,
+            // The largest message in frames of 16 bytes.
+            fragments_max: 1 << 20,
+            binary: true,
+        };
+        Self { limits, peers: Vec::new() }
+    }
+}
+
+impl Application for Echo {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Any path, any origin, no subprotocol.
+    fn request(
+        &mut self,
+        peer: PeerId,
+        request: &Request<'_>,
+        full: bool,
+        now: Now,
+        reply: &mut Vec<u8>,
+    ) -> Verdict {
+        let upgrade = Upgrade::read(request).map_err(|fault| match fault {
+            Fault::NotAnUpgrade => Refusal::NotAnUpgrade,
+            Fault::Malformed => Refusal::Malformed,
+        });
+        match upgrade {
+            Ok(upgrade) if !full => {
+                upgrade.write_accept(reply, None);
+                let index = peer.index as usize;
+                self.peers.resize(self.peers.len().max(index + 1), None);
+                self.peers[index] = Some(peer);
+                Verdict::Upgraded
+            }
+            refused => {
+                refused.err().unwrap_or(Refusal::Full).write(reply, now.wall, false);
+                Verdict::Answered
+            }
+        }
+    }
+
+    fn receive(&mut self, peer: PeerId, _message: Message<'_>, _now: Now, effects: &mut Effects) {
+        effects.relay(peer);
+    }
+
+    fn left(&mut self, peer: PeerId, _now: Now, _effects: &mut Effects) {
+        self.peers[peer.index as usize] = None;
+    }
+
+    fn close_reply(&self, code: Option<CloseCode>) -> CloseCode {
+        code.unwrap_or(CloseCode::Normal)
+    }
+
+    fn shut_down(&mut self, effects: &mut Effects) {
+        self.peers.drain(..).flatten().for_each(|peer| effects.close(peer, CloseCode::Restart));
+    }
+}
+
+/// Listens on `address`.
+pub fn options(address: SocketAddr) -> Options {
+    Options {
+        address,
+        connections_max: 1_000,
+        head_timeout: Duration::from_secs(10),
+        heartbeat: Duration::from_secs(25),
+        send_queue_bytes_max: 4 * MESSAGE_BYTES_MAX,
+        // Sixteen connections with their largest message on the way in and out; blocks are up to twice as large.
+        blocks_bytes_max: 16 * 4 * MESSAGE_BYTES_MAX,
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+    let mut reactor = Reactor::bind(options(address.parse()?), Echo::default())?;
+    reactor.watch_signals()?;
+    println!("ws://{}", reactor.handle().local_addr());
+    Ok(reactor.run()?)
+}

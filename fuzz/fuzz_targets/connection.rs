@@ -1,0 +1,219 @@
+//! A whole server without sockets, from the first byte of every connection to its last: people of two sessions come, show
+//! tokens, talk, are cut off and come again, and anyone may send any bytes. After each step the engine is in order, nobody
+//! has heard a byte of the other session, and everybody inside a room knows who else is.
+//!
+//! An input is a list of steps, each a letter and its arguments: `0` to `7` for a connection, a letter for a person (see
+//! [`Person::of`]), a byte for a number, and a text with its length in front. Any other byte is passed over.
+#![no_main]
+
+use autamedica_signaling::base::time::Duration;
+use autamedica_signaling::wire::frame::unmask;
+use autamedica_signaling_fuzz::choices::Choices;
+use autamedica_signaling_fuzz::hall::{Hall, Place};
+use autamedica_signaling_fuzz::people::{MARKS, NOON, Person, SESSIONS, USERS, Way, token};
+use libfuzzer_sys::fuzz_target;
+
+/// The ids of our messages: none that a fuzzer would come upon.
+const FIRST_ID: u64 = 0x5eed_5eed_0000;
+
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+const STEPS_MAX: usize = 300;
+
+fuzz_target!(|input: &[u8]| {
+    // Who writes a mark or an id into a message of its own has not heard it from anybody.
+    let has = |mark: &str| input.windows(mark.len()).any(|part| part == mark.as_bytes());
+    if MARKS.into_iter().chain(SESSIONS).chain([USERS]).any(has) {
+        return;
+    }
+    let mut play = Play { hall: Hall::new(), places: [None; 8], next_id: FIRST_ID };
+    let mut choices = Choices::new(input);
+    for _ in 0..STEPS_MAX {
+        if choices.is_empty() {
+            break;
+        }
+        play.step(&mut choices);
+        play.hall.check();
+    }
+    play.hall.empty();
+});
+
+struct Play {
+    hall: Hall,
+    places: [Option<Place>; 8],
+    next_id: u64,
+}
+
+impl Play {
+    fn step(&mut self, choices: &mut Choices<'_>) {
+        match choices.byte() {
+            // To connect, in a full house or one with room, and to become a WebSocket in three ways.
+            b'c' => self.connect(choices.byte(), false),
+            b'C' => self.connect(choices.byte(), true),
+            b'u' => self.upgrade(choices, Way::Field),
+            b'p' => self.upgrade(choices, Way::Protocol),
+            b'n' => self.upgrade(choices, Way::None),
+            // To join: with the token of the upgrade, with one in the message, with an old one, to resume.
+            b'j' => self.join(choices, Token::None, None),
+            b't' => self.join(choices, Token::Fresh, None),
+            b'T' => self.join(choices, Token::Old, None),
+            b'J' => {
+                let off = choices.byte().wrapping_sub(b'0') as i8;
+                self.join(choices, Token::None, Some(isize::from(off)));
+            }
+            // To say what honest clients say.
+            b'l' => self.speak(choices, |person| person.says("leave-room")),
+            b'e' => self.speak(choices, |person| person.says("end-session")),
+            b'v' => {
+                let choice = choices.byte();
+                self.speak(choices, |person| person.reports(choice));
+            }
+            b'o' => self.relay(choices, "offer"),
+            b'a' => self.relay(choices, "answer"),
+            b'i' => self.relay(choices, "ice-candidate"),
+            b'b' => self.relay(choices, "media-control"),
+            b'R' => {
+                let now = self.hall.wall();
+                self.speak(choices, |person| {
+                    format!(r#""type":"refresh-token","authToken":"{}""#, token(person, now))
+                });
+            }
+            letter => self.anything(letter, choices),
+        }
+    }
+
+    fn anything(&mut self, letter: u8, choices: &mut Choices<'_>) {
+        match letter {
+            // To answer pings and close frames.
+            b'q' => {
+                if let Some(place) = self.place(choices.byte()) {
+                    self.hall.send_answers(place);
+                }
+            }
+            // To send anything: bytes, a text, a frame.
+            b'r' => self.send(choices.byte(), choices.text()),
+            b'm' => self.send(choices.byte(), &frame(0x81, choices.text())),
+            b'f' => self.send(choices.byte(), &frame(choices.byte(), choices.text())),
+            letter => self.misfortune(letter, choices),
+        }
+    }
+
+    fn misfortune(&mut self, letter: u8, choices: &mut Choices<'_>) {
+        match letter {
+            // To be cut into pieces, to lose the connection, to stop reading.
+            b'k' => {
+                let (place, step) = (self.place(choices.byte()), choices.byte());
+                place.into_iter().for_each(|place| self.hall.cut(place, usize::from(step)));
+            }
+            b'x' => self.place(choices.byte()).into_iter().for_each(|place| self.hall.lose(place)),
+            b'g' => {
+                self.place(choices.byte()).into_iter().for_each(|place| self.hall.give_up(place));
+            }
+            // Time, a machine that slept, a clock that is set, and the end.
+            b's' => self.hall.wait(Duration::from_secs(u64::from(choices.byte())), false),
+            b'S' => self.hall.wait(Duration::from_secs(u64::from(choices.byte()) * 40), true),
+            b'w' => {
+                let secs = u64::from(choices.byte()) * 40;
+                self.hall.set_clock_back(Duration::from_secs(secs));
+            }
+            b'd' => self.hall.stop(),
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, number: u8, full: bool) {
+        let slot = usize::from(number & 7);
+        if let Some(place) = self.places[slot].take() {
+            self.hall.lose(place);
+        }
+        self.places[slot] = self.hall.connect(full);
+    }
+
+    fn upgrade(&mut self, choices: &mut Choices<'_>, way: Way) {
+        let (number, person) = (choices.byte(), Person::of(choices.byte()));
+        if self.place(number).is_none() {
+            self.connect(number, false);
+        }
+        let Some(place) = self.place(number) else { return };
+        let token = token(&person, self.hall.wall());
+        if way != Way::None {
+            self.hall.show(place, person, true);
+        }
+        self.hall.send(place, Person::upgrade(way, &token).as_bytes());
+    }
+
+    fn join(&mut self, choices: &mut Choices<'_>, shown: Token, off: Option<isize>) {
+        let (number, person) = (choices.byte(), Person::of(choices.byte()));
+        let Some(place) = self.place(number) else { return };
+        let token = match shown {
+            Token::None => None,
+            Token::Fresh => Some(token(&person, self.hall.wall())),
+            Token::Old => Some(token(&person, NOON)),
+        };
+        if token.is_some() {
+            self.hall.show(place, person, false);
+        }
+        let received = self.hall.claim(place, person, off);
+        self.say(number, &person.join(token.as_deref(), received));
+    }
+
+    fn relay(&mut self, choices: &mut Choices<'_>, kind: &str) {
+        let number = choices.byte();
+        let (from, to) = (Person::of(choices.byte()), Person::of(choices.byte()));
+        let text = self.with_id(&from.relay(kind, &to));
+        self.hall.expect_relay(self.next_id, to.user(), text.clone());
+        self.send(number, &frame(0x81, text.as_bytes()));
+    }
+
+    fn speak(&mut self, choices: &mut Choices<'_>, members: impl FnOnce(&Person) -> String) {
+        let (number, person) = (choices.byte(), Person::of(choices.byte()));
+        self.say(number, &members(&person));
+    }
+
+    /// Sends a message of these members.
+    fn say(&mut self, number: u8, members: &str) {
+        let text = self.with_id(members);
+        self.send(number, &frame(0x81, text.as_bytes()));
+    }
+
+    /// The message of these members and a new id.
+    fn with_id(&mut self, members: &str) -> String {
+        self.next_id += 1;
+        format!("{{{members},\"id\":{}}}", self.next_id)
+    }
+
+    fn send(&mut self, number: u8, bytes: &[u8]) {
+        if let Some(place) = self.place(number) {
+            self.hall.send(place, bytes);
+        }
+    }
+
+    fn place(&self, number: u8) -> Option<Place> {
+        self.places[usize::from(number & 7)]
+    }
+}
+
+/// What token comes with `join-room`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Token {
+    None,
+    Fresh,
+    Old,
+}
+
+/// A frame as a client sends it.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        len @ 0..=125 => frame.push(0x80 | len as u8),
+        len => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&MASK);
+    let mut masked = payload.to_vec();
+    unmask(&mut masked, MASK);
+    frame.extend_from_slice(&masked);
+    frame
+}

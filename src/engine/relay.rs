@@ -1,0 +1,150 @@
+//! What participants say to each other.
+
+use super::policy::{self, Action};
+use super::rooms::Participant;
+use super::{Effects, Engine, GRACE, PROBE, PeerId};
+use crate::base::arena::Key;
+use crate::base::time::Now;
+use crate::message::notice;
+use crate::message::problem::Problem;
+use crate::message::request::{ConnectionState, MediaChange, Relay, RelayKind, Speaker, Stats};
+
+impl Engine {
+    /// The message goes on as it came. Its sender, room and addressee are checked first, so its bytes can be trusted.
+    pub(super) fn relay(
+        &mut self,
+        peer: PeerId,
+        relay: &Relay<'_>,
+        text: &str,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        let (sender_key, sender) = self.inside(peer, relay.speaker)?;
+        let action = match relay.kind {
+            RelayKind::MediaControl => Action::MediaControl,
+            RelayKind::Offer | RelayKind::Answer | RelayKind::IceCandidate => Action::Signal,
+        };
+        policy::check(action, &sender.grant)?;
+        policy::check_description(relay, &sender.grant)?;
+        let room = sender.room;
+        let to = self.rooms.find(room, relay.to).filter(|to| *to != sender_key);
+        let to = to.ok_or(Problem::PeerNotFound)?;
+        let limit = self.options.retained_bytes_max;
+        let addressee = self.rooms.participant_mut(to).ok_or(Problem::PeerNotFound)?;
+        debug_assert_eq!(addressee.room, room);
+        match addressee.peer {
+            Some(connection) => {
+                addressee.queue.push(text.as_bytes(), limit, &mut self.retained);
+                effects.relay(connection);
+                self.ask_for_arrival(to, now);
+            }
+            None if addressee.queue.hold(text.as_bytes(), limit, &mut self.retained) => {}
+            None => return Err(Problem::PeerUnreachable),
+        }
+        Ok(())
+    }
+
+    pub(super) fn media_state(
+        &mut self,
+        peer: PeerId,
+        speaker: Speaker,
+        change: MediaChange,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        let (key, participant) = self.inside(peer, speaker)?;
+        policy::check(Action::MediaState, &participant.grant)?;
+        if let Some(participant) = self.rooms.participant_mut(key) {
+            participant.media = participant.media.changed(change);
+        }
+        self.tell_state(key, None, effects);
+        Ok(())
+    }
+
+    pub(super) fn connection_state(
+        &mut self,
+        peer: PeerId,
+        speaker: Speaker,
+        state: ConnectionState,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        let (key, _) = self.inside(peer, speaker)?;
+        if let Some(participant) = self.rooms.participant_mut(key) {
+            participant.connection_state = state;
+        }
+        self.tell_state(key, None, effects);
+        Ok(())
+    }
+
+    pub(super) fn connection_stats(
+        &mut self,
+        peer: PeerId,
+        speaker: Speaker,
+        stats: &Stats<'_>,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        let (_, participant) = self.inside(peer, speaker)?;
+        let others = self.rooms.others(participant.room, Some(peer));
+        effects.broadcast(others, |out| {
+            notice::peer_stats(out, speaker.session, speaker.user, stats);
+        });
+        Ok(())
+    }
+
+    /// Tells the others how a participant is.
+    pub(super) fn tell_state(
+        &self,
+        key: Key<Participant>,
+        resumed: Option<bool>,
+        effects: &mut Effects,
+    ) {
+        let Some(participant) = self.rooms.participant(key) else { return };
+        let Some(room) = self.rooms.room(participant.room) else { return };
+        let state = participant.describe();
+        let others = self.rooms.others(participant.room, participant.peer);
+        effects.broadcast(others, |out| notice::peer_state(out, room.session, &state, resumed));
+    }
+
+    /// A ping will be sent soon, whose answer proves what has arrived.
+    pub(super) fn ask_for_arrival(&mut self, key: Key<Participant>, now: Now) {
+        let Some(participant) = self.rooms.participant(key) else { return };
+        let waits = participant.probing || self.places.queue_of(key.index()).is_some();
+        if !waits && !participant.queue.is_empty() {
+            self.places.arm(key.index(), PROBE, now.instant);
+        }
+    }
+
+    /// What had been sent when the mark was taken has arrived.
+    pub(super) fn arrived(&mut self, key: Key<Participant>, mark: u32, now: Now) {
+        let Some(participant) = self.rooms.participant_mut(key) else { return };
+        let sent = participant.queue.sent();
+        let since = u64::from((sent as u32).wrapping_sub(mark));
+        if let Some(arrived) = sent.checked_sub(since) {
+            participant.queue.release(arrived, &mut self.retained);
+        }
+        participant.probing = false;
+        if self.places.queue_of(key.index()) == Some(PROBE) && self.is_quiet(key) {
+            self.places.cancel(key.index());
+        }
+        self.ask_for_arrival(key, now);
+    }
+
+    /// Due places: who is away for too long, and whose messages are to be proved arrived.
+    pub(super) fn advance_places(&mut self, now: Now, effects: &mut Effects) {
+        while let Some((index, queue)) = self.places.take_due(now.instant) {
+            let Some(key) = self.rooms.participant_at(index) else { continue };
+            if queue == GRACE {
+                self.exit_absent(key, now, effects);
+                continue;
+            }
+            let Some(participant) = self.rooms.participant_mut(key) else { continue };
+            if let Some(connection) = participant.peer.filter(|_| !participant.queue.is_empty()) {
+                participant.probing = true;
+                effects.ping(connection);
+            }
+        }
+    }
+
+    fn is_quiet(&self, key: Key<Participant>) -> bool {
+        self.rooms.participant(key).is_none_or(|participant| participant.queue.is_empty())
+    }
+}

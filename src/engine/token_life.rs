@@ -1,0 +1,72 @@
+//! What becomes of a token while its connection lives: a notice before its end, a new one in its place, its end.
+
+use super::peers::{Standing, TokenDue};
+use super::{Effects, Engine, PeerId};
+use crate::admission::Grant;
+use crate::base::time::Now;
+use crate::message::Permissions;
+use crate::message::notice::{self, LeaveReason};
+use crate::message::problem::{Problem, close};
+
+impl Engine {
+    /// A new token for the same user, role and session takes the place of the one before.
+    pub(super) fn refresh_token(
+        &mut self,
+        peer: PeerId,
+        token: &str,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let (held, emergency) = match self.peers.standing(peer) {
+            Standing::Granted(grant) => (grant, false),
+            Standing::Inside(key) => {
+                let participant = self.rooms.participant(key).ok_or(Problem::NotInRoom)?;
+                (participant.grant, participant.emergency)
+            }
+            // There is nothing to refresh: a first token comes with `join-room`.
+            Standing::Anonymous | Standing::Gone => return Err(Problem::Unauthorized),
+        };
+        let fresh = self.options.tokens.check(token, now.wall)?;
+        let entitled = !emergency || fresh.permissions.contains(Permissions::EMERGENCY);
+        if !held.is_same_bearer(&fresh) || !entitled {
+            return Err(Problem::Forbidden);
+        }
+        match self.peers.standing(peer) {
+            Standing::Inside(key) => {
+                if let Some(participant) = self.rooms.participant_mut(key) {
+                    participant.grant = fresh;
+                    let room = participant.room;
+                    self.rooms.note_token(room, &fresh);
+                }
+            }
+            _ => self.set_standing(peer, Standing::Granted(fresh)),
+        }
+        self.peers.watch_token(peer, &fresh);
+        Ok(())
+    }
+
+    /// Tokens that are about to end, and those that have.
+    pub(super) fn advance_tokens(&mut self, now: Now, effects: &mut Effects) {
+        while let Some((peer, due)) = self.peers.take_token_due(now.wall) {
+            let Some(grant) = self.grant_of(peer) else { continue };
+            let ends_at = self.options.tokens.ends_at(&grant);
+            if due == TokenDue::Notice && now.wall < ends_at {
+                effects.send(peer, |out| notice::token_expiring(out, grant.expires_at));
+                self.peers.await_token_end(peer, ends_at);
+            } else {
+                effects.send(peer, |out| notice::error(out, Problem::TokenExpired, None, None));
+                effects.close(peer, close::UNAUTHORIZED);
+                self.drop_peer(peer, LeaveReason::TokenExpired, now, effects);
+            }
+        }
+    }
+
+    fn grant_of(&self, peer: PeerId) -> Option<Grant> {
+        match self.peers.standing(peer) {
+            Standing::Granted(grant) => Some(grant),
+            Standing::Inside(key) => {
+                self.rooms.participant(key).map(|participant| participant.grant)
+            }
+            Standing::Anonymous | Standing::Gone => None,
+        }
+    }
+}

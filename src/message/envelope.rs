@@ -1,0 +1,276 @@
+//! From the text of a message to what it says.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::description::{check_candidate, read_description};
+use super::problem::{Flaw, Problem};
+use super::request::{
+    ConnectionState, Join, MediaChange, MessageId, Reason, Relay, RelayKind, Request, Speaker,
+    Stats,
+};
+use super::{Role, RoomType, SessionId, UserId};
+use crate::wire::json::{self, Field, present};
+
+/// The longest `errorCode` that a client may report, in bytes.
+const ERROR_CODE_BYTES_MAX: usize = 64;
+
+/// A message with its `id`.
+#[derive(Debug)]
+pub struct Parsed<'a> {
+    /// What the client wants to see in the answer.
+    pub id: Option<MessageId<'a>>,
+    /// The message, or what is wrong with it.
+    pub request: Result<Request<'a>, Problem>,
+}
+
+/// Reads one message. Valid messages of ordinary shape allocate nothing.
+pub fn parse(text: &str) -> Parsed<'_> {
+    let envelope = match Envelope::read(text) {
+        Ok(envelope) => envelope,
+        Err(problem) => return Parsed { id: lenient_id(text, problem), request: Err(problem) },
+    };
+    match envelope.id.map(|raw| MessageId::read(raw).ok_or(Flaw::Wrong("id"))).transpose() {
+        Ok(id) => Parsed { id, request: envelope.request() },
+        Err(flaw) => Parsed { id: None, request: Err(flaw.into()) },
+    }
+}
+
+/// Every field that the contract knows, not looked into yet. Whichever a `type` does not use is ignored with it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow, default, deserialize_with = "present")]
+    kind: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    session_id: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    user_id: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    user_type: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    from_user_id: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    to_user_id: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    sdp: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    candidate: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    auth_token: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    room_type: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    reason: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    media: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    resume: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    audio: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    video: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    screen: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    state: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error_code: Field<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    stats: Field<'a>,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(text: &'a str) -> Result<Self, Problem> {
+        // serde would also read a struct from an array, by position.
+        let object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
+        let envelope = if object { serde_json::from_str(text) } else { Err(not_an_object()) };
+        match envelope {
+            Ok(envelope) => {
+                json::check_bounds(text).map_err(|_| Flaw::Bounds)?;
+                Ok(envelope)
+            }
+            // What is wrong with the fields only counts once the whole is known to be JSON.
+            Err(_) if serde_json::from_str::<&RawValue>(text).is_err() => Err(Problem::BadJson),
+            Err(_) if !object => Err(Flaw::NotAnObject.into()),
+            // The name of a field is half of a surrogate pair, which is within the grammar of JSON.
+            Err(_) if json::check_bounds(text).is_err() => Err(Flaw::Bounds.into()),
+            Err(_) => Err(Flaw::Repeated.into()),
+        }
+    }
+
+    fn request(&self) -> Result<Request<'a>, Problem> {
+        let kind = required(self.kind, "type", json::string)?;
+        Ok(match kind.as_ref() {
+            "join-room" => Request::Join(self.join()?),
+            "leave-room" => Request::Leave(self.speaker()?),
+            "offer" => Request::Relay(self.relay(RelayKind::Offer)?),
+            "answer" => Request::Relay(self.relay(RelayKind::Answer)?),
+            "ice-candidate" => Request::Relay(self.relay(RelayKind::IceCandidate)?),
+            "media-control" => Request::Relay(self.relay(RelayKind::MediaControl)?),
+            "media-state" => Request::MediaState(self.speaker()?, self.media_state()?),
+            "connection-state" => {
+                Request::ConnectionState(self.speaker()?, self.connection_state()?)
+            }
+            "connection-stats" => Request::ConnectionStats(
+                self.speaker()?,
+                required(self.stats, "stats", read_stats)?,
+            ),
+            "end-session" => {
+                let reason = optional(self.reason, "reason", Reason::read)?;
+                Request::EndSession(self.speaker()?, reason.flatten())
+            }
+            "refresh-token" => {
+                Request::RefreshToken(required(self.auth_token, "authToken", json::string)?)
+            }
+            "ping" => Request::Ping,
+            _ => return Err(Problem::UnknownType),
+        })
+    }
+
+    fn join(&self) -> Result<Join<'a>, Problem> {
+        let reason = optional(self.reason, "reason", Reason::read)?;
+        Ok(Join {
+            speaker: self.speaker()?,
+            role: required(self.user_type, "userType", |raw| Role::parse(&json::string(raw)?))?,
+            token: optional(self.auth_token, "authToken", json::string)?,
+            room_type: optional(self.room_type, "roomType", |raw| {
+                RoomType::parse(&json::string(raw)?)
+            })?,
+            reason: reason.flatten(),
+            media: optional(self.media, "media", read_media)?.unwrap_or_default(),
+            received: optional(self.resume, "resume", read_resume)?,
+        })
+    }
+
+    fn relay(&self, kind: RelayKind) -> Result<Relay<'a>, Problem> {
+        let speaker = self.speaker_named(self.from_user_id, "fromUserId")?;
+        let to = required(self.to_user_id, "toUserId", |raw| UserId::parse(&json::string(raw)?))?;
+        let mut sdp = None;
+        match kind {
+            RelayKind::IceCandidate => required(self.candidate, "candidate", check_candidate)?,
+            RelayKind::MediaControl => {
+                let audio = optional(self.audio, "audio", json::boolean)?;
+                let video = optional(self.video, "video", json::boolean)?;
+                audio.or(video).ok_or(Flaw::Missing("audio or video"))?;
+            }
+            RelayKind::Offer | RelayKind::Answer => {
+                sdp = required(self.sdp, "sdp", |raw| read_description(raw, kind))?;
+            }
+        }
+        Ok(Relay { kind, speaker, to, sdp })
+    }
+
+    fn media_state(&self) -> Result<MediaChange, Problem> {
+        Ok(MediaChange {
+            audio: Some(required(self.audio, "audio", json::boolean)?),
+            video: Some(required(self.video, "video", json::boolean)?),
+            screen: optional(self.screen, "screen", json::boolean)?,
+        })
+    }
+
+    fn connection_state(&self) -> Result<ConnectionState, Problem> {
+        // Checked, and noted by nobody yet.
+        optional(self.error_code, "errorCode", |raw| {
+            json::string(raw).filter(|code| code.len() <= ERROR_CODE_BYTES_MAX)
+        })?;
+        let state = |raw| ConnectionState::parse(&json::string(raw)?);
+        Ok(required(self.state, "state", state)?)
+    }
+
+    fn speaker(&self) -> Result<Speaker, Problem> {
+        self.speaker_named(self.user_id, "userId")
+    }
+
+    fn speaker_named(&self, user: Field<'a>, name: &'static str) -> Result<Speaker, Problem> {
+        Ok(Speaker {
+            session: required(self.session_id, "sessionId", |raw| {
+                SessionId::parse(&json::string(raw)?)
+            })?,
+            user: required(user, name, |raw| UserId::parse(&json::string(raw)?))?,
+        })
+    }
+}
+
+fn required<'a, T>(
+    field: Field<'a>,
+    name: &'static str,
+    read: impl FnOnce(&'a RawValue) -> Option<T>,
+) -> Result<T, Flaw> {
+    read(field.ok_or(Flaw::Missing(name))?).ok_or(Flaw::Wrong(name))
+}
+
+/// Many clients write `null` for what they do not say.
+fn optional<'a, T>(
+    field: Field<'a>,
+    name: &'static str,
+    read: impl FnOnce(&'a RawValue) -> Option<T>,
+) -> Result<Option<T>, Flaw> {
+    match field {
+        Some(raw) if raw.get() != "null" => read(raw).map(Some).ok_or(Flaw::Wrong(name)),
+        _ => Ok(None),
+    }
+}
+
+fn read_media(raw: &RawValue) -> Option<MediaChange> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        audio: Field<'a>,
+        #[serde(borrow, default, deserialize_with = "present")]
+        video: Field<'a>,
+    }
+    let fields: Fields = json::object(raw)?;
+    let audio = optional(fields.audio, "media", json::boolean).ok()?;
+    let video = optional(fields.video, "media", json::boolean).ok()?;
+    Some(MediaChange { audio, video, screen: None })
+}
+
+fn read_resume(raw: &RawValue) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        received: &'a RawValue,
+    }
+    json::unsigned(json::object::<Fields>(raw)?.received)
+}
+
+fn read_stats(raw: &RawValue) -> Option<Stats<'_>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        bitrate: &'a RawValue,
+        #[serde(borrow)]
+        latency: &'a RawValue,
+        #[serde(borrow)]
+        packet_loss: &'a RawValue,
+        #[serde(borrow)]
+        quality: &'a RawValue,
+    }
+    let fields: Fields = json::object(raw)?;
+    let quality = json::string(fields.quality)?;
+    Some(Stats {
+        bitrate: json::measure(fields.bitrate)?,
+        latency: json::measure(fields.latency)?,
+        packet_loss: json::measure(fields.packet_loss)?,
+        quality: ["excellent", "good", "fair", "poor"].into_iter().find(|name| *name == quality)?,
+    })
+}
+
+fn not_an_object() -> serde_json::Error {
+    serde::de::Error::custom("not an object")
+}
+
+/// The `id` of a message whose fields cannot be told otherwise, so that its sender learns which one it was.
+fn lenient_id(text: &str, problem: Problem) -> Option<MessageId<'_>> {
+    #[derive(Deserialize)]
+    struct OnlyId<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        id: Field<'a>,
+    }
+    let Problem::BadMessage(Flaw::Repeated | Flaw::Bounds) = problem else { return None };
+    serde_json::from_str::<OnlyId>(text).ok()?.id.and_then(MessageId::read)
+}

@@ -1,0 +1,190 @@
+// @ts-check
+/**
+ * A call in a room: who is there, and a media connection to each of them.
+ *
+ * A doctor and a patient see each other; an observer sees both and is seen by nobody. In each pair the one with the
+ * higher role offers: the doctor to everyone, as the server's `polite` has it, and the patient to observers.
+ *
+ * @typedef {import('./signaling-client.js').SignalingClient} SignalingClient
+ * @typedef {import('./signaling-client.js').UserType} UserType
+ *
+ * @typedef {object} Participant
+ * @property {string} userId
+ * @property {UserType} userType
+ * @property {string} connectionState `connected`, `reconnecting`, ...
+ * @property {boolean} audio Whether they have their microphone on.
+ * @property {boolean} video Whether they have their camera on.
+ * @property {boolean} [gone] Not in the room as the server knows it, though the media still flows.
+ */
+import { Peer } from './peer.js';
+
+/** Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. */
+export class Call extends EventTarget {
+  /** @type {SignalingClient} */ #client;
+  /** @type {MediaStream} */ #stream;
+  /** @type {RTCConfiguration} */ #configuration = {};
+  /** @type {Map<string, ReturnType<typeof setTimeout>>} */ #farewells = new Map();
+  #listening = new AbortController();
+  /** Everybody else in the room. @type {Map<string, Participant>} */
+  participants = new Map();
+  /** The media connections, where there is one. @type {Map<string, Peer>} */
+  peers = new Map();
+
+  /** @param {SignalingClient} client @param {MediaStream} stream our own camera and microphone, as far as there are any */
+  constructor(client, stream) {
+    super();
+    this.#client = client;
+    this.#stream = stream;
+    this.#listen('room-joined', (message) => this.#roomJoined(message));
+    this.#listen('peer-joined', (message) => this.#peerJoined(message));
+    this.#listen('peer-left', (message) => this.#remove(message.userId));
+    this.#listen('peer-state', (message) => this.#peerState(message));
+    this.#listen('ice-servers', (message) => this.#configure(message));
+    for (const type of ['offer', 'answer', 'ice-candidate']) {
+      this.#listen(type, (message) => this.peers.get(message.fromUserId)?.receive(message));
+    }
+  }
+
+  /** Call after the tracks of the stream have changed. */
+  tracksChanged() {
+    for (const peer of this.peers.values()) peer.setStream(this.#stream);
+  }
+
+  /** Starts every connection that does not work anew. */
+  retry() {
+    for (const peer of this.peers.values()) {
+      if (peer.state !== 'connected') peer.restart();
+    }
+  }
+
+  /** Hangs up. */
+  close() {
+    this.#listening.abort();
+    for (const userId of [...this.participants.keys()]) this.#remove(userId);
+  }
+
+  /** What the media connections have done so far. */
+  async stats() {
+    return Promise.all([...this.peers].map(async ([userId, peer]) => {
+      const totals = { framesDecoded: 0, framesSent: 0, audioPacketsReceived: 0 };
+      for (const report of (await peer.stats())?.values() ?? []) {
+        if (report.type === 'inbound-rtp' && report.kind === 'video') totals.framesDecoded += report.framesDecoded ?? 0;
+        if (report.type === 'inbound-rtp' && report.kind === 'audio') totals.audioPacketsReceived += report.packetsReceived ?? 0;
+        if (report.type === 'outbound-rtp' && report.kind === 'video') totals.framesSent += report.framesSent ?? 0;
+      }
+      return { userId, userType: this.participants.get(userId)?.userType, state: peer.state, connection: peer.connection, ...totals };
+    }));
+  }
+
+  // --- what the server says -----------------------------------------------------------------------------------------
+
+  /** @param {Record<string, any>} joined */
+  #roomJoined(joined) {
+    this.#configure(joined);
+    const others = joined.participants.filter((/** @type {Participant} */ one) => one.userId !== this.#client.userId);
+    const present = new Set(others.map((/** @type {Participant} */ one) => one.userId));
+    for (const userId of [...this.participants.keys()]) {
+      if (!present.has(userId)) this.#missing(userId, joined.resumed);
+    }
+    for (const participant of others) this.#welcome(participant, !joined.resumed);
+    this.#changed();
+  }
+
+  /** @param {Record<string, any>} message */
+  #peerJoined({ userId, userType }) {
+    this.#welcome({ userId, userType, connectionState: 'connected', audio: true, video: true }, true);
+    this.#changed();
+  }
+
+  /** @param {Record<string, any>} message */
+  #peerState({ userId, connectionState, audio, video, resumed }) {
+    const participant = this.participants.get(userId);
+    if (!participant) return;
+    Object.assign(participant, { connectionState, audio, video });
+    if (resumed === false) this.peers.get(userId)?.negotiate();
+    this.#changed();
+  }
+
+  /** @param {Participant} participant @param {boolean} anew whether what was under way between us is lost */
+  #welcome(participant, anew) {
+    const { userId, userType } = participant;
+    clearTimeout(this.#farewells.get(userId));
+    const known = this.peers.get(userId);
+    this.participants.set(userId, { ...participant, gone: false });
+    if (!known && !(userType === 'observer' && this.#client.userType === 'observer')) {
+      this.#connect(userId, userType).negotiate();
+    } else if (anew) {
+      known?.negotiate();
+    }
+  }
+
+  /**
+   * The server does not name someone whom we know. After it has restarted they may just not be back yet, and a call that
+   * runs goes on.
+   * @param {string} userId @param {boolean} resumed
+   */
+  #missing(userId, resumed) {
+    const participant = this.participants.get(userId);
+    if (!participant) return;
+    if (resumed || this.peers.get(userId)?.state !== 'connected') return this.#remove(userId);
+    participant.gone = true;
+    clearTimeout(this.#farewells.get(userId));
+    this.#farewells.set(userId, setTimeout(() => this.#remove(userId), FAREWELL_MS));
+  }
+
+  /** @param {string} userId */
+  #remove(userId) {
+    clearTimeout(this.#farewells.get(userId));
+    this.#farewells.delete(userId);
+    this.peers.get(userId)?.close();
+    this.peers.delete(userId);
+    if (this.participants.delete(userId)) this.#changed();
+  }
+
+  // --- small parts --------------------------------------------------------------------------------------------------
+
+  /** @param {string} userId @param {UserType} userType */
+  #connect(userId, userType) {
+    const peer = new Peer({
+      userId,
+      initiator: this.#offersTo(userId, userType),
+      sends: this.#client.userType !== 'observer',
+      receives: userType !== 'observer',
+      stream: this.#stream,
+      configuration: this.#configuration,
+      send: (kind, fields) => this.#client.send(kind, { toUserId: userId, ...fields }),
+    });
+    peer.addEventListener('change', () => this.#changed());
+    peer.addEventListener('trouble', (event) => {
+      const problem = /** @type {CustomEvent} */ (event).detail;
+      this.dispatchEvent(new CustomEvent('trouble', { detail: { userId, problem } }));
+    });
+    this.peers.set(userId, peer);
+    return peer;
+  }
+
+  /** @param {string} userId @param {UserType} userType */
+  #offersTo(userId, userType) {
+    const mine = RANK[this.#client.userType], theirs = RANK[userType];
+    return mine === theirs ? this.#client.userId < userId : mine < theirs;
+  }
+
+  /** @param {Record<string, any>} message */
+  #configure({ iceServers }) {
+    this.#configuration = { iceServers: iceServers ?? [] };
+    for (const peer of this.peers.values()) peer.setConfiguration(this.#configuration);
+  }
+
+  /** @param {string} type @param {(message: Record<string, any>) => void} handler */
+  #listen(type, handler) {
+    const { signal } = this.#listening;
+    this.#client.addEventListener(type, (event) => handler(/** @type {CustomEvent} */ (event).detail), { signal });
+  }
+
+  #changed() { this.dispatchEvent(new CustomEvent('change')); }
+}
+
+/** @type {Record<UserType, number>} */
+const RANK = { doctor: 0, patient: 1, observer: 2 };
+/** How long someone is waited for whom a restarted server does not know: its clients' first attempts fall in this time. */
+const FAREWELL_MS = 30_000;

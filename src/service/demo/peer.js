@@ -1,0 +1,297 @@
+// @ts-check
+/**
+ * The media connection to one other participant: an `RTCPeerConnection` with perfect negotiation, ICE restarts, and a
+ * new start when the other side has one.
+ *
+ * Of each pair one side is the initiator: it makes the first offer and wins when both offer at once (it is the impolite
+ * one). Everything that changes the connection goes through one queue, so no step meets another one half done.
+ *
+ * Offers, answers and candidates carry two fields of our own, which the server forwards untouched: `connection` names the
+ * sender's `RTCPeerConnection`, so that one who has reloaded the page is told from one who renegotiates; `offerId` ties an
+ * answer to its offer. Other software that leaves them out is served too.
+ *
+ * @typedef {'offer' | 'answer' | 'ice-candidate'} Kind
+ *
+ * @typedef {object} PeerOptions
+ * @property {string} userId Who is at the other end.
+ * @property {boolean} initiator Whether this side offers first and wins a tie.
+ * @property {boolean} sends Whether the other side is to see and hear us.
+ * @property {boolean} receives Whether we are to see and hear the other side.
+ * @property {MediaStream} stream Our own camera and microphone, as far as there are any.
+ * @property {RTCConfiguration} configuration
+ * @property {(kind: Kind, fields: Record<string, any>) => Promise<void>} send Hands a message to the signaling server.
+ */
+
+/** Dispatches `change` whenever something that can be seen of it changed, and `trouble` (with an Error) when a step failed. */
+export class Peer extends EventTarget {
+  /** @type {PeerOptions} */ #options;
+  /** @type {RTCPeerConnection | null} */ #pc = null;
+  #queue = Promise.resolve();
+  #closed = false;
+  #connection = '';
+  #offers = 0;
+  /** @type {string | undefined} */ #remoteConnection;
+  #ignoringOffer = false;
+  #iceFailures = 0;
+  #unanswered = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
+  /** What arrives from the other side. */
+  stream = new MediaStream();
+
+  /** @param {PeerOptions} options */
+  constructor(options) {
+    super();
+    this.#options = options;
+  }
+
+  /** The connection's state in the words of `RTCPeerConnection.connectionState`. */
+  get state() { return this.#pc?.connectionState ?? 'new'; }
+
+  /** How often in a row no way through the network was found. */
+  get iceFailures() { return this.#iceFailures; }
+
+  /** The name of the present connection: another one after a new start. */
+  get connection() { return this.#connection; }
+
+  /** Whether a picture arrives (a black one too: a camera that is switched off sends black). */
+  get hasPicture() { return this.stream.getVideoTracks().some((track) => !track.muted); }
+
+  /** The browser's statistics. */
+  async stats() { return this.#pc?.getStats(); }
+
+  /** Negotiates from wherever things stand. A connection that works goes on working meanwhile. */
+  negotiate() {
+    this.#enqueue(async () => {
+      if (!this.#options.initiator) return; // the other side does
+      const usable = this.#remoteConnection !== undefined && !['failed', 'closed'].includes(this.state);
+      if (!this.#pc || !usable) {
+        this.#open();
+      } else if (this.state !== 'connected') {
+        this.#pc.restartIce();
+      }
+      await this.#offerAgain();
+    });
+  }
+
+  /** Looks for a way through the network again. */
+  restart() {
+    this.#enqueue(async () => {
+      this.#pc?.restartIce();
+      await this.#offerAgain();
+    });
+  }
+
+  /** Takes in an `offer`, `answer` or `ice-candidate` of the other side. @param {Record<string, any>} message */
+  receive(message) {
+    this.#enqueue(() => {
+      switch (message.type) {
+        case 'offer': return this.#receiveOffer(message);
+        case 'answer': return this.#receiveAnswer(message);
+        default: return this.#receiveCandidate(message);
+      }
+    });
+  }
+
+  /** Sends other tracks, or none. @param {MediaStream} stream */
+  setStream(stream) {
+    this.#options.stream = stream;
+    this.#enqueue(() => this.#attachTracks());
+  }
+
+  /** Fresh TURN credentials, say. @param {RTCConfiguration} configuration */
+  setConfiguration(configuration) {
+    this.#options.configuration = configuration;
+    this.#pc?.setConfiguration(configuration);
+  }
+
+  /** The other one has gone. */
+  close() {
+    this.#closed = true;
+    this.#closeConnection();
+  }
+
+  // --- negotiation --------------------------------------------------------------------------------------------------
+
+  /** Offers, unless an exchange is under way; the browser asks again after that one where there is still need. */
+  async #offer() {
+    const pc = this.#pc;
+    if (!pc || pc.signalingState !== 'stable') return;
+    await pc.setLocalDescription();
+    this.#offers += 1;
+    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
+  }
+
+  /** Offers, taking back an offer that still waits for its answer. */
+  async #offerAgain() {
+    if (this.#pc?.signalingState === 'have-local-offer') await this.#pc.setLocalDescription({ type: 'rollback' });
+    await this.#offer();
+  }
+
+  /** An offer that has reached the server, or was refused by it, is answered in time or made again, more slowly each time. */
+  #expectAnswer() {
+    const offerId = this.#offerId();
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => {
+      if (this.#pc?.signalingState !== 'have-local-offer' || offerId !== this.#offerId()) return;
+      this.#unanswered += 1;
+      this.restart();
+    }, 10_000 * 2 ** Math.min(this.#unanswered, 4));
+  }
+
+  /** @param {Record<string, any>} message */
+  async #receiveOffer({ sdp, connection, offerId }) {
+    if (this.#isNewConnection(connection)) this.#closeConnection();
+    const pc = this.#pc ?? this.#open();
+    this.#ignoringOffer = this.#options.initiator && pc.signalingState !== 'stable';
+    if (this.#ignoringOffer) return;
+    await pc.setRemoteDescription(sdp); // takes our own offer back where there is one: we are the polite side then
+    this.#remoteConnection = connection;
+    await this.#attachTracks();
+    await pc.setLocalDescription();
+    this.#send('answer', { sdp: pc.localDescription, offerId }, pc);
+  }
+
+  /** @param {Record<string, any>} message */
+  async #receiveAnswer({ sdp, connection, offerId }) {
+    const pc = this.#pc;
+    if (pc?.signalingState !== 'have-local-offer') return;
+    if (offerId !== undefined && offerId !== this.#offerId()) return; // to an offer that was taken back
+    if (this.#isNewConnection(connection)) {
+      // The other side has reloaded: our old connection would not get through to its new one.
+      this.#open();
+      return this.#offer();
+    }
+    await pc.setRemoteDescription(sdp);
+    this.#remoteConnection = connection;
+    this.#unanswered = 0;
+  }
+
+  /** @param {Record<string, any>} message */
+  async #receiveCandidate({ candidate, connection }) {
+    if (!this.#pc?.remoteDescription || this.#isNewConnection(connection)) return; // of an exchange we have dropped
+    try {
+      await this.#pc.addIceCandidate(candidate);
+    } catch (problem) {
+      if (!this.#ignoringOffer) throw problem;
+    }
+  }
+
+  /** @param {string | undefined} connection as the other side names its own */
+  #isNewConnection(connection) {
+    return connection !== undefined && this.#remoteConnection !== undefined && connection !== this.#remoteConnection;
+  }
+
+  /** Replaces the connection by a fresh one. */
+  #open() {
+    this.#closeConnection();
+    const pc = new RTCPeerConnection(this.#options.configuration);
+    this.#pc = pc;
+    this.#connection = Math.random().toString(36).slice(2, 10);
+    this.#offers = 0;
+    pc.ontrack = ({ track }) => this.#addTrack(track);
+    pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
+    pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
+    pc.onconnectionstatechange = () => this.#connectionStateChanged(pc);
+    if (this.#options.initiator) {
+      for (const kind of ['audio', 'video']) {
+        const { track, direction, streams } = this.#plan(kind);
+        pc.addTransceiver(track ?? kind, { direction, streams });
+      }
+    }
+    return pc;
+  }
+
+  #closeConnection() {
+    clearTimeout(this.#restartTimer);
+    clearTimeout(this.#answerTimer);
+    this.#pc?.close();
+    this.#pc = null;
+    this.#remoteConnection = undefined;
+    for (const track of this.stream.getTracks()) this.stream.removeTrack(track);
+  }
+
+  // --- tracks -------------------------------------------------------------------------------------------------------
+
+  /** What one transceiver is to do. @param {string} kind */
+  #plan(kind) {
+    const { sends, receives, stream } = this.#options;
+    const track = sends ? stream.getTracks().find((one) => one.kind === kind) ?? null : null;
+    const direction = /** @type {RTCRtpTransceiverDirection} */ (
+      track ? (receives ? 'sendrecv' : 'sendonly') : (receives ? 'recvonly' : 'inactive'));
+    return { track, direction, streams: [stream] };
+  }
+
+  async #attachTracks() {
+    const seen = new Set();
+    for (const transceiver of this.#pc?.getTransceivers() ?? []) {
+      const { kind } = transceiver.receiver.track;
+      if (seen.has(kind) || transceiver.direction === 'stopped') continue;
+      seen.add(kind);
+      const { track, direction, streams } = this.#plan(kind);
+      if (transceiver.direction !== direction) transceiver.direction = direction;
+      transceiver.sender.setStreams(...streams);
+      await transceiver.sender.replaceTrack(track);
+    }
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #addTrack(track) {
+    if (!this.stream.getTracks().includes(track)) this.stream.addTrack(track);
+    for (const change of ['mute', 'unmute', 'ended']) track.addEventListener(change, () => this.#changed());
+    this.#changed();
+  }
+
+  // --- the way through the network ----------------------------------------------------------------------------------
+
+  /** @param {RTCPeerConnection} pc */
+  #connectionStateChanged(pc) {
+    if (pc !== this.#pc) return;
+    clearTimeout(this.#restartTimer);
+    const { initiator } = this.#options;
+    if (pc.connectionState === 'connected') {
+      this.#iceFailures = 0;
+    } else if (pc.connectionState === 'failed') {
+      // One side first, so that the two do not restart against each other; the second in case the first cannot.
+      const pauseMs = Math.min(1000 * 2 ** this.#iceFailures, 30_000);
+      this.#iceFailures += 1;
+      this.#restartTimer = setTimeout(() => this.restart(), initiator ? pauseMs / 2 : pauseMs + 4000);
+    } else if (pc.connectionState === 'disconnected') {
+      this.#restartTimer = setTimeout(() => this.restart(), initiator ? 3000 : 8000);
+    }
+    this.#changed();
+  }
+
+  // --- small parts --------------------------------------------------------------------------------------------------
+
+  /** @param {Kind} kind @param {Record<string, any>} fields @param {RTCPeerConnection} pc the connection it speaks for */
+  #send(kind, fields, pc) {
+    if (pc !== this.#pc) return;
+    const sent = this.#options.send(kind, { ...fields, connection: this.#connection });
+    const expect = () => {
+      if (kind === 'offer' && pc === this.#pc) this.#expectAnswer();
+    };
+    sent.then(expect, (problem) => {
+      // What follows these mends them: a new negotiation, or `peer-left`.
+      if (this.#closed || ['NOT_DELIVERED', 'PEER_NOT_FOUND', 'LEFT'].includes(problem.code)) return;
+      if (['RATE_LIMITED', 'PEER_UNREACHABLE'].includes(problem.code)) return expect();
+      this.#trouble(problem);
+    });
+  }
+
+  #offerId() { return `${this.#connection}.${this.#offers}`; }
+
+  /** @param {() => Promise<void> | void} step */
+  #enqueue(step) {
+    this.#queue = this.#queue.then(() => (this.#closed ? undefined : step())).catch((problem) => {
+      if (!this.#closed) this.#trouble(problem);
+    });
+  }
+
+  /** @param {Error} problem */
+  #trouble(problem) { this.dispatchEvent(new CustomEvent('trouble', { detail: problem })); }
+
+  #changed() {
+    if (!this.#closed) this.dispatchEvent(new CustomEvent('change'));
+  }
+}

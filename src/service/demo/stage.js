@@ -1,0 +1,113 @@
+// @ts-check
+/** The pictures: one tile for each person who can be seen, one's own small in the corner. */
+import { text } from './texts.js';
+
+/**
+ * @typedef {object} Tile
+ * @property {string} id
+ * @property {string} name
+ * @property {'main' | 'corner'} size
+ * @property {string} icon the id of a symbol, shown where there is no picture
+ * @property {MediaStream} [stream]
+ * @property {boolean} [own] one's own picture: silent, and as in a mirror
+ * @property {boolean} picture whether to show the stream's picture
+ * @property {string} words what is said where there is no picture
+ * @property {boolean} [calm] the words tell of something that takes its time
+ * @property {boolean} [microphoneOff]
+ * @property {{ label: string, act: () => void }} [action]
+ */
+
+/** Dispatches `sound-blocked` when the browser plays nothing aloud before a click. */
+export class Stage extends EventTarget {
+  /** @type {HTMLElement} */ #box;
+  /** @type {Map<string, HTMLElement>} */ #shown = new Map();
+
+  /** @param {HTMLElement} box */
+  constructor(box) {
+    super();
+    this.#box = box;
+  }
+
+  /** Shows these and no others. @param {Tile[]} tiles */
+  render(tiles) {
+    for (const [id, figure] of this.#shown) {
+      if (tiles.some((tile) => tile.id === id)) continue;
+      figure.remove();
+      this.#shown.delete(id);
+    }
+    for (const tile of tiles) this.#fill(this.#figure(tile.id), tile);
+    this.#box.dataset.tiles = String(tiles.filter((tile) => tile.size === 'main').length);
+  }
+
+  /** After a click the browser plays aloud. */
+  unmute() {
+    for (const video of this.#box.querySelectorAll('video')) {
+      video.muted = video.dataset.own === 'true';
+      video.play().catch(() => {});
+    }
+  }
+
+  /** @param {string} id */
+  #figure(id) {
+    const known = this.#shown.get(id);
+    if (known) return known;
+    const figure = /** @type {HTMLElement} */ (TEMPLATE.content.firstElementChild?.cloneNode(true));
+    this.#shown.set(id, figure);
+    this.#box.append(figure);
+    return figure;
+  }
+
+  /** @param {HTMLElement} figure @param {Tile} tile */
+  #fill(figure, tile) {
+    figure.className = `tile ${tile.size}${tile.own ? ' own' : ''}${tile.picture ? ' picture' : ''}${tile.calm ? ' calm' : ''}`;
+    this.#play(/** @type {HTMLVideoElement} */ (figure.querySelector('video')), tile);
+    part(figure, '.cover use').setAttribute('href', `#icon-${tile.icon}`);
+    part(figure, '.cover p').textContent = tile.words;
+    const button = /** @type {HTMLButtonElement} */ (part(figure, '.cover button'));
+    button.hidden = !tile.action;
+    button.textContent = tile.action?.label ?? '';
+    button.onclick = tile.action?.act ?? null;
+    const caption = part(figure, 'figcaption');
+    caption.hidden = tile.name === '';
+    part(caption, 'span').textContent = tile.name;
+    const muted = part(caption, 'svg');
+    muted.classList.toggle('gone', !tile.microphoneOff);
+    muted.setAttribute('aria-label', text('tile.microphone.off'));
+  }
+
+  /** @param {HTMLVideoElement} video @param {Tile} tile */
+  #play(video, { stream, own = false, name }) {
+    video.setAttribute('aria-label', name);
+    if (video.srcObject === (stream ?? null)) return;
+    video.dataset.own = String(own);
+    video.muted = own;
+    video.srcObject = stream ?? null;
+    if (!stream || own) return;
+    // A browser may refuse to start with sound before there was a click, after a reload for example.
+    stream.addEventListener('addtrack', () => this.#start(video));
+    this.#start(video);
+  }
+
+  /** @param {HTMLVideoElement} video */
+  #start(video) {
+    video.play().catch((problem) => {
+      if (problem.name !== 'NotAllowedError') return;
+      video.muted = true;
+      video.play().catch(() => {});
+      this.dispatchEvent(new CustomEvent('sound-blocked'));
+    });
+  }
+}
+
+const TEMPLATE = document.createElement('template');
+TEMPLATE.innerHTML = `
+  <figure>
+    <video playsinline autoplay></video>
+    <div class="cover"><svg aria-hidden="true"><use/></svg><p></p><button type="button" class="small"></button></div>
+    <figcaption><span></span><svg role="img"><use href="#icon-microphone-off"/></svg></figcaption>
+  </figure>`.trim();
+
+/** @param {Element} within @param {string} selector */
+function part(within, selector) {
+  return /** @type {HTMLElement} */ (within.querySelector(selector));
+}

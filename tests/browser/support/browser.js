@@ -1,0 +1,79 @@
+/** A real Chromium with a made-up camera, and pages that report whatever a page should not do. */
+import { chromium } from 'playwright-core';
+
+const ARGUMENTS = [
+  '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+  // Without a network there would be no candidates.
+  '--allow-loopback-in-peer-connection',
+];
+
+/** No step of a test takes longer. */
+const PATIENCE_MS = 20_000;
+
+/** @param {{ without?: string }} [options] `without`: leaves out the arguments that begin so */
+export function launch({ without } = {}) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ARGUMENTS.filter((argument) => !without || !argument.startsWith(without)),
+  });
+}
+
+/** Opens `url` as a person of one's own: a context with own storage. */
+export async function visit(browser, url, options = {}) {
+  const context = await browser.newContext({ locale: 'en', viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`uncaught: ${error.stack}`));
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (origin !== new URL(url).origin && protocol !== 'data:') complaints.push(`request to ${request.url()}`);
+  });
+  page.on('websocket', (socket) => {
+    if (new URL(socket.url()).host !== new URL(url).host) complaints.push(`connection to ${socket.url()}`);
+  });
+  await page.addInitScript(() => {
+    addEventListener('unhandledrejection', (event) => console.error(`unhandled: ${event.reason?.stack ?? event.reason}`));
+    addEventListener('securitypolicyviolation', (event) => console.error(`against the policy: ${event.violatedDirective} ${event.blockedURI}`));
+  });
+  await page.goto(url);
+  /** What a page should not have done. */
+  page.complaints = complaints;
+  return page;
+}
+
+/** Joins with whatever the page offers first. */
+export async function join(page, role) {
+  if (role) await page.check(`input[value=${role}]`);
+  await page.click('#join .primary');
+}
+
+/** Waits until the page's own numbers satisfy `condition`. */
+export function until(page, condition, argument) {
+  return page.waitForFunction(
+    async ([source, argument]) => new Function('stats', 'argument', `return (${source})(stats, argument)`)(await window.autamedica.stats(), argument),
+    [condition.toString(), argument],
+    { polling: 100 },
+  );
+}
+
+/** Waits until pictures come in, and go on coming, from `count` others. */
+export function seesOthers(page, count = 1) {
+  return page.evaluate(async ({ count, patienceMs }) => {
+    const begin = performance.now(), first = new Map();
+    for (;;) {
+      const { peers } = await window.autamedica.stats();
+      for (const { userId, framesDecoded } of peers) {
+        if (framesDecoded < (first.get(userId) ?? Infinity)) first.set(userId, framesDecoded); // a new connection counts anew
+      }
+      const growing = peers.filter((peer) => peer.state === 'connected' && peer.framesDecoded >= first.get(peer.userId) + 5);
+      if (growing.length >= count) return;
+      if (performance.now() - begin > patienceMs) throw new Error(`no picture of ${count}: ${JSON.stringify(peers)}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }, { count, patienceMs: PATIENCE_MS });
+}

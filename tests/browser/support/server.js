@@ -1,0 +1,46 @@
+/** The server under test: the real program, named by SERVER_BIN, in development mode on a free port. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const PROGRAM = resolve(process.env.SERVER_BIN ?? '../../target/debug/autamedica-signaling');
+
+/** The same for all servers of a test, so that a restarted one accepts the tokens of the one before. */
+export const JWT_SECRET = 'the browser tests sign with this one!';
+
+/** Starts a server and waits until it says where it listens. */
+export async function startServer({ port = 0, env = {} } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'autamedica-'));
+  const child = spawn(PROGRAM, ['serve'], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, NODE_ENV: 'development', HOST: '127.0.0.1', PORT: String(port), JWT_SECRET, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  const url = await new Promise((found, failed) => {
+    const listen = (chunk) => {
+      said += chunk;
+      const address = /http:\/\/127\.0\.0\.1:\d+/.exec(said);
+      if (address) found(address[0]);
+    };
+    child.stdout.on('data', listen);
+    child.stderr.on('data', (chunk) => { said += chunk; });
+    child.on('error', failed);
+    child.on('exit', (code) => failed(new Error(`${PROGRAM} ended with ${code}:\n${said}`)));
+  });
+  child.removeAllListeners('exit');
+  return {
+    url,
+    port: Number(new URL(url).port),
+    /** Ends it, in the middle of everything with SIGKILL. */
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal);
+        await once(child, 'exit');
+      }
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

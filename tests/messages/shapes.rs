@@ -1,0 +1,89 @@
+//! The shapes that WebRTC gives to what is relayed: `RTCSessionDescriptionInit` and `RTCIceCandidateInit`.
+
+use autamedica_signaling::message::problem::Flaw;
+
+use super::write::*;
+
+#[test]
+fn an_offer_holds_an_offer_and_an_answer_an_answer() {
+    let offers = [OFFER, r#"{"sdp":"","type":"offer"}"#, r#"{"type":"\u006fffer","sdp":"v=0"}"#];
+    let answers = [ANSWER, r#"{"type":"pranswer","sdp":"v=0"}"#];
+    let either = [
+        r#"{"type":"rollback"}"#,
+        r#"{"type":"rollback","sdp":null}"#,
+        r#"{"type":"rollback","sdp":""}"#,
+    ];
+    for (kind, right, wrong) in
+        [("offer", &offers[..], &answers[..]), ("answer", &answers, &offers)]
+    {
+        for sdp in right.iter().chain(&either) {
+            assert_eq!(code(&message(kind).with("sdp", sdp).text()), None, "{kind} {sdp}");
+        }
+        for sdp in wrong {
+            let text = message(kind).with("sdp", sdp).text();
+            assert_eq!(flaw(&text), Some(Flaw::Wrong("sdp")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_description_is_refused() {
+    for sdp in [
+        "{}",
+        "\"v=0\"",
+        r#"["offer","v=0"]"#,
+        r#"{"type":"offer"}"#,
+        r#"{"sdp":"v=0"}"#,
+        r#"{"type":"offer","sdp":null}"#,
+        r#"{"type":"offer","sdp":7}"#,
+        r#"{"type":"offer","sdp":["v=0"]}"#,
+        r#"{"type":"Offer","sdp":"v=0"}"#,
+        r#"{"type":"","sdp":"v=0"}"#,
+        r#"{"type":null,"sdp":"v=0"}"#,
+        r#"{"type":["offer"],"sdp":"v=0"}"#,
+        r#"{"type":{"offer":null},"sdp":"v=0"}"#,
+        r#"{"type":"rollback","sdp":7}"#,
+        r#"{"type":"offer","sdp":"v=0","sdp":"v=0"}"#,
+        r#"{"type":"offer","sdp":"v=0","s\u0064p":"v=1"}"#,
+        r#"{"type":"offer","\u0074ype":"offer","sdp":"v=0"}"#,
+    ] {
+        let text = message("offer").with("sdp", sdp).text();
+        assert_eq!(flaw(&text), Some(Flaw::Wrong("sdp")), "{text}");
+    }
+}
+
+#[test]
+fn a_candidate_is_an_object_of_the_right_members_or_null() {
+    for candidate in [
+        "null",
+        "{}",
+        CANDIDATE,
+        r#"{"candidate":""}"#,
+        r#"{"candidate":"","sdpMid":null,"sdpMLineIndex":null,"usernameFragment":null}"#,
+        r#"{"candidate":"x","sdpMLineIndex":65535,"usernameFragment":"a\u002fb","extra":[1]}"#,
+    ] {
+        let text = message("ice-candidate").with("candidate", candidate).text();
+        assert_eq!(code(&text), None, "{text}");
+    }
+    for candidate in [
+        "\"candidate:1\"",
+        "1",
+        "[]",
+        r#"["x"]"#,
+        r#"{"candidate":null}"#,
+        r#"{"candidate":1}"#,
+        r#"{"candidate":{}}"#,
+        r#"{"sdpMid":0}"#,
+        r#"{"sdpMLineIndex":"0"}"#,
+        r#"{"sdpMLineIndex":-1}"#,
+        r#"{"sdpMLineIndex":65536}"#,
+        r#"{"sdpMLineIndex":0.5}"#,
+        r#"{"sdpMLineIndex":true}"#,
+        r#"{"usernameFragment":1}"#,
+        r#"{"candidate":"a","candidate":"b"}"#,
+        r#"{"sdpMid":"0","sdp\u004did":"1"}"#,
+    ] {
+        let text = message("ice-candidate").with("candidate", candidate).text();
+        assert_eq!(flaw(&text), Some(Flaw::Wrong("candidate")), "{text}");
+    }
+}
