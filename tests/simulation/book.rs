@@ -5,14 +5,21 @@
 mod admission;
 #[path = "book/effects.rs"]
 mod effects;
+#[path = "book/expected.rs"]
+mod expected;
+#[path = "book/judgement.rs"]
+mod judgement;
+#[path = "book/places.rs"]
+mod places;
 #[path = "book/requests.rs"]
 mod requests;
+#[path = "book/timers.rs"]
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autamedica_signaling::base::time::{Duration, Instant, Now};
+use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::engine::PeerId;
-use autamedica_signaling::message::Role;
 
 use super::ledger::{Ledger, Who};
 use super::plan::Settings;
@@ -20,6 +27,8 @@ use super::promises::{Promise, Verdict};
 
 pub use admission::Token;
 pub use effects::{Done, field, kind, participants};
+use expected::Expected;
+use places::Room;
 
 /// A connection, as the server names it.
 pub type Key = (u32, u32);
@@ -43,9 +52,18 @@ pub struct Book {
     /// Broken messages, and the code that each must be refused with.
     babble: BTreeMap<String, &'static str>,
     peers: BTreeMap<Key, Peer>,
-    /// Who must still join.
+    /// Who must still join, and whose token must be watched.
     anonymous: BTreeSet<Key>,
+    watched: BTreeSet<Key>,
     rooms: BTreeMap<u32, Room>,
+    /// Everybody who ever had a place in a room.
+    known: BTreeSet<Who>,
+    /// Rooms whose session is over.
+    ended: BTreeSet<u32>,
+    /// When the server last stood still, which excuses what comes late.
+    stalled: (Instant, Instant),
+    /// When the wall clock last jumped, which is seen only now and then.
+    jumped_at: Instant,
 }
 
 /// A connection.
@@ -54,6 +72,10 @@ struct Peer {
     link: usize,
     since: Instant,
     standing: Standing,
+    /// Its token, since when, and whether it was told that this is about to end.
+    token: Option<Token>,
+    token_since: Instant,
+    warned: bool,
     /// Whom it knows to be in its room, by what it was told.
     told: BTreeSet<u32>,
     /// The stream of letters that it receives.
@@ -68,29 +90,11 @@ enum Standing {
     /// A WebSocket without a token.
     Anonymous,
     /// A WebSocket with a token.
-    Granted(Token),
+    Granted,
     /// In its room.
     Inside(Who),
     /// It was closed, or has gone.
     Gone,
-}
-
-/// A room with somebody in it.
-#[derive(Debug, Default)]
-struct Room {
-    places: BTreeMap<u32, Place>,
-    /// Everybody who ever had a place in it.
-    known: BTreeSet<u32>,
-    active: bool,
-}
-
-/// Somebody's place.
-#[derive(Debug)]
-struct Place {
-    peer: Key,
-    role: Role,
-    token: Token,
-    stream: usize,
 }
 
 impl Book {
@@ -105,7 +109,12 @@ impl Book {
             babble: BTreeMap::new(),
             peers: BTreeMap::new(),
             anonymous: BTreeSet::new(),
+            watched: BTreeSet::new(),
             rooms: BTreeMap::new(),
+            known: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            stalled: Default::default(),
+            jumped_at: Instant::default(),
         }
     }
 
@@ -124,86 +133,57 @@ impl Book {
         self.babble.insert(text, code);
     }
 
+    /// The server stands still from then to then.
+    pub fn note_stall(&mut self, from: Instant, until: Instant) {
+        self.stalled = (from, until);
+    }
+
+    /// The server's wall clock has jumped.
+    pub fn note_jump(&mut self, at: Instant) {
+        self.jumped_at = at;
+    }
+
     /// The server has accepted a connection.
     pub fn accepted(&mut self, peer: PeerId, link: usize, now: Now) {
-        let (standing, told) = (Standing::New, BTreeSet::new());
-        let entry = Peer { link, since: now.instant, standing, told, stream: None };
+        let entry = Peer {
+            link,
+            since: now.instant,
+            standing: Standing::New,
+            token: None,
+            token_since: now.instant,
+            warned: false,
+            told: BTreeSet::new(),
+            stream: None,
+        };
         self.peers.insert(key(peer), entry);
     }
 
-    /// The stream of the letters that come over a link.
+    /// The stream of the letters that come over a connection.
     pub fn stream_of(&self, key: Key) -> Option<usize> {
         self.peers.get(&key)?.stream
     }
 
-    /// Who is in a room, by user.
-    pub fn users_in(&self, room: u32) -> BTreeSet<u32> {
-        self.rooms.get(&room).into_iter().flat_map(|room| room.places.keys().copied()).collect()
-    }
-
-    /// How many rooms have somebody in them.
-    pub fn room_count(&self) -> usize {
-        self.rooms.len()
-    }
-
-    /// The stream that a participant is in.
-    pub fn stream_of_user(&self, who: Who) -> Option<usize> {
-        Some(self.place(who)?.stream)
-    }
-
-    /// Whoever can no longer be spoken to is out.
-    pub fn left(&mut self, peer: PeerId, done: &[Done<'_>]) {
+    /// Whoever can no longer be spoken to is away, or gone.
+    pub fn left(&mut self, peer: PeerId, now: Now, done: &[Done<'_>]) {
         let key = key(peer);
-        let standing = self.standing(key);
+        let mut expected = Expected::default();
+        self.drop_connection(key, "disconnected", now, &mut expected);
         self.set_standing(key, Standing::Gone);
-        if let Standing::Inside(who) = standing {
-            self.vacate(who, key);
-        }
-        self.carry_out(Some(key), done);
-        self.check_told(standing.room());
-    }
-
-    /// What was due has been done.
-    pub fn advanced(&mut self, now: Now, done: &[Done<'_>]) {
-        let timeout = Duration::from_secs(self.settings.join_timeout_secs);
-        for done in done {
-            let Done::Close { peer, code } = *done else { continue };
-            let Some(entry) = self.peers.get(&peer) else { continue };
-            let late = entry.since + timeout <= now.instant;
-            let right = code == 4408 && entry.standing == Standing::Anonymous && late;
-            self.verdict.check(Promise::Closing, right, || {
-                format!("link {} was closed with {code}: {:?}", entry.link, entry.standing)
-            });
-        }
-        self.carry_out(None, done);
-        let anonymous = self.anonymous.iter().filter_map(|key| self.peers.get(key));
-        let overdue = anonymous.filter(|peer| peer.since + timeout <= now.instant).last();
-        if let Some(peer) = overdue {
-            let how = format!("link {} has not joined in time and is still there", peer.link);
-            self.verdict.broken(Promise::Closing, how);
-        }
+        self.carry_out(None, done, &expected);
     }
 
     /// The server has said good-bye to everybody.
     pub fn shut_down(&mut self, done: &[Done<'_>]) {
-        let open: Vec<Key> = self.open_peers().collect();
-        for key in open {
-            let closed = done.contains(&Done::Close { peer: key, code: 1012 });
-            let link = self.link(key);
-            self.verdict.check(Promise::Closing, closed, || {
-                format!("link {link} was not told that the server shuts down")
-            });
-        }
-        self.rooms.clear();
-        self.anonymous.clear();
-        for peer in self.peers.values_mut() {
-            peer.standing = Standing::Gone;
-        }
-    }
-
-    fn open_peers(&self) -> impl Iterator<Item = Key> {
         let open = |peer: &Peer| !matches!(peer.standing, Standing::New | Standing::Gone);
-        self.peers.iter().filter(move |(_, peer)| open(peer)).map(|(key, _)| *key)
+        let open = self.peers.iter().filter(|(_, peer)| open(peer)).map(|(key, _)| *key);
+        let untold = open.filter(|key| !done.contains(&Done::Close { peer: *key, code: 1012 }));
+        let untold: Vec<usize> = untold.map(|key| self.link(key)).collect();
+        self.verdict.check(Promise::Closing, untold.is_empty(), || {
+            format!("links {untold:?} were not told that the server shuts down")
+        });
+        self.rooms.clear();
+        let all: Vec<Key> = self.peers.keys().copied().collect();
+        all.into_iter().for_each(|key| self.set_standing(key, Standing::Gone));
     }
 
     fn standing(&self, key: Key) -> Standing {
@@ -213,51 +193,31 @@ impl Book {
     fn set_standing(&mut self, key: Key, standing: Standing) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.standing = standing;
+        self.anonymous.remove(&key);
+        self.watched.remove(&key);
         match standing {
-            Standing::Anonymous => self.anonymous.insert(key),
-            _ => self.anonymous.remove(&key),
-        };
+            Standing::Anonymous => drop(self.anonymous.insert(key)),
+            Standing::Granted | Standing::Inside(_) => drop(self.watched.insert(key)),
+            Standing::New | Standing::Gone => {}
+        }
+    }
+
+    fn set_token(&mut self, key: Key, token: Token, now: Now) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            (peer.token, peer.token_since, peer.warned) = (Some(token), now.instant, false);
+        }
     }
 
     fn link(&self, key: Key) -> usize {
         self.peers.get(&key).map_or(usize::MAX, |peer| peer.link)
     }
 
-    fn place(&self, who: Who) -> Option<&Place> {
-        self.rooms.get(&who.0)?.places.get(&who.1)
-    }
-
-    /// Takes a participant out of the room, unless another connection has the place.
-    fn vacate(&mut self, who: Who, key: Key) {
-        let Some(room) = self.rooms.get_mut(&who.0) else { return };
-        if room.places.get(&who.1).is_some_and(|place| place.peer == key) {
-            room.places.remove(&who.1);
-        }
-        if room.places.is_empty() {
-            self.rooms.remove(&who.0);
-        }
-    }
-
-    /// Everybody in the room knows of just those who are in it.
-    fn check_told(&mut self, room: Option<u32>) {
-        let Some(number) = room else { return };
-        let users = self.users_in(number);
-        let Some(room) = self.rooms.get(&number) else { return };
-        for (user, place) in &room.places {
-            let told = self.peers.get(&place.peer).map(|peer| &peer.told);
-            if told != Some(&users) {
-                let how = format!("user {user} of room {number} knows of {told:?}, not {users:?}");
-                return self.verdict.broken(Promise::Exits, how);
-            }
-        }
-    }
-}
-
-impl Standing {
-    fn room(self) -> Option<u32> {
-        match self {
-            Self::Inside((room, _)) => Some(room),
-            _ => None,
-        }
+    /// Nothing comes late, unless the server stood still when it was due.
+    fn check_punctual(&mut self, due: Instant, now: Instant, what: impl FnOnce() -> String) {
+        let (from, until) = self.stalled;
+        let excused = due <= until && now >= from;
+        self.verdict.check(Promise::Closing, due >= now || excused, || {
+            format!("{} was due {} µs ago", what(), now.since(due).as_micros())
+        });
     }
 }

@@ -33,11 +33,17 @@ fn settings(random: &mut Random, people: usize) -> Settings {
     let plenty = 64 * 1024 * 1024;
     let scarce = random.chance(10);
     let crowded = random.chance(10);
+    let hoarders = random.chance(10);
     Settings {
         heartbeat_secs: *random.pick(&[2, 5, 10, 25]),
         join_timeout_secs: *random.pick(&[3, 10]),
         head_timeout_secs: *random.pick(&[3, 10]),
         leeway_secs: *random.pick(&[0, 5, 60]),
+        grace_secs: *random.pick(&[2, 10, 60]),
+        room_age_secs: *random.pick(&[50, 14_400, 14_400, 14_400]),
+        room_empty_secs: *random.pick(&[5, 30, 300]),
+        retained_bytes_max: *random.pick(&[1_024, 4_096, 65_536]),
+        retained_total_max: if hoarders { random.between(4..=32) as usize * 1024 } else { plenty },
         participants_max: random.between(3..=8) as usize,
         message_bytes_max: *random.pick(&[8 * 1024, 64 * 1024]),
         send_queue_bytes_max: *random.pick(&[16 * 1024, 32 * 1024, 256 * 1024]),
@@ -121,23 +127,38 @@ fn steps(random: &mut Random, lasts: Micros, role: Role) -> Vec<Step> {
 
 fn deed(random: &mut Random) -> Deed {
     match random.below(100) {
-        0..=29 => Deed::Candidates { count: random.between(1..=8) as u32 },
-        30..=49 => Deed::Offer { bytes: offer_bytes(random) },
-        50..=55 => Deed::Ping,
-        56..=60 => Deed::Drop,
-        61..=66 => Deed::Reload,
+        0..=24 => Deed::Candidates { count: random.between(1..=8) as u32 },
+        25..=39 => Deed::Offer { bytes: offer_bytes(random) },
+        40..=42 => Deed::MediaControl,
+        43..=46 => Deed::MediaState {
+            audio: random.chance(50),
+            video: random.chance(50),
+            screen: *random.pick(&[None, Some(true), Some(false)]),
+        },
+        47..=49 => Deed::ConnectionState {
+            state: *random.pick(&["new", "connecting", "connected", "disconnected", "failed"]),
+        },
+        50..=51 => Deed::ConnectionStats,
+        52..=54 => Deed::Refresh,
+        55..=56 => Deed::Ping,
+        57..=61 => Deed::Drop,
+        62..=66 => Deed::Reload,
         67..=71 => Deed::SecondTab { resumes: random.chance(60) },
-        72..=75 => Deed::Leave,
-        76..=79 => Deed::ClosePage,
-        80..=82 => Deed::Loiter,
-        83 => Deed::Stammer,
-        84..=91 => Deed::Trespass(*random.pick(&[
+        72..=74 => Deed::Leave,
+        75..=77 => Deed::ClosePage,
+        78..=79 => Deed::Loiter,
+        80 => Deed::Stammer,
+        81 => Deed::Overclaim,
+        82..=83 if random.chance(20) => Deed::EndSession,
+        82..=90 => Deed::Trespass(*random.pick(&[
             Trespass::OtherRoom,
             Trespass::OtherSession,
             Trespass::OtherSender,
             Trespass::Oneself,
             Trespass::Nobody,
             Trespass::JoinTwice,
+            Trespass::SendingOffer,
+            Trespass::OthersToken,
         ])),
         _ => Deed::Babble(*random.pick(&[
             Babble::NotJson,

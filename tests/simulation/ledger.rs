@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::promises::{Promise, Verdict};
+use super::promises::{Promise, Verdict, gaps};
 
 /// Who: the room and the user in it.
 pub type Who = (u32, u32);
@@ -22,6 +22,8 @@ pub struct Letter {
     pub acked: bool,
     /// The addressee has received it.
     pub delivered: bool,
+    /// The stream that it was accepted for has ended: the server has told whoever was there of it.
+    pub void: bool,
     /// The sender was told that it may not arrive.
     pub reported: bool,
 }
@@ -33,6 +35,8 @@ pub struct Stream {
     pub owner: Who,
     /// The letters, in the order in which they were accepted.
     pub letters: Vec<usize>,
+    /// How many bytes each of them has.
+    pub bytes: Vec<usize>,
     /// How many of them the participant has received.
     pub received: usize,
 }
@@ -53,9 +57,14 @@ impl Ledger {
 
     /// A participant writes a letter.
     pub fn write(&mut self, from: Who, to: Who, text: String) {
-        let (acked, delivered, reported) = (false, false, false);
+        let (acked, delivered, void, reported) = (false, false, false, false);
         self.by_sender.entry(from).or_default().push(self.letters.len());
-        self.letters.push(Letter { to, text, acked, delivered, reported });
+        self.letters.push(Letter { to, text, acked, delivered, void, reported });
+    }
+
+    /// The text of a letter.
+    pub fn letter_text(&self, number: usize) -> &str {
+        &self.letters[number].text
     }
 
     /// A stream.
@@ -65,8 +74,21 @@ impl Ledger {
 
     /// A participant begins anew.
     pub fn begin(&mut self, owner: Who) -> usize {
-        self.streams.push(Stream { owner, letters: Vec::new(), received: 0 });
+        self.streams.push(Stream { owner, letters: Vec::new(), bytes: Vec::new(), received: 0 });
         self.streams.len() - 1
+    }
+
+    /// What was accepted for a participant is void: it begins anew, or is gone.
+    pub fn void(&mut self, stream: usize) {
+        for letter in self.streams[stream].letters.clone() {
+            self.letters[letter].void = true;
+        }
+    }
+
+    /// The owner goes on after so many letters of a stream, however many it has received: the others are lost to it.
+    pub fn skip_to(&mut self, stream: usize, received: usize) {
+        self.void(stream);
+        self.streams[stream].received = received;
     }
 
     /// The server has accepted a letter for the owner of a stream.
@@ -77,6 +99,7 @@ impl Ledger {
             format!("letter {letter} was accepted for {:?}", stream.owner)
         });
         stream.letters.push(letter);
+        stream.bytes.push(letters[letter].text.len());
     }
 
     /// The owner of a stream has received a relayed text.
@@ -124,7 +147,8 @@ impl Ledger {
         let numbers = self.by_sender.get(&from).into_iter().flatten().copied();
         numbers.filter_map(|number| {
             let letter = &self.letters[number];
-            let lost = letter.acked && !letter.delivered && !letter.reported;
+            let reported = letter.reported || gaps::REPORTS_GET_LOST && letter.void;
+            let lost = letter.acked && !letter.delivered && !reported;
             lost.then_some((number, letter.to))
         })
     }

@@ -150,6 +150,8 @@ pub struct Link {
     pub server_closed: bool,
     /// The client has closed its end.
     pub client_closed: bool,
+    /// The server closed it with a reset, of which the client is to hear.
+    pub reset_by_server: bool,
     /// The server wanted to write more than there was room for.
     pub server_waits: bool,
     random: Random,
@@ -168,6 +170,7 @@ impl Link {
             client_broken: false,
             server_closed: false,
             client_closed: false,
+            reset_by_server: false,
             server_waits: false,
             random,
         }
@@ -250,6 +253,11 @@ impl Link {
         self.server_broken || !self.to_server.arrived.is_empty() || self.to_server.ended
     }
 
+    /// Whether the server is told that an end or an error stands behind what can be read.
+    pub fn ends_for_server(&self) -> bool {
+        self.server_broken || self.to_server.ended
+    }
+
     /// Whether the server has room to write where it had none before.
     pub fn take_server_room(&mut self) -> bool {
         let room = self.to_client.room(self.weather.buffer_bytes) > 0;
@@ -322,7 +330,8 @@ impl Drop for Socket {
         if link.to_server.arrived.is_empty() {
             link.to_client.end_written = true;
         } else {
-            link.break_client();
+            link.swallow(true, true);
+            link.reset_by_server = true;
         }
         self.touched.borrow_mut().push(link.number);
     }

@@ -28,6 +28,7 @@ pub(super) struct Flags {
     pub(super) overrun: bool,
     pub(super) doomed: bool,
     pub(super) shut: bool,
+    pub(super) end_announced: bool,
     pub(super) read_closed: bool,
 }
 

@@ -38,6 +38,16 @@ pub struct Settings {
     pub head_timeout_secs: u64,
     /// `TOKEN_LEEWAY`, in seconds.
     pub leeway_secs: u64,
+    /// `RECONNECT_GRACE`, in seconds.
+    pub grace_secs: u64,
+    /// `ROOM_MAX_AGE`, in seconds.
+    pub room_age_secs: u64,
+    /// `ROOM_EMPTY_TIMEOUT`, in seconds.
+    pub room_empty_secs: u64,
+    /// `RETAINED_BYTES_MAX`.
+    pub retained_bytes_max: usize,
+    /// What is kept for all participants together.
+    pub retained_total_max: usize,
     /// `ROOM_PARTICIPANTS_MAX`.
     pub participants_max: usize,
     /// `MESSAGE_BYTES_MAX`.
@@ -129,6 +139,30 @@ pub enum Deed {
         /// How many.
         count: u32,
     },
+    /// Asks somebody in the room to mute.
+    MediaControl,
+    /// Says whether it sends sound, picture, and the screen.
+    MediaState {
+        /// Sound.
+        audio: bool,
+        /// Picture.
+        video: bool,
+        /// The screen, where it says something of that.
+        screen: Option<bool>,
+    },
+    /// Reports how its media connection is.
+    ConnectionState {
+        /// Which state.
+        state: &'static str,
+    },
+    /// Reports how good it is.
+    ConnectionStats,
+    /// Presents a fresh token.
+    Refresh,
+    /// Ends the session.
+    EndSession,
+    /// Connects again and claims to have received more than was ever sent.
+    Overclaim,
     /// Sends what no room must let pass.
     Trespass(Trespass),
     /// Sends what is no message at all.
@@ -152,6 +186,10 @@ pub enum Trespass {
     Nobody,
     /// A second `join-room` on the connection.
     JoinTwice,
+    /// An offer to send, which an observer may not make.
+    SendingOffer,
+    /// A token of somebody else in `refresh-token`.
+    OthersToken,
 }
 
 /// Messages that are broken.

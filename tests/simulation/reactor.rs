@@ -112,8 +112,11 @@ impl<A: Application> Reactor<A> {
         Some(peer_id(key))
     }
 
-    /// Something is there to be read.
-    pub fn readable(&mut self, key: (u32, u32)) {
+    /// Something is there to be read, with the end or an error behind it or not.
+    pub fn readable(&mut self, key: (u32, u32), ends: bool) {
+        if let Some(peer) = self.peers.get_mut(Key::from_parts(key.0, key.1)) {
+            peer.flags.end_announced |= ends;
+        }
         self.note(key, News::Readable);
     }
 
@@ -137,18 +140,21 @@ impl<A: Application> Reactor<A> {
             self.go_on(key, now);
         }
         self.pass_deadlines(now);
-        self.give_up_overrun(now);
-        self.flush_dirty(now);
+        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
+            self.give_up_overrun(now);
+            self.flush_dirty(now);
+        }
         self.free_doomed();
         self.counters.turns += 1;
     }
 
     /// When a turn is due without news.
-    pub fn next_turn(&self) -> Option<Instant> {
-        if !self.lists.ready.is_empty() || !self.news.is_empty() {
+    pub fn next_turn(&self, now: Now) -> Option<Instant> {
+        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        if busy || !self.news.is_empty() {
             return Some(Instant::default());
         }
-        [self.deadlines.next(), self.app.next_deadline()].into_iter().flatten().min()
+        [self.deadlines.next(), self.app.next_deadline(now)].into_iter().flatten().min()
     }
 
     /// Says good-bye to everybody.
@@ -203,11 +209,12 @@ impl<A: Application> Reactor<A> {
     }
 
     fn pass_deadlines(&mut self, now: Now) {
-        while let Some((index, _)) = self.deadlines.take_due(now.instant) {
+        while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
             let over = peer.connection.is_ended();
+            self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);
             self.apply(Some(key), None, now);
             if over {
                 self.doom(key);
@@ -243,8 +250,6 @@ impl<A: Application> Reactor<A> {
         }
         if self.lists.dirty.is_empty() {
             self.lists.dirty = dirty;
-        } else {
-            self.flush_dirty(now);
         }
     }
 

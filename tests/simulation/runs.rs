@@ -1,6 +1,6 @@
 //! Runs of many seeds, and of one that failed.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,8 @@ use super::draw;
 use super::plan::Plan;
 use super::promises::{Broken, Promise};
 use super::shrink::shrink;
-use super::world::{Outcome, Tally, World};
+use super::transcript::Lines;
+use super::world::{Tally, World};
 
 /// How many failing seeds are named before the rest is not looked for.
 const FAILURES_MAX: usize = 10;
@@ -27,18 +28,30 @@ pub fn wanted(name: &str) -> Option<u64> {
     Some(text.trim().parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was broken.
+    pub broken: Option<Broken>,
+    /// What happened, where that was asked for.
+    pub lines: Vec<String>,
+    /// How much there was of it.
+    pub tally: Tally,
+}
+
 /// Lets a plan happen. A panic of the server is a broken promise like any other.
 pub fn run(plan: Plan, recorded: bool) -> Outcome {
+    let lines = Lines::new();
+    let written = recorded.then(|| lines.clone());
     hush_panics_in_runs();
     IN_A_RUN.set(true);
-    let ran = panic::catch_unwind(AssertUnwindSafe(|| World::new(plan, recorded).run()));
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| World::new(plan, written).run()));
     IN_A_RUN.set(false);
-    ran.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let how = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?").to_owned();
-        let broken = Some(Broken { promise: Promise::Soundness, how });
-        Outcome { broken, lines: Vec::new(), tally: Tally::default() }
-    })
+    let (broken, tally) = ran.unwrap_or_else(|_| {
+        let how = PANIC.take();
+        (Some(Broken { promise: Promise::Soundness, how }), Tally::default())
+    });
+    Outcome { broken, lines: lines.take(), tally }
 }
 
 /// Runs the seeds from 0 on, on all cores.
@@ -131,6 +144,8 @@ fn describe(plan: &Plan) -> String {
 thread_local! {
     /// Whether a panic on this thread is a finding, which is told of in our own words.
     static IN_A_RUN: Cell<bool> = const { Cell::new(false) };
+    /// What it said, and where.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 fn hush_panics_in_runs() {
@@ -138,7 +153,9 @@ fn hush_panics_in_runs() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !IN_A_RUN.get() {
+            if IN_A_RUN.get() {
+                PANIC.set(info.to_string());
+            } else {
                 before(info);
             }
         }));

@@ -2,6 +2,7 @@
 
 use autamedica_signaling::message::Role;
 
+use super::ledger::Who;
 use super::names;
 use super::plan::Babble;
 
@@ -39,14 +40,45 @@ pub fn join(
 }
 
 /// `leave-room`
-pub fn leave(room: u32, user: u32, id: u64) -> String {
-    let (session, user) = (names::session(room), names::user(user));
-    open("leave-room", Some(id)) + &format!(r#","sessionId":"{session}","userId":"{user}"}}"#)
+pub fn leave(who: Who, id: u64) -> String {
+    about("leave-room", who, id) + "}"
 }
 
 /// `ping`
 pub fn ping(id: u64) -> String {
     open("ping", Some(id)) + "}"
+}
+
+/// `refresh-token`
+pub fn refresh(token: &str, id: u64) -> String {
+    open("refresh-token", Some(id)) + &format!(r#","authToken":"{token}"}}"#)
+}
+
+/// `end-session`
+pub fn end(who: Who, id: u64) -> String {
+    about("end-session", who, id) + "}"
+}
+
+/// `media-state`
+pub fn media_state(who: Who, id: u64, audio: bool, video: bool, screen: Option<bool>) -> String {
+    let screen = screen.map(|screen| format!(r#","screen":{screen}"#)).unwrap_or_default();
+    about("media-state", who, id) + &format!(r#","audio":{audio},"video":{video}{screen}}}"#)
+}
+
+/// `connection-state`
+pub fn connection_state(who: Who, id: u64, state: &str) -> String {
+    about("connection-state", who, id) + &format!(r#","state":"{state}"}}"#)
+}
+
+/// `connection-stats`
+pub fn connection_stats(who: Who, id: u64) -> String {
+    about("connection-stats", who, id)
+        + r#","stats":{"bitrate":900,"latency":40,"packetLoss":0.5,"quality":"good"}}"#
+}
+
+fn about(kind: &str, who: Who, id: u64) -> String {
+    let (session, user) = (names::session(who.0), names::user(who.1));
+    open(kind, Some(id)) + &format!(r#","sessionId":"{session}","userId":"{user}""#)
 }
 
 /// A message from one participant to another.
@@ -83,6 +115,7 @@ pub fn relayed(message: &Relayed<'_>) -> String {
         "ice-candidate" => format!(
             r#","candidate":{{"candidate":"candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host {letter}","sdpMid":"0","sdpMLineIndex":0}}"#
         ),
+        "media-control" => format!(r#","audio":false,"note":"{letter}""#),
         kind => format!(r#","sdp":{{"type":"{kind}","sdp":"{}"}}"#, description(message, &letter)),
     };
     text + "}"

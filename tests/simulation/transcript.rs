@@ -1,20 +1,38 @@
 //! What happened, for people to read.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::link::Micros;
 use super::plan::SECOND;
 
-/// Lines with their times. Writes nothing unless it is on, since most runs are never read.
-#[derive(Debug, Default)]
+/// Lines with their times, shared by those who write them and whoever shows them; a panic does not lose them.
+#[derive(Clone, Debug)]
+pub struct Lines(Rc<RefCell<Vec<String>>>);
+
+/// Writes lines. Writes nothing unless it is given some, since most runs are never read.
+#[derive(Debug)]
 pub struct Transcript {
-    on: bool,
+    lines: Option<Lines>,
     now: Micros,
-    lines: Vec<String>,
+}
+
+impl Lines {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(Rc::default())
+    }
+
+    /// All of them.
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
 }
 
 impl Transcript {
     /// A transcript that is written, or one that is not.
-    pub fn new(on: bool) -> Self {
-        Self { on, ..Self::default() }
+    pub fn new(lines: Option<Lines>) -> Self {
+        Self { lines, now: 0 }
     }
 
     /// What follows happens now.
@@ -24,15 +42,10 @@ impl Transcript {
 
     /// Adds a line.
     pub fn line(&mut self, text: impl FnOnce() -> String) {
-        if self.on {
+        if let Some(lines) = &self.lines {
             let (secs, micros) = (self.now / SECOND, self.now % SECOND);
-            self.lines.push(format!("{secs:4}.{micros:06} {}", text()));
+            lines.0.borrow_mut().push(format!("{secs:4}.{micros:06} {}", text()));
         }
-    }
-
-    /// All lines.
-    pub fn into_lines(self) -> Vec<String> {
-        self.lines
     }
 }
 

@@ -1,5 +1,7 @@
 //! Stands between the connections and the signaling application, passes everything on, and writes it into the book.
 
+use std::cell::Cell;
+
 use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::connection::{Application, Message, Signaling, Verdict};
 use autamedica_signaling::engine::{Effect, Effects, Payload, PeerId};
@@ -7,6 +9,7 @@ use autamedica_signaling::wire::frame::{CloseCode, Fault, Limits};
 use autamedica_signaling::wire::http::Request;
 
 use super::book::{self, Book, Done};
+use super::promises::Promise;
 use super::transcript::{Transcript, short};
 
 /// The application and its witness.
@@ -14,6 +17,8 @@ pub struct Witness {
     app: Signaling,
     /// What it has seen.
     pub book: Book,
+    /// A ping said that so many letters had been accepted, and it were so many.
+    wrong_mark: Cell<Option<(u32, usize)>>,
     /// Where it writes it down for people.
     pub transcript: Transcript,
 }
@@ -21,7 +26,7 @@ pub struct Witness {
 impl Witness {
     /// Watches `app`.
     pub fn new(app: Signaling, book: Book, transcript: Transcript) -> Self {
-        Self { app, book, transcript }
+        Self { app, book, wrong_mark: Cell::new(None), transcript }
     }
 
     /// What is watched.
@@ -51,6 +56,7 @@ impl Witness {
                     text: text(payload),
                     relayed: payload == Payload::Received,
                 },
+                Effect::Ping { peer } => Done::Ping { peer: book::key(peer) },
                 Effect::Close { peer, code } => {
                     Done::Close { peer: book::key(peer), code: u16::from(code) }
                 }
@@ -59,10 +65,15 @@ impl Witness {
         for done in &done {
             self.transcript.line(|| match done {
                 Done::Send { to, text, .. } => format!("    server → {}: {}", to.0, short(text)),
+                Done::Ping { peer } => format!("    server pings {}", peer.0),
                 Done::Close { peer, code } => format!("    server closes {} with {code}", peer.0),
             });
         }
         see(&mut self.book, &done);
+        if let Some((mark, accepted)) = self.wrong_mark.take() {
+            let how = format!("a ping is marked {mark} where {accepted} letters were accepted");
+            self.book.verdict.broken(Promise::Delivery, how);
+        }
     }
 }
 
@@ -104,7 +115,7 @@ impl Application for Witness {
             effects,
             "",
             |app, effects| app.left(peer, now, effects),
-            |book, done| book.left(peer, done),
+            |book, done| book.left(peer, now, done),
         );
     }
 
@@ -129,8 +140,22 @@ impl Application for Witness {
         );
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        self.app.next_deadline()
+    fn next_deadline(&self, now: Now) -> Option<Instant> {
+        self.app.next_deadline(now)
+    }
+
+    fn ping_mark(&self, peer: PeerId) -> u32 {
+        let (mark, accepted) = (self.app.ping_mark(peer), self.book.ping_mark(peer));
+        if mark as usize != accepted {
+            self.wrong_mark.set(Some((mark, accepted)));
+        }
+        mark
+    }
+
+    fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
+        self.transcript.line(|| format!("    server knows that {} has {mark}", peer.index));
+        self.app.ponged(peer, mark, now);
+        self.book.ponged(peer, mark);
     }
 
     fn shut_down(&mut self, effects: &mut Effects) {

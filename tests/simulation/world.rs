@@ -33,7 +33,7 @@ use super::plan::{Plan, Settings};
 use super::promises::{Broken, Promise};
 use super::random::Random;
 use super::reactor::{Options, Reactor};
-use super::transcript::Transcript;
+use super::transcript::{Lines, Transcript};
 use super::witness::Witness;
 
 use people::Individual;
@@ -44,6 +44,9 @@ const NOON: i64 = 1_800_000_000_000;
 
 /// The secret that signs the tokens.
 const SECRET: &[u8] = b"a secret for simulated hospitals only";
+
+/// In which units letters are retained.
+const CHUNK_BYTES: usize = 1_024;
 
 /// A run.
 pub struct World {
@@ -67,6 +70,10 @@ pub struct World {
     random: Random,
     secret: Secret,
     phase: Phase,
+    /// Nobody comes any more.
+    settled: bool,
+    /// The server was told to shut down.
+    stopped: bool,
 }
 
 /// How far the run is.
@@ -113,17 +120,6 @@ enum Event {
     Probe,
 }
 
-/// What a run came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What was broken.
-    pub broken: Option<Broken>,
-    /// What happened, where that was asked for.
-    pub lines: Vec<String>,
-    /// How much there was of it.
-    pub tally: Tally,
-}
-
 /// How much there was of everything in a run, or in many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -143,11 +139,11 @@ pub struct Tally {
 
 impl World {
     /// The world before anything has happened.
-    pub fn new(plan: Plan, recorded: bool) -> Self {
+    pub fn new(plan: Plan, lines: Option<Lines>) -> Self {
         let random = Random::new(plan.seed, &[3]);
         let people = plan.people.iter().map(|person| Individual::new(plan.seed, person)).collect();
         let secret = Secret::new(SECRET).expect("long enough");
-        let server = server(&plan.settings, secret.clone(), recorded);
+        let server = server(&plan.settings, secret.clone(), lines);
         let mut world = Self {
             now: 0,
             wall_offset: 0,
@@ -164,6 +160,8 @@ impl World {
             random,
             secret,
             phase: Phase::Trouble,
+            settled: false,
+            stopped: false,
             plan,
         };
         world.schedule_plan();
@@ -171,15 +169,9 @@ impl World {
     }
 
     /// Lets everything happen, up to the end or to the first promise that is broken.
-    pub fn run(mut self) -> Outcome {
+    pub fn run(mut self) -> (Option<Broken>, Tally) {
         while self.server.app.book.verdict.is_good() && self.step() {}
-        let tally = self.tally();
-        let app = self.server.app;
-        Outcome {
-            broken: app.book.verdict.get().cloned(),
-            lines: app.transcript.into_lines(),
-            tally,
-        }
+        (self.server.app.book.verdict.get().cloned(), self.tally())
     }
 
     /// The next event, or the server's next turn; `false`: nothing more happens.
@@ -252,8 +244,10 @@ impl World {
 
     fn take_turn(&mut self) {
         let now = self.server_now();
-        self.admit_knocking(now);
-        self.server.turn(now, &mut self.random);
+        if !self.stopped {
+            self.admit_knocking(now);
+        }
+        self.server.turn(now, &mut Random::new(self.plan.seed, &[7, self.now]));
         self.check_turn();
         self.turn_at = None;
         self.plan_turn();
@@ -261,13 +255,14 @@ impl World {
 
     /// The next turn comes when something is due, or when the server is told of something.
     fn plan_turn(&mut self) {
-        let due = self.server.next_turn().map(|due| due.as_micros().max(self.now));
+        let due = self.server.next_turn(self.server_now()).map(|due| due.as_micros().max(self.now));
         self.turn_at = [self.turn_at, due].into_iter().flatten().min();
     }
 
     /// The server is told of something; a loop that is busy with others takes a moment to see it.
     fn wake_server(&mut self) {
-        let soon = self.now + self.random.below(2_000);
+        // Drawn from the time alone, so that leaving somebody out changes little for the others.
+        let soon = self.now + Random::new(self.plan.seed, &[6, self.now]).below(2_000);
         self.turn_at = Some(self.turn_at.map_or(soon, |at| at.min(soon)));
     }
 
@@ -275,12 +270,18 @@ impl World {
         self.server.app.app().engine().check_invariants();
         let settings = &self.plan.settings;
         let (lent, peers) = (self.server.lent_bytes(), self.server.peer_count());
-        let rooms = self.server.app.app().engine().room_count();
+        let engine = self.server.app.app().engine();
+        let (rooms, chunks) = (engine.room_count(), engine.retained_chunks());
+        let kept = self.server.app.book.kept_bytes_max(CHUNK_BYTES);
         let book = &mut self.server.app.book;
         let known = book.room_count();
         let verdict = &mut book.verdict;
         verdict.check(Promise::Memory, lent <= settings.blocks_bytes_max, || {
             format!("{lent} bytes of blocks on loan, of {}", settings.blocks_bytes_max)
+        });
+        let retained = chunks * CHUNK_BYTES;
+        verdict.check(Promise::Memory, retained <= settings.retained_total_max.min(kept), || {
+            format!("{retained} bytes are retained, of {} and {kept}", settings.retained_total_max)
         });
         let peers_max = settings.connections_max + super::reactor::TURNED_AWAY_MAX;
         verdict.check(Promise::Memory, peers <= peers_max, || format!("{peers} connections"));
@@ -316,19 +317,24 @@ impl Tally {
 }
 
 /// The server of these settings, as `src/server.rs` puts it together.
-fn server(settings: &Settings, secret: Secret, recorded: bool) -> Reactor<Witness> {
+fn server(settings: &Settings, secret: Secret, lines: Option<Lines>) -> Reactor<Witness> {
     let leeway = Duration::from_secs(settings.leeway_secs);
     let rules = TokenRules { keys: vec![secret], issuer: None, audience: None, leeway };
     let heartbeat = Duration::from_secs(settings.heartbeat_secs);
     let engine = Engine::new(engine::Options {
-        tokens: Tokens::new(rules),
         join_timeout: Duration::from_secs(settings.join_timeout_secs),
         heartbeat,
+        reconnect_grace: Duration::from_secs(settings.grace_secs),
+        room_max_age: Duration::from_secs(settings.room_age_secs),
+        room_empty_timeout: Duration::from_secs(settings.room_empty_secs),
         participants_max: settings.participants_max,
+        retained_bytes_max: settings.retained_bytes_max,
+        retained_bytes_total_max: settings.retained_total_max,
+        ..engine::Options::new(Tokens::new(rules))
     });
     let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
     let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
-    let transcript = Transcript::new(recorded);
+    let transcript = Transcript::new(lines);
     let witness = Witness::new(signaling, Book::new(settings.clone()), transcript);
     let options = Options {
         connections_max: settings.connections_max,

@@ -1,10 +1,13 @@
-//! What the server does: to whom it may speak, of whom, and when not any more.
+//! What the server does: to whom it may speak, of whom, in which words, and when not any more.
 
 use std::collections::BTreeSet;
+
+use serde_json::Value;
 
 use super::super::names::{self, Named};
 use super::super::promises::Promise;
 use super::super::transcript::short;
+use super::expected::Expected;
 use super::{Book, Key, Standing};
 
 /// Something that the server did.
@@ -18,6 +21,11 @@ pub enum Done<'a> {
         text: &'a str,
         /// Whether it is the message that came in.
         relayed: bool,
+    },
+    /// It asked whether what it sent has arrived.
+    Ping {
+        /// Whom.
+        peer: Key,
     },
     /// It closed a connection.
     Close {
@@ -33,43 +41,49 @@ impl<'a> Done<'a> {
     pub fn text(&self) -> Option<&'a str> {
         match *self {
             Self::Send { text, .. } => Some(text),
-            Self::Close { .. } => None,
+            Self::Ping { .. } | Self::Close { .. } => None,
         }
-    }
-
-    /// The type of the message, where it is one.
-    pub fn kind(&self) -> Option<&'a str> {
-        self.text().map(kind)
     }
 }
 
 /// What whoever has not been admitted may hear.
-const TO_ANYBODY: [&str; 4] = ["error", "ack", "pong", "room-joined"];
+const TO_ANYBODY: [&str; 5] = ["error", "ack", "pong", "room-joined", "token-expiring"];
 
 impl Book {
-    /// Follows what the server did, in its order.
-    pub(super) fn carry_out(&mut self, cause: Option<Key>, done: &[Done<'_>]) {
-        let mut closed = BTreeSet::new();
-        for done in done {
-            match *done {
-                Done::Close { peer, .. } => {
-                    closed.insert(peer);
-                    if let Standing::Inside(who) = self.standing(peer) {
-                        self.vacate(who, peer);
-                    }
-                    self.set_standing(peer, Standing::Gone);
+    /// Follows what the server did, in its order; `cause` is who said something.
+    pub(super) fn carry_out(&mut self, cause: Option<Key>, done: &[Done<'_>], expected: &Expected) {
+        let mut touched = BTreeSet::new();
+        for (position, one) in done.iter().enumerate() {
+            match *one {
+                Done::Close { .. } => {}
+                Done::Ping { peer } => {
+                    let inside = matches!(self.standing(peer), Standing::Inside(_));
+                    let link = self.link(peer);
+                    self.verdict.check(Promise::Closing, inside, || format!("a ping to {link}"));
                 }
                 Done::Send { to, text, relayed } => {
-                    let again = closed.contains(&to);
+                    let closed =
+                        |one: &Done<'_>| matches!(one, Done::Close { peer, .. } if *peer == to);
                     let link = self.link(to);
-                    self.verdict.check(Promise::Closing, !again, || {
-                        format!("link {link} was closed and then sent {}", short(text))
-                    });
+                    self.verdict.check(
+                        Promise::Closing,
+                        !done[..position].iter().any(closed),
+                        || format!("link {link} was closed and then sent {}", short(text)),
+                    );
+                    touched.extend(self.standing(to).room());
                     self.check_room(cause, to, text, relayed);
                     self.follow_exits(to, text);
+                    self.check_shown(to, text);
                 }
             }
         }
+        self.check_expected(done, expected);
+        for one in done {
+            if let Done::Close { peer, .. } = *one {
+                self.set_standing(peer, Standing::Gone);
+            }
+        }
+        touched.into_iter().for_each(|room| self.check_told(room));
     }
 
     /// A text names nobody and nothing outside the room of whoever it reaches.
@@ -87,9 +101,7 @@ impl Book {
             (_, None) => true,
             (Named::Room(room), Some(who)) => room != who.0,
             // Who has left is named once more, and a room names the doctor and the patient that it had.
-            (Named::User(user), Some(who)) => {
-                !self.rooms.get(&who.0).is_some_and(|room| room.known.contains(&user))
-            }
+            (Named::User(user), Some(who)) => !self.known.contains(&(who.0, user)),
         });
         self.verdict.check(Promise::Rooms, foreign.is_none(), || {
             format!("link {link} in {inside:?} was sent {foreign:?} in {}", short(text))
@@ -120,6 +132,53 @@ impl Book {
             format!("link {link}, which knows of {told:?}, was sent {}", short(text))
         });
     }
+
+    /// What is said of a participant is so.
+    fn check_shown(&mut self, to: Key, text: &str) {
+        let Standing::Inside((room, _)) = self.standing(to) else { return };
+        let shown: Vec<Value> = match kind(text) {
+            "peer-state" => serde_json::from_str(text).into_iter().collect(),
+            "room-joined" => match serde_json::from_str::<Value>(text) {
+                Ok(value) => value["participants"].as_array().cloned().unwrap_or_default(),
+                Err(_) => return self.verdict.broken(Promise::Wire, short(text)),
+            },
+            _ => return,
+        };
+        for shown in shown {
+            let user = shown["userId"].as_str().and_then(names::read_user).unwrap_or(u32::MAX);
+            let Some(place) = self.place((room, user)) else { continue };
+            let [audio, video, screen] = place.media;
+            let right = shown["connectionState"] == place.shown_state()
+                && shown["audio"] == audio
+                && shown["video"] == video
+                && shown["screen"] == screen;
+            let how = format!("user {user} is {:?} {:?}", place.shown_state(), place.media);
+            self.verdict.check(Promise::Answers, right, || format!("{how}, not {shown}"));
+        }
+    }
+
+    /// Everybody in the room knows of just those who have a place in it.
+    fn check_told(&mut self, number: u32) {
+        let users = self.users_in(number);
+        let Some(room) = self.rooms.get(&number) else { return };
+        for (user, place) in &room.places {
+            let Some(peer) = place.peer.and_then(|key| self.peers.get(&key)) else { continue };
+            if peer.told != users {
+                let told = &peer.told;
+                let how = format!("user {user} of room {number} knows of {told:?}, not {users:?}");
+                return self.verdict.broken(Promise::Exits, how);
+            }
+        }
+    }
+}
+
+impl Standing {
+    fn room(self) -> Option<u32> {
+        match self {
+            Self::Inside((room, _)) => Some(room),
+            _ => None,
+        }
+    }
 }
 
 /// The users that a `room-joined` lists.
@@ -142,14 +201,9 @@ pub fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once('"').map(|(value, _)| value)
 }
 
-/// The close code that must follow an error, where it ends the connection.
-pub fn close_code(code: &str) -> Option<u16> {
-    Some(match code {
-        "TOKEN_INVALID" | "TOKEN_EXPIRED" => 4401,
-        "REPLACED" => 4409,
-        "SESSION_ENDED" => 4410,
-        "MESSAGE_TOO_LARGE" => 1009,
-        "SERVER_SHUTDOWN" => 1012,
-        _ => return None,
-    })
+/// A number or a truth value of a message.
+pub fn plain<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let name = format!(r#""{name}":"#);
+    let rest = &text[text.find(&name)? + name.len()..];
+    Some(&rest[..rest.find([',', '}'])?])
 }

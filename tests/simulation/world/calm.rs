@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use autamedica_signaling::base::time::Instant;
 use autamedica_signaling::message::Role;
 
 use super::super::ledger::Who;
@@ -21,7 +22,8 @@ impl World {
             Phase::Farewell => {
                 self.check_recovery();
                 self.say_farewell();
-                let wait = self.until_forgotten() + 20 * SECOND;
+                let empty = self.plan.settings.room_empty_secs * SECOND;
+                let wait = self.until_forgotten() + empty + 20 * SECOND;
                 self.after(wait, Event::Phase(Phase::Night));
             }
             Phase::Night => {
@@ -36,12 +38,17 @@ impl World {
     fn until_forgotten(&self) -> Micros {
         let settings = &self.plan.settings;
         let timeouts = settings.join_timeout_secs + settings.head_timeout_secs;
-        (4 * settings.heartbeat_secs + timeouts + 10) * SECOND
+        (4 * settings.heartbeat_secs + timeouts + settings.grace_secs + 10) * SECOND
     }
 
     fn calm_down(&mut self) {
         self.stalled_until = self.now;
         self.links.iter().for_each(|link| link.borrow_mut().spare());
+        if self.random.chance(50) {
+            // Somebody sets the server's clock.
+            self.wall_offset = 0;
+            self.server.app.book.note_jump(Instant::from_micros(self.now));
+        }
         for person in 0..self.people.len() {
             self.people[person].slow_until = self.now;
             self.people[person].asleep_until = self.now;
@@ -49,18 +56,22 @@ impl World {
             if self.people[person].plan.rival {
                 self.leave(person);
             }
+            if self.people[person].joined {
+                self.refresh(person);
+            }
             let individual = &self.people[person];
-            if individual.wants_in && individual.tab.is_none() && !individual.retrying {
-                self.connect(person, true);
+            if individual.wants_in && individual.tab.is_none() {
+                self.at(self.now, Event::Retries(person));
             }
         }
-        let calm = 2 * self.until_forgotten() + 60 * SECOND;
+        let calm = self.until_forgotten() + 60 * SECOND;
         self.after(calm, Event::Probe);
         self.after(calm + 30 * SECOND, Event::Phase(Phase::Farewell));
     }
 
-    /// Everybody writes to everybody.
+    /// Everybody writes to everybody. From then on nobody comes any more.
     pub(super) fn probe(&mut self) {
+        self.settled = true;
         for person in 0..self.people.len() {
             let me = self.people[person].plan.user;
             for user in self.people[person].view.clone() {
@@ -80,7 +91,7 @@ impl World {
         let scarce = settings.connections_max < 10_000 || settings.blocks_bytes_max < 1 << 20;
         let rooms: BTreeSet<u32> = self.people.iter().map(|one| one.plan.room).collect();
         for room in rooms {
-            if !scarce {
+            if !scarce && !self.server.app.book.has_ended(room) {
                 self.check_all_are_in(room);
             }
             self.check_views(room);
@@ -88,11 +99,19 @@ impl World {
         for person in 0..self.people.len() {
             self.check_letters(person);
         }
+        let retained = self.server.app.app().engine().retained_chunks();
+        let book = &mut self.server.app.book;
+        let idle = book.away_count() == 0;
+        book.verdict.check(Promise::Emptiness, retained == 0 || !idle, || {
+            format!("everything has arrived and nobody is away; {retained} chunks are retained")
+        });
     }
 
     /// Everybody who wants in and may is in.
     fn check_all_are_in(&mut self, room: u32) {
-        let may = |permissions: &[&str]| permissions.iter().any(|one| one.ends_with(['*', 'n']));
+        let may = |permissions: &[&str]| {
+            permissions.iter().any(|one| matches!(*one, "room:*" | "room:join"))
+        };
         let wanting = self
             .people
             .iter()
@@ -157,6 +176,10 @@ impl World {
         if self.plan.ending == Ending::Shutdown {
             let now = self.server_now();
             self.server.stop(now);
+            self.stopped = true;
+            for link in std::mem::take(&mut self.knocking) {
+                self.at(self.now, Event::ClientHears(link));
+            }
             self.wake_server();
         }
         for person in 0..self.people.len() {
@@ -178,12 +201,16 @@ impl World {
 
     fn check_emptiness(&mut self) {
         let engine = self.server.app.app().engine();
-        let (rooms, deadline) = (engine.room_count(), engine.next_deadline());
+        let (rooms, deadline) = (engine.room_count(), engine.next_deadline(self.server_now()));
         let (peers, lent) = (self.server.peer_count(), self.server.lent_bytes());
+        let retained = engine.retained_chunks();
         let open = self.tabs.iter().position(|tab| tab.stage != super::tabs::Stage::Closed);
         let verdict = &mut self.server.app.book.verdict;
-        verdict.check(Promise::Emptiness, (rooms, peers, lent) == (0, 0, 0), || {
-            format!("everybody has gone, and there are {rooms} rooms, {peers} peers, {lent} bytes")
+        verdict.check(Promise::Emptiness, [rooms, peers, lent, retained] == [0; 4], || {
+            format!(
+                "everybody has gone, and there are {rooms} rooms, {peers} connections, {lent} bytes \
+                 in blocks and {retained} chunks of letters"
+            )
         });
         verdict.check(Promise::Emptiness, deadline.is_none(), || {
             format!("everybody has gone, and something is due at {deadline:?}")

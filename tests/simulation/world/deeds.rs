@@ -1,10 +1,11 @@
 //! What people do.
 
 use super::super::frames;
+use super::super::ledger::Who;
 use super::super::names;
 use super::super::plan::{Babble, Deed, Trespass, Way};
 use super::super::says::{self, Relayed};
-use super::tabs::{Asked, Stage};
+use super::tabs::{Asked, Memory, Stage};
 use super::{Phase, World};
 use autamedica_signaling::message::Role;
 
@@ -23,11 +24,18 @@ impl World {
             Deed::ClosePage => self.close_page(person),
             Deed::Reload => self.reload(person),
             Deed::Drop => self.drop_current(person),
-            Deed::SecondTab { resumes } => {
-                if self.people[person].tab.is_some() {
-                    self.connect(person, resumes);
-                }
+            Deed::SecondTab { resumes } => self.open_second_tab(person, Memory::of(resumes)),
+            Deed::Overclaim => self.open_second_tab(person, Memory::Wrong),
+            Deed::MediaControl => self.send_to_anybody(person, "media-control", 0),
+            Deed::MediaState { audio, video, screen } => self.report(person, |(room, user), id| {
+                says::media_state((room, user), id, audio, video, screen)
+            }),
+            Deed::ConnectionState { state } => {
+                self.report(person, |who, id| says::connection_state(who, id, state));
             }
+            Deed::ConnectionStats => self.report(person, says::connection_stats),
+            Deed::EndSession => self.report(person, says::end),
+            Deed::Refresh => self.refresh(person),
             Deed::Loiter => self.connect_idly(person, true),
             Deed::Stammer => self.connect_idly(person, false),
             Deed::Offer { bytes } => self.send_to_anybody(person, "offer", bytes),
@@ -48,8 +56,27 @@ impl World {
         individual.wants_in = true;
         if individual.tab.is_none() && !individual.retrying {
             let resumes = individual.random.chance(80);
-            self.connect(person, resumes);
+            self.connect(person, Memory::of(resumes));
         }
+    }
+
+    fn open_second_tab(&mut self, person: usize, memory: Memory) {
+        let individual = &self.people[person];
+        if individual.wants_in && individual.tab.is_some() {
+            self.connect(person, memory);
+        }
+    }
+
+    /// Presents a fresh token.
+    pub(super) fn refresh(&mut self, person: usize) {
+        let token = self.mint(person);
+        self.ask(person, |id| says::refresh(&token, id));
+    }
+
+    /// Says something about the person to the room.
+    fn report(&mut self, person: usize, text: impl FnOnce(Who, u64) -> String) {
+        let who = self.people[person].who();
+        self.ask(person, |id| text(who, id));
     }
 
     /// Says `leave-room` where the person is in the room, and is gone from everywhere else.
@@ -57,9 +84,8 @@ impl World {
         let individual = &mut self.people[person];
         individual.wants_in = false;
         let leaving = individual.tab.filter(|_| individual.joined);
-        let (room, user) = individual.who();
         if leaving.is_some() {
-            self.ask(person, |id| says::leave(room, user, id));
+            self.report(person, says::leave);
         }
         for tab in self.people[person].tabs.clone() {
             match leaving == Some(tab) {
@@ -81,7 +107,7 @@ impl World {
         self.people[person].has_joined = false;
         self.close_tab(tab);
         if self.people[person].wants_in {
-            self.connect(person, false);
+            self.connect(person, Memory::None);
         }
     }
 
@@ -157,11 +183,24 @@ impl World {
             Trespass::Oneself => {}
             Trespass::Nobody => message.to = 999_998,
             Trespass::JoinTwice => return self.join_twice(person),
+            Trespass::SendingOffer => {
+                // Whoever is no observer may, but not to nobody.
+                (message.kind, message.to, message.receives_only) = ("offer", 999_998, false);
+            }
+            Trespass::OthersToken => return self.present_others_token(person),
         }
         let claims = (message.room, message.from, message.to);
         let written = says::relayed(&message);
         self.server.app.book.ledger.write((claims.0, claims.1), (claims.0, claims.2), written);
         self.ask(person, |id| says::relayed(&Relayed { id: Some(id), ..message }));
+    }
+
+    fn present_others_token(&mut self, person: usize) {
+        let other = (person + 1) % self.people.len();
+        let token = self.mint(other);
+        if other != person {
+            self.ask(person, |id| says::refresh(&token, id));
+        }
     }
 
     fn join_twice(&mut self, person: usize) {

@@ -2,11 +2,11 @@
 
 use super::super::book::{field, kind, participants};
 use super::super::names;
-use super::super::promises::Promise;
+use super::super::promises::{Promise, gaps};
 use super::super::says;
 use super::super::transcript::short;
-use super::World;
 use super::tabs::Asked;
+use super::{Phase, World};
 use autamedica_signaling::message::Role;
 
 impl World {
@@ -19,6 +19,7 @@ impl World {
             "room-joined" => return self.hear_welcome(number, text),
             "ack" | "error" => return self.hear_answer(number, text),
             "pong" => return,
+            "token-expiring" => return self.hear_of_token(number),
             _ => {}
         }
         let admitted = self.tabs[number].admitted;
@@ -30,9 +31,13 @@ impl World {
             return;
         }
         match kind(text) {
-            "offer" | "answer" | "ice-candidate" => self.hear_letter(number, text),
-            "peer-joined" | "peer-left" | "peer-state" => self.hear_of_peer(person, text),
-            "room-status" => {}
+            "offer" | "answer" | "ice-candidate" | "media-control" => {
+                self.hear_letter(number, text);
+            }
+            "peer-joined" | "peer-left" | "peer-state" | "peer-stats" => {
+                self.hear_of_peer(person, text);
+            }
+            "room-status" => self.hear_of_room(person, text),
             _ => self.server.app.book.verdict.broken(Promise::Wire, short(text)),
         }
     }
@@ -52,6 +57,9 @@ impl World {
         let others = self.people[person].tabs.clone();
         self.freeze_others(&others, number);
         let (who, seen) = (self.people[person].who(), participants(text));
+        if resumed {
+            self.check_resumed(number);
+        }
         let ledger = &mut self.server.app.book.ledger;
         let individual = &mut self.people[person];
         if !resumed {
@@ -72,6 +80,39 @@ impl World {
         }
     }
 
+    /// Both sides mean the same stream, and the same place in it.
+    fn check_resumed(&mut self, number: usize) {
+        let individual = &self.people[self.tabs[number].person];
+        let (name, received) = (individual.name(), individual.received);
+        let key = self.links[number].borrow().key;
+        let book = &mut self.server.app.book;
+        let stream = key.and_then(|key| book.stream_of(key));
+        if let Some(stream) = stream.filter(|_| gaps::COUNTS_ARE_MISTAKEN) {
+            book.ledger.skip_to(stream, received as usize);
+        }
+        let expected = stream.map(|stream| book.ledger.stream(stream).received as u64);
+        book.verdict.check(Promise::Delivery, expected == Some(received), || {
+            format!("{name} resumes after {received} letters a stream of which it got {expected:?}")
+        });
+    }
+
+    fn hear_of_token(&mut self, number: usize) {
+        let person = self.tabs[number].person;
+        // Some applications do not care, and connect again when they are thrown out.
+        let cares = self.phase != Phase::Trouble || self.people[person].random.chance(80);
+        if cares && self.people[person].tab == Some(number) {
+            self.refresh(person);
+        }
+    }
+
+    fn hear_of_room(&mut self, person: usize, text: &str) {
+        if field(text, "status") == Some("ended") {
+            let individual = &mut self.people[person];
+            individual.wants_in = false;
+            self.server.app.book.ledger.report(individual.who(), None);
+        }
+    }
+
     fn hear_answer(&mut self, number: usize, text: &str) {
         let id = id(text);
         let asked = id.and_then(|id| self.tabs[number].asked.remove(&id));
@@ -82,6 +123,9 @@ impl World {
         match (kind(text), asked) {
             ("ack", Some(Asked::Letter(letter))) => {
                 self.server.app.book.ledger.acknowledge(letter);
+            }
+            ("error", _) if field(text, "code") == Some("SESSION_ENDED") => {
+                self.people[self.tabs[number].person].wants_in = false;
             }
             ("error", Some(Asked::Join)) if !self.tabs[number].admitted => {
                 // No place now. Close politely, try later.

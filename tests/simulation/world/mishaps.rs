@@ -1,5 +1,7 @@
 //! What goes wrong.
 
+use autamedica_signaling::base::time::Instant;
+
 use super::super::link::Micros;
 use super::super::plan::Mishap;
 use super::{Event, Phase, World};
@@ -17,8 +19,15 @@ impl World {
         let link = individual.and_then(|person| self.people[person].tab);
         self.server.app.transcript.line(|| format!("mishap: {what:?} (link {link:?})"));
         match (what, individual, link) {
-            (Mishap::Stall { lasts }, ..) => self.stalled_until = self.now + lasts,
-            (Mishap::WallJump { millis }, ..) => self.wall_offset += millis,
+            (Mishap::Stall { lasts }, ..) => {
+                self.stalled_until = self.now + lasts;
+                let until = Instant::from_micros(self.stalled_until);
+                self.server.app.book.note_stall(Instant::from_micros(self.now), until);
+            }
+            (Mishap::WallJump { millis }, ..) => {
+                self.wall_offset += millis;
+                self.server.app.book.note_jump(Instant::from_micros(self.now));
+            }
             (Mishap::SlowReader { lasts, .. }, Some(person), _) => {
                 self.people[person].slow_until = self.now + lasts;
                 self.after(lasts, Event::Wakes(person));

@@ -6,8 +6,11 @@ use super::super::link::Socket;
 use super::{Event, World};
 
 impl World {
-    /// A connection reaches the server's queue.
+    /// A connection reaches the server's queue, unless nobody listens there any more.
     pub(super) fn knock(&mut self, link: usize) {
+        if self.stopped {
+            return self.at(self.now, Event::ClientHears(link));
+        }
         self.knocking.push_back(link);
         self.wake_server();
     }
@@ -25,7 +28,7 @@ impl World {
             let mut link = shared.borrow_mut();
             link.key = Some(key);
             if link.has_news_for_server() {
-                self.server.readable(key);
+                self.server.readable(key, link.ends_for_server());
             }
         }
     }
@@ -35,9 +38,9 @@ impl World {
         if arrival.cut {
             self.cut(number);
         }
-        let (key, closed) = {
+        let (key, closed, ends) = {
             let link = self.links[number].borrow();
-            (link.key, link.server_closed)
+            (link.key, link.server_closed, link.ends_for_server())
         };
         if closed && arrival.something {
             // Whoever writes to a closed socket is told so.
@@ -45,7 +48,7 @@ impl World {
             self.after(delay, Event::ClientHears(number));
         }
         if let Some(key) = key.filter(|_| arrival.something) {
-            self.server.readable(key);
+            self.server.readable(key, ends);
             self.wake_server();
         }
     }
@@ -65,7 +68,7 @@ impl World {
         let mut link = self.links[number].borrow_mut();
         link.break_server();
         if let Some(key) = link.key {
-            self.server.readable(key);
+            self.server.readable(key, true);
             drop(link);
             self.wake_server();
         }
@@ -79,12 +82,16 @@ impl World {
 
     /// Sends what was written on its way.
     pub(super) fn dispatch(&mut self, number: usize) {
-        let (to_server, to_client, room) = {
+        let (to_server, to_client, room, reset) = {
             let mut link = self.links[number].borrow_mut();
             let (to_server, to_client) = link.dispatch(self.now);
             let room = link.take_server_room();
-            (to_server, to_client, link.key.filter(|_| room))
+            let reset = std::mem::take(&mut link.reset_by_server).then_some(link.weather.delay);
+            (to_server, to_client, link.key.filter(|_| room), reset)
         };
+        if let Some(delay) = reset {
+            self.after(delay, Event::ClientHears(number));
+        }
         for due in to_server {
             self.at(due, Event::AtServer(number));
         }

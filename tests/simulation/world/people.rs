@@ -11,6 +11,7 @@ use super::super::link::Micros;
 use super::super::names;
 use super::super::plan::{Person, SECOND};
 use super::super::random::Random;
+use super::tabs::Memory;
 use super::{Event, Phase, World};
 
 /// A person in a run.
@@ -139,8 +140,8 @@ impl World {
             let until = individual.asleep_until;
             return self.at(until, Event::Retries(person));
         }
-        if individual.wants_in && individual.tab.is_none() {
-            self.connect(person, true);
+        if individual.wants_in && individual.tab.is_none() && !self.settled {
+            self.connect(person, Memory::Right);
         }
     }
 

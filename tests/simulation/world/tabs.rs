@@ -47,13 +47,28 @@ pub enum Stage {
 /// What a tab is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To join, going on where the person was, or anew.
-    Join {
-        /// Whether the person remembers what was received.
-        resumes: bool,
-    },
+    /// To join.
+    Join(Memory),
     /// To be there and say nothing.
     Loiter,
+}
+
+/// What a person knows of what was received before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing: it begins anew.
+    None,
+    /// How much it was.
+    Right,
+    /// More than there ever was.
+    Wrong,
+}
+
+impl Memory {
+    /// Right, or none.
+    pub const fn of(resumes: bool) -> Self {
+        if resumes { Self::Right } else { Self::None }
+    }
 }
 
 /// What an answer is awaited to.
@@ -72,10 +87,10 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 impl World {
     /// Opens a tab in which a person joins the room.
-    pub(super) fn connect(&mut self, person: usize, resumes: bool) {
+    pub(super) fn connect(&mut self, person: usize, memory: Memory) {
         let token = self.mint(person);
         let way = self.people[person].plan.way;
-        let number = self.open(person, Purpose::Join { resumes });
+        let number = self.open(person, Purpose::Join(memory));
         let request = request(way, &token);
         if way != Way::Join {
             self.server.app.book.note_presented(number, token.clone());
@@ -130,10 +145,14 @@ impl World {
     /// Says `join-room`; what other tabs of the person still receive counts no more where this one goes on from them.
     pub(super) fn say_join(&mut self, number: usize) {
         let Tab { person, purpose, .. } = self.tabs[number];
-        let Purpose::Join { resumes } = purpose else { return };
+        let Purpose::Join(memory) = purpose else { return };
         let token = (self.people[person].plan.way == Way::Join).then(|| self.mint(person));
         let individual = &mut self.people[person];
-        let resume = (resumes && individual.has_joined).then_some(individual.received);
+        let resume = match memory {
+            Memory::Right => individual.has_joined.then_some(individual.received),
+            Memory::Wrong => Some(individual.received + 1_000_000),
+            Memory::None => None,
+        };
         let id = individual.take_id();
         let (plan, others) = (&individual.plan, individual.tabs.clone());
         let text = says::join(plan.room, plan.user, plan.role, id, token.as_deref(), resume);
@@ -237,10 +256,10 @@ impl World {
         let has_joined = tab.asked.values().any(|asked| *asked == Asked::Join);
         match (tab.purpose, has_joined) {
             // A newer tab is on its way: nobody looks at this one any more.
-            (Purpose::Join { .. }, false) if self.people[tab.person].tab != Some(number) => {
+            (Purpose::Join(_), false) if self.people[tab.person].tab != Some(number) => {
                 self.close_tab(number);
             }
-            (Purpose::Join { .. }, false) => self.say_join(number),
+            (Purpose::Join(_), false) => self.say_join(number),
             _ => {}
         }
         true
@@ -334,7 +353,7 @@ impl World {
         let patience = match (admitted, purpose) {
             (true, _) => heartbeat * 5 / 2 + 10 * SECOND,
             (false, Purpose::Loiter) => 40 * SECOND,
-            (false, Purpose::Join { .. }) => 15 * SECOND,
+            (false, Purpose::Join(_)) => 15 * SECOND,
         };
         let asleep = self.people[person].asleep_until > self.now;
         if !asleep && heard_at + patience < self.now {
