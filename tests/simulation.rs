@@ -1,0 +1,64 @@
+//! A simulated hospital: the real rooms, connections, queues and buffers under a simulated network and clock, hundreds of
+//! people, and everything that can go wrong. What must hold whatever happens stands in `simulation/promises.rs`.
+//!
+//! ```text
+//!   cargo test --test simulation                          256 seeds
+//!   SIMULATION_SEED=17 cargo test --test simulation       one seed again, with a transcript of the shortest run that fails
+//!   make simulate SEEDS=20000                             more
+//! ```
+
+#[path = "simulation/book.rs"]
+mod book;
+#[path = "simulation/draw.rs"]
+mod draw;
+#[path = "simulation/frames.rs"]
+mod frames;
+#[path = "simulation/ledger.rs"]
+mod ledger;
+#[path = "simulation/link.rs"]
+mod link;
+#[path = "simulation/names.rs"]
+mod names;
+#[path = "simulation/plan.rs"]
+mod plan;
+#[path = "simulation/promises.rs"]
+mod promises;
+#[path = "simulation/random.rs"]
+mod random;
+#[path = "simulation/reactor.rs"]
+mod reactor;
+#[path = "simulation/runs.rs"]
+mod runs;
+#[path = "simulation/says.rs"]
+mod says;
+#[path = "simulation/shrink.rs"]
+mod shrink;
+#[path = "simulation/transcript.rs"]
+mod transcript;
+#[path = "simulation/witness.rs"]
+mod witness;
+#[path = "simulation/world.rs"]
+mod world;
+
+// The reactor's own files, which the simulated reactor is built around, name these from the root of their crate.
+use autamedica_signaling::{base, connection, engine, wire};
+
+/// How many seeds an ordinary test run tries.
+const SEEDS: u64 = 256;
+
+#[test]
+fn the_server_keeps_its_promises_whatever_happens() {
+    match runs::wanted("SIMULATION_SEED") {
+        Some(seed) => runs::replay(seed),
+        None => runs::all(runs::wanted("SIMULATION_SEEDS").unwrap_or(SEEDS)),
+    }
+}
+
+#[test]
+fn a_seed_leads_to_the_same_run_every_time() {
+    for seed in [0, 7, 15] {
+        let [first, again] = [(); 2].map(|()| runs::run(draw::plan(seed), true));
+        assert!(first.lines.len() > 100, "seed {seed} is a run worth comparing");
+        assert!(first.lines == again.lines, "seed {seed} does not replay");
+    }
+}

@@ -1,0 +1,223 @@
+//! A book of who is where, kept beside the server from what goes into it and comes out of it. It knows the contract and
+//! nothing of the server's code: what an input must lead to is worked out here a second time, in the simplest way.
+
+#[path = "book/admission.rs"]
+mod admission;
+#[path = "book/effects.rs"]
+mod effects;
+#[path = "book/expected.rs"]
+mod expected;
+#[path = "book/judgement.rs"]
+mod judgement;
+#[path = "book/places.rs"]
+mod places;
+#[path = "book/requests.rs"]
+mod requests;
+#[path = "book/timers.rs"]
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use autamedica_signaling::base::time::{Instant, Now};
+use autamedica_signaling::engine::PeerId;
+
+use super::ledger::{Ledger, Who};
+use super::plan::Settings;
+use super::promises::{Promise, Verdict};
+
+pub use admission::Token;
+pub use effects::{Done, field, kind, participants};
+use expected::Expected;
+use places::Room;
+
+/// A connection, as the server names it.
+pub type Key = (u32, u32);
+
+/// The names of a [`PeerId`].
+pub fn key(peer: PeerId) -> Key {
+    (peer.index, peer.generation)
+}
+
+/// What there is to know about all connections and rooms.
+pub struct Book {
+    /// What is wrong so far.
+    pub verdict: Verdict,
+    /// The letters.
+    pub ledger: Ledger,
+    settings: Settings,
+    /// Every token that was ever made.
+    tokens: BTreeMap<String, Token>,
+    /// The token that a connection presents with its request, by the number of its link.
+    presented: BTreeMap<usize, String>,
+    /// Broken messages, and the code that each must be refused with.
+    babble: BTreeMap<String, &'static str>,
+    peers: BTreeMap<Key, Peer>,
+    /// Who must still join, and whose token must be watched.
+    anonymous: BTreeSet<Key>,
+    watched: BTreeSet<Key>,
+    rooms: BTreeMap<u32, Room>,
+    /// Everybody who ever had a place in a room.
+    known: BTreeSet<Who>,
+    /// Rooms whose session is over.
+    ended: BTreeSet<u32>,
+    /// When the server last stood still, which excuses what comes late.
+    stalled: (Instant, Instant),
+    /// When the wall clock last jumped, which is seen only now and then.
+    jumped_at: Instant,
+}
+
+/// A connection.
+#[derive(Debug)]
+struct Peer {
+    link: usize,
+    since: Instant,
+    standing: Standing,
+    /// Its token, since when, and whether it was told that this is about to end.
+    token: Option<Token>,
+    token_since: Instant,
+    warned: bool,
+    /// Whom it knows to be in its room, by what it was told.
+    told: BTreeSet<u32>,
+    /// The stream of letters that it receives.
+    stream: Option<usize>,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has not asked for an upgrade yet.
+    New,
+    /// A WebSocket without a token.
+    Anonymous,
+    /// A WebSocket with a token.
+    Granted,
+    /// In its room.
+    Inside(Who),
+    /// It was closed, or has gone.
+    Gone,
+}
+
+impl Book {
+    /// An empty book of a server with these settings.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            verdict: Verdict::default(),
+            ledger: Ledger::default(),
+            settings,
+            tokens: BTreeMap::new(),
+            presented: BTreeMap::new(),
+            babble: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            anonymous: BTreeSet::new(),
+            watched: BTreeSet::new(),
+            rooms: BTreeMap::new(),
+            known: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            stalled: Default::default(),
+            jumped_at: Instant::default(),
+        }
+    }
+
+    /// A token was made.
+    pub fn note_token(&mut self, text: String, token: Token) {
+        self.tokens.insert(text, token);
+    }
+
+    /// A connection will present this token with its request.
+    pub fn note_presented(&mut self, link: usize, token: String) {
+        self.presented.insert(link, token);
+    }
+
+    /// Somebody says something broken.
+    pub fn note_babble(&mut self, text: String, code: &'static str) {
+        self.babble.insert(text, code);
+    }
+
+    /// The server stands still from then to then.
+    pub fn note_stall(&mut self, from: Instant, until: Instant) {
+        self.stalled = (from, until);
+    }
+
+    /// The server's wall clock has jumped.
+    pub fn note_jump(&mut self, at: Instant) {
+        self.jumped_at = at;
+    }
+
+    /// The server has accepted a connection.
+    pub fn accepted(&mut self, peer: PeerId, link: usize, now: Now) {
+        let entry = Peer {
+            link,
+            since: now.instant,
+            standing: Standing::New,
+            token: None,
+            token_since: now.instant,
+            warned: false,
+            told: BTreeSet::new(),
+            stream: None,
+        };
+        self.peers.insert(key(peer), entry);
+    }
+
+    /// The stream of the letters that come over a connection.
+    pub fn stream_of(&self, key: Key) -> Option<usize> {
+        self.peers.get(&key)?.stream
+    }
+
+    /// Whoever can no longer be spoken to is away, or gone.
+    pub fn left(&mut self, peer: PeerId, now: Now, done: &[Done<'_>]) {
+        let key = key(peer);
+        let mut expected = Expected::default();
+        self.drop_connection(key, "disconnected", now, &mut expected);
+        self.set_standing(key, Standing::Gone);
+        self.carry_out(None, done, &expected);
+    }
+
+    /// The server has said good-bye to everybody.
+    pub fn shut_down(&mut self, done: &[Done<'_>]) {
+        let open = |peer: &Peer| !matches!(peer.standing, Standing::New | Standing::Gone);
+        let open = self.peers.iter().filter(|(_, peer)| open(peer)).map(|(key, _)| *key);
+        let untold = open.filter(|key| !done.contains(&Done::Close { peer: *key, code: 1012 }));
+        let untold: Vec<usize> = untold.map(|key| self.link(key)).collect();
+        self.verdict.check(Promise::Closing, untold.is_empty(), || {
+            format!("links {untold:?} were not told that the server shuts down")
+        });
+        self.rooms.clear();
+        let all: Vec<Key> = self.peers.keys().copied().collect();
+        all.into_iter().for_each(|key| self.set_standing(key, Standing::Gone));
+    }
+
+    fn standing(&self, key: Key) -> Standing {
+        self.peers.get(&key).map_or(Standing::Gone, |peer| peer.standing)
+    }
+
+    fn set_standing(&mut self, key: Key, standing: Standing) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.standing = standing;
+        self.anonymous.remove(&key);
+        self.watched.remove(&key);
+        match standing {
+            Standing::Anonymous => drop(self.anonymous.insert(key)),
+            Standing::Granted | Standing::Inside(_) => drop(self.watched.insert(key)),
+            Standing::New | Standing::Gone => {}
+        }
+    }
+
+    fn set_token(&mut self, key: Key, token: Token, now: Now) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            (peer.token, peer.token_since, peer.warned) = (Some(token), now.instant, false);
+        }
+    }
+
+    fn link(&self, key: Key) -> usize {
+        self.peers.get(&key).map_or(usize::MAX, |peer| peer.link)
+    }
+
+    /// Nothing comes late, unless the server stood still when it was due.
+    fn check_punctual(&mut self, due: Instant, now: Instant, what: impl FnOnce() -> String) {
+        let (from, until) = self.stalled;
+        let excused = due <= until && now >= from;
+        self.verdict.check(Promise::Closing, due >= now || excused, || {
+            format!("{} was due {} µs ago", what(), now.since(due).as_micros())
+        });
+    }
+}

@@ -1,0 +1,154 @@
+//! Who may come in: what the contract says of tokens, seats and rooms.
+
+use autamedica_signaling::base::time::{Duration, Now, WallTime};
+use autamedica_signaling::engine::PeerId;
+use autamedica_signaling::message::Role;
+
+use super::super::ledger::Who;
+use super::super::promises::Promise;
+use super::{Book, Key, Standing, key};
+
+/// What a token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Whom it names, and the room.
+    pub who: Who,
+    /// In which part.
+    pub role: Role,
+    /// What it permits.
+    pub permissions: &'static [&'static str],
+    /// From when.
+    pub issued_at: WallTime,
+    /// Until when.
+    pub expires_at: WallTime,
+}
+
+impl Token {
+    /// Whether it permits something, by the name of the permission.
+    pub fn permits(&self, name: &str) -> bool {
+        self.permissions.contains(&"room:*") || self.permissions.contains(&name)
+    }
+
+    fn names_the_same(&self, other: &Self) -> bool {
+        (self.who, self.role) == (other.who, other.role)
+    }
+}
+
+/// What `join-room` must lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joining {
+    /// A refusal with this code.
+    Refused(&'static str),
+    /// A place.
+    Admitted(Token),
+    /// The place that the same user has already.
+    Returns(Token),
+}
+
+impl Book {
+    /// An upgrade was asked for; `status` is that of the answer.
+    pub fn requested(&mut self, peer: PeerId, full: bool, status: &str, now: Now) {
+        let key = key(peer);
+        let token = self.presented.get(&self.link(key)).cloned();
+        let token = token.map(|token| self.judge(&token, now.wall));
+        let (expected, standing) = match token {
+            _ if full => ("503", Standing::Gone),
+            None => ("101", Standing::Anonymous),
+            Some(Ok(_)) => ("101", Standing::Granted),
+            Some(Err(_)) => ("401", Standing::Gone),
+        };
+        self.verdict.check(Promise::Admission, status == expected, || {
+            format!("an upgrade was answered with {status}, not {expected}")
+        });
+        self.set_standing(key, standing);
+        if let Some(Ok(token)) = token {
+            self.set_token(key, token, now);
+        }
+        if let Some(entry) = self.peers.get_mut(&key) {
+            entry.since = now.instant;
+        }
+    }
+
+    /// What a token is worth at this time.
+    fn judge(&self, token: &str, now: WallTime) -> Result<Token, &'static str> {
+        let token = self.tokens.get(token).ok_or("TOKEN_INVALID")?;
+        if now < token.issued_at.minus(Duration::from_secs(self.settings.leeway_secs)) {
+            return Err("TOKEN_INVALID");
+        }
+        if now >= self.ends_at(token) { Err("TOKEN_EXPIRED") } else { Ok(*token) }
+    }
+
+    /// From when on a token counts no more.
+    pub(super) fn ends_at(&self, token: &Token) -> WallTime {
+        token.expires_at.plus(Duration::from_secs(self.settings.leeway_secs))
+    }
+
+    /// What must come of a `join-room` that claims to be `claimed`.
+    pub(super) fn joining(
+        &self,
+        from: Key,
+        claimed: (Who, Role),
+        token: Option<&str>,
+        now: Now,
+    ) -> Joining {
+        if matches!(self.standing(from), Standing::Inside(_)) {
+            return Joining::Refused("ALREADY_JOINED");
+        }
+        let held = self.peers.get(&from).and_then(|peer| peer.token);
+        let presented = token.map(|token| self.judge(token, now.wall)).transpose();
+        let token = match (held, presented) {
+            (_, Err(code)) => return Joining::Refused(code),
+            (None, Ok(None)) => return Joining::Refused("UNAUTHORIZED"),
+            (Some(held), Ok(None)) if now.wall >= self.ends_at(&held) => {
+                return Joining::Refused("TOKEN_EXPIRED");
+            }
+            (Some(held), Ok(Some(new))) if !held.names_the_same(&new) => {
+                return Joining::Refused("FORBIDDEN");
+            }
+            (_, Ok(Some(token))) | (Some(token), Ok(None)) => token,
+        };
+        if claimed != (token.who, token.role) || !token.permits("room:join") {
+            return Joining::Refused("FORBIDDEN");
+        }
+        if self.ended.contains(&token.who.0) {
+            return Joining::Refused("SESSION_ENDED");
+        }
+        self.seat(token)
+    }
+
+    /// What must come of a `refresh-token`.
+    pub(super) fn refreshing(
+        &self,
+        from: Key,
+        token: Option<&str>,
+        now: Now,
+    ) -> Result<Token, &'static str> {
+        let held = match self.standing(from) {
+            Standing::Inside(who) => self.place(who).map(|place| place.token),
+            _ => self.peers.get(&from).and_then(|peer| peer.token),
+        };
+        let held = held.ok_or("UNAUTHORIZED")?;
+        let fresh = self.judge(token.ok_or("BAD_MESSAGE")?, now.wall)?;
+        if held.names_the_same(&fresh) { Ok(fresh) } else { Err("FORBIDDEN") }
+    }
+
+    /// Whether the room has a place for the bearer.
+    fn seat(&self, token: Token) -> Joining {
+        if let Some(place) = self.place(token.who) {
+            return match place.role == token.role {
+                true => Joining::Returns(token),
+                false => Joining::Refused("ROLE_TAKEN"),
+            };
+        }
+        let room = self.rooms.get(&token.who.0);
+        let places = room.into_iter().flat_map(|room| room.places.values());
+        let seated = places.filter(|place| place.role == token.role).count();
+        match token.role {
+            Role::Doctor | Role::Patient if seated > 0 => Joining::Refused("ROLE_TAKEN"),
+            Role::Observer if seated + 2 >= self.settings.participants_max => {
+                Joining::Refused("ROOM_FULL")
+            }
+            _ => Joining::Admitted(token),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Rooms, the places in them, and who has a place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use autamedica_signaling::base::time::{Instant, Now};
+use autamedica_signaling::message::Role;
+
+use super::super::ledger::Who;
+use super::admission::Token;
+use super::expected::Expected;
+use super::{Book, Key, Standing};
+
+/// A room that has not ended.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) places: BTreeMap<u32, Place>,
+    pub(super) active: bool,
+    pub(super) opened_at: Instant,
+    /// Since when nobody has a place in it.
+    pub(super) empty_since: Option<Instant>,
+}
+
+/// Somebody's place.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The connection; `None` while the participant is away.
+    pub(super) peer: Option<Key>,
+    pub(super) away_since: Instant,
+    /// Why the participant is away.
+    pub(super) absence: &'static str,
+    pub(super) role: Role,
+    pub(super) token: Token,
+    pub(super) media: [bool; 3],
+    pub(super) state: &'static str,
+    pub(super) stream: usize,
+    /// How many letters of the stream need not be kept: they are known to have arrived, or there was no room for them.
+    pub(super) released: usize,
+    /// Bytes of those that are kept.
+    pub(super) kept_bytes: usize,
+}
+
+impl Room {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { places: BTreeMap::new(), active: false, opened_at: now, empty_since: None }
+    }
+}
+
+impl Book {
+    /// Who is in a room, by user.
+    pub fn users_in(&self, room: u32) -> BTreeSet<u32> {
+        self.rooms.get(&room).into_iter().flat_map(|room| room.places.keys().copied()).collect()
+    }
+
+    /// How many rooms have not ended.
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// How many participants are away.
+    pub fn away_count(&self) -> usize {
+        let places = self.rooms.values().flat_map(|room| room.places.values());
+        places.filter(|place| place.peer.is_none()).count()
+    }
+
+    /// Whether the session of a room is over.
+    pub fn has_ended(&self, room: u32) -> bool {
+        self.ended.contains(&room)
+    }
+
+    /// The stream that a participant is in.
+    pub fn stream_of_user(&self, who: Who) -> Option<usize> {
+        Some(self.place(who)?.stream)
+    }
+
+    /// How many bytes the letters take that must be kept, at most: in chunks of `chunk` bytes, with 4 bytes a letter.
+    pub fn kept_bytes_max(&self, chunk: usize) -> usize {
+        let places = self.rooms.values().flat_map(|room| room.places.values());
+        places
+            .map(|place| {
+                let letters = self.ledger.stream(place.stream).letters.len() - place.released;
+                // The first chunk may begin with what need not be kept any more.
+                let bytes = place.kept_bytes + 4 * letters;
+                if letters == 0 { 0 } else { bytes.next_multiple_of(chunk) + chunk }
+            })
+            .sum()
+    }
+
+    pub(super) fn place(&self, who: Who) -> Option<&Place> {
+        self.rooms.get(&who.0)?.places.get(&who.1)
+    }
+
+    pub(super) fn place_mut(&mut self, who: Who) -> Option<&mut Place> {
+        self.rooms.get_mut(&who.0)?.places.get_mut(&who.1)
+    }
+
+    /// The connections of those in a room who are not away, but for one user.
+    pub(super) fn others(&self, room: u32, but: u32) -> Vec<Key> {
+        let places = self.rooms.get(&room).into_iter().flat_map(|room| &room.places);
+        places.filter(|(user, _)| **user != but).filter_map(|(_, place)| place.peer).collect()
+    }
+
+    /// Gives a participant a place. Whether the room has become active by that.
+    pub(super) fn seat_down(
+        &mut self,
+        from: Key,
+        token: Token,
+        media: [Option<bool>; 3],
+        now: Now,
+    ) -> bool {
+        let (room, user) = token.who;
+        self.known.insert(token.who);
+        let stream = self.ledger.begin(token.who);
+        let mut place = Place {
+            peer: Some(from),
+            away_since: now.instant,
+            absence: "disconnected",
+            role: token.role,
+            token,
+            media: [true, true, false],
+            state: "connected",
+            stream,
+            released: 0,
+            kept_bytes: 0,
+        };
+        place.change_media(media);
+        let room = self.rooms.entry(room).or_insert_with(|| Room::new(now.instant));
+        room.places.insert(user, place);
+        room.empty_since = None;
+        let seated = |role| room.places.values().any(|place| place.role == role);
+        let activated = !room.active && seated(Role::Doctor) && seated(Role::Patient);
+        room.active |= activated;
+        self.set_standing(from, Standing::Inside(token.who));
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.stream = Some(stream);
+        }
+        activated
+    }
+
+    /// Takes a participant out of the room; the others hear of it.
+    pub(super) fn vacate(&mut self, who: Who, now: Now, expected: &mut Expected) {
+        if let Some(stream) = self.stream_of_user(who) {
+            self.ledger.void(stream);
+        }
+        let Some(room) = self.rooms.get_mut(&who.0) else { return };
+        room.places.remove(&who.1);
+        if room.places.is_empty() {
+            room.empty_since = Some(now.instant);
+        }
+        expected.tell(self.others(who.0, who.1), "peer-left", who.1);
+    }
+
+    /// A connection is gone: whoever was in a room over it is away now, and the others hear of it.
+    pub(super) fn drop_connection(
+        &mut self,
+        key: Key,
+        absence: &'static str,
+        now: Now,
+        expected: &mut Expected,
+    ) {
+        let Standing::Inside(who) = self.standing(key) else { return };
+        if let Some(place) = self.place_mut(who).filter(|place| place.peer == Some(key)) {
+            (place.peer, place.away_since, place.absence) = (None, now.instant, absence);
+            expected.tell(self.others(who.0, who.1), "peer-state", who.1);
+        }
+    }
+
+    /// A room is over: everybody inside hears of it and is closed.
+    pub(super) fn end(&mut self, room: u32, expected: &mut Expected) {
+        let everybody = self.others(room, u32::MAX);
+        expected.tell(everybody.clone(), "room-status", 0);
+        for key in everybody {
+            expected.close(key, 4410);
+        }
+        self.rooms.remove(&room);
+        self.ended.insert(room);
+    }
+
+    /// A letter for a participant is accepted: kept as far as there is room, the oldest let go for it.
+    pub(super) fn keep(&mut self, who: Who, letter: usize) {
+        let max = self.settings.retained_bytes_max;
+        let Some(stream) = self.stream_of_user(who) else { return };
+        self.ledger.accept(letter, stream, &mut self.verdict);
+        let bytes = &self.ledger.stream(stream).bytes;
+        let place = self.rooms.get_mut(&who.0).and_then(|room| room.places.get_mut(&who.1));
+        let Some(place) = place else { return };
+        place.kept_bytes += bytes.last().copied().unwrap_or(0);
+        while place.peer.is_some() && place.kept_bytes > max {
+            place.kept_bytes -= bytes[place.released];
+            place.released += 1;
+        }
+    }
+
+    /// The letters for a participant are known to have arrived up to a number.
+    pub(super) fn release(&mut self, who: Who, arrived: usize) {
+        let Some(stream) = self.stream_of_user(who) else { return };
+        let bytes = &self.ledger.stream(stream).bytes;
+        let place = self.rooms.get_mut(&who.0).and_then(|room| room.places.get_mut(&who.1));
+        let Some(place) = place else { return };
+        while place.released < arrived.min(bytes.len()) {
+            place.kept_bytes -= bytes[place.released];
+            place.released += 1;
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn change_media(&mut self, change: [Option<bool>; 3]) {
+        for (now, change) in self.media.iter_mut().zip(change) {
+            *now = change.unwrap_or(*now);
+        }
+    }
+
+    /// The state that the others see.
+    pub(super) fn shown_state(&self) -> &'static str {
+        if self.peer.is_some() { self.state } else { "reconnecting" }
+    }
+}

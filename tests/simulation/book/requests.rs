@@ -1,0 +1,283 @@
+//! What a message of a client must lead to, and what becomes of everybody by it.
+
+use autamedica_signaling::base::time::Now;
+use autamedica_signaling::engine::PeerId;
+use autamedica_signaling::message::Role;
+
+use super::super::ledger::Who;
+use super::super::names;
+use super::super::says;
+use super::admission::{Joining, Token};
+use super::effects::{field, kind, plain};
+use super::expected::Expected;
+use super::{Book, Done, Key, Standing, key};
+
+/// What a message must lead to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing: whoever says it has been told to go.
+    Nothing,
+    /// A refusal with this code.
+    Refused(&'static str),
+    /// `pong`
+    Pong,
+    /// A new place.
+    Joined(Token),
+    /// The place that the user has already; whether nothing of the stream is missing, and who had it.
+    Returned { token: Token, resumed: bool, older: Option<Key> },
+    /// The end of the connection.
+    Left(Who),
+    /// The message is passed on, or kept for somebody who is away.
+    Relayed(Who),
+    /// The others hear how a participant is.
+    Shown(Who),
+    /// The others hear how good a participant's connection is.
+    Measured(Who),
+    /// The session is over.
+    Ended(Who),
+    /// A new token counts.
+    Refreshed(Token),
+}
+
+impl Book {
+    /// A client said `text`, and the server did this.
+    pub fn received(&mut self, peer: PeerId, text: &str, now: Now, done: &[Done<'_>]) {
+        let key = key(peer);
+        let mut expected = Expected::default();
+        let outcome = self.outcome(key, text, now, done);
+        self.check_answer(key, text, &outcome, done, &mut expected);
+        self.bring_about(key, text, &outcome, now, &mut expected);
+        self.carry_out(Some(key), done, &expected);
+    }
+
+    /// A connection has answered a ping that was sent when `mark` letters had been accepted.
+    pub fn ponged(&mut self, peer: PeerId, mark: u32) {
+        if let Standing::Inside(who) = self.standing(key(peer)) {
+            self.release(who, mark as usize);
+        }
+    }
+
+    /// How many letters were accepted for a connection: what a ping must remember.
+    pub fn ping_mark(&self, peer: PeerId) -> usize {
+        match self.standing(key(peer)) {
+            Standing::Inside(who) => {
+                self.place(who).map_or(0, |place| self.ledger.stream(place.stream).letters.len())
+            }
+            _ => 0,
+        }
+    }
+
+    fn outcome(&self, from: Key, text: &str, now: Now, done: &[Done<'_>]) -> Outcome {
+        let standing = self.standing(from);
+        if matches!(standing, Standing::Gone | Standing::New) {
+            return Outcome::Nothing;
+        }
+        if let Some(code) = self.babble.get(text) {
+            return Outcome::Refused(code);
+        }
+        let judged = match kind(text) {
+            "ping" => Ok(Outcome::Pong),
+            "join-room" => self.join(from, text, now, done),
+            "leave-room" => self.speaker(standing, text, "userId").map(Outcome::Left),
+            "end-session" => self.may(standing, text, "userId", "room:end").map(Outcome::Ended),
+            "media-state" => self.may(standing, text, "userId", "room:media").map(Outcome::Shown),
+            "connection-state" => self.speaker(standing, text, "userId").map(Outcome::Shown),
+            "connection-stats" => self.speaker(standing, text, "userId").map(Outcome::Measured),
+            "refresh-token" => {
+                self.refreshing(from, field(text, "authToken"), now).map(Outcome::Refreshed)
+            }
+            _ => self.relay(standing, text, done).map(Outcome::Relayed),
+        };
+        judged.unwrap_or_else(Outcome::Refused)
+    }
+
+    fn join(
+        &self,
+        from: Key,
+        text: &str,
+        now: Now,
+        done: &[Done<'_>],
+    ) -> Result<Outcome, &'static str> {
+        let claimed = claimed(text, "userId").zip(field(text, "userType").and_then(Role::parse));
+        let claimed = claimed.ok_or("BAD_MESSAGE")?;
+        match self.joining(from, claimed, field(text, "authToken"), now) {
+            Joining::Refused(code) => Err(code),
+            Joining::Admitted(token) => Ok(Outcome::Joined(token)),
+            Joining::Returns(token) => {
+                let older = self.place(token.who).and_then(|place| place.peer);
+                let received = plain(text, "received").and_then(|count| count.parse().ok());
+                let resumed = self.resumes(token.who, received, done);
+                Ok(Outcome::Returned { token, resumed, older })
+            }
+        }
+    }
+
+    /// Whether everything behind the first `received` letters is there.
+    fn resumes(&self, who: Who, received: Option<usize>, done: &[Done<'_>]) -> bool {
+        let (Some(place), Some(received)) = (self.place(who), received) else { return false };
+        let accepted = self.ledger.stream(place.stream).letters.len();
+        let whole = (place.released..=accepted).contains(&received);
+        // Where all participants together keep too much, less is kept for each.
+        let says_so =
+            |text: &str| kind(text) == "room-joined" && plain(text, "resumed") == Some("true");
+        whole && (!self.is_short_of_memory() || done.iter().filter_map(Done::text).any(says_so))
+    }
+
+    fn relay(
+        &self,
+        standing: Standing,
+        text: &str,
+        done: &[Done<'_>],
+    ) -> Result<Who, &'static str> {
+        let permission = if kind(text) == "media-control" { "room:media" } else { "room:signal" };
+        let from = self.may(standing, text, "fromUserId", permission)?;
+        let observes = self.place(from).is_some_and(|place| place.role == Role::Observer);
+        if observes && text.contains("a=sendrecv") {
+            return Err("SDP_REJECTED");
+        }
+        let to = claimed(text, "toUserId").filter(|to| *to != from).ok_or("PEER_NOT_FOUND")?;
+        let place = self.place(to).ok_or("PEER_NOT_FOUND")?;
+        let full = place.kept_bytes + text.len() > self.settings.retained_bytes_max;
+        let refused =
+            done.iter().filter_map(Done::text).any(|text| text.contains("PEER_UNREACHABLE"));
+        // Where all participants together keep too much, the server alone knows what still fits.
+        let unreachable = if self.is_short_of_memory() { refused } else { full };
+        if place.peer.is_none() && unreachable {
+            return Err("PEER_UNREACHABLE");
+        }
+        Ok(to)
+    }
+
+    fn is_short_of_memory(&self) -> bool {
+        self.settings.retained_total_max < 1 << 20
+    }
+
+    /// Who speaks, where that is who it claims to be.
+    fn speaker(&self, standing: Standing, text: &str, name: &str) -> Result<Who, &'static str> {
+        let Standing::Inside(who) = standing else { return Err("NOT_IN_ROOM") };
+        if claimed(text, name) == Some(who) { Ok(who) } else { Err("FORBIDDEN") }
+    }
+
+    /// Who speaks, where its token and its role let it.
+    fn may(
+        &self,
+        standing: Standing,
+        text: &str,
+        name: &str,
+        permission: &str,
+    ) -> Result<Who, &'static str> {
+        let who = self.speaker(standing, text, name)?;
+        let Some(place) = self.place(who) else { return Err("NOT_IN_ROOM") };
+        let role_may = match kind(text) {
+            "end-session" | "media-control" => place.role == Role::Doctor,
+            "media-state" => place.role != Role::Observer,
+            _ => true,
+        };
+        if role_may && place.token.permits(permission) { Ok(who) } else { Err("FORBIDDEN") }
+    }
+
+    fn bring_about(
+        &mut self,
+        from: Key,
+        text: &str,
+        outcome: &Outcome,
+        now: Now,
+        expected: &mut Expected,
+    ) {
+        match *outcome {
+            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong => {}
+            Outcome::Joined(token) => {
+                self.note_joining_token(from, text, token, now);
+                let activated = self.seat_down(from, token, media(text), now);
+                expected.tell(self.others(token.who.0, token.who.1), "peer-joined", token.who.1);
+                if activated {
+                    expected.tell(self.others(token.who.0, u32::MAX), "room-status", 0);
+                }
+            }
+            Outcome::Returned { token, resumed, older } => {
+                self.note_joining_token(from, text, token, now);
+                self.come_back(from, text, token, resumed);
+                if let Some(older) = older {
+                    expected.close(older, 4409);
+                }
+                expected.tell(self.others(token.who.0, token.who.1), "peer-state", token.who.1);
+            }
+            Outcome::Left(who) => {
+                expected.close(from, 1000);
+                self.vacate(who, now, expected);
+            }
+            Outcome::Relayed(to) => {
+                if let Some(letter) = says::letter_of(text) {
+                    self.keep(to, letter);
+                }
+            }
+            Outcome::Shown(who) => {
+                if let Some(place) = self.place_mut(who) {
+                    place.change_media(media(text));
+                    place.state = field(text, "state").map_or(place.state, known_state);
+                }
+                expected.tell(self.others(who.0, who.1), "peer-state", who.1);
+            }
+            Outcome::Measured(who) => {
+                expected.tell(self.others(who.0, who.1), "peer-stats", who.1);
+            }
+            Outcome::Ended(who) => self.end(who.0, expected),
+            Outcome::Refreshed(token) => {
+                self.set_token(from, token, now);
+                if let Standing::Inside(who) = self.standing(from)
+                    && let Some(place) = self.place_mut(who)
+                {
+                    place.token = token;
+                }
+            }
+        }
+    }
+
+    fn note_joining_token(&mut self, from: Key, text: &str, token: Token, now: Now) {
+        if field(text, "authToken").is_some() {
+            self.set_token(from, token, now);
+        }
+    }
+
+    fn come_back(&mut self, from: Key, text: &str, token: Token, resumed: bool) {
+        let who = token.who;
+        let received = plain(text, "received").and_then(|count| count.parse().ok());
+        match received.filter(|_| resumed) {
+            Some(received) => self.release(who, received),
+            None => {
+                let stream = self.ledger.begin(who);
+                if let Some(older) = self.stream_of_user(who) {
+                    self.ledger.void(older);
+                }
+                if let Some(place) = self.place_mut(who) {
+                    (place.stream, place.released, place.kept_bytes) = (stream, 0, 0);
+                }
+            }
+        }
+        let stream = self.stream_of_user(who);
+        if let Some(place) = self.place_mut(who) {
+            (place.peer, place.token, place.state) = (Some(from), token, "connected");
+            place.change_media(media(text));
+        }
+        self.set_standing(from, Standing::Inside(who));
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.stream = stream;
+        }
+    }
+}
+
+/// Whom a message claims to be about.
+fn claimed(text: &str, name: &str) -> Option<Who> {
+    let room = names::read_session(field(text, "sessionId")?)?;
+    Some((room, names::read_user(field(text, name)?)?))
+}
+
+/// What a message says about sound, picture and screen.
+fn media(text: &str) -> [Option<bool>; 3] {
+    ["audio", "video", "screen"].map(|name| plain(text, name).map(|value| value == "true"))
+}
+
+fn known_state(state: &str) -> &'static str {
+    let states = ["new", "connecting", "connected", "disconnected", "failed", "closed"];
+    states.into_iter().find(|known| *known == state).unwrap_or("unknown")
+}

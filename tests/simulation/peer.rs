@@ -1,0 +1,77 @@
+//! One simulated socket and what belongs to it: `src/reactor/peer.rs` with another kind of socket.
+
+use std::io::{self, Read};
+
+use autamedica_signaling::connection::Connection;
+
+use super::super::link::Socket;
+use super::blocks::Pool;
+use super::inbound::Inbound;
+use super::outbound::Outbound;
+
+/// A connected socket.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) socket: Socket,
+    pub(super) connection: Connection,
+    pub(super) inbound: Option<Inbound>,
+    pub(super) outbound: Outbound,
+    pub(super) flags: Flags,
+    pub(super) number: u64,
+}
+
+/// In which lists of the turn the peer stands, and what is done already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    pub(super) dirty: bool,
+    pub(super) ready: bool,
+    pub(super) overrun: bool,
+    pub(super) doomed: bool,
+    pub(super) shut: bool,
+    pub(super) end_announced: bool,
+    pub(super) read_closed: bool,
+}
+
+/// What came of a read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Filled {
+    Bytes(usize),
+    Drained,
+    End,
+}
+
+impl Peer {
+    pub(super) fn new(socket: Socket, connection: Connection, number: u64) -> Self {
+        Self {
+            socket,
+            connection,
+            inbound: None,
+            outbound: Outbound::default(),
+            flags: Flags::default(),
+            number,
+        }
+    }
+
+    pub(super) fn fill(&mut self, buffer: &mut [u8], calls: &mut u64) -> Filled {
+        *calls += 1;
+        match self.socket.read(buffer) {
+            Ok(0) => Filled::End,
+            Ok(len) => Filled::Bytes(len),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Filled::Drained,
+            Err(_) => Filled::End,
+        }
+    }
+
+    pub(super) fn flush(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
+        let flushed = self.outbound.flush(&mut self.socket, pool, calls)?;
+        if flushed && self.connection.is_draining() && !self.flags.shut {
+            self.flags.shut = true;
+            self.socket.finish();
+        }
+        Ok(flushed)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.connection.is_ended() && self.outbound.is_empty()
+    }
+}

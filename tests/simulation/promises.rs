@@ -1,0 +1,85 @@
+//! What must hold in every run, whatever happens. Each check elsewhere names the promise that it is part of.
+
+use std::fmt;
+
+/// Something that the server promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// No byte crosses rooms: whatever reaches a participant names only sessions and users of the participant's own
+    /// room, and a letter reaches only its addressee.
+    Rooms,
+    /// Nothing reaches anyone before their admission, and nobody is admitted whom token, seat and room do not let in.
+    Admission,
+    /// What was accepted is delivered once, byte for byte and in order, or its sender is told that it may not have been.
+    Delivery,
+    /// Every join has exactly one exit, and everybody inside hears at once of both.
+    Exits,
+    /// Every message gets the one answer that it should.
+    Answers,
+    /// Nobody is closed who did nothing wrong, and nobody stays who did: with the right code, at the right time.
+    Closing,
+    /// What the server writes is HTTP, then WebSocket, then a message of the contract.
+    Wire,
+    /// All memory for unfinished work stays within the configured sum, and connections within their limit.
+    Memory,
+    /// When everyone has gone, nothing is retained.
+    Emptiness,
+    /// When the trouble is over, everybody who should be in a room is there, all see each other, and letters arrive.
+    Recovery,
+    /// What the server holds does not contradict itself, and it never panics.
+    Soundness,
+}
+
+/// Where the contract promises more than can be kept with it. To be deleted, one by one, with what makes them needless.
+pub mod gaps {
+    /// A sender who is away when the addressee begins anew, or whose connection dies before it hears of that, resumes
+    /// without being told that what it sent before may not have arrived.
+    pub const REPORTS_GET_LOST: bool = true;
+
+    /// A `room-joined` with `resumed` false that never arrives begins a stream of which the client does not know: the count
+    /// that it sends with its next `resume` is of the stream before, and is taken for one of the new stream.
+    pub const COUNTS_ARE_MISTAKEN: bool = true;
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Which.
+    pub promise: Promise,
+    /// How.
+    pub how: String,
+}
+
+/// The first promise that was broken, if any was.
+#[derive(Debug, Default)]
+pub struct Verdict(Option<Broken>);
+
+impl Verdict {
+    /// Notes that a promise was broken; the first one counts, the others may follow from it.
+    pub fn broken(&mut self, promise: Promise, how: impl Into<String>) {
+        self.0.get_or_insert_with(|| Broken { promise, how: how.into() });
+    }
+
+    /// Notes that a promise was broken where `kept` is false.
+    pub fn check(&mut self, promise: Promise, kept: bool, how: impl FnOnce() -> String) {
+        if !kept {
+            self.broken(promise, how());
+        }
+    }
+
+    /// Whether all were kept so far.
+    pub fn is_good(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What was broken.
+    pub fn get(&self) -> Option<&Broken> {
+        self.0.as_ref()
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.promise, self.how)
+    }
+}

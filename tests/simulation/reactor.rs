@@ -1,0 +1,308 @@
+//! The reactor without its operating system: the turn of the loop as the real one has it, around the real files for
+//! buffers, queues and the way of a message.
+
+#[path = "../../src/reactor/blocks.rs"]
+#[allow(dead_code, reason = "the real file serves the real reactor too")]
+mod blocks;
+#[path = "../../src/reactor/counters.rs"]
+#[allow(dead_code, reason = "the real file serves the real reactor too")]
+mod counters;
+#[path = "../../src/reactor/inbound.rs"]
+mod inbound;
+#[path = "../../src/reactor/outbound.rs"]
+mod outbound;
+#[path = "peer.rs"]
+mod peer;
+#[path = "../../src/reactor/serve.rs"]
+mod serve;
+
+use autamedica_signaling::base::arena::{Arena, Key};
+use autamedica_signaling::base::deadlines::Deadlines;
+use autamedica_signaling::base::time::{Duration, Instant, Now};
+use autamedica_signaling::connection::{Application, Connection, Output, Wait};
+use autamedica_signaling::engine::PeerId;
+use autamedica_signaling::message::problem::close;
+
+use super::link::Socket;
+use super::random::Random;
+use blocks::Pool;
+pub use counters::Snapshot;
+use peer::Peer;
+
+/// What the real reactor's options say of one connection and of all.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many connections there may be; one more is answered with 503.
+    pub connections_max: usize,
+    /// How long a request head may take.
+    pub head_timeout: Duration,
+    /// Time between pings.
+    pub heartbeat: Duration,
+    /// How many bytes may wait for a peer that does not read.
+    pub send_queue_bytes_max: usize,
+    /// How many bytes of cut messages and of messages on their way out there may be, over all connections.
+    pub blocks_bytes_max: usize,
+    /// How large the shared read buffer is.
+    pub read_bytes: usize,
+}
+
+/// How long a peer may take to answer our close frame, or to read our last bytes.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many connections over the limit are accepted, to be told so.
+pub const TURNED_AWAY_MAX: usize = 64;
+
+/// The loop, told by the simulation what a poll would have told it.
+pub struct Reactor<A> {
+    /// What it serves.
+    pub app: A,
+    options: Options,
+    peers: Arena<Peer>,
+    deadlines: Deadlines<3>,
+    pool: Pool,
+    read_buffer: Box<[u8]>,
+    output: Output,
+    lists: Lists,
+    counters: Snapshot,
+    news: Vec<(Key<Peer>, News)>,
+}
+
+/// What a poll says of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Readable,
+    Writable,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    dirty: Vec<Key<Peer>>,
+    ready: Vec<Key<Peer>>,
+    overrun: Vec<Key<Peer>>,
+    doomed: Vec<Key<Peer>>,
+}
+
+impl<A: Application> Reactor<A> {
+    /// A loop without peers.
+    pub fn new(options: Options, app: A) -> Self {
+        Self {
+            app,
+            peers: Arena::new(),
+            deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            pool: Pool::new(options.blocks_bytes_max, options.blocks_bytes_max),
+            read_buffer: vec![0; options.read_bytes].into_boxed_slice(),
+            output: Output::default(),
+            lists: Lists::default(),
+            counters: Snapshot::default(),
+            news: Vec::new(),
+            options,
+        }
+    }
+
+    /// Takes a newcomer in; `None`: it has to wait.
+    pub fn welcome(&mut self, socket: Socket, now: Now) -> Option<PeerId> {
+        if self.peers.len() >= self.options.connections_max.saturating_add(TURNED_AWAY_MAX) {
+            return None;
+        }
+        self.counters.accepted += 1;
+        let number = self.counters.accepted;
+        let full = self.peers.len() >= self.options.connections_max;
+        let key = self.peers.insert(Peer::new(socket, Connection::new(full), number));
+        self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
+        Some(peer_id(key))
+    }
+
+    /// Something is there to be read, with the end or an error behind it or not.
+    pub fn readable(&mut self, key: (u32, u32), ends: bool) {
+        if let Some(peer) = self.peers.get_mut(Key::from_parts(key.0, key.1)) {
+            peer.flags.end_announced |= ends;
+        }
+        self.note(key, News::Readable);
+    }
+
+    /// There is room to write.
+    pub fn writable(&mut self, key: (u32, u32)) {
+        self.note(key, News::Writable);
+    }
+
+    /// One turn, as in `src/reactor/turn.rs`. The sockets are served in an order that `random` decides.
+    pub fn turn(&mut self, now: Now, random: &mut Random) {
+        let carried_over = std::mem::take(&mut self.lists.ready);
+        let mut news = std::mem::take(&mut self.news);
+        random.shuffle(&mut news);
+        for (key, what) in news {
+            match what {
+                News::Readable => self.serve(key, now),
+                News::Writable => self.mark_writable(key),
+            }
+        }
+        for key in carried_over {
+            self.go_on(key, now);
+        }
+        self.pass_deadlines(now);
+        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
+            self.give_up_overrun(now);
+            self.flush_dirty(now);
+        }
+        self.free_doomed();
+        self.counters.turns += 1;
+    }
+
+    /// When a turn is due without news.
+    pub fn next_turn(&self, now: Now) -> Option<Instant> {
+        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        if busy || !self.news.is_empty() {
+            return Some(Instant::default());
+        }
+        [self.deadlines.next(), self.app.next_deadline(now)].into_iter().flatten().min()
+    }
+
+    /// Says good-bye to everybody.
+    pub fn stop(&mut self, now: Now) {
+        self.app.shut_down(&mut self.output.effects);
+        self.apply(None, None, now);
+        let heads: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
+        for key in heads {
+            if self.peers.get(key).is_some_and(|peer| peer.connection.is_head()) {
+                self.doom(key);
+            }
+        }
+    }
+
+    /// How many connections there are.
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// How many bytes of blocks are on loan.
+    pub fn lent_bytes(&self) -> usize {
+        self.pool.lent_bytes()
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Snapshot {
+        &self.counters
+    }
+
+    fn note(&mut self, key: (u32, u32), what: News) {
+        let key = Key::from_parts(key.0, key.1);
+        if self.peers.get(key).is_some() && !self.news.contains(&(key, what)) {
+            self.news.push((key, what));
+        }
+    }
+
+    fn mark_writable(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.outbound.is_empty()
+            && !peer.flags.dirty
+        {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+    }
+
+    fn go_on(&mut self, key: Key<Peer>, now: Now) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.flags.ready = false;
+            self.serve(key, now);
+        }
+    }
+
+    fn pass_deadlines(&mut self, now: Now) {
+        while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
+            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
+            let over = peer.connection.is_ended();
+            self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);
+            self.apply(Some(key), None, now);
+            if over {
+                self.doom(key);
+            } else {
+                self.settle(key, now);
+            }
+        }
+        self.app.advance(now, &mut self.output.effects);
+        self.apply(None, None, now);
+    }
+
+    fn give_up_overrun(&mut self, now: Now) {
+        while let Some(key) = self.lists.overrun.pop() {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            self.counters.overrun += 1;
+            let code = close::CANNOT_KEEP_UP;
+            peer.connection.give_up(peer_id(key), code, now, &mut self.app, &mut self.output);
+            self.apply(Some(key), None, now);
+            self.settle(key, now);
+        }
+    }
+
+    fn flush_dirty(&mut self, now: Now) {
+        let mut dirty = std::mem::take(&mut self.lists.dirty);
+        for key in dirty.drain(..) {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.flags.dirty = false;
+            match peer.flush(&mut self.pool, &mut self.counters.writes) {
+                Ok(true) if peer.is_done() => self.doom(key),
+                Ok(_) => {}
+                Err(_) => self.lose(key, now),
+            }
+        }
+        if self.lists.dirty.is_empty() {
+            self.lists.dirty = dirty;
+        }
+    }
+
+    fn free_doomed(&mut self) {
+        let mut doomed = std::mem::take(&mut self.lists.doomed);
+        for key in doomed.drain(..) {
+            let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.deadlines.cancel(key.index());
+            peer.outbound.clear(&mut self.pool);
+            if let Some(inbound) = peer.inbound.take() {
+                inbound.give_back(&mut self.pool);
+            }
+        }
+        self.lists.doomed = doomed;
+    }
+
+    fn doom(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.flags.doomed
+        {
+            peer.flags.doomed = true;
+            self.lists.doomed.push(key);
+        }
+    }
+
+    fn lose(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.connection.end(peer_id(key), now, &mut self.app, &mut self.output.effects);
+        self.apply(None, None, now);
+        self.doom(key);
+    }
+
+    fn settle(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let wait = peer.connection.waits_for() as usize;
+        if self.deadlines.queue_of(key.index()) != Some(wait) {
+            self.deadlines.arm(key.index(), wait, now.instant);
+        }
+        let needs_flush = peer.connection.is_draining() && !peer.flags.shut;
+        if needs_flush && !peer.flags.dirty {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+        if peer.is_done() {
+            self.doom(key);
+        }
+    }
+}
+
+fn peer_id(key: Key<Peer>) -> PeerId {
+    PeerId { index: key.index(), generation: key.generation() }
+}
+
+fn peer_key_of(id: PeerId) -> Key<Peer> {
+    Key::from_parts(id.index, id.generation)
+}

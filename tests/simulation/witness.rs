@@ -1,0 +1,164 @@
+//! Stands between the connections and the signaling application, passes everything on, and writes it into the book.
+
+use std::cell::Cell;
+
+use autamedica_signaling::base::time::{Instant, Now};
+use autamedica_signaling::connection::{Application, Message, Signaling, Verdict};
+use autamedica_signaling::engine::{Effect, Effects, Payload, PeerId};
+use autamedica_signaling::wire::frame::{CloseCode, Fault, Limits};
+use autamedica_signaling::wire::http::Request;
+
+use super::book::{self, Book, Done};
+use super::promises::Promise;
+use super::transcript::{Transcript, short};
+
+/// The application and its witness.
+pub struct Witness {
+    app: Signaling,
+    /// What it has seen.
+    pub book: Book,
+    /// A ping said that so many letters had been accepted, and it were so many.
+    wrong_mark: Cell<Option<(u32, usize)>>,
+    /// Where it writes it down for people.
+    pub transcript: Transcript,
+}
+
+impl Witness {
+    /// Watches `app`.
+    pub fn new(app: Signaling, book: Book, transcript: Transcript) -> Self {
+        Self { app, book, wrong_mark: Cell::new(None), transcript }
+    }
+
+    /// What is watched.
+    pub fn app(&self) -> &Signaling {
+        &self.app
+    }
+
+    /// Does something and passes what came of it to `see`.
+    fn watch(
+        &mut self,
+        effects: &mut Effects,
+        received: &str,
+        act: impl FnOnce(&mut Signaling, &mut Effects),
+        see: impl FnOnce(&mut Book, &[Done<'_>]),
+    ) {
+        let before = effects.iter().count();
+        act(&mut self.app, effects);
+        let text = |payload| {
+            str::from_utf8(effects.text(payload, received.as_bytes())).unwrap_or("not UTF-8")
+        };
+        let done: Vec<Done<'_>> = effects
+            .iter()
+            .skip(before)
+            .map(|effect| match effect {
+                Effect::Send { to, payload } => Done::Send {
+                    to: book::key(to),
+                    text: text(payload),
+                    relayed: payload == Payload::Received,
+                },
+                Effect::Ping { peer } => Done::Ping { peer: book::key(peer) },
+                Effect::Close { peer, code } => {
+                    Done::Close { peer: book::key(peer), code: u16::from(code) }
+                }
+            })
+            .collect();
+        for done in &done {
+            self.transcript.line(|| match done {
+                Done::Send { to, text, .. } => format!("    server → {}: {}", to.0, short(text)),
+                Done::Ping { peer } => format!("    server pings {}", peer.0),
+                Done::Close { peer, code } => format!("    server closes {} with {code}", peer.0),
+            });
+        }
+        see(&mut self.book, &done);
+        if let Some((mark, accepted)) = self.wrong_mark.take() {
+            let how = format!("a ping is marked {mark} where {accepted} letters were accepted");
+            self.book.verdict.broken(Promise::Delivery, how);
+        }
+    }
+}
+
+impl Application for Witness {
+    fn limits(&self) -> &Limits {
+        self.app.limits()
+    }
+
+    fn request(
+        &mut self,
+        peer: PeerId,
+        request: &Request<'_>,
+        full: bool,
+        now: Now,
+        reply: &mut Vec<u8>,
+    ) -> Verdict {
+        let verdict = self.app.request(peer, request, full, now, reply);
+        let head = String::from_utf8_lossy(reply);
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        self.transcript.line(|| format!("    server answers {} with {status}", peer.index));
+        self.book.requested(peer, full, status, now);
+        verdict
+    }
+
+    fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {
+        let Message::Text(text) = message else { return };
+        self.transcript.line(|| format!("    server ← {}: {}", peer.index, short(text)));
+        self.watch(
+            effects,
+            text,
+            |app, effects| app.receive(peer, message, now, effects),
+            |book, done| book.received(peer, text, now, done),
+        );
+    }
+
+    fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
+        self.transcript.line(|| format!("    server lost {}", peer.index));
+        self.watch(
+            effects,
+            "",
+            |app, effects| app.left(peer, now, effects),
+            |book, done| book.left(peer, now, done),
+        );
+    }
+
+    fn farewell(&self, fault: Fault, text: &mut Vec<u8>) {
+        self.app.farewell(fault, text);
+    }
+
+    fn close_reply(&self, code: Option<CloseCode>) -> CloseCode {
+        self.app.close_reply(code)
+    }
+
+    fn heartbeat_timeout(&self) -> CloseCode {
+        self.app.heartbeat_timeout()
+    }
+
+    fn advance(&mut self, now: Now, effects: &mut Effects) {
+        self.watch(
+            effects,
+            "",
+            |app, effects| app.advance(now, effects),
+            |book, done| book.advanced(now, done),
+        );
+    }
+
+    fn next_deadline(&self, now: Now) -> Option<Instant> {
+        self.app.next_deadline(now)
+    }
+
+    fn ping_mark(&self, peer: PeerId) -> u32 {
+        let (mark, accepted) = (self.app.ping_mark(peer), self.book.ping_mark(peer));
+        if mark as usize != accepted {
+            self.wrong_mark.set(Some((mark, accepted)));
+        }
+        mark
+    }
+
+    fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
+        self.transcript.line(|| format!("    server knows that {} has {mark}", peer.index));
+        self.app.ponged(peer, mark, now);
+        self.book.ponged(peer, mark);
+    }
+
+    fn shut_down(&mut self, effects: &mut Effects) {
+        self.watch(effects, "", |app, effects| app.shut_down(effects), Book::shut_down);
+    }
+}

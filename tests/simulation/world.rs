@@ -1,0 +1,348 @@
+//! The world: people, their machines, the network, the server, and one clock for all.
+
+#[path = "world/calm.rs"]
+mod calm;
+#[path = "world/deeds.rs"]
+mod deeds;
+#[path = "world/hearing.rs"]
+mod hearing;
+#[path = "world/mishaps.rs"]
+mod mishaps;
+#[path = "world/network.rs"]
+mod network;
+#[path = "world/people.rs"]
+mod people;
+#[path = "world/tabs.rs"]
+mod tabs;
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::rc::Rc;
+
+use autamedica_signaling::admission::door::Door;
+use autamedica_signaling::admission::{Origins, TokenRules, Tokens};
+use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
+use autamedica_signaling::connection::{NoPages, Signaling};
+use autamedica_signaling::engine::{self, Engine};
+use autamedica_signaling::wire::jwt::Key as Secret;
+
+use super::book::Book;
+use super::link::{Micros, SharedLink};
+use super::plan::{Plan, Settings};
+use super::promises::{Broken, Promise};
+use super::random::Random;
+use super::reactor::{Options, Reactor};
+use super::transcript::{Lines, Transcript};
+use super::witness::Witness;
+
+use people::Individual;
+use tabs::Tab;
+
+/// When every run begins, by the wall clock.
+const NOON: i64 = 1_800_000_000_000;
+
+/// The secret that signs the tokens.
+const SECRET: &[u8] = b"a secret for simulated hospitals only";
+
+/// In which units letters are retained.
+const CHUNK_BYTES: usize = 1_024;
+
+/// A run.
+pub struct World {
+    plan: Plan,
+    now: Micros,
+    /// By how much the server's wall clock is wrong, in milliseconds.
+    wall_offset: i64,
+    events: BinaryHeap<Reverse<(Micros, u64, Event)>>,
+    event_count: u64,
+    server: Reactor<Witness>,
+    /// When the server takes its next turn.
+    turn_at: Option<Micros>,
+    /// Until when the server stands still.
+    stalled_until: Micros,
+    /// Connections that nobody has accepted yet.
+    knocking: VecDeque<usize>,
+    links: Vec<SharedLink>,
+    touched: Rc<RefCell<Vec<usize>>>,
+    tabs: Vec<Tab>,
+    people: Vec<Individual>,
+    random: Random,
+    secret: Secret,
+    phase: Phase,
+    /// Nobody comes any more.
+    settled: bool,
+    /// The server was told to shut down.
+    stopped: bool,
+}
+
+/// How far the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Anything may happen.
+    Trouble,
+    /// Nothing more goes wrong; everybody gets to where they want to be.
+    Calm,
+    /// Everybody goes.
+    Farewell,
+    /// Nobody is there.
+    Night,
+}
+
+/// Something that happens at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A person takes a step of its plan.
+    Step(usize, usize),
+    /// Something goes wrong.
+    Mishap(usize),
+    /// A connection reaches the server.
+    Knock(usize),
+    /// Bytes reach the server.
+    AtServer(usize),
+    /// Bytes reach the client.
+    AtClient(usize),
+    /// An end hears that the connection is broken.
+    ServerHears(usize),
+    /// An end hears that the connection is broken.
+    ClientHears(usize),
+    /// The network is as quick as before.
+    LagEnds(usize, Micros),
+    /// A person reads again.
+    Wakes(usize),
+    /// A person tries again to get into the room.
+    Retries(usize),
+    /// A tab looks whether the server is still there.
+    Watches(usize),
+    /// The next phase begins.
+    Phase(Phase),
+    /// Letters are sent to see whether they arrive.
+    Probe,
+}
+
+/// How much there was of everything in a run, or in many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Turns of the server.
+    pub turns: u64,
+    /// Connections.
+    pub connections: u64,
+    /// Letters that were written, acknowledged, and delivered.
+    pub letters: [u64; 3],
+    /// Peers that did not read.
+    pub overrun: u64,
+    /// Peers for whose cut messages there was no memory.
+    pub starved: u64,
+    /// Simulated seconds.
+    pub seconds: u64,
+}
+
+impl World {
+    /// The world before anything has happened.
+    pub fn new(plan: Plan, lines: Option<Lines>) -> Self {
+        let random = Random::new(plan.seed, &[3]);
+        let people = plan.people.iter().map(|person| Individual::new(plan.seed, person)).collect();
+        let secret = Secret::new(SECRET).expect("long enough");
+        let server = server(&plan.settings, secret.clone(), lines);
+        let mut world = Self {
+            now: 0,
+            wall_offset: 0,
+            events: BinaryHeap::new(),
+            event_count: 0,
+            server,
+            turn_at: None,
+            stalled_until: 0,
+            knocking: VecDeque::new(),
+            links: Vec::new(),
+            touched: Rc::default(),
+            tabs: Vec::new(),
+            people,
+            random,
+            secret,
+            phase: Phase::Trouble,
+            settled: false,
+            stopped: false,
+            plan,
+        };
+        world.schedule_plan();
+        world
+    }
+
+    /// Lets everything happen, up to the end or to the first promise that is broken.
+    pub fn run(mut self) -> (Option<Broken>, Tally) {
+        while self.server.app.book.verdict.is_good() && self.step() {}
+        (self.server.app.book.verdict.get().cloned(), self.tally())
+    }
+
+    /// The next event, or the server's next turn; `false`: nothing more happens.
+    fn step(&mut self) -> bool {
+        let event_at = self.events.peek().map(|Reverse((at, ..))| *at);
+        let turn_at = self.turn_at.map(|at| at.max(self.stalled_until));
+        let Some(at) = event_at.into_iter().chain(turn_at).min() else { return false };
+        self.now = self.now.max(at);
+        self.server.app.transcript.at(self.now);
+        if event_at.is_some_and(|event_at| turn_at.is_none_or(|turn_at| event_at <= turn_at)) {
+            if let Some(Reverse((_, _, event))) = self.events.pop() {
+                self.happen(event);
+            }
+        } else {
+            self.take_turn();
+        }
+        self.dispatch_touched();
+        true
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Step(person, step) => self.take_step(person, step),
+            Event::Mishap(fault) => self.befall(fault),
+            Event::Knock(link) => self.knock(link),
+            Event::AtServer(link) => self.arrive_at_server(link),
+            Event::AtClient(link) => self.arrive_at_client(link),
+            Event::ServerHears(link) => self.break_at_server(link),
+            Event::ClientHears(link) => self.break_at_client(link),
+            Event::LagEnds(link, by) => self.end_lag(link, by),
+            Event::Wakes(person) => self.wake(person),
+            Event::Retries(person) => self.retry(person),
+            Event::Watches(tab) => self.watch(tab),
+            Event::Phase(phase) => self.enter(phase),
+            Event::Probe => self.probe(),
+        }
+    }
+
+    fn schedule_plan(&mut self) {
+        for person in 0..self.plan.people.len() {
+            for step in 0..self.plan.people[person].steps.len() {
+                self.at(self.plan.people[person].steps[step].at, Event::Step(person, step));
+            }
+        }
+        for fault in 0..self.plan.faults.len() {
+            self.at(self.plan.faults[fault].at, Event::Mishap(fault));
+        }
+        self.at(self.plan.calm_at, Event::Phase(Phase::Calm));
+    }
+
+    fn at(&mut self, at: Micros, event: Event) {
+        self.event_count += 1;
+        self.events.push(Reverse((at, self.event_count, event)));
+    }
+
+    fn after(&mut self, wait: Micros, event: Event) {
+        self.at(self.now + wait, event);
+    }
+
+    /// Both clocks, as the server sees them.
+    fn server_now(&self) -> Now {
+        let instant = Instant::from_micros(self.now);
+        Now { instant, wall: WallTime::from_millis(self.true_millis() + self.wall_offset) }
+    }
+
+    /// The wall clock of everybody else.
+    fn true_millis(&self) -> i64 {
+        NOON + (self.now / 1_000) as i64
+    }
+
+    fn take_turn(&mut self) {
+        let now = self.server_now();
+        if !self.stopped {
+            self.admit_knocking(now);
+        }
+        self.server.turn(now, &mut Random::new(self.plan.seed, &[7, self.now]));
+        self.check_turn();
+        self.turn_at = None;
+        self.plan_turn();
+    }
+
+    /// The next turn comes when something is due, or when the server is told of something.
+    fn plan_turn(&mut self) {
+        let due = self.server.next_turn(self.server_now()).map(|due| due.as_micros().max(self.now));
+        self.turn_at = [self.turn_at, due].into_iter().flatten().min();
+    }
+
+    /// The server is told of something; a loop that is busy with others takes a moment to see it.
+    fn wake_server(&mut self) {
+        // Drawn from the time alone, so that leaving somebody out changes little for the others.
+        let soon = self.now + Random::new(self.plan.seed, &[6, self.now]).below(2_000);
+        self.turn_at = Some(self.turn_at.map_or(soon, |at| at.min(soon)));
+    }
+
+    fn check_turn(&mut self) {
+        self.server.app.app().engine().check_invariants();
+        let settings = &self.plan.settings;
+        let (lent, peers) = (self.server.lent_bytes(), self.server.peer_count());
+        let engine = self.server.app.app().engine();
+        let (rooms, chunks) = (engine.room_count(), engine.retained_chunks());
+        let kept = self.server.app.book.kept_bytes_max(CHUNK_BYTES);
+        let book = &mut self.server.app.book;
+        let known = book.room_count();
+        let verdict = &mut book.verdict;
+        verdict.check(Promise::Memory, lent <= settings.blocks_bytes_max, || {
+            format!("{lent} bytes of blocks on loan, of {}", settings.blocks_bytes_max)
+        });
+        let retained = chunks * CHUNK_BYTES;
+        verdict.check(Promise::Memory, retained <= settings.retained_total_max.min(kept), || {
+            format!("{retained} bytes are retained, of {} and {kept}", settings.retained_total_max)
+        });
+        let peers_max = settings.connections_max + super::reactor::TURNED_AWAY_MAX;
+        verdict.check(Promise::Memory, peers <= peers_max, || format!("{peers} connections"));
+        verdict.check(Promise::Exits, rooms == known, || format!("{rooms} rooms, not {known}"));
+    }
+
+    fn tally(&self) -> Tally {
+        let counters = self.server.counters();
+        let (written, acked, delivered) = self.server.app.book.ledger.counts();
+        Tally {
+            turns: counters.turns,
+            connections: counters.accepted,
+            letters: [written as u64, acked as u64, delivered as u64],
+            overrun: counters.overrun,
+            starved: counters.starved,
+            seconds: self.now / super::plan::SECOND,
+        }
+    }
+}
+
+impl Tally {
+    /// Adds another run.
+    pub fn add(&mut self, other: &Self) {
+        self.turns += other.turns;
+        self.connections += other.connections;
+        for (all, more) in self.letters.iter_mut().zip(other.letters) {
+            *all += more;
+        }
+        self.overrun += other.overrun;
+        self.starved += other.starved;
+        self.seconds += other.seconds;
+    }
+}
+
+/// The server of these settings, as `src/server.rs` puts it together.
+fn server(settings: &Settings, secret: Secret, lines: Option<Lines>) -> Reactor<Witness> {
+    let leeway = Duration::from_secs(settings.leeway_secs);
+    let rules = TokenRules { keys: vec![secret], issuer: None, audience: None, leeway };
+    let heartbeat = Duration::from_secs(settings.heartbeat_secs);
+    let engine = Engine::new(engine::Options {
+        join_timeout: Duration::from_secs(settings.join_timeout_secs),
+        heartbeat,
+        reconnect_grace: Duration::from_secs(settings.grace_secs),
+        room_max_age: Duration::from_secs(settings.room_age_secs),
+        room_empty_timeout: Duration::from_secs(settings.room_empty_secs),
+        participants_max: settings.participants_max,
+        retained_bytes_max: settings.retained_bytes_max,
+        retained_bytes_total_max: settings.retained_total_max,
+        ..engine::Options::new(Tokens::new(rules))
+    });
+    let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
+    let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
+    let transcript = Transcript::new(lines);
+    let witness = Witness::new(signaling, Book::new(settings.clone()), transcript);
+    let options = Options {
+        connections_max: settings.connections_max,
+        head_timeout: Duration::from_secs(settings.head_timeout_secs),
+        heartbeat,
+        send_queue_bytes_max: settings.send_queue_bytes_max,
+        blocks_bytes_max: settings.blocks_bytes_max,
+        read_bytes: settings.read_bytes,
+    };
+    Reactor::new(options, witness)
+}

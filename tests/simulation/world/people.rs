@@ -1,0 +1,154 @@
+//! People: what they want, and what they know.
+
+use std::collections::BTreeSet;
+
+use autamedica_signaling::admission::mint::{Ticket, mint};
+use autamedica_signaling::base::time::{Duration, WallTime};
+
+use super::super::book::Token;
+use super::super::ledger::Who;
+use super::super::link::Micros;
+use super::super::names;
+use super::super::plan::{Person, SECOND};
+use super::super::random::Random;
+use super::tabs::Memory;
+use super::{Event, Phase, World};
+
+/// A person in a run.
+#[derive(Debug)]
+pub struct Individual {
+    /// What was planned.
+    pub plan: Person,
+    /// The person's own chance.
+    pub random: Random,
+    /// Whether the person wants to be in the room.
+    pub wants_in: bool,
+    /// The tab that counts.
+    pub tab: Option<usize>,
+    /// Whether that tab is in the room.
+    pub joined: bool,
+    /// All tabs that are open.
+    pub tabs: Vec<usize>,
+    /// How many relayed messages were received since the last `room-joined` that did not resume.
+    pub received: u64,
+    /// Whether there ever was one, so that there is something to resume.
+    pub has_joined: bool,
+    /// Who is in the room, as far as the person knows.
+    pub view: BTreeSet<u32>,
+    /// Reads nothing up to then.
+    pub slow_until: Micros,
+    /// Does nothing up to then.
+    pub asleep_until: Micros,
+    /// Another attempt is on its way.
+    pub retrying: bool,
+    /// How many attempts failed since the last success.
+    pub failures: u32,
+    /// The id of the next message.
+    pub next_id: u64,
+}
+
+impl Individual {
+    /// A person who has not come yet.
+    pub fn new(seed: u64, plan: &Person) -> Self {
+        Self {
+            plan: plan.clone(),
+            random: Random::new(seed, &[4, u64::from(plan.number)]),
+            wants_in: false,
+            tab: None,
+            tabs: Vec::new(),
+            joined: false,
+            received: 0,
+            has_joined: false,
+            view: BTreeSet::new(),
+            slow_until: 0,
+            asleep_until: 0,
+            retrying: false,
+            failures: 0,
+            next_id: 1,
+        }
+    }
+
+    /// The room and the user.
+    pub fn who(&self) -> Who {
+        (self.plan.room, self.plan.user)
+    }
+
+    /// As transcripts name the person.
+    pub fn name(&self) -> String {
+        let Person { role, number, room, .. } = self.plan;
+        format!("{}-{number} of room {room}", role.as_str())
+    }
+
+    /// A number for the next message.
+    pub fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+}
+
+impl World {
+    /// A fresh token for a person, from an issuer whose clock is right; when all is calm, the server's is right too.
+    pub(super) fn mint(&mut self, person: usize) -> String {
+        let millis = if self.phase == Phase::Trouble {
+            self.true_millis()
+        } else {
+            self.server_now().wall.as_millis()
+        };
+        let individual = &mut self.people[person];
+        let Person { room, user, role, permissions, .. } = individual.plan;
+        let lifetime =
+            if self.phase == Phase::Trouble { individual.plan.token_secs } else { 3_600 };
+        let issued_at = WallTime::from_secs(millis.div_euclid(1_000));
+        let expires_at = issued_at.plus(Duration::from_secs(lifetime));
+        let ticket = Ticket {
+            user: names::user_id(user),
+            role,
+            session: names::session_id(room),
+            permissions,
+            room_type: None,
+            issued_at,
+            lifetime: Duration::from_secs(lifetime),
+            issuer: None,
+            audience: None,
+            id: None,
+        };
+        let text = mint(&self.secret, &ticket);
+        let token = Token { who: (room, user), role, permissions, issued_at, expires_at };
+        self.server.app.book.note_token(text.clone(), token);
+        text
+    }
+
+    /// The person is in no tab any more; tries again where that makes sense.
+    pub(super) fn come_back_later(&mut self, person: usize) {
+        let individual = &mut self.people[person];
+        if !individual.wants_in || individual.retrying {
+            return;
+        }
+        individual.retrying = true;
+        individual.failures += 1;
+        let base = SECOND * u64::from(individual.failures.min(4));
+        let wait = base / 2 + individual.random.below(base);
+        self.after(wait, Event::Retries(person));
+    }
+
+    /// Another attempt.
+    pub(super) fn retry(&mut self, person: usize) {
+        let individual = &mut self.people[person];
+        individual.retrying = false;
+        if individual.asleep_until > self.now {
+            individual.retrying = true;
+            let until = individual.asleep_until;
+            return self.at(until, Event::Retries(person));
+        }
+        if individual.wants_in && individual.tab.is_none() && !self.settled {
+            self.connect(person, Memory::Right);
+        }
+    }
+
+    /// A person reads again, and finds out what happened meanwhile.
+    pub(super) fn wake(&mut self, person: usize) {
+        for tab in self.people[person].tabs.clone() {
+            self.read_tab(tab);
+        }
+    }
+}
