@@ -65,6 +65,7 @@ impl<A: Application> Reactor<A> {
             None => &mut *shared,
         };
         let room = (buffer.len() - used).min(*budget);
+        debug_assert!(room > 0, "a read of nothing would look like the end");
         let len = match peer.fill(&mut buffer[used..used + room], &mut self.counters.reads) {
             Filled::Bytes(len) => len,
             Filled::Drained => {

@@ -49,7 +49,7 @@ fn settings(random: &mut Random, people: usize) -> Settings {
         send_queue_bytes_max: *random.pick(&[16 * 1024, 32 * 1024, 256 * 1024]),
         connections_max: if crowded { people * 2 / 3 + 1 } else { 10_000 },
         blocks_bytes_max: if scarce { random.between(16..=128) as usize * 1024 } else { plenty },
-        read_bytes: *random.pick(&[512, 4_096, 64 * 1024 + 64]),
+        read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
     }
 }
 
