@@ -136,7 +136,7 @@ fn deed(random: &mut Random) -> Deed {
             screen: *random.pick(&[None, Some(true), Some(false)]),
         },
         47..=49 => Deed::ConnectionState {
-            state: *random.pick(&["new", "connecting", "connected", "disconnected", "failed"]),
+            state: random.pick::<&str>(&["new", "connecting", "connected", "disconnected", "failed"]),
         },
         50..=51 => Deed::ConnectionStats,
         52..=54 => Deed::Refresh,
