@@ -91,9 +91,16 @@ impl Play {
                 }
             }
             // To send anything: bytes, a text, a frame.
-            b'r' => self.send(choices.byte(), choices.text()),
+            b'r' => {
+                let (place, bytes) = (self.place(choices.byte()), choices.text());
+                place.into_iter().for_each(|place| self.hall.send_anything(place, bytes));
+            }
             b'm' => self.send(choices.byte(), &frame(0x81, choices.text())),
-            b'f' => self.send(choices.byte(), &frame(choices.byte(), choices.text())),
+            b'f' => {
+                let (place, first) = (self.place(choices.byte()), choices.byte());
+                let frame = frame(first, choices.text());
+                place.into_iter().for_each(|place| self.hall.send_anything(place, &frame));
+            }
             letter => self.misfortune(letter, choices),
         }
     }
@@ -109,7 +116,9 @@ impl Play {
             b'g' => {
                 self.place(choices.byte()).into_iter().for_each(|place| self.hall.give_up(place));
             }
-            // Time, a machine that slept, a clock that is set, and the end.
+            // Time in which pings are answered and in which they are not, a machine that slept, a clock that is set, and
+            // the end.
+            b'z' => self.hall.live(Duration::from_secs(u64::from(choices.byte()))),
             b's' => self.hall.wait(Duration::from_secs(u64::from(choices.byte())), false),
             b'S' => self.hall.wait(Duration::from_secs(u64::from(choices.byte()) * 40), true),
             b'w' => {

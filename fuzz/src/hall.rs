@@ -39,6 +39,7 @@ pub struct Hall {
     /// When everybody was told that a session is over, by the latest that the wall clock ever showed.
     ended: [Option<WallTime>; 2],
     latest: WallTime,
+    everybody_answers: bool,
     is_stopped: bool,
 }
 
@@ -56,6 +57,8 @@ pub struct Visitor {
     is_granted: bool,
     /// How many messages it says that it has received, in the `join-room` on its way.
     claim: Option<usize>,
+    /// Has sent anything at all, and perhaps the beginning of a frame.
+    is_odd: bool,
 }
 
 impl Hall {
@@ -78,6 +81,7 @@ impl Hall {
             histories: Histories::default(),
             ended: [None; 2],
             latest: people::NOON,
+            everybody_answers: false,
             is_stopped: false,
         }
     }
@@ -94,6 +98,7 @@ impl Hall {
             step: 0,
             is_granted: false,
             claim: None,
+            is_odd: false,
         });
         self.settle(key);
         Some(key)
@@ -155,6 +160,14 @@ impl Hall {
         self.settle(key);
     }
 
+    /// Bytes arrive that need not be a message, or a frame.
+    pub fn send_anything(&mut self, key: Place, bytes: &[u8]) {
+        if let Some(visitor) = self.visitors.get_mut(key) {
+            visitor.is_odd = true;
+        }
+        self.send(key, bytes);
+    }
+
     /// What the client answers of its own accord arrives.
     pub fn send_answers(&mut self, key: Place) {
         let answers = self.visitors.get_mut(key).map(|visitor| visitor.client.answers());
@@ -193,6 +206,18 @@ impl Hall {
         }
     }
 
+    /// Time passes, and everybody answers pings.
+    pub fn live(&mut self, duration: Duration) {
+        const STEP: Duration = Duration::from_secs(5);
+        let end = self.now.instant + duration;
+        self.everybody_answers = true;
+        while self.now.instant < end {
+            self.places().into_iter().for_each(|key| self.send_answers(key));
+            self.wait(STEP.min(end.since(self.now.instant)), false);
+        }
+        self.everybody_answers = false;
+    }
+
     /// Somebody sets the wall clock back.
     pub fn set_clock_back(&mut self, duration: Duration) {
         self.now.wall = self.now.wall.minus(duration);
@@ -203,8 +228,7 @@ impl Hall {
         self.is_stopped = true;
         self.app.shut_down(&mut self.output.effects);
         self.apply(None, None);
-        let keys: Vec<_> = self.visitors.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        for key in self.places() {
             let Some(visitor) = self.visitors.get(key) else { continue };
             assert!(!visitor.connection.is_open(), "someone was not told");
             match visitor.connection.is_head() {
@@ -216,8 +240,7 @@ impl Hall {
 
     /// Everybody goes, and after a while nothing stays.
     pub fn empty(&mut self) {
-        let keys: Vec<_> = self.visitors.iter().map(|(key, _)| key).collect();
-        keys.into_iter().for_each(|key| self.lose(key));
+        self.places().into_iter().for_each(|key| self.lose(key));
         self.check();
         assert!(self.visitors.is_empty());
         self.wait(Duration::from_secs(600), false);
@@ -250,6 +273,10 @@ impl Hall {
         }
         let rooms = present.iter().filter(|users| !users.is_empty()).count();
         assert!((rooms..=2).contains(&self.app.engine().room_count()));
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.visitors.iter().map(|(key, _)| key).collect()
     }
 
     fn process(&mut self, key: Place, bytes: &mut [u8], at: &mut Cursor) {
@@ -340,7 +367,11 @@ impl Hall {
                     self.joined(to, session, &user, resumed);
                 }
                 (Heard::Ended, Some((session, _))) => self.ended[session] = Some(self.latest),
-                (Heard::Close(code), _) => assert!(matches!(code, 1000..=1012 | 4000..=4999)),
+                (Heard::Close(code), _) => {
+                    assert!(matches!(code, 1000..=1012 | 4000..=4999));
+                    let is_odd = self.visitors.get(to).is_none_or(|visitor| visitor.is_odd);
+                    assert!(code != 4480 || is_odd || !self.everybody_answers, "it had answered");
+                }
                 (Heard::Ack(_), None) => {}
                 (heard, None) => panic!("{heard:?} outside of a room"),
             }
