@@ -75,7 +75,11 @@ impl World {
         individual.failures = 0;
         individual.tab = Some(number);
         individual.joined = true;
-        if individual.plan.role == Role::Doctor && !resumed {
+        if self.phase == Phase::Calm {
+            // From before the calm it may have a token that does not last.
+            self.refresh(person);
+        }
+        if self.people[person].plan.role == Role::Doctor && !resumed {
             self.offer_to_all(person);
         }
     }
