@@ -3,6 +3,8 @@
 CARGO ?= cargo
 # Passed on to the server by `run`, `dev` and `start`.
 ARGS ?=
+# Simulated days.
+SEEDS ?= 2000
 # Seconds per fuzz target.
 TIME ?= 60
 
@@ -11,7 +13,7 @@ LOCKED := $(if $(CI),--locked)
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build start test lint type-check bench fuzz
+.PHONY: help run dev build start test lint type-check bench fuzz simulate
 
 help: ## Lists these.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -31,6 +33,9 @@ start: build ## Starts the release binary in production mode, with the settings 
 test: ## Runs all tests, those in a browser too, and sets up what they need.
 	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
 	CARGO="$(CARGO)" bash .ci/browser-tests.sh
+
+simulate: ## Plays SEEDS simulated days of a hospital with faults; a seed that fails replays by SIMULATION_SEED.
+	SIMULATION_SEEDS=$(SEEDS) $(CARGO) test $(LOCKED) --profile simulation --test simulation -- --nocapture
 
 lint: ## Checks the format and lints.
 	$(CARGO) fmt --check

@@ -98,7 +98,8 @@ pub fn options(address: SocketAddr) -> Options {
         heartbeat: Duration::from_secs(25),
         send_queue_bytes_max: 4 * MESSAGE_BYTES_MAX,
         // Sixteen connections with their largest message on the way in and out; blocks are up to twice as large.
-        blocks_bytes_max: 16 * 4 * MESSAGE_BYTES_MAX,
+        cut_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
+        unsent_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
     }
 }
 

@@ -20,3 +20,8 @@ pub mod wire;
 
 pub use config::Config;
 pub use server::{BindError, Handle, Server};
+
+/// What `docs/embedding.md` shows is compiled and run like any other example.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct EmbeddingDocument;

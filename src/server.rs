@@ -124,17 +124,19 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
 
 fn reactor_options(config: &Config, address: SocketAddr) -> reactor::Options {
     /// Every connection may have a cut candidate and a short notice under way.
-    const ORDINARY_BYTES: usize = 4 * 1024;
+    const ORDINARY_BYTES: usize = 2 * 1024;
     // And some may have everything that the limits allow them; the blocks are up to twice that.
-    let extreme = 2 * (config.message_bytes_max + config.send_queue_bytes_max);
+    let bytes_max = |limit: usize| {
+        config.connections_max.saturating_mul(ORDINARY_BYTES) + AT_THEIR_LIMITS * 2 * limit
+    };
     reactor::Options {
         address,
         connections_max: config.connections_max,
         head_timeout: config.head_timeout,
         heartbeat: config.heartbeat,
         send_queue_bytes_max: config.send_queue_bytes_max,
-        blocks_bytes_max: config.connections_max.saturating_mul(ORDINARY_BYTES)
-            + AT_THEIR_LIMITS.saturating_mul(extreme),
+        cut_bytes_max: bytes_max(config.message_bytes_max),
+        unsent_bytes_max: bytes_max(config.send_queue_bytes_max),
     }
 }
 

@@ -59,6 +59,30 @@ fn a_relayed_message_allocates_nothing_however_it_arrives() {
             }
         }
     }
+    let states = [true, false].map(|video| [&doctor, &patient].map(|who| media_state(who, video)));
+    let allocations = allocations_of(|| {
+        for [of_doctor, of_patient] in &states {
+            of_doctor.happen(&server, &mut doctors, &mut patients);
+            of_patient.happen(&server, &mut patients, &mut doctors);
+        }
+    });
+    assert_eq!(allocations, 0, "media-state");
+}
+
+/// What a participant says of itself, with the ack that it gets and what the others hear.
+fn media_state(who: &Person, video: bool) -> Exchange {
+    let (session, user) = (who.session.reveal(), who.user.reveal());
+    let said = format!(
+        r#"{{"type":"media-state","sessionId":"{session}","userId":"{user}","audio":true,"video":{video},"id":7}}"#
+    );
+    let heard = format!(
+        r#"{{"type":"peer-state","sessionId":"{session}","userId":"{user}","connectionState":"connected","audio":true,"video":{video},"screen":false}}"#
+    );
+    Exchange {
+        parts: vec![client_frame(&said)],
+        relayed: server_frame(&heard),
+        acks: server_frame(&ack(7)),
+    }
 }
 
 /// How often the whole program allocates while it does some work that it has done before.

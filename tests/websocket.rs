@@ -7,7 +7,7 @@ mod echo;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use autamedica_signaling::reactor::Reactor;
+use autamedica_signaling::reactor::{Options, Reactor};
 
 use common::raw::{
     BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, close, frame, frame_of, part,
@@ -16,8 +16,13 @@ use common::{Raw, TestServer};
 use echo::{Echo, MESSAGE_BYTES_MAX};
 
 fn start() -> TestServer {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let reactor = Reactor::bind(echo::options(address), Echo::default()).expect("a reactor");
+    start_with(|_| {})
+}
+
+fn start_with(change: impl FnOnce(&mut Options)) -> TestServer {
+    let mut options = echo::options(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    change(&mut options);
+    let reactor = Reactor::bind(options, Echo::default()).expect("a reactor");
     TestServer::run(reactor.handle(), move || reactor.run())
 }
 
@@ -274,4 +279,30 @@ fn tungstenite_s_client_agrees() {
         client.send(message.clone()).expect("sent");
         assert!(client.read().expect("an answer") == message);
     }
+}
+
+#[test]
+fn when_the_memory_for_cut_messages_is_used_up_only_who_wants_more_is_cut() {
+    let server = start_with(|options| options.cut_bytes_max = 256 * 1024);
+    let message = frame(BINARY, &[7; 120_000]);
+    let holds_half = || {
+        let mut raw = Raw::upgrade(server.address());
+        raw.send(&message[..100_000]);
+        raw
+    };
+    let mut first = holds_half();
+    server.wait_until("the first half", |now| now.block_bytes == 128 * 1024);
+    let second = holds_half();
+    server.wait_until("the other half", |now| now.block_bytes == 256 * 1024);
+    let mut third = holds_half();
+    server.wait_until("the third to be cut", |now| (now.starved, now.connections) == (1, 2));
+    assert_eq!(third.read_close(), 1011);
+    // Whole messages still come and go.
+    let mut fourth = Raw::upgrade(server.address());
+    fourth.send(&frame(TEXT, b"as ever"));
+    assert_eq!(fourth.frame(), whole(TEXT, b"as ever"));
+    first.send(&message[100_000..]);
+    assert_eq!(first.frame(), whole(BINARY, &[7; 120_000]));
+    drop((first, second, fourth));
+    server.wait_until_empty();
 }

@@ -189,7 +189,7 @@ impl Play {
     }
 
     fn place(&self, number: u8) -> Option<Place> {
-        self.places[usize::from(number & 7)]
+        self.places[usize::from(number & 7)].filter(|place| self.hall.has(*place))
     }
 }
 

@@ -140,6 +140,8 @@ fn admitted(request: &Request<'_>, lines: &Lines<'_>, head: &[u8], options: u8) 
     assert_eq!((lines.method, lines.version), ("GET", "HTTP/1.1"), "RFC 6455 4.2.1");
     assert!(lines.lists("upgrade", "websocket") && lines.lists("connection", "upgrade"));
     assert_eq!(lines.only("sec-websocket-version"), Some("13"));
+    let body = lines.values("content-length").any(|length| length.iter().any(|&d| d != b'0'));
+    assert!(!body, "a body could pass for the first frames");
     let key = lines.only("sec-websocket-key").expect("a key");
     match (lines.values("origin").count(), lines.only("origin")) {
         (0, _) => assert!(!origin_required),

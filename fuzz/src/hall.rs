@@ -99,6 +99,11 @@ impl Hall {
         Some(key)
     }
 
+    /// Whether a connection is still there.
+    pub fn has(&self, key: Place) -> bool {
+        self.visitors.get(key).is_some()
+    }
+
     /// From now on the bytes of this connection arrive in pieces of `step`.
     pub fn cut(&mut self, key: Place, step: usize) {
         if let Some(visitor) = self.visitors.get_mut(key) {

@@ -5,6 +5,10 @@ use autamedica_signaling::wire::frame::Cursor;
 /// The least room for a read behind what is kept, as in the reactor: chunks meet the end of a block.
 const ROOM_MIN: usize = 512;
 
+/// What is kept is moved to where the next chunk is read while it is no longer than this; a longer beginning stays in its
+/// block. The reactor moves more, but then hardly anything that a fuzzer makes up would stay.
+const MOVED_MAX: usize = 64;
+
 /// What lies in a block behind what was read into it: whoever looks at it finds no zeros.
 const STALE: u8 = 0xa5;
 
@@ -26,21 +30,22 @@ impl Inbound {
     /// and says by the cursor what must be kept.
     pub fn read(&mut self, mut chunk: &[u8], mut handle: impl FnMut(&mut [u8], &mut Cursor)) {
         while !chunk.is_empty() {
-            match self.block.take() {
-                None => {
-                    let mut shared = chunk.to_vec();
-                    let mut at = Cursor::new(0, shared.len());
-                    handle(&mut shared, &mut at);
-                    self.block = Block::keep(&shared, &at);
-                    chunk = &[];
-                }
-                Some(mut block) => {
-                    let len = block.fill(chunk);
-                    chunk = &chunk[len..];
-                    let mut at = Cursor::new(block.assembled, block.used);
-                    handle(&mut block.bytes[..block.used], &mut at);
-                    self.block = block.keep_on(&at);
-                }
+            let mut kept = self.block.take();
+            if let Some(mut block) = kept.take_if(|block| block.used > MOVED_MAX) {
+                let len = block.fill(chunk);
+                chunk = &chunk[len..];
+                let mut at = Cursor::new(block.assembled, block.used);
+                handle(&mut block.bytes[..block.used], &mut at);
+                self.block = block.keep_on(&at);
+            } else {
+                let (kept, assembled) = kept
+                    .as_ref()
+                    .map_or((&[][..], 0), |block| (&block.bytes[..block.used], block.assembled));
+                let mut shared = [kept, chunk].concat();
+                chunk = &[];
+                let mut at = Cursor::new(assembled, shared.len());
+                handle(&mut shared, &mut at);
+                self.block = Block::keep(&shared, &at);
             }
         }
     }

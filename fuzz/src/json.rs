@@ -91,9 +91,9 @@ impl Json {
         inner + usize::from(matches!(self, Self::Array(_) | Self::Object(_)))
     }
 
-    /// The size of the largest array or object in it.
+    /// The size of the largest object in it.
     pub fn width(&self) -> usize {
-        let own = self.children().count();
+        let own = self.members().len();
         self.children().map(Self::width).max().unwrap_or_default().max(own)
     }
 

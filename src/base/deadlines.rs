@@ -7,12 +7,15 @@ const NONE: u32 = u32::MAX;
 /// Deadlines of members that are named by a dense index, each in at most one of `QUEUES` first-in-first-out queues.
 ///
 /// All members of one queue wait equally long, so whoever was armed last is due last and a queue never needs sorting.
-/// The queues are linked through one vector of nodes (16 bytes and a tag a member), which grows with the largest index.
+/// The queues are linked through one vector of nodes (16 bytes a member), which grows with the largest index; another
+/// tells which queue a member stands in (2 bytes).
 #[derive(Debug)]
 pub struct Deadlines<const QUEUES: usize> {
     lengths: [Duration; QUEUES],
     ends: [Ends; QUEUES],
     nodes: Vec<Node>,
+    /// As long as `nodes`. Apart from them, since there its neighbours would make 8 bytes of it.
+    queues: Vec<Option<u8>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,13 +29,13 @@ struct Node {
     due: Instant,
     previous: u32,
     next: u32,
-    queue: Option<u8>,
 }
 
 impl<const QUEUES: usize> Deadlines<QUEUES> {
     /// Empty queues; the members of queue `q` wait for `lengths[q]`.
     pub const fn new(lengths: [Duration; QUEUES]) -> Self {
-        Self { lengths, ends: [Ends { first: NONE, last: NONE }; QUEUES], nodes: Vec::new() }
+        let ends = [Ends { first: NONE, last: NONE }; QUEUES];
+        Self { lengths, ends, nodes: Vec::new(), queues: Vec::new() }
     }
 
     /// Puts `member` at the end of `queue`, taking it out of the queue where it stood.
@@ -40,14 +43,16 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
         self.cancel(member);
         let index = member as usize;
         if index >= self.nodes.len() {
-            let empty = Node { due: Instant::default(), previous: NONE, next: NONE, queue: None };
+            let empty = Node { due: Instant::default(), previous: NONE, next: NONE };
             self.nodes.resize(index + 1, empty);
+            self.queues.resize(index + 1, None);
         }
         let last = self.ends[queue].last;
         // A clock that went back must not put a deadline before its elders.
         let elder = if last == NONE { Instant::default() } else { self.nodes[last as usize].due };
         let due = (now + self.lengths[queue]).max(elder);
-        self.nodes[index] = Node { due, previous: last, next: NONE, queue: Some(queue as u8) };
+        self.nodes[index] = Node { due, previous: last, next: NONE };
+        self.queues[index] = Some(queue as u8);
         if last == NONE {
             self.ends[queue].first = member;
         } else {
@@ -58,9 +63,10 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
 
     /// Takes `member` out of the queue where it stands, if it stands in one.
     pub fn cancel(&mut self, member: u32) {
-        let Some(node) = self.nodes.get_mut(member as usize) else { return };
-        let Some(queue) = node.queue.take() else { return };
-        let (previous, next) = (node.previous, node.next);
+        let Some(queue) = self.queues.get_mut(member as usize).and_then(Option::take) else {
+            return;
+        };
+        let Node { previous, next, .. } = self.nodes[member as usize];
         let ends = &mut self.ends[usize::from(queue)];
         if previous == NONE {
             ends.first = next;
@@ -76,7 +82,7 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
 
     /// The queue where `member` stands.
     pub fn queue_of(&self, member: u32) -> Option<usize> {
-        self.nodes.get(member as usize)?.queue.map(usize::from)
+        self.queues.get(member as usize)?.map(usize::from)
     }
 
     /// When the next member of any queue is due.

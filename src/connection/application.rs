@@ -3,7 +3,7 @@
 use crate::base::time::{Instant, Now};
 use crate::engine::{Effects, PeerId};
 use crate::message::problem::close;
-use crate::wire::frame::{CloseCode, Fault, Limits};
+use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
 
 /// A whole message of a client.
@@ -68,8 +68,8 @@ pub trait Application {
     /// The peer has answered a ping, and so has everything that was sent before it.
     fn ponged(&mut self, _peer: PeerId, _mark: u32, _now: Now) {}
 
-    /// Writes the text of a last message to a peer whose bytes are broken; nothing for none.
-    fn farewell(&self, _fault: Fault, _text: &mut Vec<u8>) {}
+    /// Writes the text of a last message before the connection closes a peer with `code` by itself; nothing for none.
+    fn farewell(&self, _code: CloseCode, _text: &mut Vec<u8>) {}
 
     /// The code that answers a client's close frame.
     fn close_reply(&self, _code: Option<CloseCode>) -> CloseCode {

@@ -131,7 +131,8 @@ impl Connection {
         self.stage = Stage::Ended;
     }
 
-    /// The peer does not read what is sent to it: a last close frame, for when it reads again.
+    /// The peer does not read what is sent to it, or there is no memory for what it sends: last words, for when it reads
+    /// again.
     pub fn give_up<A: Application>(
         &mut self,
         me: PeerId,
@@ -141,6 +142,7 @@ impl Connection {
         out: &mut Output,
     ) {
         if self.stage == Stage::Open {
+            write_farewell(app, code, &mut out.reply);
             self.close(code, &mut out.reply);
             app.left(me, now, &mut out.effects);
         }
@@ -288,13 +290,7 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) {
-        let mut farewell = Vec::new();
-        app.farewell(fault, &mut farewell);
-        if !farewell.is_empty() {
-            let header = Header::new(OpCode::Data(Data::Text), farewell.len());
-            out.reply.extend_from_slice(header.as_bytes());
-            out.reply.extend_from_slice(&farewell);
-        }
+        write_farewell(app, fault.close_code(), &mut out.reply);
         frame::write_close(&mut out.reply, fault.close_code());
         app.left(me, now, &mut out.effects);
         self.stage = Stage::Draining;
@@ -314,5 +310,16 @@ impl Connection {
             Err(_) => self.stage = Stage::Draining,
         }
         Progress::Handled(None)
+    }
+}
+
+/// Appends the application's last message before a close frame with `code`, if it has one.
+fn write_farewell<A: Application>(app: &A, code: CloseCode, reply: &mut Vec<u8>) {
+    let mut farewell = Vec::new();
+    app.farewell(code, &mut farewell);
+    if !farewell.is_empty() {
+        let header = Header::new(OpCode::Data(Data::Text), farewell.len());
+        reply.extend_from_slice(header.as_bytes());
+        reply.extend_from_slice(&farewell);
     }
 }

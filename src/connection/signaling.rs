@@ -6,7 +6,7 @@ use crate::base::time::{Instant, Now};
 use crate::engine::{Effects, Engine, PeerId};
 use crate::message::notice;
 use crate::message::problem::Problem;
-use crate::wire::frame::{Fault, Limits};
+use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{Request, Response, StatusCode};
 
 /// Pages that a deployment adds to the public address, such as the demo in development.
@@ -129,10 +129,13 @@ impl Application for Signaling {
         self.engine.ponged(peer, mark, now);
     }
 
-    fn farewell(&self, fault: Fault, text: &mut Vec<u8>) {
-        if fault == Fault::TooLarge {
-            notice::error(text, Problem::MessageTooLarge, None, None);
-        }
+    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) {
+        let problem = match code {
+            CloseCode::Size => Problem::MessageTooLarge,
+            CloseCode::Error => Problem::Internal,
+            _ => return,
+        };
+        notice::error(text, problem, None, None);
     }
 
     fn advance(&mut self, now: Now, effects: &mut Effects) {

@@ -30,7 +30,7 @@ pub enum Effect {
 /// Where the text of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// In [`Effects::bytes`].
+    /// Among the bytes that the server wrote: see [`Effects::text`].
     Written {
         /// Where it begins.
         start: u32,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::PeerId;
 use super::rooms::Participant;
 use crate::admission::Grant;
-use crate::base::arena::Key;
+use crate::base::arena::{Arena, Key};
 use crate::base::time::{Duration, WallTime};
 
 /// How long before its end a client is told that its token is about to end.
@@ -37,6 +37,8 @@ pub(super) enum TokenDue {
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     table: Vec<Peer>,
+    /// What the tokens of those grant who have not joined yet.
+    grants: Arena<Grant>,
     /// Tokens by the wall time of what is due for them next, with the index of their connection.
     by_time: BTreeSet<(WallTime, u32)>,
 }
@@ -44,11 +46,20 @@ pub(super) struct Peers {
 #[derive(Clone, Copy, Debug)]
 struct Peer {
     generation: u32,
-    standing: Standing,
+    stage: Stage,
     token: Option<(WallTime, TokenDue)>,
 }
 
-const VACANT: Peer = Peer { generation: 0, standing: Standing::Gone, token: None };
+/// A [`Standing`] in the table. A grant is not in it: it would take three times the room, for those too who have joined.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Gone,
+    Anonymous,
+    Granted(Key<Grant>),
+    Inside(Key<Participant>),
+}
+
+const VACANT: Peer = Peer { generation: 0, stage: Stage::Gone, token: None };
 
 impl Peers {
     /// Puts a new connection into the table, whatever stood there.
@@ -58,18 +69,30 @@ impl Peers {
             self.table.resize(index + 1, VACANT);
         }
         self.forget_token(peer.index);
-        self.table[index] = Peer { generation: peer.generation, standing, token: None };
+        self.table[index].generation = peer.generation;
+        self.set_standing(peer, standing);
     }
 
     /// How far a connection has come; a stale id is [`Standing::Gone`].
     pub(super) fn standing(&self, peer: PeerId) -> Standing {
-        self.get(peer).map_or(Standing::Gone, |entry| entry.standing)
+        self.get(peer).map_or(Standing::Gone, |entry| self.standing_of(entry.stage))
     }
 
     /// Notes how far a connection has come. Who is gone has no token to watch.
     pub(super) fn set_standing(&mut self, peer: PeerId, standing: Standing) {
-        let Some(entry) = self.get_mut(peer) else { return };
-        entry.standing = standing;
+        let Some(entry) = self.get(peer) else { return };
+        if let Stage::Granted(key) = entry.stage {
+            self.grants.remove(key);
+        }
+        let stage = match standing {
+            Standing::Gone => Stage::Gone,
+            Standing::Anonymous => Stage::Anonymous,
+            Standing::Granted(grant) => Stage::Granted(self.grants.insert(grant)),
+            Standing::Inside(key) => Stage::Inside(key),
+        };
+        if let Some(entry) = self.get_mut(peer) {
+            entry.stage = stage;
+        }
         if matches!(standing, Standing::Gone) {
             self.forget_token(peer.index);
         }
@@ -109,7 +132,8 @@ impl Peers {
     pub(super) fn connected(&self) -> impl Iterator<Item = (PeerId, Standing)> {
         self.table.iter().enumerate().filter_map(|(index, entry)| {
             let id = PeerId { index: index as u32, generation: entry.generation };
-            (!matches!(entry.standing, Standing::Gone)).then_some((id, entry.standing))
+            let standing = self.standing_of(entry.stage);
+            (!matches!(standing, Standing::Gone)).then_some((id, standing))
         })
     }
 
@@ -119,8 +143,21 @@ impl Peers {
         for &(due, index) in &self.by_time {
             let entry = &self.table[index as usize];
             assert_eq!(entry.token.map(|(at, _)| at), Some(due));
-            let open = matches!(entry.standing, Standing::Granted(_) | Standing::Inside(_));
+            let open = matches!(entry.stage, Stage::Granted(_) | Stage::Inside(_));
             assert!(open, "only who is connected with a token is watched");
+        }
+        let granted = self.table.iter().filter(|entry| matches!(entry.stage, Stage::Granted(_)));
+        assert_eq!(granted.count(), self.grants.len(), "who has a token and has not joined");
+    }
+
+    fn standing_of(&self, stage: Stage) -> Standing {
+        match stage {
+            Stage::Gone => Standing::Gone,
+            Stage::Anonymous => Standing::Anonymous,
+            Stage::Granted(key) => {
+                self.grants.get(key).map_or(Standing::Gone, |grant| Standing::Granted(*grant))
+            }
+            Stage::Inside(key) => Standing::Inside(key),
         }
     }
 
@@ -147,5 +184,49 @@ impl Peers {
     fn get_mut(&mut self, peer: PeerId) -> Option<&mut Peer> {
         let entry = self.table.get_mut(peer.index as usize)?;
         (entry.generation == peer.generation).then_some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::message::{Permissions, Role, SessionId, UserId};
+
+    const GRANT: Grant = Grant {
+        user: UserId::new(Uuid::nil()),
+        role: Role::Doctor,
+        session: SessionId::new(Uuid::nil()),
+        permissions: Permissions::ALL,
+        room_type: None,
+        expires_at: WallTime::from_secs(1_800_000_000),
+    };
+
+    #[test]
+    fn nothing_is_left_of_a_token_once_its_connection_has_joined_or_gone() {
+        let mut peers = Peers::default();
+        let inside = Standing::Inside(Key::from_parts(0, 0));
+        for (generation, next) in [(0, inside), (1, Standing::Gone), (2, Standing::Anonymous)] {
+            let peer = PeerId { index: 3, generation };
+            peers.insert(peer, Standing::Granted(GRANT));
+            peers.watch_token(peer, &GRANT);
+            assert!(matches!(peers.standing(peer), Standing::Granted(grant) if grant == GRANT));
+            peers.check_invariants();
+            peers.set_standing(peer, next);
+            assert_eq!(peers.grants.len(), 0);
+        }
+        // The index serves someone else, and nobody said that the one before had gone.
+        let peer = |generation| PeerId { index: 3, generation };
+        peers.insert(peer(3), Standing::Granted(GRANT));
+        peers.insert(peer(4), Standing::Granted(GRANT));
+        assert_eq!(peers.grants.len(), 1);
+        assert!(matches!(peers.standing(peer(3)), Standing::Gone));
+        peers.check_invariants();
+    }
+
+    #[test]
+    fn what_everybody_pays_for_is_small() {
+        assert_eq!(size_of::<Peer>(), 32);
     }
 }

@@ -41,6 +41,8 @@ pub enum Problem {
     Replaced,
     /// The server is shutting down.
     ServerShutdown,
+    /// The server lacks something that it needs.
+    Internal,
 }
 
 /// What makes a message a `BAD_MESSAGE`.
@@ -80,6 +82,7 @@ impl Problem {
             Self::RoomFull => "ROOM_FULL",
             Self::Replaced => "REPLACED",
             Self::ServerShutdown => "SERVER_SHUTDOWN",
+            Self::Internal => "INTERNAL",
         }
     }
 
@@ -106,6 +109,7 @@ impl Problem {
             Self::RoleTaken => "someone else holds this role in the room",
             Self::RoomFull => "the room is full",
             Self::Replaced => "the same user joined again from elsewhere",
+            Self::Internal => "the server has no memory left for this",
             Self::ServerShutdown => "the server is shutting down, connect again",
         };
         (text, "")
@@ -120,6 +124,7 @@ impl Problem {
             Self::Replaced => Some(close::REPLACED),
             Self::SessionEnded => Some(close::SESSION_ENDED),
             Self::ServerShutdown => Some(CloseCode::Restart),
+            Self::Internal => Some(CloseCode::Error),
             _ => None,
         }
     }

@@ -70,9 +70,9 @@ impl Listener {
         self.pending && self.paused_until.is_none_or(|until| until <= now)
     }
 
-    /// When a pause ends.
-    pub(super) fn resumes_at(&self) -> Option<Instant> {
-        self.paused_until.filter(|_| self.pending)
+    /// When a pause ends, where that is still to come.
+    pub(super) fn resumes_at(&self, now: Instant) -> Option<Instant> {
+        self.paused_until.filter(|until| self.pending && *until > now)
     }
 
     /// A connection was closed: there is a file descriptor again.
@@ -117,4 +117,30 @@ impl Listener {
 /// A descriptor that can be spared: a socket that is never used.
 fn open_reserve() -> Option<Socket> {
     Socket::new(Domain::IPV4, Type::STREAM, None).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_that_is_over_wakes_nobody() {
+        let mut listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let start = Now::default();
+        assert!(listener.is_ready(start.instant));
+        listener.pause(start);
+        let end = start.instant + PAUSE;
+        assert_eq!(
+            (listener.is_ready(start.instant), listener.resumes_at(start.instant)),
+            (false, Some(end))
+        );
+        // Also where the reactor does not accept then, being full: it would turn and turn.
+        assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (true, None));
+        listener.pause(start);
+        listener.resume();
+        assert_eq!(
+            (listener.is_ready(start.instant), listener.resumes_at(start.instant)),
+            (true, None)
+        );
+    }
 }

@@ -43,17 +43,14 @@ impl Inbound {
         Some(self)
     }
 
-    /// All bytes of the block: [`Inbound::used`] of them are taken.
+    /// All bytes of the block, also those that are not taken.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         self.block.bytes_mut()
     }
 
-    pub(super) fn used(&self) -> usize {
-        self.used as usize
-    }
-
-    pub(super) fn assembled(&self) -> usize {
-        self.assembled as usize
+    /// How many bytes are taken, and how many of them are the unmasked beginning of a message.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.used as usize, self.assembled as usize)
     }
 
     pub(super) fn give_back(self, pool: &mut Pool) {

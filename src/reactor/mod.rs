@@ -42,8 +42,10 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
-    /// How many bytes of cut messages and of messages on their way out there may be, over all connections.
-    pub blocks_bytes_max: usize,
+    /// How many bytes of cut heads and messages there may be, over all connections, in blocks of up to twice their size.
+    pub cut_bytes_max: usize,
+    /// The same for bytes on their way out. Apart from the others, so that nobody who sends halves can silence the rest.
+    pub unsent_bytes_max: usize,
 }
 
 /// How long a peer may take to answer our close frame, or to read our last bytes.
@@ -52,8 +54,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// One read: a message of the default limit with its header, so that ordinary reads are whole.
 const READ_BYTES: usize = 64 * 1024 + 64;
 
-/// How many free blocks are kept for later, in bytes. More than that is given back to the system.
-const FREE_BLOCKS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How many free blocks each pool keeps for later, in bytes. More than that is given back to the system.
+const FREE_BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -71,11 +73,16 @@ pub struct Reactor<A> {
     clock: Clock,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
-    pool: Pool,
+    /// Blocks for cut messages.
+    cut: Pool,
+    /// Blocks for unsent bytes.
+    unsent: Pool,
     /// One read buffer for all peers: only one can use it at a time.
     read_buffer: Box<[u8]>,
     output: Output,
     lists: Lists,
+    /// How many bytes of one peer are handled in this turn.
+    peer_bytes: usize,
     counters: Snapshot,
     shared: Arc<Shared>,
     stopping: Option<Instant>,
@@ -147,11 +154,18 @@ impl<A: Application> Reactor<A> {
             listener: Some(listener),
             clock: Clock::new(),
             peers: Arena::new(),
-            deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
-            pool: Pool::new(options.blocks_bytes_max, FREE_BLOCKS_BYTES_MAX),
+            deadlines: Deadlines::new([
+                options.head_timeout,
+                // No time at all would be due again at once, for ever.
+                options.heartbeat.max(Duration::from_millis(1)),
+                CLOSE_TIMEOUT,
+            ]),
+            cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),
+            unsent: Pool::new(options.unsent_bytes_max, FREE_BLOCKS_BYTES_MAX),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
             output: Output::default(),
             lists: Lists::default(),
+            peer_bytes: 0,
             counters: Snapshot::default(),
             shared: Arc::new(shared),
             stopping: None,

@@ -1,6 +1,7 @@
 //! What is on its way to a peer.
 
 use std::io::{self, Write};
+use std::mem;
 
 use super::blocks::{Block, Pool};
 
@@ -80,29 +81,25 @@ impl Outbound {
             self.block = Some(pool.borrow(len).ok_or(Full)?);
             return Ok(());
         };
-        let end = self.end as usize;
+        let (sent, end, unsent) = (self.sent as usize, self.end as usize, self.unsent());
         if end + len > block.len() {
-            block.bytes_mut().copy_within(self.sent as usize..end, 0);
-            (self.sent, self.end) = (0, self.end - self.sent);
-        }
-        let end = self.end as usize;
-        if end + len <= block.len() {
-            self.block = Some(block);
-            return Ok(());
-        }
-        // What was queued must not be lost where there is nothing larger to be had.
-        match pool.borrow(end + len) {
-            Some(mut larger) => {
-                larger.bytes_mut()[..end].copy_from_slice(&block.bytes()[..end]);
-                pool.give_back(block);
-                self.block = Some(larger);
-                Ok(())
+            // To the front of the same block only where at least as much was sent since the last time: else a peer that
+            // reads little by little would have its whole queue moved with each message.
+            let stays = unsent + len <= block.len() && sent >= unsent;
+            let wanted = (unsent + len).max(block.len() + 1);
+            match if stays { None } else { pool.borrow(wanted) } {
+                Some(mut larger) => {
+                    larger.bytes_mut()[..unsent].copy_from_slice(&block.bytes()[sent..end]);
+                    pool.give_back(mem::replace(&mut block, larger));
+                }
+                // Also where there is nothing larger to be had: what was queued must not be lost.
+                None => block.bytes_mut().copy_within(sent..end, 0),
             }
-            None => {
-                self.block = Some(block);
-                Err(Full)
-            }
+            (self.sent, self.end) = (0, unsent as u32);
         }
+        let fits = self.end as usize + len <= block.len();
+        self.block = Some(block);
+        if fits { Ok(()) } else { Err(Full) }
     }
 }
 
@@ -154,6 +151,24 @@ mod tests {
             assert_eq!(pipe.taken, expected);
             assert_eq!(pool.lent_bytes(), 0, "an empty queue holds no block");
         }
+    }
+
+    #[test]
+    fn who_reads_little_by_little_holds_a_block_of_at_most_twice_the_limit() {
+        const LIMIT: usize = 1 << 16;
+        let mut pool = Pool::new(1 << 20, 0);
+        let mut outbound = Outbound::default();
+        let mut pipe = Pipe { taken: Vec::new(), room: 0 };
+        let (mut queued, mut most) = (0, 0);
+        for n in 0..20_000_usize {
+            let message = vec![n as u8; 1 + n * 7 % 900];
+            queued += usize::from(outbound.push([&message, &[]], LIMIT, &mut pool).is_ok());
+            pipe.room = 300;
+            outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error");
+            most = most.max(pool.lent_bytes());
+        }
+        assert!(queued > 10_000, "as fast as it reads, all the time");
+        assert_eq!(most, 2 * LIMIT);
     }
 
     #[test]

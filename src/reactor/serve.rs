@@ -1,5 +1,7 @@
 //! Bytes in, effects out: the way of a message through the reactor.
 
+use std::ops::RangeInclusive;
+
 use super::inbound::Inbound;
 use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
@@ -9,14 +11,25 @@ use crate::connection::{Application, Message, Progress};
 use crate::engine::{Effect, Payload};
 use crate::wire::frame::{CloseCode, Cursor};
 
-/// How many bytes of one peer are handled in a turn before the others have theirs.
-const BYTES_PER_TURN: usize = 128 * 1024;
+/// How many bytes of all peers are handled in a turn, so that nobody waits long for the next, and how many of one peer at
+/// least, which holds an ordinary offer, and at most.
+const TURN_BYTES: usize = 2 * 1024 * 1024;
+const PEER_BYTES: RangeInclusive<usize> = 8 * 1024..=128 * 1024;
+
+/// How much of a cut message is copied to the shared buffer with each read that goes on with it.
+const MOVED_MAX: usize = 4 * 1024;
 
 impl<A: Application> Reactor<A> {
-    /// Reads what a peer has sent and handles it, up to its budget.
+    /// Divides a turn among so many peers.
+    pub(super) fn share_turn(&mut self, peers: usize) {
+        let share = TURN_BYTES / peers.max(1);
+        self.peer_bytes = share.clamp(*PEER_BYTES.start(), *PEER_BYTES.end());
+    }
+
+    /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
         let mut shared = std::mem::take(&mut self.read_buffer);
-        let mut budget = BYTES_PER_TURN;
+        let mut budget = self.peer_bytes;
         while self.serve_once(key, &mut shared, &mut budget, now) {}
         self.read_buffer = shared;
         self.settle(key, now);
@@ -33,23 +46,27 @@ impl<A: Application> Reactor<A> {
         let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.read_closed) else {
             return false;
         };
-        // A cut message goes on in its block, everything else begins in the shared buffer.
         let mut inbound = match peer.inbound.take() {
-            Some(inbound) => match inbound.make_room(&mut self.pool) {
+            Some(inbound) => match inbound.make_room(&mut self.cut) {
                 Some(inbound) => Some(inbound),
                 None => return self.starve(key, now),
             },
             None => None,
         };
-        let (buffer, used, assembled) = match &mut inbound {
+        // A long cut message goes on in its block, everything else in the shared buffer: a block has little room, and who
+        // says much would be read in little pieces.
+        let (used, assembled) = inbound.as_ref().map_or((0, 0), Inbound::kept);
+        let buffer = match &mut inbound {
+            Some(inbound) if used > MOVED_MAX => inbound.bytes_mut(),
             Some(inbound) => {
-                let (used, assembled) = (inbound.used(), inbound.assembled());
-                (inbound.bytes_mut(), used, assembled)
+                shared[..used].copy_from_slice(&inbound.bytes_mut()[..used]);
+                &mut *shared
             }
-            None => (&mut *shared, 0, 0),
+            None => &mut *shared,
         };
-        let room = buffer.len() - used;
-        let len = match peer.fill(&mut buffer[used..], &mut self.counters.reads) {
+        let room = (buffer.len() - used).min(*budget);
+        debug_assert!(room > 0, "a read of nothing would look like the end");
+        let len = match peer.fill(&mut buffer[used..used + room], &mut self.counters.reads) {
             Filled::Bytes(len) => len,
             Filled::Drained => {
                 peer.inbound = inbound;
@@ -61,6 +78,10 @@ impl<A: Application> Reactor<A> {
                 return false;
             }
         };
+        if let Some(moved) = inbound.take_if(|_| used <= MOVED_MAX) {
+            moved.give_back(&mut self.cut);
+        }
+        let buffer = inbound.as_mut().map_or(&mut *shared, Inbound::bytes_mut);
         let mut at = Cursor::new(assembled, used + len);
         self.process(key, &mut buffer[..used + len], &mut at, now);
         if !self.keep(key, inbound, shared, &at) {
@@ -163,13 +184,13 @@ impl<A: Application> Reactor<A> {
         if peer.flags.overrun && limit < usize::MAX {
             return false; // A smaller message must not pass the one that found no room.
         }
-        let mut pushed = peer.outbound.push(parts, limit, &mut self.pool);
+        let mut pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         if pushed.is_err() {
             // Much can be said in one turn: what the socket takes now makes room. Where it is broken, the flush at the end
             // of the turn hears of it again.
             let writes = &mut self.counters.writes;
-            let _ = peer.outbound.flush(&mut peer.socket, &mut self.pool, writes);
-            pushed = peer.outbound.push(parts, limit, &mut self.pool);
+            let _ = peer.outbound.flush(&mut peer.socket, &mut self.unsent, writes);
+            pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         }
         if pushed.is_err() && !peer.flags.overrun {
             peer.flags.overrun = true;
@@ -191,9 +212,9 @@ impl<A: Application> Reactor<A> {
         at: &Cursor,
     ) -> bool {
         let kept = match inbound {
-            Some(inbound) => inbound.keep_on(at, &mut self.pool),
+            Some(inbound) => inbound.keep_on(at, &mut self.cut),
             None if at.kept() == 0 => None,
-            None => match Inbound::keep(shared, at, &mut self.pool) {
+            None => match Inbound::keep(shared, at, &mut self.cut) {
                 Some(inbound) => Some(inbound),
                 None => return false,
             },
@@ -202,7 +223,7 @@ impl<A: Application> Reactor<A> {
             Some(peer) => peer.inbound = kept,
             None => {
                 if let Some(inbound) = kept {
-                    inbound.give_back(&mut self.pool);
+                    inbound.give_back(&mut self.cut);
                 }
             }
         }

@@ -28,6 +28,7 @@ impl<A: Application> Reactor<A> {
         }
         let now = self.clock.read();
         let carried_over = std::mem::take(&mut self.lists.ready);
+        self.share_turn(events.iter().count() + carried_over.len());
         for event in &events {
             self.dispatch(event, now);
         }
@@ -47,7 +48,7 @@ impl<A: Application> Reactor<A> {
         self.free_doomed();
         self.counters.turns += 1;
         self.counters.connections = self.peers.len() as u64;
-        self.counters.block_bytes = self.pool.lent_bytes() as u64;
+        self.counters.block_bytes = (self.cut.lent_bytes() + self.unsent.lent_bytes()) as u64;
         self.shared.counters.publish(&self.counters);
         Ok(!self.is_over(now))
     }
@@ -64,7 +65,7 @@ impl<A: Application> Reactor<A> {
         let next = [
             self.deadlines.next(),
             self.app.next_deadline(clock),
-            self.listener.as_ref().and_then(|listener| listener.resumes_at()),
+            self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
             self.stopping,
         ];
         let next = next.into_iter().flatten().min()?;
@@ -246,7 +247,7 @@ impl<A: Application> Reactor<A> {
         for key in dirty.drain(..) {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.flags.dirty = false;
-            match peer.flush(&mut self.pool, &mut self.counters.writes) {
+            match peer.flush(&mut self.unsent, &mut self.counters.writes) {
                 Ok(true) if peer.is_done() => self.doom(key),
                 Ok(_) => {}
                 Err(_) => self.lose(key, now),
@@ -263,9 +264,9 @@ impl<A: Application> Reactor<A> {
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
             self.deadlines.cancel(key.index());
-            peer.outbound.clear(&mut self.pool);
+            peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
-                inbound.give_back(&mut self.pool);
+                inbound.give_back(&mut self.cut);
             }
             // Closing the descriptor deregisters it too; a failure here changes nothing.
             let _ = self.poll.registry().deregister(&mut peer.socket);

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -13,6 +14,11 @@ use crate::wire::json;
 
 /// How many lines may wait to be written.
 const QUEUE_LINES_MAX: usize = 4_096;
+
+/// How long a flush waits for a terminal or pipe that takes nothing: once for room in the queue, once for the writing. The
+/// program is to end then, with or without its last lines.
+const FLUSH_TRIES_MAX: u32 = 100;
+const FLUSH_TRY: Duration = Duration::from_millis(10);
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +82,18 @@ impl Log for Logger {
 
     fn flush(&self) {
         let (done, written) = sync_channel(1);
-        if self.lines.send(Line::Flush(done)).is_ok() {
-            // Fails only where the writer is gone, and then nothing is left to wait for.
-            let _ = written.recv();
+        let mut flush = Line::Flush(done);
+        for _ in 0..FLUSH_TRIES_MAX {
+            match self.lines.try_send(flush) {
+                Ok(()) => {
+                    // Fails where the writer is gone or stuck, and then nothing is left to wait for.
+                    let _ = written.recv_timeout(FLUSH_TRY * FLUSH_TRIES_MAX);
+                    return;
+                }
+                Err(TrySendError::Full(again)) => flush = again,
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            thread::sleep(FLUSH_TRY);
         }
     }
 }

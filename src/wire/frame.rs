@@ -364,7 +364,7 @@ pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// A header as the server writes it: final, without a mask. Its bytes are the first [`Header::len`] of [`Header::bytes`].
+/// A header as the server writes it: final, without a mask.
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
     bytes: [u8; HEADER_BYTES_MAX],

@@ -6,45 +6,38 @@ use serde_json::value::RawValue;
 const LINE_BYTES_MAX: usize = 64;
 
 /// Whether the description may make its sender send sound or picture: whether any audio or video section that is not
-/// rejected has another direction than `recvonly` or `inactive` (RFC 8866 6.7; none at all means `sendrecv`).
+/// rejected does not itself say `recvonly` or `inactive` (RFC 8866 6.7; none at all means `sendrecv`).
+///
+/// It must not depend on who reads it. Browsers pass over a direction before the first section, end lines at LF only, and
+/// take names that are followed by a space or a colon, or written in capitals: what any of them may take for sending counts
+/// as sending, and so does every line that is not plainly written.
 ///
 /// `raw` is the JSON string that holds the description.
 pub fn may_send(raw: &RawValue) -> bool {
-    let mut session_sends = None;
-    let mut section: Option<Section> = None;
+    let mut section = Section::default();
     let mut sends = false;
-    for_each_line(raw.get(), |line| {
-        if let Some(media) = line.strip_prefix(b"m=") {
-            sends |= section.take().is_some_and(|section| section.sends(session_sends));
-            section = Some(Section::begin(media));
-            return;
+    let plain = for_each_line(raw.get(), |line| match line {
+        [] => {}
+        [b'm', b'=', media @ ..] => {
+            sends |= section.sends();
+            section = Section::begin(media);
         }
-        let direction = match line {
-            b"a=sendrecv" | b"a=sendonly" => Some(true),
-            b"a=recvonly" | b"a=inactive" => Some(false),
-            b"a=bundle-only" => {
-                section.iter_mut().for_each(|section| section.bundle_only = true);
-                None
-            }
-            _ => None,
-        };
-        if let Some(sending) = direction {
-            let place = section.as_mut().map_or(&mut session_sends, |section| &mut section.sends);
-            // Of two that contradict each other the one that sends counts.
-            *place = Some(sending || *place == Some(true));
-        }
+        [b'a', b'=', attribute @ ..] => section.note(attribute),
+        [b'a'..=b'z', b'=', ..] => {}
+        _ => sends = true,
     });
-    sends || section.is_some_and(|section| section.sends(session_sends))
+    sends || section.sends() || !plain
 }
 
-/// One media section, as far as it matters here.
-#[derive(Debug)]
+/// One media section, as far as it matters here; by default what stands before the first.
+#[derive(Debug, Default)]
 struct Section {
     audio_or_video: bool,
     port_is_zero: bool,
     /// Then a port of zero does not reject it (RFC 8843 6).
     bundle_only: bool,
-    sends: Option<bool>,
+    says_it_sends: bool,
+    says_it_does_not: bool,
 }
 
 impl Section {
@@ -56,39 +49,59 @@ impl Section {
         Self {
             // A kind that is not known may carry either.
             audio_or_video: !matches!(kind, b"application" | b"text" | b"message"),
-            port_is_zero: !port.is_empty() && port.iter().all(|digit| *digit == b'0'),
-            bundle_only: false,
-            sends: None,
+            port_is_zero: port == b"0",
+            ..Self::default()
         }
     }
 
-    fn sends(&self, session_sends: Option<bool>) -> bool {
+    /// Notes what stands behind `a=`. What is against us is recognised in any spelling, what is for us in one.
+    fn note(&mut self, attribute: &[u8]) {
+        let is_end = |byte: &u8| matches!(byte, b':' | b' ' | b'\t');
+        let name = attribute.trim_ascii_start().split(is_end).next().unwrap_or_default();
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        self.says_it_sends |= is("sendrecv") || is("sendonly");
+        self.bundle_only |= is("bundle-only");
+        self.says_it_does_not |= matches!(attribute, b"recvonly" | b"inactive");
+    }
+
+    fn sends(&self) -> bool {
         let rejected = self.port_is_zero && !self.bundle_only;
-        self.audio_or_video && !rejected && self.sends.or(session_sends).unwrap_or(true)
+        // Of two that contradict each other the one that sends counts.
+        self.audio_or_video && !rejected && (self.says_it_sends || !self.says_it_does_not)
     }
 }
 
-/// Calls `each` with the beginning of each line of the text that the JSON string `quoted` stands for. Lines end in CR, LF
-/// or both; what is not ASCII is shown as `?`, and spaces at the end of a line are left out.
-fn for_each_line(quoted: &str, mut each: impl FnMut(&[u8])) {
-    let mut line = [0; LINE_BYTES_MAX];
+/// Calls `each` with the beginning of each line of the text that the JSON string `quoted` stands for. Lines end in LF or
+/// CR LF; what is not ASCII is shown as `?`. `false`: there are control characters, and so other lines for other readers.
+fn for_each_line(quoted: &str, mut each: impl FnMut(&[u8])) -> bool {
+    // The last place tells that the line was cut off, so that it is not taken for what is left of it.
+    let mut line = [0; LINE_BYTES_MAX + 1];
     let mut len = 0;
-    let mut end = |line: &[u8]| each(line.trim_ascii_end());
+    let (mut plain, mut after_cr) = (true, false);
     for byte in unescaped(quoted) {
-        if matches!(byte, b'\r' | b'\n') {
-            end(&line[..len]);
-            len = 0;
-        } else if len < LINE_BYTES_MAX {
-            line[len] = byte;
-            len += 1;
+        plain &= byte == b'\n' || !after_cr;
+        after_cr = byte == b'\r';
+        match byte {
+            b'\n' => {
+                each(&line[..len]);
+                len = 0;
+            }
+            b'\r' => {}
+            _ => {
+                plain &= byte == b'\t' || !byte.is_ascii_control();
+                line[len.min(LINE_BYTES_MAX)] = if len < LINE_BYTES_MAX { byte } else { b'?' };
+                len = (len + 1).min(line.len());
+            }
         }
     }
-    end(&line[..len]);
+    each(&line[..len]);
+    plain
 }
 
 /// The bytes that a JSON string stands for, where they are ASCII, and `?` for what is not.
 fn unescaped(quoted: &str) -> impl Iterator<Item = u8> {
-    let mut rest = quoted.trim_matches('"').as_bytes();
+    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let mut rest = inner.unwrap_or_default().as_bytes();
     std::iter::from_fn(move || {
         let (&first, behind) = rest.split_first()?;
         rest = behind;
@@ -98,6 +111,8 @@ fn unescaped(quoted: &str) -> impl Iterator<Item = u8> {
         let (&escape, behind) = rest.split_first()?;
         rest = behind;
         Some(match escape {
+            b'b' => 0x08,
+            b'f' => 0x0c,
             b'r' => b'\r',
             b'n' => b'\n',
             b't' => b'\t',
@@ -129,7 +144,6 @@ mod tests {
             "",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=inactive\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly",
-            "a=recvonly\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
             "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n",
             "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=sendrecv\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\na=recvonly\nm=application 9 UDP/DTLS/SCTP x\na=sendrecv\n",
@@ -151,6 +165,21 @@ mod tests {
             "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only\r\na=sendrecv\r\n",
             "m=image 9 UDP/TLS/RTP/SAVPF 96\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\ra=sendonly\r",
+            // What some reader takes for sending, though another does not.
+            "a=recvonly\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
+            "i=x\ra=recvonly\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\ni=x\ra=recvonly\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=x\0\r\na=recvonly\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\na=sendrecv x\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\na=sendonly:x\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\na=SendRecv\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\na = sendrecv\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\n a= sendrecv\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\r\nA=sendrecv\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly                                                       x \r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\t\r\n",
+            "m=video 00 UDP/TLS/RTP/SAVPF 96\r\n",
+            "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only:\r\na=sendrecv\r\n",
         ] {
             assert!(sends(&format!("{HEAD}{sections}")), "{sections}");
         }

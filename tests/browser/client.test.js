@@ -389,6 +389,15 @@ describe('the signaling client', () => {
     assert.deepEqual(second.of('media-state').map((message) => message.screen), [true], 'the screen fits in no join');
   });
 
+  test('puts right what the server still has of a screen from before a reload', async () => {
+    newClient().connect();
+    await settle();
+    FakeSocket.last.open();
+    const self = { userId: DOCTOR, userType: 'doctor', connectionState: 'connected', audio: true, video: true, screen: true };
+    FakeSocket.last.say({ ...welcome(), participants: [self] });
+    assert.deepEqual(FakeSocket.last.of('media-state').map((message) => message.screen), [false]);
+  });
+
   test('leaves for good: says so, closes, and does not come back', async () => {
     const { client, socket } = await joinedClient();
     const offered = client.sendOffer(PATIENT, SDP);

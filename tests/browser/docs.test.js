@@ -22,7 +22,7 @@ describe('docs/javascript.md', { timeout: 90_000 }, () => {
     const text = await readFile(DOCUMENT, 'utf8');
     snippets = Object.fromEntries([...text.matchAll(/```js (\w+)\n(.*?)```/gs)].map(([, name, code]) => [name, code]));
     directory = await mkdtemp(join(tmpdir(), 'autamedica-docs-'));
-    [server, browser] = await Promise.all([startServer(), launch()]);
+    [server, browser] = await Promise.all([startServer({ env: { RECONNECT_GRACE: '2' } }), launch()]);
   });
   after(() => Promise.all([browser?.close(), server?.stop(), rm(directory, { recursive: true, force: true })]));
 

@@ -19,7 +19,11 @@ pub struct Client {
 impl Client {
     /// Connects with the token in `Authorization`, and joins the room.
     pub fn join(server: &TestServer, person: &Person) -> Self {
-        let mut client = Self::connect(server, person);
+        Self::join_at(server.address(), person)
+    }
+
+    pub fn join_at(address: SocketAddr, person: &Person) -> Self {
+        let mut client = Self::connect_at(address, person);
         client.send(&person.join_request());
         client.expect("room-joined");
         client
@@ -27,8 +31,12 @@ impl Client {
 
     /// Connects with the token in `Authorization`.
     pub fn connect(server: &TestServer, person: &Person) -> Self {
+        Self::connect_at(server.address(), person)
+    }
+
+    pub fn connect_at(address: SocketAddr, person: &Person) -> Self {
         let bearer = format!("Bearer {}", person.token);
-        let upgraded = upgrade(server.address(), "/ws", &[("Authorization", &bearer)]);
+        let upgraded = upgrade(address, "/ws", &[("Authorization", &bearer)]);
         let (socket, _) = upgraded.expect("an upgrade");
         Self { socket, person: person.clone() }
     }

@@ -185,10 +185,23 @@ impl Raw {
         }
     }
 
+    /// Whatever comes next; `None` where the connection ends.
+    pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
+        (!self.read.is_empty() || self.read_some()).then(|| std::mem::take(&mut self.read))
+    }
+
     /// The connection ends here, with a FIN or a reset.
     pub fn expect_end(&mut self) {
         while self.read_some() {}
         assert!(self.read.is_empty(), "bytes behind the end: {:?}", self.read);
+    }
+
+    /// Whether something came that was not read yet.
+    pub fn has_bytes(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a flag");
+        let some = !self.read.is_empty() || self.stream.peek(&mut [0]).is_ok_and(|len| len > 0);
+        self.stream.set_nonblocking(false).expect("a flag");
+        some
     }
 
     fn read_some(&mut self) -> bool {

@@ -45,9 +45,16 @@ fn invent(dice: &mut Dice, actor: &str) -> String {
         1 => format!("{actor} connects"),
         2 => format!(r#"{actor} says join-room {{"authToken": "$token(of {other}@{elsewhere})"}}"#),
         3 => format!("{actor} says leave-room {spoiled}"),
-        4 => format!("{actor} says ping {spoiled}"),
-        5..15 => format!("{actor} connects with $token"),
-        15..25 => format!("{actor} says join-room {spoiled}"),
+        4 if dice.below(20) == 0 => format!("{actor} says end-session {spoiled}"),
+        4 => format!(r#"{actor} says media-state {{"audio": true, "video": false}}"#),
+        5 => format!(r#"{actor} says connection-state {{"state": "failed"}}"#),
+        6 => format!(r#"{actor} says media-control to {to} {{"audio": false}}"#),
+        7 => format!(
+            r#"{actor} says refresh-token {{"authToken": "$token(of {other}@{elsewhere})"}}"#
+        ),
+        8 => format!(r#"{actor} says join-room {{"resume": {{"received": {}}}}}"#, dice.below(3)),
+        9..17 => format!("{actor} connects with $token"),
+        17..25 => format!("{actor} says join-room {spoiled}"),
         25..35 => format!("{actor} says offer to {to} {spoiled}"),
         _ => format!("{actor} says ice-candidate to {to} {spoiled}"),
     }

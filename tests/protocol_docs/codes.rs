@@ -26,7 +26,7 @@ fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
         Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected, RoleTaken, RoomFull, SessionEnded, Replaced,
-        ServerShutdown,
+        ServerShutdown, Internal,
     ]
     .to_vec()
 }
@@ -137,7 +137,7 @@ fn named(rest: &str) -> Option<u16> {
 }
 
 /// What no transcript can show: what the server does when it has no memory left, and what is proved below.
-const NOT_IN_TRANSCRIPTS: [&str; 4] = ["1002", "1007", "1011", "4413"];
+const NOT_IN_TRANSCRIPTS: [&str; 5] = ["1002", "1007", "1011", "4413", "INTERNAL"];
 
 #[test]
 fn every_message_error_and_close_code_happens_in_a_transcript() {

@@ -34,7 +34,7 @@ impl Document {
         Self::parse(&super::read("docs/protocol.md"))
     }
 
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut sections: Vec<Section> = Vec::new();
         let mut above: Vec<(usize, String)> = Vec::new();
         let mut open: Option<Block> = None;

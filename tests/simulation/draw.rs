@@ -49,7 +49,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         send_queue_bytes_max: *random.pick(&[16 * 1024, 32 * 1024, 256 * 1024]),
         connections_max: if crowded { people * 2 / 3 + 1 } else { 10_000 },
         blocks_bytes_max: if scarce { random.between(16..=128) as usize * 1024 } else { plenty },
-        read_bytes: *random.pick(&[512, 4_096, 64 * 1024 + 64]),
+        read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
     }
 }
@@ -137,7 +137,13 @@ fn deed(random: &mut Random) -> Deed {
             screen: *random.pick(&[None, Some(true), Some(false)]),
         },
         47..=49 => Deed::ConnectionState {
-            state: *random.pick(&["new", "connecting", "connected", "disconnected", "failed"]),
+            state: random.pick::<&str>(&[
+                "new",
+                "connecting",
+                "connected",
+                "disconnected",
+                "failed",
+            ]),
         },
         50..=51 => Deed::ConnectionStats,
         52..=54 => Deed::Refresh,

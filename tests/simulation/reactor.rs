@@ -40,8 +40,10 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
-    /// How many bytes of cut messages and of messages on their way out there may be, over all connections.
-    pub blocks_bytes_max: usize,
+    /// How many bytes of cut messages there may be, over all connections.
+    pub cut_bytes_max: usize,
+    /// How many bytes of messages on their way out there may be, over all connections.
+    pub unsent_bytes_max: usize,
     /// How large the shared read buffer is.
     pub read_bytes: usize,
 }
@@ -59,10 +61,12 @@ pub struct Reactor<A> {
     options: Options,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
-    pool: Pool,
+    cut: Pool,
+    unsent: Pool,
     read_buffer: Box<[u8]>,
     output: Output,
     lists: Lists,
+    peer_bytes: usize,
     counters: Snapshot,
     news: Vec<(Key<Peer>, News)>,
 }
@@ -89,10 +93,12 @@ impl<A: Application> Reactor<A> {
             app,
             peers: Arena::new(),
             deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
-            pool: Pool::new(options.blocks_bytes_max, options.blocks_bytes_max),
+            cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
+            unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),
             read_buffer: vec![0; options.read_bytes].into_boxed_slice(),
             output: Output::default(),
             lists: Lists::default(),
+            peer_bytes: 0,
             counters: Snapshot::default(),
             news: Vec::new(),
             options,
@@ -130,6 +136,7 @@ impl<A: Application> Reactor<A> {
         let carried_over = std::mem::take(&mut self.lists.ready);
         let mut news = std::mem::take(&mut self.news);
         random.shuffle(&mut news);
+        self.share_turn(news.len() + carried_over.len());
         for (key, what) in news {
             match what {
                 News::Readable => self.serve(key, now),
@@ -176,7 +183,7 @@ impl<A: Application> Reactor<A> {
 
     /// How many bytes of blocks are on loan.
     pub fn lent_bytes(&self) -> usize {
-        self.pool.lent_bytes()
+        self.cut.lent_bytes() + self.unsent.lent_bytes()
     }
 
     /// What was counted.
@@ -242,7 +249,7 @@ impl<A: Application> Reactor<A> {
         for key in dirty.drain(..) {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.flags.dirty = false;
-            match peer.flush(&mut self.pool, &mut self.counters.writes) {
+            match peer.flush(&mut self.unsent, &mut self.counters.writes) {
                 Ok(true) if peer.is_done() => self.doom(key),
                 Ok(_) => {}
                 Err(_) => self.lose(key, now),
@@ -258,9 +265,9 @@ impl<A: Application> Reactor<A> {
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
             self.deadlines.cancel(key.index());
-            peer.outbound.clear(&mut self.pool);
+            peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
-                inbound.give_back(&mut self.pool);
+                inbound.give_back(&mut self.cut);
             }
         }
         self.lists.doomed = doomed;

@@ -109,7 +109,7 @@ pub fn relayed(message: &Relayed<'_>) -> String {
     let mut text = open(message.kind, message.id);
     text += &format!(r#","sessionId":"{session}","fromUserId":"{from}","toUserId":"{to}""#);
     text += &match message.kind {
-        "ice-candidate" if message.letter % 7 == 0 => {
+        "ice-candidate" if message.letter.is_multiple_of(7) => {
             format!(r#","candidate":null,"note":"{letter}""#)
         }
         "ice-candidate" => format!(
@@ -127,7 +127,7 @@ fn description(message: &Relayed<'_>, letter: &str) -> String {
     let direction = if message.receives_only { "recvonly" } else { "sendrecv" };
     let mut sdp = format!(r"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\ni={letter}\r\n");
     sdp += &format!(r"a=fingerprint:sha-256 {}\r\n", ["AB"; 32].join(":"));
-    sdp += &format!(r"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n");
+    sdp += r"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n";
     sdp += &format!(r"a=setup:{setup}\r\na={direction}\r\na=rtcp-mux\r\n");
     let line = r"a=ssrc:1 cname:aaaaaaaaaaaaaaaaaaaaaaaa\r\n";
     sdp + &line.repeat(message.bytes as usize / line.len())

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::connection::{Application, Message, Signaling, Verdict};
 use autamedica_signaling::engine::{Effect, Effects, Payload, PeerId};
-use autamedica_signaling::wire::frame::{CloseCode, Fault, Limits};
+use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 
 use super::book::{self, Book, Done};
@@ -119,8 +119,8 @@ impl Application for Witness {
         );
     }
 
-    fn farewell(&self, fault: Fault, text: &mut Vec<u8>) {
-        self.app.farewell(fault, text);
+    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) {
+        self.app.farewell(code, text);
     }
 
     fn close_reply(&self, code: Option<CloseCode>) -> CloseCode {

@@ -283,8 +283,8 @@ impl World {
         let book = &mut self.server.app.book;
         let known = book.room_count();
         let verdict = &mut book.verdict;
-        verdict.check(Promise::Memory, lent <= settings.blocks_bytes_max, || {
-            format!("{lent} bytes of blocks on loan, of {}", settings.blocks_bytes_max)
+        verdict.check(Promise::Memory, lent <= 2 * settings.blocks_bytes_max, || {
+            format!("{lent} bytes of blocks on loan, of {} each way", settings.blocks_bytes_max)
         });
         let retained = chunks * CHUNK_BYTES;
         verdict.check(Promise::Memory, retained <= settings.retained_total_max.min(kept), || {
@@ -348,7 +348,8 @@ fn server(settings: &Settings, secret: Secret, lines: Option<Lines>) -> Reactor<
         head_timeout: Duration::from_secs(settings.head_timeout_secs),
         heartbeat,
         send_queue_bytes_max: settings.send_queue_bytes_max,
-        blocks_bytes_max: settings.blocks_bytes_max,
+        cut_bytes_max: settings.blocks_bytes_max,
+        unsent_bytes_max: settings.blocks_bytes_max,
         read_bytes: settings.read_bytes,
     };
     Reactor::new(options, witness)

@@ -90,12 +90,13 @@ impl<'a> Lines<'a> {
             }
             _ => self.target.starts_with('/'),
         };
+        let is_number = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let rules = [
             (once.iter().any(|name| count(name) > 1), "a field twice"),
             (self.version == "HTTP/1.1" && count("host") != 1, "RFC 9112 3.2: one Host"),
             (count("transfer-encoding") > 0, "a body"),
             (count("content-length") > 1, "two lengths"),
-            (self.values("content-length").any(|length| length != b"0"), "a body"),
+            (self.values("content-length").any(|length| !is_number(length)), "no length"),
             (!is_target || self.target.contains('#'), "not the target of a GET"),
         ];
         rules.iter().find(|(broken, _)| *broken).map(|(_, why)| *why)

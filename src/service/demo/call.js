@@ -14,27 +14,34 @@
  * @property {string} connectionState `connected`, `reconnecting`, ...
  * @property {boolean} audio Whether they have their microphone on.
  * @property {boolean} video Whether they have their camera on.
+ * @property {boolean} screen Whether they share their screen.
  * @property {boolean} [gone] Not in the room as the server knows it, though the media still flows.
+ *
+ * @typedef {{ stream: MediaStream, screen: MediaStream }} Own our camera and microphone, and our screen; their tracks come and go
  */
 import { Peer } from './peer.js';
 
-/** Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. */
+/**
+ * Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. Tells the server how the
+ * media connections stand.
+ */
 export class Call extends EventTarget {
   /** @type {SignalingClient} */ #client;
-  /** @type {MediaStream} */ #stream;
+  /** @type {Own} */ #own;
   /** @type {RTCConfiguration} */ #configuration = {};
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */ #farewells = new Map();
   #listening = new AbortController();
+  #reported = 'new';
   /** Everybody else in the room. @type {Map<string, Participant>} */
   participants = new Map();
   /** The media connections, where there is one. @type {Map<string, Peer>} */
   peers = new Map();
 
-  /** @param {SignalingClient} client @param {MediaStream} stream our own camera and microphone, as far as there are any */
-  constructor(client, stream) {
+  /** @param {SignalingClient} client @param {Own} own */
+  constructor(client, own) {
     super();
     this.#client = client;
-    this.#stream = stream;
+    this.#own = own;
     this.#listen('room-joined', (message) => this.#roomJoined(message));
     this.#listen('peer-joined', (message) => this.#peerJoined(message));
     this.#listen('peer-left', (message) => this.#remove(message.userId));
@@ -45,9 +52,9 @@ export class Call extends EventTarget {
     }
   }
 
-  /** Call after the tracks of the stream have changed. */
+  /** Call after tracks of our own have come or gone. */
   tracksChanged() {
-    for (const peer of this.peers.values()) peer.setStream(this.#stream);
+    for (const peer of this.peers.values()) peer.tracksChanged();
   }
 
   /** Starts every connection that does not work anew. */
@@ -66,9 +73,12 @@ export class Call extends EventTarget {
   /** What the media connections have done so far. */
   async stats() {
     return Promise.all([...this.peers].map(async ([userId, peer]) => {
-      const totals = { framesDecoded: 0, framesSent: 0, audioPacketsReceived: 0 };
+      const totals = { framesDecoded: 0, screenFramesDecoded: 0, framesSent: 0, audioPacketsReceived: 0 };
+      const ofScreen = new Set(peer.screen.getTracks().map((track) => track.id));
       for (const report of (await peer.stats())?.values() ?? []) {
-        if (report.type === 'inbound-rtp' && report.kind === 'video') totals.framesDecoded += report.framesDecoded ?? 0;
+        if (report.type === 'inbound-rtp' && report.kind === 'video') {
+          totals[ofScreen.has(report.trackIdentifier) ? 'screenFramesDecoded' : 'framesDecoded'] += report.framesDecoded ?? 0;
+        }
         if (report.type === 'inbound-rtp' && report.kind === 'audio') totals.audioPacketsReceived += report.packetsReceived ?? 0;
         if (report.type === 'outbound-rtp' && report.kind === 'video') totals.framesSent += report.framesSent ?? 0;
       }
@@ -87,20 +97,21 @@ export class Call extends EventTarget {
       if (!present.has(userId)) this.#missing(userId, joined.resumed);
     }
     for (const participant of others) this.#welcome(participant, !joined.resumed);
+    this.#reported = 'new'; // as the server has it for whoever joins
     this.#changed();
   }
 
   /** @param {Record<string, any>} message */
   #peerJoined({ userId, userType }) {
-    this.#welcome({ userId, userType, connectionState: 'connected', audio: true, video: true }, true);
+    this.#welcome({ userId, userType, connectionState: 'connected', audio: true, video: true, screen: false }, true);
     this.#changed();
   }
 
   /** @param {Record<string, any>} message */
-  #peerState({ userId, connectionState, audio, video, resumed }) {
+  #peerState({ userId, connectionState, audio, video, screen, resumed }) {
     const participant = this.participants.get(userId);
     if (!participant) return;
-    Object.assign(participant, { connectionState, audio, video });
+    Object.assign(participant, { connectionState, audio, video, screen });
     if (resumed === false) this.peers.get(userId)?.negotiate();
     this.#changed();
   }
@@ -141,6 +152,15 @@ export class Call extends EventTarget {
     if (this.participants.delete(userId)) this.#changed();
   }
 
+  /** Says how it is when that changes: with several, the one that is worst off counts. */
+  #report() {
+    const states = new Set([...this.peers.values()].map((peer) => peer.state));
+    const state = ['failed', 'disconnected', 'connecting', 'new', 'connected'].find((one) => states.has(/** @type {any} */ (one)));
+    if (state === undefined || state === this.#reported || this.#client.state !== 'joined') return;
+    this.#reported = state;
+    this.#client.send('connection-state', { state, ...(state === 'failed' && { errorCode: 'ICE_FAILED' }) });
+  }
+
   // --- small parts --------------------------------------------------------------------------------------------------
 
   /** @param {string} userId @param {UserType} userType */
@@ -150,11 +170,14 @@ export class Call extends EventTarget {
       initiator: this.#offersTo(userId, userType),
       sends: this.#client.userType !== 'observer',
       receives: userType !== 'observer',
-      stream: this.#stream,
+      ...this.#own,
       configuration: this.#configuration,
       send: (kind, fields) => this.#client.send(kind, { toUserId: userId, ...fields }),
     });
-    peer.addEventListener('change', () => this.#changed());
+    peer.addEventListener('change', () => {
+      this.#report();
+      this.#changed();
+    });
     peer.addEventListener('trouble', (event) => {
       const problem = /** @type {CustomEvent} */ (event).detail;
       this.dispatchEvent(new CustomEvent('trouble', { detail: { userId, problem } }));

@@ -6,7 +6,8 @@
  *
  * @typedef {import('./signaling-client.js').UserType} UserType
  * @typedef {{ sessionId: string, role: UserType | null, broken: boolean }} Link
- * @typedef {{ sessionId: string, role: UserType, withMedia: boolean }} Plan a visit that is under way
+ * @typedef {{ sessionId: string, role: UserType, withMedia: boolean, off?: ('audio' | 'video')[] }} Plan a visit that is under way;
+ *   `off` is what has been switched off, which a reload must not switch on
  */
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -12,6 +12,14 @@ export class Media extends EventTarget {
   problem = null;
   #wanted = { audio: true, video: true };
 
+  /** Before the first `open()`: what is to be off at first. @param {('audio' | 'video')[]} kinds */
+  startOff(kinds) {
+    for (const kind of kinds) this.#wanted[kind] = false;
+  }
+
+  /** Which the user has switched off. @returns {('audio' | 'video')[]} */
+  get switchedOff() { return KINDS.filter((kind) => !this.#wanted[kind]); }
+
   /** Opens what is missing of the two; afterwards `problem` says what could not be opened. */
   async open() {
     this.problem = null;
@@ -95,6 +103,7 @@ export class Media extends EventTarget {
   #changed() { this.dispatchEvent(new CustomEvent('change')); }
 }
 
+const KINDS = /** @type {const} */ (['audio', 'video']);
 const VIDEO = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: 'user' };
 
 /** @param {(MediaProblem | null)[]} why @returns {MediaProblem | null} */

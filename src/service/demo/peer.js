@@ -10,7 +10,10 @@
  * sender's `RTCPeerConnection`, so that one who has reloaded the page is told from one who renegotiates; `offerId` ties an
  * answer to its offer. Other software that leaves them out is served too.
  *
+ * The first video section of a connection is for the camera, the second, made once a side shares its screen, for that.
+ *
  * @typedef {'offer' | 'answer' | 'ice-candidate'} Kind
+ * @typedef {'audio' | 'video' | 'screen'} Content of one media section: microphone, camera, screen
  *
  * @typedef {object} PeerOptions
  * @property {string} userId Who is at the other end.
@@ -18,6 +21,7 @@
  * @property {boolean} sends Whether the other side is to see and hear us.
  * @property {boolean} receives Whether we are to see and hear the other side.
  * @property {MediaStream} stream Our own camera and microphone, as far as there are any.
+ * @property {MediaStream} screen Our own screen, while we share it.
  * @property {RTCConfiguration} configuration
  * @property {(kind: Kind, fields: Record<string, any>) => Promise<void>} send Hands a message to the signaling server.
  */
@@ -36,8 +40,10 @@ export class Peer extends EventTarget {
   #unanswered = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
-  /** What arrives from the other side. */
+  /** What arrives of the other side's camera and microphone. */
   stream = new MediaStream();
+  /** What arrives of the other side's screen. */
+  screen = new MediaStream();
 
   /** @param {PeerOptions} options */
   constructor(options) {
@@ -56,6 +62,9 @@ export class Peer extends EventTarget {
 
   /** Whether a picture arrives (a black one too: a camera that is switched off sends black). */
   get hasPicture() { return this.stream.getVideoTracks().some((track) => !track.muted); }
+
+  /** Whether a picture of the other side's screen arrives. */
+  get hasScreen() { return this.screen.getVideoTracks().some((track) => !track.muted); }
 
   /** The browser's statistics. */
   async stats() { return this.#pc?.getStats(); }
@@ -93,11 +102,8 @@ export class Peer extends EventTarget {
     });
   }
 
-  /** Sends other tracks, or none. @param {MediaStream} stream */
-  setStream(stream) {
-    this.#options.stream = stream;
-    this.#enqueue(() => this.#attachTracks());
-  }
+  /** Call after tracks of our own have come or gone. */
+  tracksChanged() { this.#enqueue(() => this.#attachTracks()); }
 
   /** Fresh TURN credentials, say. @param {RTCConfiguration} configuration */
   setConfiguration(configuration) {
@@ -145,11 +151,24 @@ export class Peer extends EventTarget {
     const pc = this.#pc ?? this.#open();
     this.#ignoringOffer = this.#options.initiator && pc.signalingState !== 'stable';
     if (this.#ignoringOffer) return;
-    await pc.setRemoteDescription(sdp); // takes our own offer back where there is one: we are the polite side then
+    if (pc.signalingState === 'have-local-offer') await this.#yield(pc);
+    await pc.setRemoteDescription(sdp);
     this.#remoteConnection = connection;
     await this.#attachTracks();
     await pc.setLocalDescription();
     this.#send('answer', { sdp: pc.localDescription, offerId }, pc);
+  }
+
+  /**
+   * Takes our own offer back: we are the polite side. What only that offer had goes too, since the other side's offer may
+   * bring the same section; what is still missing after it is added again.
+   * @param {RTCPeerConnection} pc
+   */
+  async #yield(pc) {
+    await pc.setLocalDescription({ type: 'rollback' });
+    for (const transceiver of pc.getTransceivers()) {
+      if (transceiver.mid === null) transceiver.stop();
+    }
   }
 
   /** @param {Record<string, any>} message */
@@ -189,14 +208,16 @@ export class Peer extends EventTarget {
     this.#pc = pc;
     this.#connection = Math.random().toString(36).slice(2, 10);
     this.#offers = 0;
-    pc.ontrack = ({ track }) => this.#addTrack(track);
+    pc.ontrack = ({ track, transceiver }) => {
+      this.#addTrack(track, transceiver === this.#section('screen') ? this.screen : this.stream);
+    };
     pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
     pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
     pc.onconnectionstatechange = () => this.#connectionStateChanged(pc);
     if (this.#options.initiator) {
-      for (const kind of ['audio', 'video']) {
-        const { track, direction, streams } = this.#plan(kind);
-        pc.addTransceiver(track ?? kind, { direction, streams });
+      for (const what of /** @type {const} */ (['audio', 'video', 'screen'])) {
+        const { track, direction, streams } = this.#plan(what);
+        if (track || what !== 'screen') pc.addTransceiver(track ?? what, { direction, streams });
       }
     }
     return pc;
@@ -208,37 +229,53 @@ export class Peer extends EventTarget {
     this.#pc?.close();
     this.#pc = null;
     this.#remoteConnection = undefined;
-    for (const track of this.stream.getTracks()) this.stream.removeTrack(track);
+    for (const stream of [this.stream, this.screen]) {
+      for (const track of stream.getTracks()) stream.removeTrack(track);
+    }
   }
 
   // --- tracks -------------------------------------------------------------------------------------------------------
 
-  /** What one transceiver is to do. @param {string} kind */
-  #plan(kind) {
-    const { sends, receives, stream } = this.#options;
+  /** What one section is to carry. @param {Content} what */
+  #plan(what) {
+    const { sends, receives } = this.#options;
+    const stream = what === 'screen' ? this.#options.screen : this.#options.stream;
+    const kind = what === 'audio' ? 'audio' : 'video';
     const track = sends ? stream.getTracks().find((one) => one.kind === kind) ?? null : null;
     const direction = /** @type {RTCRtpTransceiverDirection} */ (
       track ? (receives ? 'sendrecv' : 'sendonly') : (receives ? 'recvonly' : 'inactive'));
     return { track, direction, streams: [stream] };
   }
 
+  /** The section that carries it, where there is one. @param {Content} what */
+  #section(what) {
+    const kind = what === 'audio' ? 'audio' : 'video';
+    const sections = (this.#pc?.getTransceivers() ?? []).filter((one) => (
+      one.receiver.track.kind === kind && one.direction !== 'stopped' && one.currentDirection !== 'stopped'));
+    return sections[what === 'screen' ? 1 : 0];
+  }
+
+  /** Gives every section what it is to carry. What changes a direction or adds a section makes the browser ask for an offer. */
   async #attachTracks() {
-    const seen = new Set();
-    for (const transceiver of this.#pc?.getTransceivers() ?? []) {
-      const { kind } = transceiver.receiver.track;
-      if (seen.has(kind) || transceiver.direction === 'stopped') continue;
-      seen.add(kind);
-      const { track, direction, streams } = this.#plan(kind);
-      if (transceiver.direction !== direction) transceiver.direction = direction;
-      transceiver.sender.setStreams(...streams);
-      await transceiver.sender.replaceTrack(track);
+    for (const what of /** @type {const} */ (['audio', 'video', 'screen'])) {
+      const { track, direction, streams } = this.#plan(what);
+      const section = this.#section(what);
+      if (section) {
+        if (section.direction !== direction) section.direction = direction;
+        section.sender.setStreams(...streams);
+        await section.sender.replaceTrack(track);
+      } else if (track && what === 'screen') {
+        this.#pc?.addTransceiver(track, { direction, streams });
+      }
     }
   }
 
-  /** @param {MediaStreamTrack} track */
-  #addTrack(track) {
-    if (!this.stream.getTracks().includes(track)) this.stream.addTrack(track);
-    for (const change of ['mute', 'unmute', 'ended']) track.addEventListener(change, () => this.#changed());
+  /** @param {MediaStreamTrack} track @param {MediaStream} stream */
+  #addTrack(track, stream) {
+    if (!stream.getTracks().includes(track)) {
+      stream.addTrack(track);
+      for (const change of ['mute', 'unmute', 'ended']) track.addEventListener(change, () => this.#changed());
+    }
     this.#changed();
   }
 

@@ -297,7 +297,9 @@ export class SignalingClient extends EventTarget {
       }
     }
     this.#changeState('joined');
-    if (this.#media.screen) this.send('media-state', this.#media); // the one thing that `join-room` cannot say
+    // The one thing that `join-room` cannot say: the server has it as it was before a reload, say.
+    const known = joined.participants?.find((/** @type {any} */ one) => one.userId === this.userId.toLowerCase());
+    if ((known?.screen ?? false) !== this.#media.screen) this.send('media-state', this.#media);
   }
 
   // --- what the server says -----------------------------------------------------------------------------------------

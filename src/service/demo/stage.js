@@ -1,12 +1,13 @@
 // @ts-check
 /** The pictures: one tile for each person who can be seen, one's own small in the corner. */
+import { setText } from './dom.js';
 import { text } from './texts.js';
 
 /**
  * @typedef {object} Tile
  * @property {string} id
  * @property {string} name
- * @property {'main' | 'corner'} size
+ * @property {'main' | 'corner' | 'screen'} size
  * @property {string} icon the id of a symbol, shown where there is no picture
  * @property {MediaStream} [stream]
  * @property {boolean} [own] one's own picture: silent, and as in a mirror
@@ -15,6 +16,7 @@ import { text } from './texts.js';
  * @property {boolean} [calm] the words tell of something that takes its time
  * @property {boolean} [microphoneOff]
  * @property {{ label: string, act: () => void }} [action]
+ * @property {{ label: string, icon: string, act: () => void }} [tool] a button in the corner
  */
 
 /** Dispatches `sound-blocked` when the browser plays nothing aloud before a click. */
@@ -36,7 +38,9 @@ export class Stage extends EventTarget {
       this.#shown.delete(id);
     }
     for (const tile of tiles) this.#fill(this.#figure(tile.id), tile);
-    this.#box.dataset.tiles = String(tiles.filter((tile) => tile.size === 'main').length);
+    const count = (/** @type {Tile['size']} */ size) => String(tiles.filter((tile) => tile.size === size).length);
+    this.#box.dataset.tiles = count('main');
+    this.#box.dataset.screens = count('screen');
   }
 
   /** After a click the browser plays aloud. */
@@ -67,6 +71,11 @@ export class Stage extends EventTarget {
     button.hidden = !tile.action;
     button.textContent = tile.action?.label ?? '';
     button.onclick = tile.action?.act ?? null;
+    const tool = /** @type {HTMLButtonElement} */ (part(figure, '.tool'));
+    tool.hidden = !tile.tool;
+    part(tool, 'use').setAttribute('href', `#icon-${tile.tool?.icon}`);
+    setText(part(tool, 'span'), tile.tool?.label ?? '');
+    tool.onclick = tile.tool?.act ?? null;
     const caption = part(figure, 'figcaption');
     caption.hidden = tile.name === '';
     part(caption, 'span').textContent = tile.name;
@@ -104,6 +113,7 @@ TEMPLATE.innerHTML = `
   <figure>
     <video playsinline autoplay></video>
     <div class="cover"><svg aria-hidden="true"><use/></svg><p></p><button type="button" class="small"></button></div>
+    <button type="button" class="tool"><svg aria-hidden="true"><use/></svg><span role="status"></span></button>
     <figcaption><span></span><svg role="img"><use href="#icon-microphone-off"/></svg></figcaption>
   </figure>`.trim();
 

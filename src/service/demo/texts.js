@@ -58,15 +58,43 @@ const TEXTS = {
   'tile.microphone.off': ['Microphone off', 'Micrófono apagado'],
   'tile.interrupted': ['Connection interrupted', 'Conexión interrumpida'],
   'tile.failed': ['No connection', 'Sin conexión'],
+  'tile.screen': ['Screen of {who}', 'Pantalla de {who}'],
+  'tool.mute': ['Mute {who}', 'Silenciar a {who}'],
+  'tool.unmute': ['Ask to unmute', 'Pedir que active el audio'],
+  'tool.asked': ['Asked', 'Pedido enviado'],
+  'sharing': ['You are sharing your screen', 'Está compartiendo su pantalla'],
   'watching.one': ['1 observer is watching', '1 observador está mirando'],
   'watching.many': ['{count} observers are watching', '{count} observadores están mirando'],
   'control.mute': ['Mute', 'Silenciar'],
   'control.unmute': ['Unmute', 'Activar audio'],
   'control.camera.off': ['Stop camera', 'Apagar cámara'],
   'control.camera.on': ['Start camera', 'Encender cámara'],
+  'control.screen.share': ['Share screen', 'Compartir pantalla'],
+  'control.screen.stop': ['Stop sharing', 'Dejar de compartir'],
+  'control.end': ['End for all', 'Terminar'],
   'control.hangup': ['Hang up', 'Colgar'],
   'control.leave': ['Leave', 'Salir'],
   'controls': ['Call controls', 'Controles de la llamada'],
+
+  'confirm.end': ['End the consultation for everyone?', '¿Terminar la consulta para todos?'],
+  'confirm.end.text': [
+    'Everybody is disconnected, and nobody can join it again. To leave only by yourself, hang up.',
+    'Todos quedan desconectados y nadie podrá volver a entrar. Para salir solo usted, cuelgue.'],
+  'confirm.yes': ['End for all', 'Terminar para todos'],
+  'confirm.cancel': ['Go on with it', 'Continuar la consulta'],
+
+  // What the doctor does to one's devices, or asks for
+  'wish.audio.off': ['The doctor has muted you', 'El médico ha silenciado su micrófono'],
+  'wish.audio.off.text': ['Nobody hears you until you switch it on again.', 'Nadie le oye hasta que usted lo vuelva a activar.'],
+  'wish.audio.on': ['The doctor asks you to switch your microphone on', 'El médico le pide que active su micrófono'],
+  'wish.audio.on.text': ['Nobody hears you before you do.', 'Mientras no lo haga, nadie le oye.'],
+  'wish.audio.again': ['Unmute', 'Activar audio'],
+  'wish.video.off': ['The doctor has switched your camera off', 'El médico ha apagado su cámara'],
+  'wish.video.off.text': ['Nobody sees you until you switch it on again.', 'Nadie le ve hasta que usted la vuelva a encender.'],
+  'wish.video.on': ['The doctor asks you to switch your camera on', 'El médico le pide que encienda su cámara'],
+  'wish.video.on.text': ['Nobody sees you before you do.', 'Mientras no lo haga, nadie le ve.'],
+  'wish.video.again': ['Start camera', 'Encender cámara'],
+  'notice.dismiss': ['Not now', 'Ahora no'],
 
   // Where things stand
   'status.permission': ['Waiting for your permission to use camera and microphone…', 'A la espera de su permiso para usar cámara y micrófono…'],
@@ -108,6 +136,12 @@ const TEXTS = {
   // After the call
   'over.left': ['You have left the consultation', 'Ha salido de la consulta'],
   'over.left.text': ['Camera and microphone are off.', 'La cámara y el micrófono están apagados.'],
+  'over.ended': ['The doctor has ended the consultation', 'El médico ha terminado la consulta'],
+  'over.ended.text': ['It is over for everyone. Camera and microphone are off.', 'Ha terminado para todos. La cámara y el micrófono están apagados.'],
+  'over.ended.own': ['You have ended the consultation', 'Usted ha terminado la consulta'],
+  'over.ended.own.text': ['It is over for everyone. Camera and microphone are off.', 'Ha terminado para todos. La cámara y el micrófono están apagados.'],
+  'over.ended.age': ['The consultation has reached its longest time', 'La consulta ha llegado a su duración máxima'],
+  'over.ended.age.text': ['It is over for everyone. Start a new one to go on.', 'Ha terminado para todos. Inicie otra para continuar.'],
   'over.rejoin': ['Join again', 'Volver a entrar'],
   'over.retry': ['Try again', 'Reintentar'],
   'over.takeback': ['Continue here', 'Continuar aquí'],
@@ -141,6 +175,10 @@ const TEXTS = {
   'problem.insecure.text': [
     'Browsers open camera and microphone only for https and for this same computer (127.0.0.1). You can watch and listen.',
     'Los navegadores solo permiten cámara y micrófono con https o en este mismo equipo (127.0.0.1). Usted puede ver y oír.'],
+  'problem.screen': ['The screen could not be shared', 'No se pudo compartir la pantalla'],
+  'problem.screen.text': [
+    'The system does not allow it to the browser, or the window was closed.',
+    'El sistema no se lo permite al navegador, o la ventana se cerró.'],
   'problem.without': ['You have joined without camera and microphone', 'Ha entrado sin cámara ni micrófono'],
   'problem.without.text': ['You see and hear the others; they do not see or hear you.', 'Usted ve y oye a los demás; ellos no le ven ni le oyen.'],
   'problem.without.again': ['Use camera and microphone', 'Usar cámara y micrófono'],
@@ -278,7 +316,8 @@ export function currentLanguage() {
 export function text(key, parts = {}) {
   const words = TEXTS[key]?.[language === 'es' ? 1 : 0] ?? key;
   const filled = words.replace(/\{(\w+)\}/g, (whole, name) => String(parts[name] ?? whole));
-  return filled.charAt(0).toLocaleUpperCase(language) + filled.slice(1);
+  const contracted = language === 'es' ? filled.replace(/(?<=^|\s)(de|a) el(?=\s|$|[.,])/gi, '$1l') : filled;
+  return contracted.charAt(0).toLocaleUpperCase(language) + contracted.slice(1);
 }
 
 /** Like `text`, for use inside a sentence. @param {string} key */

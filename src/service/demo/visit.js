@@ -2,6 +2,7 @@
 /** One's own part in a consultation, from joining to leaving: the devices, the way to the server, the call. */
 import { Call } from './call.js';
 import { Media } from './media.js';
+import { Screen } from './screen.js';
 import { SignalingClient, SignalingError } from './signaling-client.js';
 
 /** @typedef {import('./signaling-client.js').UserType} UserType */
@@ -13,6 +14,7 @@ import { SignalingClient, SignalingError } from './signaling-client.js';
  */
 export class Visit extends EventTarget {
   media = new Media();
+  screen = new Screen();
   /** How the way to the server stands. @type {StateChange} */
   signaling = { state: 'idle', problem: null, attempt: 0, retryInMs: 0 };
   /** When the next attempt comes, in milliseconds since 1970. */
@@ -21,28 +23,49 @@ export class Visit extends EventTarget {
   asking = false;
   /** Everybody who has ever been in the room, with their role. @type {Map<string, UserType>} */
   known = new Map();
+  /**
+   * What the doctor wants of our devices, until we have answered: true where it is to be switched on, which only we do;
+   * false where it has been switched off.
+   * @type {Map<'audio' | 'video', boolean>}
+   */
+  wishes = new Map();
+  /** Those whom we have asked, as the doctor, to switch the microphone on, a moment ago. @type {Set<string>} */
+  asked = new Set();
+  /** Why the room has ended, once it has. @type {{ reason: string | undefined } | null} */
+  roomEnded = null;
   /** A connection that could not be agreed on, and why. @type {{ userId: string, code: string } | null} */
   disagreement = null;
   #over = false;
 
-  /** @param {{ sessionId: string, userId: string, role: UserType, withMedia: boolean }} options */
-  constructor({ sessionId, userId, role, withMedia }) {
+  /**
+   * @param {{ sessionId: string, userId: string, role: UserType, withMedia: boolean, off?: ('audio' | 'video')[] }} options
+   *   `off`: what is to be off at first
+   */
+  constructor({ sessionId, userId, role, withMedia, off = [] }) {
     super();
+    this.media.startOff(off);
     this.role = role;
     this.known.set(userId, role);
     /** Whether one has chosen to come without camera and microphone. */
     this.withoutMedia = !withMedia && role !== 'observer';
     this.client = new SignalingClient({
       sessionId, userId, userType: role,
+      retryMaxMs: 8_000, // somebody sits and waits for it
       getToken: () => developmentToken(sessionId, userId, role),
-      media: { audio: withMedia, video: withMedia },
+      media: { audio: withMedia && !off.includes('audio'), video: withMedia && !off.includes('video') },
     });
-    this.call = new Call(this.client, this.media.stream);
+    this.call = new Call(this.client, { stream: this.media.stream, screen: this.screen.stream });
     this.client.addEventListener('traffic', (event) => this.#traffic(/** @type {CustomEvent} */ (event).detail));
     this.client.addEventListener('state', (event) => this.#stateChanged(/** @type {CustomEvent} */ (event).detail));
     this.call.addEventListener('change', () => this.#changed());
     this.call.addEventListener('trouble', (event) => this.#trouble(/** @type {CustomEvent} */ (event).detail));
+    this.client.addEventListener('media-control', (event) => this.#control(/** @type {CustomEvent} */ (event).detail));
+    this.client.addEventListener('room-status', (event) => {
+      const { status, reason } = /** @type {CustomEvent} */ (event).detail;
+      if (status === 'ended') this.roomEnded = { reason };
+    });
     this.media.addEventListener('change', () => this.#mediaChanged());
+    this.screen.addEventListener('change', () => this.#mediaChanged());
   }
 
   /** Opens the devices, then joins. */
@@ -72,6 +95,37 @@ export class Visit extends EventTarget {
     }
   }
 
+  /** Shares the screen, or stops it. */
+  async toggleScreen() {
+    if (this.screen.isShared) return this.screen.stop();
+    await this.screen.start();
+    if (this.#over) this.screen.stop();
+  }
+
+  /** As the doctor: switches somebody's microphone off, or asks for it to be switched on. @param {string} userId @param {boolean} on */
+  controlMicrophone(userId, on) {
+    this.client.controlMedia(userId, { audio: on });
+    if (!on) return;
+    this.asked.add(userId);
+    setTimeout(() => {
+      this.asked.delete(userId);
+      this.#changed();
+    }, 4000);
+    this.#changed();
+  }
+
+  /** Does what the doctor has wished for. @param {'audio' | 'video'} kind */
+  grant(kind) {
+    this.wishes.delete(kind);
+    this.toggle(kind);
+  }
+
+  /** Puts the doctor's wish aside. @param {'audio' | 'video'} kind */
+  dismiss(kind) {
+    this.wishes.delete(kind);
+    this.#changed();
+  }
+
   /** Hangs up. */
   leave() {
     this.client.leave();
@@ -79,9 +133,29 @@ export class Visit extends EventTarget {
   }
 
   #mediaChanged() {
-    const { media, client } = this;
+    const { media, client, screen } = this;
     this.call.tracksChanged();
-    client.setMedia({ audio: media.isOn('audio'), video: media.isOn('video') });
+    client.setMedia({ audio: media.isOn('audio'), video: media.isOn('video'), screen: screen.isShared });
+    for (const kind of this.wishes.keys()) {
+      if (media.isOn(kind)) this.wishes.delete(kind);
+    }
+    this.#changed();
+  }
+
+  /**
+   * The doctor may switch off what is on. To switch something on stays our own decision: nobody is to be seen or heard
+   * who does not know it.
+   * @param {Record<string, any>} message
+   */
+  #control(message) {
+    if (this.role === 'observer' || this.known.get(message.fromUserId) !== 'doctor') return;
+    for (const kind of /** @type {const} */ (['audio', 'video'])) {
+      const wanted = message[kind], isOn = this.media.isOn(kind);
+      if (typeof wanted !== 'boolean') continue;
+      if (wanted === isOn) this.wishes.delete(kind); // as it is already
+      else this.wishes.set(kind, wanted);
+      if (isOn && !wanted) this.media.toggle(kind);
+    }
     this.#changed();
   }
 
@@ -114,6 +188,7 @@ export class Visit extends EventTarget {
     this.#over = true;
     this.call.close();
     this.media.close();
+    this.screen.stop();
     this.dispatchEvent(new CustomEvent('over', { detail: problem }));
   }
 
