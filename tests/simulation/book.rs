@@ -18,7 +18,7 @@ mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autamedica_signaling::base::time::{Instant, Now};
+use autamedica_signaling::base::time::{Instant, Now, WallTime};
 use autamedica_signaling::engine::PeerId;
 
 use super::ledger::{Ledger, Who};
@@ -60,6 +60,9 @@ pub struct Book {
     known: BTreeSet<Who>,
     /// Rooms whose session is over.
     ended: BTreeSet<u32>,
+    /// Before these times no token, and no place or room, is due.
+    tokens_quiet_until: WallTime,
+    rooms_quiet_until: Instant,
     /// When the server last stood still, which excuses what comes late.
     stalled: (Instant, Instant),
     /// When the wall clock last jumped, which is seen only now and then.
@@ -113,6 +116,8 @@ impl Book {
             rooms: BTreeMap::new(),
             known: BTreeSet::new(),
             ended: BTreeSet::new(),
+            tokens_quiet_until: WallTime::default(),
+            rooms_quiet_until: Instant::default(),
             stalled: Default::default(),
             jumped_at: Instant::default(),
         }
@@ -205,6 +210,7 @@ impl Book {
     fn set_token(&mut self, key: Key, token: Token, now: Now) {
         if let Some(peer) = self.peers.get_mut(&key) {
             (peer.token, peer.token_since, peer.warned) = (Some(token), now.instant, false);
+            self.tokens_quiet_until = WallTime::default();
         }
     }
 

@@ -23,19 +23,19 @@ pub fn plan(seed: u64) -> Plan {
         let mut random = Random::new(seed, &[2, u64::from(room)]);
         fill_room(&mut random, room, lasts, &mut people);
     }
-    let settings = settings(&mut random, people.len());
+    let settings = settings(&mut random, people.len(), crowd);
     let faults = faults(&mut random, &people, lasts);
     let ending = if random.chance(10) { Ending::Shutdown } else { Ending::EverybodyGoes };
     Plan { seed, settings, people, faults, calm_at: lasts, ending }
 }
 
-fn settings(random: &mut Random, people: usize) -> Settings {
+fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
     let plenty = 64 * 1024 * 1024;
     let scarce = random.chance(10);
     let crowded = random.chance(10);
     let hoarders = random.chance(10);
     Settings {
-        heartbeat_secs: *random.pick(&[2, 5, 10, 25]),
+        heartbeat_secs: *random.pick(if crowd { &[10, 25] } else { &[2, 5, 10, 25] }),
         join_timeout_secs: *random.pick(&[3, 10]),
         head_timeout_secs: *random.pick(&[3, 10]),
         leeway_secs: *random.pick(&[0, 5, 60]),
@@ -50,6 +50,7 @@ fn settings(random: &mut Random, people: usize) -> Settings {
         connections_max: if crowded { people * 2 / 3 + 1 } else { 10_000 },
         blocks_bytes_max: if scarce { random.between(16..=128) as usize * 1024 } else { plenty },
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
+        latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
     }
 }
 
@@ -136,7 +137,13 @@ fn deed(random: &mut Random) -> Deed {
             screen: *random.pick(&[None, Some(true), Some(false)]),
         },
         47..=49 => Deed::ConnectionState {
-            state: random.pick::<&str>(&["new", "connecting", "connected", "disconnected", "failed"]),
+            state: random.pick::<&str>(&[
+                "new",
+                "connecting",
+                "connected",
+                "disconnected",
+                "failed",
+            ]),
         },
         50..=51 => Deed::ConnectionStats,
         52..=54 => Deed::Refresh,

@@ -60,6 +60,8 @@ pub struct Settings {
     pub blocks_bytes_max: usize,
     /// The shared read buffer.
     pub read_bytes: usize,
+    /// How long the loop may take to see that something has come.
+    pub latency: Micros,
 }
 
 /// Somebody who wants to be in a room.

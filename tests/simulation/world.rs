@@ -69,6 +69,8 @@ pub struct World {
     people: Vec<Individual>,
     random: Random,
     secret: Secret,
+    /// How many chunks hold letters, after the last turn.
+    retained_chunks: usize,
     phase: Phase,
     /// Nobody comes any more.
     settled: bool,
@@ -159,6 +161,7 @@ impl World {
             people,
             random,
             secret,
+            retained_chunks: 0,
             phase: Phase::Trouble,
             settled: false,
             stopped: false,
@@ -262,7 +265,8 @@ impl World {
     /// The server is told of something; a loop that is busy with others takes a moment to see it.
     fn wake_server(&mut self) {
         // Drawn from the time alone, so that leaving somebody out changes little for the others.
-        let soon = self.now + Random::new(self.plan.seed, &[6, self.now]).below(2_000);
+        let soon = self.now
+            + Random::new(self.plan.seed, &[6, self.now]).below(self.plan.settings.latency + 1);
         self.turn_at = Some(self.turn_at.map_or(soon, |at| at.min(soon)));
     }
 
@@ -272,7 +276,10 @@ impl World {
         let (lent, peers) = (self.server.lent_bytes(), self.server.peer_count());
         let engine = self.server.app.app().engine();
         let (rooms, chunks) = (engine.room_count(), engine.retained_chunks());
-        let kept = self.server.app.book.kept_bytes_max(CHUNK_BYTES);
+        let kept = match std::mem::replace(&mut self.retained_chunks, chunks) == chunks {
+            true => usize::MAX,
+            false => self.server.app.book.kept_bytes_max(CHUNK_BYTES),
+        };
         let book = &mut self.server.app.book;
         let known = book.room_count();
         let verdict = &mut book.verdict;

@@ -123,6 +123,7 @@ impl Book {
             kept_bytes: 0,
         };
         place.change_media(media);
+        self.rooms_quiet_until = Instant::default();
         let room = self.rooms.entry(room).or_insert_with(|| Room::new(now.instant));
         room.places.insert(user, place);
         room.empty_since = None;
@@ -145,6 +146,7 @@ impl Book {
         room.places.remove(&who.1);
         if room.places.is_empty() {
             room.empty_since = Some(now.instant);
+            self.rooms_quiet_until = Instant::default();
         }
         expected.tell(self.others(who.0, who.1), "peer-left", who.1);
     }
@@ -160,6 +162,7 @@ impl Book {
         let Standing::Inside(who) = self.standing(key) else { return };
         if let Some(place) = self.place_mut(who).filter(|place| place.peer == Some(key)) {
             (place.peer, place.away_since, place.absence) = (None, now.instant, absence);
+            self.rooms_quiet_until = Instant::default();
             expected.tell(self.others(who.0, who.1), "peer-state", who.1);
         }
     }

@@ -1,10 +1,11 @@
 //! What time does: who joins too late, whose token ends, who does not come back, which room is over.
 
-use autamedica_signaling::base::time::{Duration, Instant, Now};
+use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 
 use super::super::ledger::Who;
 use super::super::promises::Promise;
 use super::expected::Expected;
+use super::places::Room;
 use super::{Book, Done, Key, Standing};
 
 /// How long before its end a token is spoken of.
@@ -18,9 +19,14 @@ impl Book {
     pub fn advanced(&mut self, now: Now, done: &[Done<'_>]) {
         let mut expected = Expected::default();
         self.close_late_joiners(now, &mut expected);
-        self.watch_tokens(now, done, &mut expected);
-        self.give_up_absent(now, &mut expected);
-        self.end_rooms(now, &mut expected);
+        if self.tokens_quiet_until <= now.wall {
+            self.watch_tokens(now, done, &mut expected);
+        }
+        if self.rooms_quiet_until <= now.instant {
+            self.give_up_absent(now, &mut expected);
+            self.end_rooms(now, &mut expected);
+            self.rooms_quiet_until = self.next_of_rooms();
+        }
         self.carry_out(None, done, &expected);
     }
 
@@ -45,36 +51,61 @@ impl Book {
         if done.len() > 1 {
             watched.sort_by_key(|key| order(key).unwrap_or(usize::MAX));
         }
+        let mut next = WallTime::from_millis(i64::MAX);
         for key in watched {
             let Some(peer) = self.peers.get(&key) else { continue };
             let (Some(token), warned) = (peer.token, peer.warned) else { continue };
             let ends_at = self.ends_at(&token);
             let notice_at = token.expires_at.minus(NOTICE);
-            let due = if now.wall >= ends_at { ends_at } else { notice_at };
-            if now.wall < due || warned && now.wall < ends_at {
-                continue;
-            }
-            let late = Duration::from_millis((now.wall.as_millis() - due.as_millis()) as u64);
-            let unnoticed = now.instant.since(self.jumped_at) <= JUMP_UNNOTICED
-                || peer.token_since == now.instant
-                || late <= Duration::from_millis(1);
-            if !unnoticed {
-                let due = now.instant.as_micros().saturating_sub(late.as_micros());
-                let due = Instant::from_micros(due);
-                self.check_punctual(due, now.instant, || format!("the token of {key:?}"));
-            }
-            if now.wall < ends_at {
-                expected.tell(vec![key], "token-expiring", 0);
-                if let Some(peer) = self.peers.get_mut(&key) {
-                    peer.warned = true;
-                }
-            } else {
+            if now.wall >= ends_at {
+                self.check_token_punctual(key, ends_at, now);
                 expected.close(key, 4401);
                 self.drop_connection(key, "token-expired", now, expected);
                 // It still hears why, as who it was.
                 self.watched.remove(&key);
+            } else if now.wall >= notice_at && !warned {
+                self.check_token_punctual(key, notice_at, now);
+                expected.tell(vec![key], "token-expiring", 0);
+                if let Some(peer) = self.peers.get_mut(&key) {
+                    peer.warned = true;
+                }
+                next = next.min(ends_at);
+            } else {
+                next = next.min(if warned { ends_at } else { notice_at });
             }
         }
+        self.tokens_quiet_until = next;
+    }
+
+    /// A token is seen to at once, unless the clock has jumped.
+    fn check_token_punctual(&mut self, key: Key, due: WallTime, now: Now) {
+        let late = Duration::from_millis((now.wall.as_millis() - due.as_millis()) as u64);
+        let is_new = self.peers.get(&key).is_some_and(|peer| peer.token_since == now.instant);
+        let jumped = now.instant.since(self.jumped_at) <= JUMP_UNNOTICED;
+        if !is_new && !jumped && late > Duration::from_millis(1) {
+            let due = now.instant.as_micros().saturating_sub(late.as_micros());
+            let due = Instant::from_micros(due);
+            self.check_punctual(due, now.instant, || format!("the token of {key:?}"));
+        }
+    }
+
+    /// When the next place or room is due.
+    fn next_of_rooms(&self) -> Instant {
+        let grace = Duration::from_secs(self.settings.grace_secs);
+        let away = |room: &Room| {
+            let away = room.places.values().filter(|place| place.peer.is_none());
+            away.map(|place| place.away_since + grace).min()
+        };
+        let due =
+            |room: &Room| away(room).map_or(self.end_of(room), |due| due.min(self.end_of(room)));
+        self.rooms.values().map(due).min().unwrap_or(Instant::from_micros(u64::MAX))
+    }
+
+    /// When a room is over, as things are.
+    fn end_of(&self, room: &Room) -> Instant {
+        let old = room.opened_at + Duration::from_secs(self.settings.room_age_secs);
+        let empty = Duration::from_secs(self.settings.room_empty_secs);
+        room.empty_since.map_or(old, |since| old.min(since + empty))
     }
 
     fn give_up_absent(&mut self, now: Now, expected: &mut Expected) {
@@ -93,17 +124,8 @@ impl Book {
     }
 
     fn end_rooms(&mut self, now: Now, expected: &mut Expected) {
-        let age = Duration::from_secs(self.settings.room_age_secs);
-        let empty = Duration::from_secs(self.settings.room_empty_secs);
-        let over: Vec<(u32, Instant)> = self
-            .rooms
-            .iter()
-            .map(|(number, room)| {
-                let old = room.opened_at + age;
-                (*number, room.empty_since.map_or(old, |since| old.min(since + empty)))
-            })
-            .filter(|(_, due)| *due <= now.instant)
-            .collect();
+        let due = self.rooms.iter().map(|(number, room)| (*number, self.end_of(room)));
+        let over: Vec<(u32, Instant)> = due.filter(|(_, due)| *due <= now.instant).collect();
         for (room, due) in over {
             self.check_punctual(due, now.instant, || format!("the end of room {room}"));
             self.end(room, expected);

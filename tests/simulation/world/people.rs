@@ -125,9 +125,10 @@ impl World {
             return;
         }
         individual.retrying = true;
+        // As the protocol's document advises: 1, 2, 4, up to 32 seconds, from half of it on.
+        let bound = SECOND << individual.failures.min(5);
         individual.failures += 1;
-        let base = SECOND * u64::from(individual.failures.min(4));
-        let wait = base / 2 + individual.random.below(base);
+        let wait = bound / 2 + individual.random.below(bound / 2);
         self.after(wait, Event::Retries(person));
     }
 
