@@ -8,6 +8,7 @@ mod inbound;
 mod outbound;
 mod peer;
 mod serve;
+mod settle;
 mod turn;
 
 use std::io;

@@ -1,5 +1,5 @@
-//! The reactor without its operating system: the turn of the loop as the real one has it, around the real files for
-//! buffers, queues and the way of a message.
+//! The reactor without its operating system. What a poll would tell comes from the simulation; the way of a message, the
+//! buffers and queues, and everything else of a turn are the real files.
 
 #[path = "../../src/reactor/blocks.rs"]
 #[allow(dead_code, reason = "the real file serves the real reactor too")]
@@ -15,13 +15,14 @@ mod outbound;
 mod peer;
 #[path = "../../src/reactor/serve.rs"]
 mod serve;
+#[path = "../../src/reactor/settle.rs"]
+mod settle;
 
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::connection::{Application, Connection, Output, Wait};
 use autamedica_signaling::engine::PeerId;
-use autamedica_signaling::message::problem::close;
 
 use super::link::Socket;
 use super::random::Random;
@@ -146,11 +147,7 @@ impl<A: Application> Reactor<A> {
         for key in carried_over {
             self.go_on(key, now);
         }
-        self.pass_deadlines(now);
-        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
-            self.give_up_overrun(now);
-            self.flush_dirty(now);
-        }
+        self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
     }
@@ -198,68 +195,6 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn mark_writable(&mut self, key: Key<Peer>) {
-        if let Some(peer) = self.peers.get_mut(key)
-            && !peer.outbound.is_empty()
-            && !peer.flags.dirty
-        {
-            peer.flags.dirty = true;
-            self.lists.dirty.push(key);
-        }
-    }
-
-    fn go_on(&mut self, key: Key<Peer>, now: Now) {
-        if let Some(peer) = self.peers.get_mut(key) {
-            peer.flags.ready = false;
-            self.serve(key, now);
-        }
-    }
-
-    fn pass_deadlines(&mut self, now: Now) {
-        while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
-            let Some(key) = self.peers.key_at(index) else { continue };
-            let Some(peer) = self.peers.get_mut(key) else { continue };
-            peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
-            let over = peer.connection.is_ended();
-            self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);
-            self.apply(Some(key), None, now);
-            if over {
-                self.doom(key);
-            } else {
-                self.settle(key, now);
-            }
-        }
-        self.app.advance(now, &mut self.output.effects);
-        self.apply(None, None, now);
-    }
-
-    fn give_up_overrun(&mut self, now: Now) {
-        while let Some(key) = self.lists.overrun.pop() {
-            let Some(peer) = self.peers.get_mut(key) else { continue };
-            self.counters.overrun += 1;
-            let code = close::CANNOT_KEEP_UP;
-            peer.connection.give_up(peer_id(key), code, now, &mut self.app, &mut self.output);
-            self.apply(Some(key), None, now);
-            self.settle(key, now);
-        }
-    }
-
-    fn flush_dirty(&mut self, now: Now) {
-        let mut dirty = std::mem::take(&mut self.lists.dirty);
-        for key in dirty.drain(..) {
-            let Some(peer) = self.peers.get_mut(key) else { continue };
-            peer.flags.dirty = false;
-            match peer.flush(&mut self.unsent, &mut self.counters.writes) {
-                Ok(true) if peer.is_done() => self.doom(key),
-                Ok(_) => {}
-                Err(_) => self.lose(key, now),
-            }
-        }
-        if self.lists.dirty.is_empty() {
-            self.lists.dirty = dirty;
-        }
-    }
-
     fn free_doomed(&mut self) {
         let mut doomed = std::mem::take(&mut self.lists.doomed);
         for key in doomed.drain(..) {
@@ -271,38 +206,6 @@ impl<A: Application> Reactor<A> {
             }
         }
         self.lists.doomed = doomed;
-    }
-
-    fn doom(&mut self, key: Key<Peer>) {
-        if let Some(peer) = self.peers.get_mut(key)
-            && !peer.flags.doomed
-        {
-            peer.flags.doomed = true;
-            self.lists.doomed.push(key);
-        }
-    }
-
-    fn lose(&mut self, key: Key<Peer>, now: Now) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.connection.end(peer_id(key), now, &mut self.app, &mut self.output.effects);
-        self.apply(None, None, now);
-        self.doom(key);
-    }
-
-    fn settle(&mut self, key: Key<Peer>, now: Now) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let wait = peer.connection.waits_for() as usize;
-        if self.deadlines.queue_of(key.index()) != Some(wait) {
-            self.deadlines.arm(key.index(), wait, now.instant);
-        }
-        let needs_flush = peer.connection.is_draining() && !peer.flags.shut;
-        if needs_flush && !peer.flags.dirty {
-            peer.flags.dirty = true;
-            self.lists.dirty.push(key);
-        }
-        if peer.is_done() {
-            self.doom(key);
-        }
     }
 }
 

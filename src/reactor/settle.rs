@@ -1,0 +1,121 @@
+//! What a turn does without asking the system for anything but to write: what is due, who cannot keep up, who is over.
+//! Simulations run this file as it is.
+
+use super::peer::Peer;
+use super::{Reactor, peer_id};
+use crate::base::arena::Key;
+use crate::base::time::Now;
+use crate::connection::{Application, Wait};
+use crate::message::problem::close;
+
+impl<A: Application> Reactor<A> {
+    /// After everything that came in: what is due, and then one write to each peer that something is for.
+    pub(super) fn wind_up(&mut self, now: Now) {
+        self.pass_deadlines(now);
+        // Whoever breaks during the flush is told of to others, who may be full.
+        while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
+            self.give_up_overrun(now);
+            self.flush_dirty(now);
+        }
+    }
+
+    fn pass_deadlines(&mut self, now: Now) {
+        while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
+            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
+            let over = peer.connection.is_ended();
+            self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);
+            self.apply(Some(key), None, now);
+            if over {
+                self.doom(key);
+            } else {
+                self.settle(key, now);
+            }
+        }
+        self.app.advance(now, &mut self.output.effects);
+        self.apply(None, None, now);
+    }
+
+    /// Peers whose send queue was full: the application hears of it only now, as a new input.
+    fn give_up_overrun(&mut self, now: Now) {
+        while let Some(key) = self.lists.overrun.pop() {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            self.counters.overrun += 1;
+            log::info!("connection {} cannot keep up", peer.number);
+            let code = close::CANNOT_KEEP_UP;
+            peer.connection.give_up(peer_id(key), code, now, &mut self.app, &mut self.output);
+            self.apply(Some(key), None, now);
+            self.settle(key, now);
+        }
+    }
+
+    fn flush_dirty(&mut self, now: Now) {
+        let mut dirty = std::mem::take(&mut self.lists.dirty);
+        for key in dirty.drain(..) {
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            peer.flags.dirty = false;
+            match peer.flush(&mut self.unsent, &mut self.counters.writes) {
+                Ok(true) if peer.is_done() => self.doom(key),
+                Ok(_) => {}
+                Err(_) => self.lose(key, now),
+            }
+        }
+        // Losing a peer may have made others dirty: they are next.
+        if self.lists.dirty.is_empty() {
+            self.lists.dirty = dirty;
+        }
+    }
+
+    pub(super) fn mark_writable(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.outbound.is_empty()
+            && !peer.flags.dirty
+        {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+    }
+
+    pub(super) fn go_on(&mut self, key: Key<Peer>, now: Now) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.flags.ready = false;
+            self.serve(key, now);
+        }
+    }
+
+    /// To be freed at the end of the turn.
+    pub(super) fn doom(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.flags.doomed
+        {
+            peer.flags.doomed = true;
+            self.lists.doomed.push(key);
+        }
+    }
+
+    /// The socket broke.
+    pub(super) fn lose(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.connection.end(peer_id(key), now, &mut self.app, &mut self.output.effects);
+        self.apply(None, None, now);
+        self.doom(key);
+    }
+
+    /// After anything that may have changed what the peer waits for.
+    pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let wait = peer.connection.waits_for() as usize;
+        if self.deadlines.queue_of(key.index()) != Some(wait) {
+            self.deadlines.arm(key.index(), wait, now.instant);
+        }
+        let needs_flush = peer.connection.is_draining() && !peer.flags.shut;
+        if needs_flush && !peer.flags.dirty {
+            peer.flags.dirty = true;
+            self.lists.dirty.push(key);
+        }
+        if peer.is_done() {
+            self.doom(key);
+        }
+    }
+}
