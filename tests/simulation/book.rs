@@ -56,6 +56,8 @@ pub struct Book {
     anonymous: BTreeSet<Key>,
     watched: BTreeSet<Key>,
     rooms: BTreeMap<u32, Room>,
+    /// The stream of letters that comes over a link.
+    streams: BTreeMap<usize, usize>,
     /// Everybody who ever had a place in a room.
     known: BTreeSet<Who>,
     /// Rooms whose session is over.
@@ -81,8 +83,6 @@ struct Peer {
     warned: bool,
     /// Whom it knows to be in its room, by what it was told.
     told: BTreeSet<u32>,
-    /// The stream of letters that it receives.
-    stream: Option<usize>,
 }
 
 /// How far a connection has come.
@@ -114,6 +114,7 @@ impl Book {
             anonymous: BTreeSet::new(),
             watched: BTreeSet::new(),
             rooms: BTreeMap::new(),
+            streams: BTreeMap::new(),
             known: BTreeSet::new(),
             ended: BTreeSet::new(),
             tokens_quiet_until: WallTime::default(),
@@ -158,14 +159,13 @@ impl Book {
             token_since: now.instant,
             warned: false,
             told: BTreeSet::new(),
-            stream: None,
         };
         self.peers.insert(key(peer), entry);
     }
 
-    /// The stream of the letters that come over a connection.
-    pub fn stream_of(&self, key: Key) -> Option<usize> {
-        self.peers.get(&key)?.stream
+    /// The stream of the letters that come over a link.
+    pub fn stream_of(&self, link: usize) -> Option<usize> {
+        self.streams.get(&link).copied()
     }
 
     /// Whoever can no longer be spoken to is away, or gone.
@@ -189,6 +189,18 @@ impl Book {
         self.rooms.clear();
         let all: Vec<Key> = self.peers.keys().copied().collect();
         all.into_iter().for_each(|key| self.set_standing(key, Standing::Gone));
+    }
+
+    /// Another server has taken the place of the one before: it knows nobody, and nothing that was accepted counts.
+    pub fn started_anew(&mut self) {
+        for room in self.rooms.values() {
+            room.places.values().for_each(|place| self.ledger.void(place.stream));
+        }
+        self.rooms.clear();
+        self.peers.clear();
+        self.anonymous.clear();
+        self.watched.clear();
+        self.ended.clear();
     }
 
     fn standing(&self, key: Key) -> Standing {

@@ -33,6 +33,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
     let plenty = 64 * 1024 * 1024;
     let scarce = random.chance(10);
     let crowded = random.chance(10);
+    let cut = random.chance(5);
     let hoarders = random.chance(10);
     Settings {
         heartbeat_secs: *random.pick(if crowd { &[10, 25] } else { &[2, 5, 10, 25] }),
@@ -48,7 +49,9 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         message_bytes_max: *random.pick(&[8 * 1024, 64 * 1024]),
         send_queue_bytes_max: *random.pick(&[16 * 1024, 32 * 1024, 256 * 1024]),
         connections_max: if crowded { people * 2 / 3 + 1 } else { 10_000 },
-        blocks_bytes_max: if scarce { random.between(16..=128) as usize * 1024 } else { plenty },
+        cut_bytes_max: if cut { random.between(2..=8) as usize * 1024 } else { plenty },
+        unsent_bytes_max: if scarce { random.between(4..=64) as usize * 1024 } else { plenty },
+        emergency_access: random.chance(50),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
     }
@@ -68,7 +71,19 @@ fn fill_room(random: &mut Random, room: u32, lasts: Micros, people: &mut Vec<Per
         let number = room * 16 + place as u32;
         let shared = busy_doctor && role == Role::Doctor && !rival;
         let user = if shared { number - 16 } else { number };
-        people.push(person(random, Person { number, room, user, role, rival, ..NOBODY }, lasts));
+        let home = room;
+        people.push(person(
+            random,
+            Person { number, room, home, user, role, rival, ..NOBODY },
+            lasts,
+        ));
+    }
+    if random.chance(10) {
+        // A doctor of some other room, with a reason to come.
+        let (number, home) = (room * 16 + 15, room + 10_000);
+        let doctor = Person { number, room, home, user: number, role: Role::Doctor, ..NOBODY };
+        let doctor = person(random, doctor, lasts);
+        people.push(Person { permissions: &["room:*", "room:emergency"], ..doctor });
     }
 }
 
@@ -77,11 +92,14 @@ const NOBODY: Person = Person {
     number: 0,
     room: 0,
     user: 0,
+    home: 0,
     role: Role::Observer,
     rival: false,
     permissions: &["room:*"],
     token_secs: 3_600,
     way: Way::Header,
+    old_secret: false,
+    skew_secs: 0,
     weather: Weather { delay: 0, jitter: 0, segment_bytes_max: 1_460, buffer_bytes: 65_536 },
     steps: Vec::new(),
 };
@@ -95,6 +113,8 @@ fn person(random: &mut Random, mut person: Person, lasts: Micros) -> Person {
     };
     person.token_secs = *random.pick(&[20, 60, 300, 3_600, 3_600, 3_600]);
     person.way = *random.pick(&[Way::Header, Way::Subprotocol, Way::Join]);
+    person.old_secret = random.chance(20);
+    person.skew_secs = *random.pick(&[0, 0, 0, 0, 3, -3, 50, -50]);
     person.weather = Weather {
         delay: *random.pick(&[1, 20, 20, 150]) * MILLISECOND,
         jitter: *random.pick(&[0, 5, 50]) * MILLISECOND,
@@ -155,7 +175,8 @@ fn deed(random: &mut Random) -> Deed {
         75..=77 => Deed::ClosePage,
         78..=79 => Deed::Loiter,
         80 => Deed::Stammer,
-        81 => Deed::Overclaim,
+        81 if random.chance(50) => Deed::Overclaim,
+        81 => Deed::Forge,
         82..=83 if random.chance(20) => Deed::EndSession,
         82..=90 => Deed::Trespass(*random.pick(&[
             Trespass::OtherRoom,
@@ -219,6 +240,11 @@ fn faults(random: &mut Random, people: &[Person], lasts: Micros) -> Vec<Fault> {
     }
     if share > 0 && random.chance(30) {
         let what = Mishap::Stall { lasts: random.below(30 * SECOND) };
+        faults.push(Fault { at: random.below(lasts), what });
+    }
+    if share > 0 && random.chance(15) {
+        let politely = random.chance(50);
+        let what = Mishap::Restart { politely, lasts: random.below(10 * SECOND) };
         faults.push(Fault { at: random.below(lasts), what });
     }
     for _ in 0..random.below(3) * share.min(1) {

@@ -56,8 +56,12 @@ pub struct Settings {
     pub send_queue_bytes_max: usize,
     /// `CONNECTIONS_MAX`.
     pub connections_max: usize,
-    /// The sum that the pool of blocks may lend.
-    pub blocks_bytes_max: usize,
+    /// How many bytes of cut messages there may be, over all connections.
+    pub cut_bytes_max: usize,
+    /// How many bytes of messages on their way out there may be, over all connections.
+    pub unsent_bytes_max: usize,
+    /// `EMERGENCY_ACCESS`.
+    pub emergency_access: bool,
     /// The shared read buffer.
     pub read_bytes: usize,
     /// How long the loop may take to see that something has come.
@@ -71,6 +75,8 @@ pub struct Person {
     pub number: u32,
     /// Which room.
     pub room: u32,
+    /// The room that the token names: another one where the person comes by emergency access.
+    pub home: u32,
     /// The number behind the user id: a doctor may be the same user in several rooms.
     pub user: u32,
     /// In which part.
@@ -83,6 +89,10 @@ pub struct Person {
     pub token_secs: u64,
     /// How the token is presented.
     pub way: Way,
+    /// Whether the tokens are signed with the secret before the last change.
+    pub old_secret: bool,
+    /// By how much the clock of the issuer is wrong, in seconds.
+    pub skew_secs: i64,
     /// How the person's connections are.
     pub weather: Weather,
     /// What the person does.
@@ -131,6 +141,8 @@ pub enum Deed {
     Loiter,
     /// Opens a connection and says half a request.
     Stammer,
+    /// Connects with a token that somebody else has signed.
+    Forge,
     /// Sends an offer to somebody in the room, with so many bytes of description.
     Offer {
         /// How long the description is.
@@ -279,6 +291,13 @@ pub enum Mishap {
         /// For how long.
         lasts: Micros,
     },
+    /// The server is started anew, after a good-bye or without.
+    Restart {
+        /// Whether it said good-bye.
+        politely: bool,
+        /// How long nobody listens.
+        lasts: Micros,
+    },
     /// The server's wall clock jumps, forwards or backwards.
     WallJump {
         /// By so many milliseconds.
@@ -293,6 +312,23 @@ pub enum Ending {
     EverybodyGoes,
     /// The server is shut down.
     Shutdown,
+}
+
+impl Settings {
+    /// Whether somebody may be turned away for want of room, so that nobody can say who must be in.
+    pub fn are_scarce(&self) -> bool {
+        let enough = |bytes: usize| bytes >= 1 << 20;
+        self.connections_max < 10_000
+            || !enough(self.cut_bytes_max)
+            || !enough(self.unsent_bytes_max)
+    }
+}
+
+impl Person {
+    /// Whether the person is a doctor of another room.
+    pub fn comes_in_an_emergency(&self) -> bool {
+        self.home != self.room
+    }
 }
 
 impl Plan {
@@ -312,7 +348,7 @@ impl Mishap {
             | Self::Lag { person, .. }
             | Self::SlowReader { person, .. }
             | Self::Sleep { person, .. } => Some(person),
-            Self::Stall { .. } | Self::WallJump { .. } => None,
+            Self::Stall { .. } | Self::Restart { .. } | Self::WallJump { .. } => None,
         }
     }
 }

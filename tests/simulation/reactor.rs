@@ -178,9 +178,9 @@ impl<A: Application> Reactor<A> {
         self.peers.len()
     }
 
-    /// How many bytes of blocks are on loan.
-    pub fn lent_bytes(&self) -> usize {
-        self.cut.lent_bytes() + self.unsent.lent_bytes()
+    /// How many bytes of blocks are on loan: for what was cut, and for what is unsent.
+    pub fn lent_bytes(&self) -> [usize; 2] {
+        [self.cut.lent_bytes(), self.unsent.lent_bytes()]
     }
 
     /// What was counted.

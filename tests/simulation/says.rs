@@ -1,10 +1,8 @@
 //! What clients say, as text.
 
-use autamedica_signaling::message::Role;
-
 use super::ledger::Who;
 use super::names;
-use super::plan::Babble;
+use super::plan::{Babble, Person};
 
 /// What the rest of a message begins with: its type and, where it has one, its id.
 fn open(kind: &str, id: Option<u64>) -> String {
@@ -14,22 +12,33 @@ fn open(kind: &str, id: Option<u64>) -> String {
     }
 }
 
+/// What a `join-room` may say beside who comes where.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Join<'a> {
+    /// `authToken`
+    pub token: Option<&'a str>,
+    /// `resume`
+    pub resume: Option<u64>,
+    /// `media`: whether there is sound, and a picture where there is none.
+    pub media: Option<bool>,
+}
+
 /// `join-room`
-pub fn join(
-    room: u32,
-    user: u32,
-    role: Role,
-    id: u64,
-    token: Option<&str>,
-    resume: Option<u64>,
-) -> String {
+pub fn join(person: &Person, id: u64, join: &Join<'_>) -> String {
+    let Join { token, resume, media } = *join;
     let mut text = open("join-room", Some(id));
     text += &format!(
         r#","sessionId":"{}","userId":"{}","userType":"{}""#,
-        names::session(room),
-        names::user(user),
-        role.as_str()
+        names::session(person.room),
+        names::user(person.user),
+        person.role.as_str()
     );
+    if person.comes_in_an_emergency() {
+        text += r#","reason":"the patient does not answer""#;
+    }
+    if let Some(audio) = media {
+        text += &format!(r#","media":{{"audio":{audio},"video":{}}}"#, !audio);
+    }
     if let Some(token) = token {
         text += &format!(r#","authToken":"{token}""#);
     }

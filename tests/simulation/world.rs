@@ -12,6 +12,8 @@ mod mishaps;
 mod network;
 #[path = "world/people.rs"]
 mod people;
+#[path = "world/restart.rs"]
+mod restart;
 #[path = "world/tabs.rs"]
 mod tabs;
 
@@ -42,8 +44,12 @@ use tabs::Tab;
 /// When every run begins, by the wall clock.
 const NOON: i64 = 1_800_000_000_000;
 
-/// The secret that signs the tokens.
-const SECRET: &[u8] = b"a secret for simulated hospitals only";
+/// The secret that signs the tokens, the one before it, and one that signs nothing of ours.
+const SECRETS: [&[u8]; 3] = [
+    b"a secret for simulated hospitals only",
+    b"the secret of last year, soon to be forgotten",
+    b"a secret of somebody who knows no other",
+];
 
 /// In which units letters are retained.
 const CHUNK_BYTES: usize = 1_024;
@@ -68,13 +74,15 @@ pub struct World {
     tabs: Vec<Tab>,
     people: Vec<Individual>,
     random: Random,
-    secret: Secret,
+    secrets: [Secret; 3],
     /// How many chunks hold letters, after the last turn.
     retained_chunks: usize,
     phase: Phase,
     /// Nobody comes any more.
     settled: bool,
-    /// The server was told to shut down.
+    /// What was counted before the server was started anew.
+    before: Tally,
+    /// Nobody listens: the server was told to shut down.
     stopped: bool,
 }
 
@@ -112,6 +120,8 @@ enum Event {
     LagEnds(usize, Micros),
     /// A person reads again.
     Wakes(usize),
+    /// The server is there again.
+    Starts,
     /// A person tries again to get into the room.
     Retries(usize),
     /// A tab looks whether the server is still there.
@@ -144,8 +154,9 @@ impl World {
     pub fn new(plan: Plan, lines: Option<Lines>) -> Self {
         let random = Random::new(plan.seed, &[3]);
         let people = plan.people.iter().map(|person| Individual::new(plan.seed, person)).collect();
-        let secret = Secret::new(SECRET).expect("long enough");
-        let server = server(&plan.settings, secret.clone(), lines);
+        let secrets = SECRETS.map(|secret| Secret::new(secret).expect("long enough"));
+        let book = Book::new(plan.settings.clone());
+        let server = server(&plan.settings, secrets[..2].to_vec(), book, Transcript::new(lines));
         let mut world = Self {
             now: 0,
             wall_offset: 0,
@@ -160,10 +171,11 @@ impl World {
             tabs: Vec::new(),
             people,
             random,
-            secret,
+            secrets,
             retained_chunks: 0,
             phase: Phase::Trouble,
             settled: false,
+            before: Tally::default(),
             stopped: false,
             plan,
         };
@@ -205,6 +217,7 @@ impl World {
             Event::ServerHears(link) => self.break_at_server(link),
             Event::ClientHears(link) => self.break_at_client(link),
             Event::LagEnds(link, by) => self.end_lag(link, by),
+            Event::Starts => self.start_anew(),
             Event::Wakes(person) => self.wake(person),
             Event::Retries(person) => self.retry(person),
             Event::Watches(tab) => self.watch(tab),
@@ -283,8 +296,9 @@ impl World {
         let book = &mut self.server.app.book;
         let known = book.room_count();
         let verdict = &mut book.verdict;
-        verdict.check(Promise::Memory, lent <= 2 * settings.blocks_bytes_max, || {
-            format!("{lent} bytes of blocks on loan, of {} each way", settings.blocks_bytes_max)
+        let most = [settings.cut_bytes_max, settings.unsent_bytes_max];
+        verdict.check(Promise::Memory, lent[0] <= most[0] && lent[1] <= most[1], || {
+            format!("{lent:?} bytes of blocks on loan, of {most:?}")
         });
         let retained = chunks * CHUNK_BYTES;
         verdict.check(Promise::Memory, retained <= settings.retained_total_max.min(kept), || {
@@ -299,11 +313,11 @@ impl World {
         let counters = self.server.counters();
         let (written, acked, delivered) = self.server.app.book.ledger.counts();
         Tally {
-            turns: counters.turns,
-            connections: counters.accepted,
+            turns: self.before.turns + counters.turns,
+            connections: self.before.connections + counters.accepted,
             letters: [written as u64, acked as u64, delivered as u64],
-            overrun: counters.overrun,
-            starved: counters.starved,
+            overrun: self.before.overrun + counters.overrun,
+            starved: self.before.starved + counters.starved,
             seconds: self.now / super::plan::SECOND,
         }
     }
@@ -324,9 +338,14 @@ impl Tally {
 }
 
 /// The server of these settings, as `src/server.rs` puts it together.
-fn server(settings: &Settings, secret: Secret, lines: Option<Lines>) -> Reactor<Witness> {
+fn server(
+    settings: &Settings,
+    keys: Vec<Secret>,
+    book: Book,
+    transcript: Transcript,
+) -> Reactor<Witness> {
     let leeway = Duration::from_secs(settings.leeway_secs);
-    let rules = TokenRules { keys: vec![secret], issuer: None, audience: None, leeway };
+    let rules = TokenRules { keys, issuer: None, audience: None, leeway };
     let heartbeat = Duration::from_secs(settings.heartbeat_secs);
     let engine = Engine::new(engine::Options {
         join_timeout: Duration::from_secs(settings.join_timeout_secs),
@@ -337,19 +356,19 @@ fn server(settings: &Settings, secret: Secret, lines: Option<Lines>) -> Reactor<
         participants_max: settings.participants_max,
         retained_bytes_max: settings.retained_bytes_max,
         retained_bytes_total_max: settings.retained_total_max,
+        emergency_access: settings.emergency_access,
         ..engine::Options::new(Tokens::new(rules))
     });
     let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
     let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
-    let transcript = Transcript::new(lines);
-    let witness = Witness::new(signaling, Book::new(settings.clone()), transcript);
+    let witness = Witness::new(signaling, book, transcript);
     let options = Options {
         connections_max: settings.connections_max,
         head_timeout: Duration::from_secs(settings.head_timeout_secs),
         heartbeat,
         send_queue_bytes_max: settings.send_queue_bytes_max,
-        cut_bytes_max: settings.blocks_bytes_max,
-        unsent_bytes_max: settings.blocks_bytes_max,
+        cut_bytes_max: settings.cut_bytes_max,
+        unsent_bytes_max: settings.unsent_bytes_max,
         read_bytes: settings.read_bytes,
     };
     Reactor::new(options, witness)

@@ -34,15 +34,47 @@ impl Token {
     }
 }
 
+/// Somebody who may enter a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// The user, and the room that is entered.
+    pub(super) who: Who,
+    /// The token that counts.
+    pub(super) token: Token,
+    /// The token names another room.
+    pub(super) emergency: bool,
+}
+
+impl Bearer {
+    /// The seat that it takes, of the two that a room has.
+    pub(super) fn seat(&self) -> Option<Role> {
+        let seated = !self.emergency && self.token.role != Role::Observer;
+        seated.then_some(self.token.role)
+    }
+}
+
+/// What somebody claims with `join-room`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim<'a> {
+    /// To be this user, in this room.
+    pub(super) who: Who,
+    /// In this part.
+    pub(super) role: Role,
+    /// With this token.
+    pub(super) token: Option<&'a str>,
+    /// For some reason.
+    pub(super) has_reason: bool,
+}
+
 /// What `join-room` must lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Joining {
     /// A refusal with this code.
     Refused(&'static str),
     /// A place.
-    Admitted(Token),
+    Admitted(Bearer),
     /// The place that the same user has already.
-    Returns(Token),
+    Returns(Bearer),
 }
 
 impl Book {
@@ -83,19 +115,13 @@ impl Book {
         token.expires_at.plus(Duration::from_secs(self.settings.leeway_secs))
     }
 
-    /// What must come of a `join-room` that claims to be `claimed`.
-    pub(super) fn joining(
-        &self,
-        from: Key,
-        claimed: (Who, Role),
-        token: Option<&str>,
-        now: Now,
-    ) -> Joining {
+    /// What must come of a `join-room`.
+    pub(super) fn joining(&self, from: Key, claim: &Claim<'_>, now: Now) -> Joining {
         if matches!(self.standing(from), Standing::Inside(_)) {
             return Joining::Refused("ALREADY_JOINED");
         }
         let held = self.peers.get(&from).and_then(|peer| peer.token);
-        let presented = token.map(|token| self.judge(token, now.wall)).transpose();
+        let presented = claim.token.map(|token| self.judge(token, now.wall)).transpose();
         let token = match (held, presented) {
             (_, Err(code)) => return Joining::Refused(code),
             (None, Ok(None)) => return Joining::Refused("UNAUTHORIZED"),
@@ -107,13 +133,21 @@ impl Book {
             }
             (_, Ok(Some(token))) | (Some(token), Ok(None)) => token,
         };
-        if claimed != (token.who, token.role) || !token.permits("room:join") {
+        let names_bearer = (claim.who.1, claim.role) == (token.who.1, token.role);
+        let emergency = claim.who.0 != token.who.0;
+        let entitled = token.role == Role::Doctor
+            && token.permissions.contains(&"room:emergency")
+            && self.settings.emergency_access;
+        if !names_bearer || !token.permits("room:join") || emergency && !entitled {
             return Joining::Refused("FORBIDDEN");
         }
-        if self.ended.contains(&token.who.0) {
+        if emergency && !claim.has_reason {
+            return Joining::Refused("BAD_MESSAGE");
+        }
+        if self.ended.contains(&claim.who.0) {
             return Joining::Refused("SESSION_ENDED");
         }
-        self.seat(token)
+        self.find_place(Bearer { who: claim.who, token, emergency })
     }
 
     /// What must come of a `refresh-token`.
@@ -124,7 +158,7 @@ impl Book {
         now: Now,
     ) -> Result<Token, &'static str> {
         let held = match self.standing(from) {
-            Standing::Inside(who) => self.place(who).map(|place| place.token),
+            Standing::Inside(who) => self.place(who).map(|place| place.bearer.token),
             _ => self.peers.get(&from).and_then(|peer| peer.token),
         };
         let held = held.ok_or("UNAUTHORIZED")?;
@@ -133,22 +167,22 @@ impl Book {
     }
 
     /// Whether the room has a place for the bearer.
-    fn seat(&self, token: Token) -> Joining {
-        if let Some(place) = self.place(token.who) {
-            return match place.role == token.role {
-                true => Joining::Returns(token),
+    fn find_place(&self, bearer: Bearer) -> Joining {
+        if let Some(place) = self.place(bearer.who) {
+            let before = (place.bearer.token.role, place.bearer.emergency);
+            return match before == (bearer.token.role, bearer.emergency) {
+                true => Joining::Returns(bearer),
                 false => Joining::Refused("ROLE_TAKEN"),
             };
         }
-        let room = self.rooms.get(&token.who.0);
+        let room = self.rooms.get(&bearer.who.0);
         let places = room.into_iter().flat_map(|room| room.places.values());
-        let seated = places.filter(|place| place.role == token.role).count();
-        match token.role {
-            Role::Doctor | Role::Patient if seated > 0 => Joining::Refused("ROLE_TAKEN"),
-            Role::Observer if seated + 2 >= self.settings.participants_max => {
-                Joining::Refused("ROOM_FULL")
-            }
-            _ => Joining::Admitted(token),
+        let same = places.filter(|place| place.bearer.seat() == bearer.seat()).count();
+        match bearer.seat() {
+            Some(_) if same > 0 => Joining::Refused("ROLE_TAKEN"),
+            // The two seats stay free.
+            None if same + 2 >= self.settings.participants_max => Joining::Refused("ROOM_FULL"),
+            _ => Joining::Admitted(bearer),
         }
     }
 }

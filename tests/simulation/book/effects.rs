@@ -138,6 +138,7 @@ impl Book {
         let Standing::Inside((room, _)) = self.standing(to) else { return };
         let shown: Vec<Value> = match kind(text) {
             "peer-state" => serde_json::from_str(text).into_iter().collect(),
+            "peer-joined" => return self.check_emergency_shown(room, text),
             "room-joined" => match serde_json::from_str::<Value>(text) {
                 Ok(value) => value["participants"].as_array().cloned().unwrap_or_default(),
                 Err(_) => return self.verdict.broken(Promise::Wire, short(text)),
@@ -151,10 +152,20 @@ impl Book {
             let right = shown["connectionState"] == place.shown_state()
                 && shown["audio"] == audio
                 && shown["video"] == video
-                && shown["screen"] == screen;
+                && shown["screen"] == screen
+                && (kind(text) == "peer-state"
+                    || shown["emergency"] == shows(place.bearer.emergency));
             let how = format!("user {user} is {:?} {:?}", place.shown_state(), place.media);
             self.verdict.check(Promise::Answers, right, || format!("{how}, not {shown}"));
         }
+    }
+
+    /// Everybody hears of it where somebody comes by emergency access.
+    fn check_emergency_shown(&mut self, room: u32, text: &str) {
+        let user = field(text, "userId").and_then(names::read_user).unwrap_or(u32::MAX);
+        let emergency = self.place((room, user)).is_some_and(|place| place.bearer.emergency);
+        let shown = text.contains(r#""emergency":true"#);
+        self.verdict.check(Promise::Admission, shown == emergency, || short(text));
     }
 
     /// Everybody in the room knows of just those who have a place in it.
@@ -179,6 +190,11 @@ impl Standing {
             _ => None,
         }
     }
+}
+
+/// What is shown only where it is so.
+fn shows(is_so: bool) -> Value {
+    if is_so { Value::Bool(true) } else { Value::Null }
 }
 
 /// The users that a `room-joined` lists.

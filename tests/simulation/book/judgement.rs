@@ -81,7 +81,7 @@ impl Book {
             })
             .collect();
         let missing: Vec<&str> = match *outcome {
-            Outcome::Returned { token, resumed: true, .. } => self.missing(token.who, text),
+            Outcome::Returned { bearer, resumed: true, .. } => self.missing(bearer.who, text),
             _ => Vec::new(),
         };
         let counts = (replayed.len(), missing.len());

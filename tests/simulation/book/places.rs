@@ -6,7 +6,7 @@ use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::message::Role;
 
 use super::super::ledger::Who;
-use super::admission::Token;
+use super::admission::Bearer;
 use super::expected::Expected;
 use super::{Book, Key, Standing};
 
@@ -28,8 +28,7 @@ pub(super) struct Place {
     pub(super) away_since: Instant,
     /// Why the participant is away.
     pub(super) absence: &'static str,
-    pub(super) role: Role,
-    pub(super) token: Token,
+    pub(super) bearer: Bearer,
     pub(super) media: [bool; 3],
     pub(super) state: &'static str,
     pub(super) stream: usize,
@@ -103,19 +102,18 @@ impl Book {
     pub(super) fn seat_down(
         &mut self,
         from: Key,
-        token: Token,
+        bearer: Bearer,
         media: [Option<bool>; 3],
         now: Now,
     ) -> bool {
-        let (room, user) = token.who;
-        self.known.insert(token.who);
-        let stream = self.ledger.begin(token.who);
+        let (room, user) = bearer.who;
+        self.known.insert(bearer.who);
+        let stream = self.ledger.begin(bearer.who);
         let mut place = Place {
             peer: Some(from),
             away_since: now.instant,
             absence: "disconnected",
-            role: token.role,
-            token,
+            bearer,
             media: [true, true, false],
             state: "connected",
             stream,
@@ -127,13 +125,11 @@ impl Book {
         let room = self.rooms.entry(room).or_insert_with(|| Room::new(now.instant));
         room.places.insert(user, place);
         room.empty_since = None;
-        let seated = |role| room.places.values().any(|place| place.role == role);
+        let seated = |role| room.places.values().any(|place| place.bearer.seat() == Some(role));
         let activated = !room.active && seated(Role::Doctor) && seated(Role::Patient);
         room.active |= activated;
-        self.set_standing(from, Standing::Inside(token.who));
-        if let Some(peer) = self.peers.get_mut(&from) {
-            peer.stream = Some(stream);
-        }
+        self.set_standing(from, Standing::Inside(bearer.who));
+        self.streams.insert(self.link(from), stream);
         activated
     }
 

@@ -7,7 +7,7 @@ use autamedica_signaling::message::Role;
 use super::super::ledger::Who;
 use super::super::names;
 use super::super::says;
-use super::admission::{Joining, Token};
+use super::admission::{Bearer, Claim, Joining, Token};
 use super::effects::{field, kind, plain};
 use super::expected::Expected;
 use super::{Book, Done, Key, Standing, key};
@@ -22,9 +22,9 @@ pub(super) enum Outcome {
     /// `pong`
     Pong,
     /// A new place.
-    Joined(Token),
+    Joined(Bearer),
     /// The place that the user has already; whether nothing of the stream is missing, and who had it.
-    Returned { token: Token, resumed: bool, older: Option<Key> },
+    Returned { bearer: Bearer, resumed: bool, older: Option<Key> },
     /// The end of the connection.
     Left(Who),
     /// The message is passed on, or kept for somebody who is away.
@@ -98,16 +98,20 @@ impl Book {
         now: Now,
         done: &[Done<'_>],
     ) -> Result<Outcome, &'static str> {
-        let claimed = claimed(text, "userId").zip(field(text, "userType").and_then(Role::parse));
-        let claimed = claimed.ok_or("BAD_MESSAGE")?;
-        match self.joining(from, claimed, field(text, "authToken"), now) {
+        let claim = Claim {
+            who: claimed(text, "userId").ok_or("BAD_MESSAGE")?,
+            role: field(text, "userType").and_then(Role::parse).ok_or("BAD_MESSAGE")?,
+            token: field(text, "authToken"),
+            has_reason: field(text, "reason").is_some(),
+        };
+        match self.joining(from, &claim, now) {
             Joining::Refused(code) => Err(code),
-            Joining::Admitted(token) => Ok(Outcome::Joined(token)),
-            Joining::Returns(token) => {
-                let older = self.place(token.who).and_then(|place| place.peer);
+            Joining::Admitted(bearer) => Ok(Outcome::Joined(bearer)),
+            Joining::Returns(bearer) => {
+                let older = self.place(bearer.who).and_then(|place| place.peer);
                 let received = plain(text, "received").and_then(|count| count.parse().ok());
-                let resumed = self.resumes(token.who, received, done);
-                Ok(Outcome::Returned { token, resumed, older })
+                let resumed = self.resumes(bearer.who, received, done);
+                Ok(Outcome::Returned { bearer, resumed, older })
             }
         }
     }
@@ -131,7 +135,8 @@ impl Book {
     ) -> Result<Who, &'static str> {
         let permission = if kind(text) == "media-control" { "room:media" } else { "room:signal" };
         let from = self.may(standing, text, "fromUserId", permission)?;
-        let observes = self.place(from).is_some_and(|place| place.role == Role::Observer);
+        let observes =
+            self.place(from).is_some_and(|place| place.bearer.token.role == Role::Observer);
         if observes && text.contains("a=sendrecv") {
             return Err("SDP_REJECTED");
         }
@@ -169,11 +174,11 @@ impl Book {
         let who = self.speaker(standing, text, name)?;
         let Some(place) = self.place(who) else { return Err("NOT_IN_ROOM") };
         let role_may = match kind(text) {
-            "end-session" | "media-control" => place.role == Role::Doctor,
-            "media-state" => place.role != Role::Observer,
+            "end-session" | "media-control" => place.bearer.token.role == Role::Doctor,
+            "media-state" => place.bearer.token.role != Role::Observer,
             _ => true,
         };
-        if role_may && place.token.permits(permission) { Ok(who) } else { Err("FORBIDDEN") }
+        if role_may && place.bearer.token.permits(permission) { Ok(who) } else { Err("FORBIDDEN") }
     }
 
     fn bring_about(
@@ -186,21 +191,23 @@ impl Book {
     ) {
         match *outcome {
             Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong => {}
-            Outcome::Joined(token) => {
-                self.note_joining_token(from, text, token, now);
-                let activated = self.seat_down(from, token, media(text), now);
-                expected.tell(self.others(token.who.0, token.who.1), "peer-joined", token.who.1);
+            Outcome::Joined(bearer) => {
+                let (room, user) = bearer.who;
+                self.note_joining_token(from, text, bearer.token, now);
+                let activated = self.seat_down(from, bearer, media(text), now);
+                expected.tell(self.others(room, user), "peer-joined", user);
                 if activated {
-                    expected.tell(self.others(token.who.0, u32::MAX), "room-status", 0);
+                    expected.tell(self.others(room, u32::MAX), "room-status", 0);
                 }
             }
-            Outcome::Returned { token, resumed, older } => {
-                self.note_joining_token(from, text, token, now);
-                self.come_back(from, text, token, resumed);
+            Outcome::Returned { bearer, resumed, older } => {
+                let (room, user) = bearer.who;
+                self.note_joining_token(from, text, bearer.token, now);
+                self.come_back(from, text, bearer, resumed);
                 if let Some(older) = older {
                     expected.close(older, 4409);
                 }
-                expected.tell(self.others(token.who.0, token.who.1), "peer-state", token.who.1);
+                expected.tell(self.others(room, user), "peer-state", user);
             }
             Outcome::Left(who) => {
                 expected.close(from, 1000);
@@ -227,7 +234,7 @@ impl Book {
                 if let Standing::Inside(who) = self.standing(from)
                     && let Some(place) = self.place_mut(who)
                 {
-                    place.token = token;
+                    place.bearer.token = token;
                 }
             }
         }
@@ -239,8 +246,8 @@ impl Book {
         }
     }
 
-    fn come_back(&mut self, from: Key, text: &str, token: Token, resumed: bool) {
-        let who = token.who;
+    fn come_back(&mut self, from: Key, text: &str, bearer: Bearer, resumed: bool) {
+        let who = bearer.who;
         let received = plain(text, "received").and_then(|count| count.parse().ok());
         match received.filter(|_| resumed) {
             Some(received) => self.release(who, received),
@@ -256,12 +263,12 @@ impl Book {
         }
         let stream = self.stream_of_user(who);
         if let Some(place) = self.place_mut(who) {
-            (place.peer, place.token, place.state) = (Some(from), token, "connected");
+            (place.peer, place.bearer, place.state) = (Some(from), bearer, "connected");
             place.change_media(media(text));
         }
         self.set_standing(from, Standing::Inside(who));
-        if let Some(peer) = self.peers.get_mut(&from) {
-            peer.stream = stream;
+        if let Some(stream) = stream {
+            self.streams.insert(self.link(from), stream);
         }
     }
 }

@@ -26,6 +26,7 @@ impl World {
             Deed::Drop => self.drop_current(person),
             Deed::SecondTab { resumes } => self.open_second_tab(person, Memory::of(resumes)),
             Deed::Overclaim => self.open_second_tab(person, Memory::Wrong),
+            Deed::Forge => self.open_second_tab(person, Memory::Forged),
             Deed::MediaControl => self.send_to_anybody(person, "media-control", 0),
             Deed::MediaState { audio, video, screen } => self.report(person, |(room, user), id| {
                 says::media_state((room, user), id, audio, video, screen)
@@ -208,9 +209,9 @@ impl World {
             return;
         }
         let token = (self.people[person].plan.way == Way::Join).then(|| self.mint(person));
-        let plan = &self.people[person].plan;
-        let (room, user, role) = (plan.room, plan.user, plan.role);
-        self.ask(person, |id| says::join(room, user, role, id, token.as_deref(), None));
+        let plan = self.people[person].plan.clone();
+        let join = says::Join { token: token.as_deref(), ..says::Join::default() };
+        self.ask(person, |id| says::join(&plan, id, &join));
     }
 
     fn babble(&mut self, person: usize, babble: Babble) {

@@ -65,6 +65,7 @@ impl World {
         if !resumed {
             // Whatever was under way before is void, and this side knows it.
             individual.received = 0;
+            individual.unanswered.clear();
             ledger.report(who, None);
         }
         for gone in individual.view.difference(&seen) {
@@ -75,6 +76,7 @@ impl World {
         individual.failures = 0;
         individual.tab = Some(number);
         individual.joined = true;
+        self.send_unanswered(person);
         if self.phase == Phase::Calm {
             // From before the calm it may have a token that does not last.
             self.refresh(person);
@@ -88,9 +90,8 @@ impl World {
     fn check_resumed(&mut self, number: usize) {
         let individual = &self.people[self.tabs[number].person];
         let (name, received) = (individual.name(), individual.received);
-        let key = self.links[number].borrow().key;
         let book = &mut self.server.app.book;
-        let stream = key.and_then(|key| book.stream_of(key));
+        let stream = book.stream_of(number);
         if let Some(stream) = stream.filter(|_| gaps::COUNTS_ARE_MISTAKEN) {
             book.ledger.skip_to(stream, received as usize);
         }
@@ -142,9 +143,8 @@ impl World {
 
     fn hear_letter(&mut self, number: usize, text: &str) {
         let person = self.tabs[number].person;
-        let key = self.links[number].borrow().key;
         let book = &mut self.server.app.book;
-        let stream = key.and_then(|key| book.stream_of(key));
+        let stream = book.stream_of(number);
         let (Some(letter), Some(stream)) = (says::letter_of(text), stream) else {
             return book.verdict.broken(Promise::Delivery, short(text));
         };
@@ -177,6 +177,17 @@ impl World {
         let is_doctor = self.people[person].plan.role == Role::Doctor;
         if is_doctor && (kind(text) == "peer-joined" || begins_anew) {
             self.send_letter(person, "offer", user, 200);
+        }
+    }
+
+    /// Sends what has no answer yet again, in order and with the same ids.
+    fn send_unanswered(&mut self, person: usize) {
+        let unanswered = std::mem::take(&mut self.people[person].unanswered);
+        let Some(tab) = self.people[person].tab else { return };
+        for (id, letter) in unanswered {
+            let text = self.server.app.book.ledger.letter_text(letter).to_owned();
+            self.tabs[tab].asked.insert(id, Asked::Letter(letter));
+            self.say(tab, &text);
         }
     }
 

@@ -28,6 +28,10 @@ impl World {
                 self.wall_offset += millis;
                 self.server.app.book.note_jump(Instant::from_micros(self.now));
             }
+            (Mishap::Restart { politely, lasts }, ..) => {
+                self.stop(politely);
+                self.after(lasts, Event::Starts);
+            }
             (Mishap::SlowReader { lasts, .. }, Some(person), _) => {
                 self.people[person].slow_until = self.now + lasts;
                 self.after(lasts, Event::Wakes(person));

@@ -39,6 +39,8 @@ pub struct Individual {
     pub slow_until: Micros,
     /// Does nothing up to then.
     pub asleep_until: Micros,
+    /// Letters that have no answer, with their ids: sent again where nothing else was lost.
+    pub unanswered: Vec<(u64, usize)>,
     /// Another attempt is on its way.
     pub retrying: bool,
     /// How many attempts failed since the last success.
@@ -62,6 +64,7 @@ impl Individual {
             view: BTreeSet::new(),
             slow_until: 0,
             asleep_until: 0,
+            unanswered: Vec::new(),
             retrying: false,
             failures: 0,
             next_id: 1,
@@ -87,15 +90,28 @@ impl Individual {
 }
 
 impl World {
-    /// A fresh token for a person, from an issuer whose clock is right; when all is calm, the server's is right too.
+    /// A fresh token for a person. When all is calm, the clocks of issuer and server are the same.
     pub(super) fn mint(&mut self, person: usize) -> String {
+        let Person { skew_secs, old_secret, .. } = self.people[person].plan;
         let millis = if self.phase == Phase::Trouble {
-            self.true_millis()
+            self.true_millis() + skew_secs * 1_000
         } else {
             self.server_now().wall.as_millis()
         };
-        let individual = &mut self.people[person];
-        let Person { room, user, role, permissions, .. } = individual.plan;
+        let (ticket, token) = self.ticket(person, millis);
+        let text = mint(&self.secrets[usize::from(old_secret)], &ticket);
+        self.server.app.book.note_token(text.clone(), token);
+        text
+    }
+
+    /// A token for a person that somebody else has signed.
+    pub(super) fn forge(&mut self, person: usize) -> String {
+        mint(&self.secrets[2], &self.ticket(person, self.true_millis()).0)
+    }
+
+    fn ticket(&self, person: usize, millis: i64) -> (Ticket<'static>, Token) {
+        let individual = &self.people[person];
+        let Person { home, user, role, permissions, .. } = individual.plan;
         let lifetime =
             if self.phase == Phase::Trouble { individual.plan.token_secs } else { 3_600 };
         let issued_at = WallTime::from_secs(millis.div_euclid(1_000));
@@ -103,7 +119,7 @@ impl World {
         let ticket = Ticket {
             user: names::user_id(user),
             role,
-            session: names::session_id(room),
+            session: names::session_id(home),
             permissions,
             room_type: None,
             issued_at,
@@ -112,10 +128,7 @@ impl World {
             audience: None,
             id: None,
         };
-        let text = mint(&self.secret, &ticket);
-        let token = Token { who: (room, user), role, permissions, issued_at, expires_at };
-        self.server.app.book.note_token(text.clone(), token);
-        text
+        (ticket, Token { who: (home, user), role, permissions, issued_at, expires_at })
     }
 
     /// The person is in no tab any more; tries again where that makes sense.

@@ -62,6 +62,8 @@ pub enum Memory {
     Right,
     /// More than there ever was.
     Wrong,
+    /// Nothing, and not even a token: only one that somebody else has signed.
+    Forged,
 }
 
 impl Memory {
@@ -88,7 +90,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 impl World {
     /// Opens a tab in which a person joins the room.
     pub(super) fn connect(&mut self, person: usize, memory: Memory) {
-        let token = self.mint(person);
+        let token = self.token(person, memory);
         let way = self.people[person].plan.way;
         let number = self.open(person, Purpose::Join(memory));
         let request = request(way, &token);
@@ -146,21 +148,27 @@ impl World {
     pub(super) fn say_join(&mut self, number: usize) {
         let Tab { person, purpose, .. } = self.tabs[number];
         let Purpose::Join(memory) = purpose else { return };
-        let token = (self.people[person].plan.way == Way::Join).then(|| self.mint(person));
+        let token = (self.people[person].plan.way == Way::Join).then(|| self.token(person, memory));
         let individual = &mut self.people[person];
         let resume = match memory {
             Memory::Right => individual.has_joined.then_some(individual.received),
             Memory::Wrong => Some(individual.received + 1_000_000),
-            Memory::None => None,
+            Memory::None | Memory::Forged => None,
         };
         let id = individual.take_id();
+        let media = individual.random.chance(30).then(|| individual.random.chance(50));
         let (plan, others) = (&individual.plan, individual.tabs.clone());
-        let text = says::join(plan.room, plan.user, plan.role, id, token.as_deref(), resume);
+        let join = says::Join { token: token.as_deref(), resume, media };
+        let text = says::join(plan, id, &join);
         if resume.is_some() {
             self.freeze_others(&others, number);
         }
         self.tabs[number].asked.insert(id, Asked::Join);
         self.say(number, &text);
+    }
+
+    fn token(&mut self, person: usize, memory: Memory) -> String {
+        if memory == Memory::Forged { self.forge(person) } else { self.mint(person) }
     }
 
     pub(super) fn freeze_others(&mut self, tabs: &[usize], but: usize) {
@@ -308,6 +316,7 @@ impl World {
     }
 
     fn end_tab(&mut self, number: usize) {
+        self.keep_unanswered(number);
         let tab = &mut self.tabs[number];
         tab.stage = Stage::Closed;
         (tab.inbox, tab.outbox) = (Vec::new(), VecDeque::new());
@@ -330,6 +339,20 @@ impl World {
         self.end_tab(number);
         if was_current {
             self.come_back_later(person);
+        }
+    }
+
+    /// Remembers what has no answer yet.
+    fn keep_unanswered(&mut self, number: usize) {
+        let tab = &mut self.tabs[number];
+        let letters =
+            std::mem::take(&mut tab.asked).into_iter().filter_map(|(id, asked)| match asked {
+                Asked::Letter(letter) => Some((id, letter)),
+                Asked::Join | Asked::Other => None,
+            });
+        let individual = &mut self.people[tab.person];
+        if individual.tab == Some(number) {
+            individual.unanswered.extend(letters);
         }
     }
 
