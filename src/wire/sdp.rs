@@ -49,7 +49,8 @@ impl Section {
         Self {
             // A kind that is not known may carry either.
             audio_or_video: !matches!(kind, b"application" | b"text" | b"message"),
-            port_is_zero: port == b"0",
+            // A kind with a tab in it is two words to some readers, and the port another one.
+            port_is_zero: port == b"0" && kind.iter().all(u8::is_ascii_graphic),
             ..Self::default()
         }
     }
@@ -179,6 +180,7 @@ mod tests {
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly                                                       x \r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=recvonly\t\r\n",
             "m=video 00 UDP/TLS/RTP/SAVPF 96\r\n",
+            "m=video\t9 0 UDP/TLS/RTP/SAVPF 96\r\n",
             "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only:\r\na=sendrecv\r\n",
         ] {
             assert!(sends(&format!("{HEAD}{sections}")), "{sections}");
