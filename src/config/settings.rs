@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::{self, Networks};
 
 use super::kind::{Kind, number};
 use super::problems::quoted;
@@ -176,6 +177,26 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
     },
     Setting {
+        name: "CANDIDATE_ALLOWLIST",
+        default: "none, which is every network",
+        meaning: "the only networks that ICE candidates may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
+            show: |config| config.candidate_allowlist.to_string(),
+        },
+    },
+    Setting {
+        name: "CANDIDATE_BLOCKLIST",
+        default: "none",
+        meaning: "networks that no ICE candidate may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
+            show: |config| config.candidate_blocklist.to_string(),
+        },
+    },
+    Setting {
         name: "CONNECTIONS_MAX",
         default: "the limit of open files less 64, at most 1000000",
         meaning: "connections at the same time",
@@ -317,6 +338,11 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         let text = bad.to_string();
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
+    Ok(())
+}
+
+fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
+    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@
 
 mod effects;
 mod ended;
+mod fingerprints;
 mod join;
 mod lifecycle;
 mod peers;
@@ -24,12 +25,14 @@ mod token_life;
 
 use crate::admission::Grant;
 use crate::admission::tokens::Tokens;
+use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{self, MessageId, Request, Speaker};
 use crate::wire::frame::CloseCode;
+use crate::wire::sdp::{CandidateRules, FingerprintHash};
 
 pub use effects::{Effect, Effects, Payload};
 use ended::EndedSessions;
@@ -68,6 +71,12 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
+    /// Whether media goes through relays only, so that no other candidate may pass.
+    pub relay_only: bool,
+    /// Where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// Networks that no candidate may name.
+    pub candidate_blocklist: Networks,
 }
 
 impl Options {
@@ -84,6 +93,17 @@ impl Options {
             retained_bytes_max: 64 * 1024,
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
+            relay_only: false,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
+        }
+    }
+
+    const fn candidate_rules(&self) -> CandidateRules<'_> {
+        CandidateRules {
+            relay_only: self.relay_only,
+            allowed: &self.candidate_allowlist,
+            blocked: &self.candidate_blocklist,
         }
     }
 }
@@ -221,6 +241,12 @@ impl Engine {
             effects.close(peer, CloseCode::Restart);
         }
         *self = Self::new(self.options.clone());
+    }
+
+    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
+    pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
+        let Standing::Inside(key) = self.peers.standing(peer) else { return None };
+        self.rooms.participant(key)?.fingerprint()
     }
 
     /// Judges tokens by the rules that this engine was given.

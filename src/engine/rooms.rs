@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use super::PeerId;
+use super::fingerprints::Fingerprints;
 use super::retention::{Pool, Queue};
 use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
@@ -12,6 +13,7 @@ use crate::message::notice::{self, LeaveReason, MedicalRoom, RoomStatus};
 use crate::message::problem::Problem;
 use crate::message::request::{ConnectionState, Media};
 use crate::message::{Role, RoomType, SessionId, UserId};
+use crate::wire::sdp::FingerprintHash;
 
 /// A room. Its participants are linked through their places, in the order in which they came.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) struct Participant {
     pub(super) probing: bool,
     /// What the others hear if an absence becomes final.
     pub(super) absence: LeaveReason,
+    /// What its offers and answers showed of its certificates.
+    pub(super) fingerprints: Fingerprints,
     /// Relayed messages that may have to be sent again.
     pub(super) queue: Queue,
     next: Option<Key<Participant>>,
@@ -103,6 +107,7 @@ impl Rooms {
             emergency: newcomer.emergency,
             probing: false,
             absence: LeaveReason::Disconnected,
+            fingerprints: Fingerprints::default(),
             queue: Queue::new(),
             next: None,
         });
@@ -308,6 +313,11 @@ impl Participant {
             joined_at: self.joined_at,
             emergency: self.emergency,
         }
+    }
+
+    /// Stands for the fingerprints in its last offer or answer.
+    pub(super) fn fingerprint(&self) -> Option<FingerprintHash> {
+        self.fingerprints.last()
     }
 
     fn seat(&self) -> Option<Role> {
