@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::base::time::{Duration, Now};
-use autamedica_signaling::connection::{Application, Message, Verdict};
+use autamedica_signaling::connection::{Application, Arrival, Message, Verdict};
 use autamedica_signaling::engine::{Effects, PeerId};
 use autamedica_signaling::reactor::{Options, Reactor};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
@@ -48,8 +48,8 @@ impl Application for Echo {
     fn request(
         &mut self,
         peer: PeerId,
+        arrival: Arrival,
         request: &Request<'_>,
-        full: bool,
         now: Now,
         reply: &mut Vec<u8>,
     ) -> Verdict {
@@ -58,7 +58,7 @@ impl Application for Echo {
             Fault::Malformed => Refusal::Malformed,
         });
         match upgrade {
-            Ok(upgrade) if !full => {
+            Ok(upgrade) if !arrival.full => {
                 upgrade.write_accept(reply, None);
                 let index = peer.index as usize;
                 self.peers.resize(self.peers.len().max(index + 1), None);

@@ -1,5 +1,7 @@
 //! What a connection serves: the rooms, or whatever an embedder puts in their place.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::base::time::{Instant, Now};
 use crate::engine::{Effects, PeerId};
 use crate::message::problem::close;
@@ -30,6 +32,20 @@ impl<'a> Message<'a> {
     }
 }
 
+/// What is known of a connection before it has said anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// There is no room for it: an upgrade is to be refused.
+    pub full: bool,
+}
+
+impl Arrival {
+    /// From this machine, with room enough: for tests and embedders whose transport has no addresses.
+    pub const LOCAL: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false };
+}
+
 /// What became of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -44,12 +60,12 @@ pub trait Application {
     /// What may come in.
     fn limits(&self) -> &Limits;
 
-    /// A request head came; appends the answer to `reply`. `full`: an upgrade is to be refused, for want of room.
+    /// A request head came; appends the answer to `reply`.
     fn request(
         &mut self,
         peer: PeerId,
+        arrival: Arrival,
         request: &Request<'_>,
-        full: bool,
         now: Now,
         reply: &mut Vec<u8>,
     ) -> Verdict;

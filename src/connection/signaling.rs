@@ -1,6 +1,6 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
-use super::{Application, Message, Verdict};
+use super::{Application, Arrival, Message, Verdict};
 use crate::admission::door::{self, Door, Refusal};
 use crate::base::time::{Instant, Now};
 use crate::engine::{Effects, Engine, PeerId};
@@ -57,8 +57,8 @@ impl Signaling {
     fn route(
         &mut self,
         peer: PeerId,
+        arrival: Arrival,
         request: &Request<'_>,
-        full: bool,
         now: Now,
         reply: &mut Vec<u8>,
     ) -> Result<Verdict, Refusal> {
@@ -76,7 +76,7 @@ impl Signaling {
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
             "/" | "/ws" => {
                 let tokens = self.engine.tokens();
-                let entry = self.door.admit(request, tokens, full, now.wall)?;
+                let entry = self.door.admit(request, tokens, arrival.full, now.wall)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
                 self.engine.connected(peer, entry.grant, now);
                 Ok(Verdict::Upgraded)
@@ -99,12 +99,12 @@ impl Application for Signaling {
     fn request(
         &mut self,
         peer: PeerId,
+        arrival: Arrival,
         request: &Request<'_>,
-        full: bool,
         now: Now,
         reply: &mut Vec<u8>,
     ) -> Verdict {
-        self.route(peer, request, full, now, reply).unwrap_or_else(|refusal| {
+        self.route(peer, arrival, request, now, reply).unwrap_or_else(|refusal| {
             refusal.write(reply, now.wall, request.method == "HEAD");
             Verdict::Answered
         })

@@ -21,7 +21,7 @@ mod settle;
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
-use autamedica_signaling::connection::{Application, Connection, Output, Wait};
+use autamedica_signaling::connection::{Application, Arrival, Connection, Output, Wait};
 use autamedica_signaling::engine::PeerId;
 
 use super::link::Socket;
@@ -114,7 +114,11 @@ impl<A: Application> Reactor<A> {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
         let full = self.peers.len() >= self.options.connections_max;
-        let key = self.peers.insert(Peer::new(socket, Connection::new(full), number));
+        let key = self.peers.insert(Peer::new(
+            socket,
+            Connection::new(Arrival { full, ..Arrival::LOCAL }),
+            number,
+        ));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         Some(peer_id(key))
     }
