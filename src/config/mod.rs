@@ -6,6 +6,7 @@
 //! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
 //!   `docs/settings.md` in step.
 
+mod audit;
 mod env_file;
 mod kind;
 mod problems;
@@ -15,6 +16,7 @@ mod settings;
 mod source;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use log::LevelFilter;
 
@@ -23,6 +25,7 @@ use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
+pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
@@ -87,6 +90,16 @@ pub struct Config {
     pub send_queue_bytes_max: usize,
     /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
     pub retained_bytes_max: usize,
+    /// `AUDIT_DIR`: the folder of the audit log.
+    pub audit_dir: PathBuf,
+    /// `AUDIT_KEY_FILE`: the file with its keys; `None` for `audit.key` beside that folder.
+    pub audit_key_file: Option<PathBuf>,
+    /// `AUDIT_RETENTION_DAYS`: how long its records are kept.
+    pub audit_retention_days: usize,
+    /// `AUDIT_SYNC`: when it is brought to the disk.
+    pub audit_sync: AuditSync,
+    /// `AUDIT_CHECKPOINT`: where signed checkpoints go.
+    pub audit_checkpoint: Option<Checkpoint>,
 }
 
 /// Where the server runs: `NODE_ENV`.
@@ -139,6 +152,11 @@ impl Config {
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
             retained_bytes_max: 64 * 1024,
+            audit_dir: PathBuf::from("data/audit"),
+            audit_key_file: None,
+            audit_retention_days: 2192,
+            audit_sync: AuditSync::Always,
+            audit_checkpoint: None,
         }
     }
 
@@ -150,6 +168,11 @@ impl Config {
             origins: Origins::Any,
             ..Self::production(jwt_secret)
         }
+    }
+
+    /// The file with the keys of the audit log.
+    pub fn audit_key_file(&self) -> PathBuf {
+        self.audit_key_file.clone().unwrap_or_else(|| self.audit_dir.with_file_name("audit.key"))
     }
 
     /// Reads every setting from `source`.
