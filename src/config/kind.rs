@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::base::cidr::{self, Networks};
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 
@@ -16,6 +17,8 @@ pub(super) enum Kind {
     Flag(fn(&mut Config) -> &mut bool),
     /// Any text.
     Text(fn(&mut Config) -> &mut Option<String>),
+    /// Ranges of addresses.
+    Networks(fn(&mut Config) -> &mut Networks),
     /// A length of time in whole seconds.
     Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
     /// A number of things; the first is what they are called.
@@ -45,6 +48,7 @@ impl Kind {
             Self::Secret(_) => format!("a text of at least {SECRET_BYTES_MIN} random bytes"),
             Self::Flag(_) => "true or false".to_owned(),
             Self::Text(_) => "any text".to_owned(),
+            Self::Networks(_) => cidr::ACCEPTED.to_owned(),
             Self::Seconds(range, _) => number_in("seconds", range),
             Self::Count(unit, range, _) => number_in(unit, range),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
@@ -59,6 +63,9 @@ impl Kind {
             Self::Secret(field) => *field(config) = Redacted::new(text.as_bytes().to_vec()),
             Self::Flag(field) => *field(config) = flag(text)?,
             Self::Text(field) => *field(config) = Some(text.to_owned()),
+            Self::Networks(field) => {
+                *field(config) = Networks::parse(text).map_err(|bad| bad.to_string())?;
+            }
             Self::Seconds(range, field) => {
                 *field(config) = Duration::from_secs(number(text, range)?)
             }
@@ -78,6 +85,7 @@ impl Kind {
             Self::Secret(_) => "****".to_owned(),
             Self::Flag(field) => field(config).to_string(),
             Self::Text(field) => field(config).clone().unwrap_or_default(),
+            Self::Networks(field) => field(config).to_string(),
             Self::Seconds(_, field) => field(config).as_secs().to_string(),
             Self::Count(_, _, field) => field(config).to_string(),
             Self::Own { show, .. } => show(config),
