@@ -90,6 +90,9 @@ pub struct Config {
     pub send_queue_bytes_max: usize,
     /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
     pub retained_bytes_max: usize,
+    /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
+    /// ([`crate::Server::keep_journal`]).
+    pub audit_log: bool,
     /// `AUDIT_DIR`: the folder of the audit log.
     pub audit_dir: PathBuf,
     /// `AUDIT_KEY_FILE`: the file with its keys; `None` for `audit.key` beside that folder.
@@ -152,6 +155,7 @@ impl Config {
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
             retained_bytes_max: 64 * 1024,
+            audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,
             audit_retention_days: 2192,
@@ -181,6 +185,15 @@ impl Config {
     /// Everything that is wrong, at once; no text in it shows a secret.
     pub fn read(source: &impl Source) -> Result<Self, Problems> {
         Reading::read(source).map(|reading| reading.config)
+    }
+
+    /// What may be read of the settings: a line `NAME=value` each, no secret and no path.
+    pub fn summary(&self) -> String {
+        let mut config = self.clone();
+        let told = settings::SETTINGS.iter().filter(|setting| setting.is_served());
+        let told = told.filter(|setting| !setting.is_secret() && !setting.is_path());
+        told.map(|setting| format!("{}={}\n", setting.name, setting.kind.show(&mut config)))
+            .collect()
     }
 
     /// Whether the server may start with this: every value in its range, and nothing that puts patients at risk.

@@ -323,6 +323,14 @@ impl Setting {
         !matches!(self.kind, Kind::Later { .. })
     }
 
+    /// Whether its value is a place on this machine.
+    pub(super) fn is_path(&self) -> bool {
+        matches!(
+            self.name,
+            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
+        )
+    }
+
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })

@@ -4,3 +4,4 @@ pub mod audit;
 pub mod demo;
 pub mod log;
 pub mod names;
+pub mod session_log;
