@@ -19,8 +19,9 @@ fi
 fuzz+=(fuzz)
 # The runtime of the fuzzer is C++.
 need c++ g++
+# It only calls the compiler and the targets: no need for it to be quick itself.
 if ! command -v cargo-fuzz >/dev/null; then
-    env -u RUSTC_BOOTSTRAP "${CARGO:-cargo}" install cargo-fuzz --version 0.13.2 --locked
+    env -u RUSTC_BOOTSTRAP "${CARGO:-cargo}" install cargo-fuzz --version 0.13.2 --locked --debug
 fi
 
 "${fuzz[@]}" build

@@ -10,7 +10,7 @@ const ARGUMENTS = [
 ];
 
 /** No step of a test takes longer. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 /** @param {{ without?: string }} [options] `without`: leaves out the arguments that begin so */
 export function launch({ without } = {}) {
