@@ -13,7 +13,7 @@ describe('a shared screen', { timeout: 600_000 }, () => {
   before(async () => { browser = await launch(); });
   after(() => browser?.close());
   beforeEach(async () => {
-    server = await startServer();
+    server = await startServer({ env: { RECONNECT_GRACE: '600' } }); // longer than any machine takes for what happens meanwhile
     network = await startProxy(server.port);
   });
   afterEach(async () => {
