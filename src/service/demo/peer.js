@@ -124,14 +124,23 @@ export class Peer extends EventTarget {
     const pc = this.#pc;
     if (!pc || pc.signalingState !== 'stable') return;
     await pc.setLocalDescription();
-    this.#offers += 1;
-    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
+    this.#sendOffer(pc);
   }
 
-  /** Offers, taking back an offer that still waits for its answer. */
+  /**
+   * Offers, or says again what we have offered and what has no answer yet; what is still missing after that one, an ICE restart
+   * say, the browser asks for. Taken back an offer must not be: the other side may have answered it a moment ago, and after a
+   * rollback browsers give a new section another `mid`, which a side that knows the first refuses for ever.
+   */
   async #offerAgain() {
-    if (this.#pc?.signalingState === 'have-local-offer') await this.#pc.setLocalDescription({ type: 'rollback' });
-    await this.#offer();
+    if (this.#pc?.signalingState === 'have-local-offer') this.#sendOffer(this.#pc);
+    else await this.#offer();
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  #sendOffer(pc) {
+    this.#offers += 1;
+    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
   }
 
   /** An offer that has reached the server, or was refused by it, is answered in time or made again, more slowly each time. */
@@ -175,7 +184,7 @@ export class Peer extends EventTarget {
   async #receiveAnswer({ sdp, connection, offerId }) {
     const pc = this.#pc;
     if (pc?.signalingState !== 'have-local-offer') return;
-    if (offerId !== undefined && offerId !== this.#offerId()) return; // to an offer that was taken back
+    if (offerId !== undefined && offerId !== this.#offerId()) return; // we have said it again since: the answer to that one comes too
     if (this.#isNewConnection(connection)) {
       // The other side has reloaded: our old connection would not get through to its new one.
       this.#open();
