@@ -165,8 +165,15 @@ pub fn newest_gone(folder: &Path) -> io::Result<(BTreeMap<u64, Gone>, Option<Wal
         let bytes = ending.map_or(usize::MAX, |ending| usize::try_from(ending.bytes).unwrap_or(0));
         let counted = &contents[..contents.len().min(bytes)];
         after = first_record(counted);
-        let records = lines(counted).filter_map(|(_, line, _)| Line::parse(line));
-        let told = records.filter(|line| matches!(line.event.as_str(), "segment" | "retired"));
+        // Most lines need no closer look.
+        let short = |line: &[u8]| line.get(..100).map(String::from_utf8_lossy);
+        let may_tell = |line: &[u8]| {
+            short(line).is_some_and(|line| {
+                line.contains("\"event\":\"segment\"") || line.contains("\"event\":\"retired\"")
+            })
+        };
+        let records = lines(counted).filter(|(_, line, _)| may_tell(line));
+        let told = records.filter_map(|(_, line, _)| Line::parse(line));
         if let Some((gone, time)) =
             told.filter_map(|line| Some((line.members()?, line.time))).last()
         {
