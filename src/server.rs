@@ -184,6 +184,9 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         retained_bytes_total_max: config.connections_max.saturating_mul(1_024)
             + AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max),
         emergency_access: config.emergency_access,
+        relay_only: false,
+        candidate_allowlist: config.candidate_allowlist.clone(),
+        candidate_blocklist: config.candidate_blocklist.clone(),
     });
     let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
     let pages: Box<dyn Pages + Send> = match config.environment {

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::Networks;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::wire::jwt::SECRET_BYTES_MIN;
@@ -82,6 +83,10 @@ pub struct Config {
     pub emergency_access: bool,
     /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
     pub room_participants_max: usize,
+    /// `CANDIDATE_ALLOWLIST`: where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// `CANDIDATE_BLOCKLIST`: networks that no candidate may name.
+    pub candidate_blocklist: Networks,
     /// `MESSAGE_BYTES_MAX`: bytes of one message, all its fragments together.
     pub message_bytes_max: usize,
     /// `CONNECTIONS_MAX`: connections at the same time.
@@ -151,6 +156,8 @@ impl Config {
             room_empty_timeout: Duration::from_secs(300),
             emergency_access: false,
             room_participants_max: 8,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
             message_bytes_max: 64 * 1024,
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::{self, Networks};
 
 use super::audit;
 use super::kind::{Kind, number};
@@ -175,6 +176,26 @@ pub const SETTINGS: &[Setting] = &[
         default: "8",
         meaning: "people in one room, doctor and patient included",
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
+    },
+    Setting {
+        name: "CANDIDATE_ALLOWLIST",
+        default: "none, which is every network",
+        meaning: "the only networks that ICE candidates may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
+            show: |config| config.candidate_allowlist.to_string(),
+        },
+    },
+    Setting {
+        name: "CANDIDATE_BLOCKLIST",
+        default: "none",
+        meaning: "networks that no ICE candidate may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
+            show: |config| config.candidate_blocklist.to_string(),
+        },
     },
     Setting {
         name: "CONNECTIONS_MAX",
@@ -368,6 +389,11 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         let text = bad.to_string();
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
+    Ok(())
+}
+
+fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
+    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
     Ok(())
 }
 

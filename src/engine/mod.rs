@@ -13,6 +13,7 @@
 
 mod effects;
 mod ended;
+mod fingerprints;
 mod join;
 mod lifecycle;
 mod peers;
@@ -26,12 +27,14 @@ mod token_life;
 use crate::admission::Grant;
 use crate::admission::tokens::Tokens;
 use crate::base::arena::Arena;
+use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{self, MessageId, Request, Speaker};
 use crate::wire::frame::CloseCode;
+use crate::wire::sdp::{CandidateRules, FingerprintHash};
 
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
@@ -72,6 +75,12 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
+    /// Whether media goes through relays only, so that no other candidate may pass.
+    pub relay_only: bool,
+    /// Where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// Networks that no candidate may name.
+    pub candidate_blocklist: Networks,
 }
 
 impl Options {
@@ -88,6 +97,17 @@ impl Options {
             retained_bytes_max: 64 * 1024,
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
+            relay_only: false,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
+        }
+    }
+
+    const fn candidate_rules(&self) -> CandidateRules<'_> {
+        CandidateRules {
+            relay_only: self.relay_only,
+            allowed: &self.candidate_allowlist,
+            blocked: &self.candidate_blocklist,
         }
     }
 }
@@ -246,6 +266,12 @@ impl Engine {
         }
         self.note_shutdown(effects);
         *self = Self { recording: self.recording, ..Self::new(self.options.clone()) };
+    }
+
+    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
+    pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
+        let Standing::Inside(key) = self.peers.standing(peer) else { return None };
+        self.rooms.participant(key)?.fingerprint()
     }
 
     /// Judges tokens by the rules that this engine was given.

@@ -96,7 +96,7 @@ impl Engine {
                 | Problem::RoleTaken
                 | Problem::RoomFull
                 | Problem::SessionEnded
-                | Problem::SdpRejected
+                | Problem::SdpRejected(_)
                 | Problem::AuditUnavailable
         );
         if matters {

@@ -7,6 +7,7 @@ use autamedica_signaling::message::notice::{
 use autamedica_signaling::message::problem::{Flaw, Problem};
 use autamedica_signaling::message::request::{Media, Request, parse};
 use autamedica_signaling::message::{Role, RoomType, SessionId, UserId};
+use autamedica_signaling::wire::sdp::Fault;
 use serde_json::{Value, json};
 
 use super::write::{DOCTOR, PATIENT, SESSION, STATS, message};
@@ -202,7 +203,7 @@ fn an_error_has_a_code_a_text_and_the_id_of_its_cause() {
         (Problem::NotInRoom, "NOT_IN_ROOM", None),
         (Problem::PeerNotFound, "PEER_NOT_FOUND", None),
         (Problem::PeerUnreachable, "PEER_UNREACHABLE", None),
-        (Problem::SdpRejected, "SDP_REJECTED", None),
+        (Problem::SdpRejected(Fault::NoFingerprint), "SDP_REJECTED", None),
         (Problem::SessionEnded, "SESSION_ENDED", Some(4410)),
         (Problem::RoleTaken, "ROLE_TAKEN", None),
         (Problem::RoomFull, "ROOM_FULL", None),

@@ -26,6 +26,8 @@
  * @property {(kind: Kind, fields: Record<string, any>) => Promise<void>} send Hands a message to the signaling server.
  */
 
+import { callCode } from './call-code.js';
+
 /** Dispatches `change` whenever something that can be seen of it changed, and `trouble` (with an Error) when a step failed. */
 export class Peer extends EventTarget {
   /** @type {PeerOptions} */ #options;
@@ -38,6 +40,7 @@ export class Peer extends EventTarget {
   #ignoringOffer = false;
   #iceFailures = 0;
   #unanswered = 0;
+  /** @type {string | null} */ #code = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
   /** What arrives of the other side's camera and microphone. */
@@ -65,6 +68,9 @@ export class Peer extends EventTarget {
 
   /** Whether a picture of the other side's screen arrives. */
   get hasScreen() { return this.screen.getVideoTracks().some((track) => !track.muted); }
+
+  /** What both sides compare to be sure of each other; null before they are connected. */
+  get code() { return this.#code; }
 
   /** The browser's statistics. */
   async stats() { return this.#pc?.getStats(); }
@@ -223,6 +229,7 @@ export class Peer extends EventTarget {
     pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
     pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
     pc.onconnectionstatechange = () => this.#connectionStateChanged(pc);
+    pc.onsignalingstatechange = () => this.#computeCode(pc);
     if (this.#options.initiator) {
       for (const what of /** @type {const} */ (['audio', 'video', 'screen'])) {
         const { track, direction, streams } = this.#plan(what);
@@ -238,6 +245,7 @@ export class Peer extends EventTarget {
     this.#pc?.close();
     this.#pc = null;
     this.#remoteConnection = undefined;
+    this.#code = null;
     for (const stream of [this.stream, this.screen]) {
       for (const track of stream.getTracks()) stream.removeTrack(track);
     }
@@ -305,6 +313,15 @@ export class Peer extends EventTarget {
     } else if (pc.connectionState === 'disconnected') {
       this.#restartTimer = setTimeout(() => this.restart(), initiator ? 3000 : 8000);
     }
+    this.#changed();
+  }
+
+  /** Anew with each exchange: another certificate comes with a description or not at all. @param {RTCPeerConnection} pc */
+  async #computeCode(pc) {
+    if (pc.signalingState !== 'stable') return;
+    const code = await callCode(pc.currentLocalDescription?.sdp, pc.currentRemoteDescription?.sdp);
+    if (pc !== this.#pc || code === this.#code) return;
+    this.#code = code;
     this.#changed();
   }
 
