@@ -60,6 +60,7 @@ impl Engine {
         participant.peer = None;
         participant.probing = false;
         participant.absence = absence;
+        self.logins.cancel(key.index());
         self.places.arm(key.index(), GRACE, now.instant);
         self.tell_state(key, None, effects);
     }
@@ -93,6 +94,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.places.cancel(key.index());
+        self.logins.cancel(key.index());
         let Some(participant) = self.rooms.remove(key, &mut self.retained) else { return };
         let Some(room) = self.rooms.room(participant.room) else { return };
         let user = participant.grant.user;
@@ -119,6 +121,7 @@ impl Engine {
         });
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
+            self.logins.cancel(first.index());
             let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };
             if let Some(peer) = participant.peer {
                 effects.close(peer, close::SESSION_ENDED);

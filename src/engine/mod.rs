@@ -13,6 +13,7 @@
 
 mod effects;
 mod ended;
+mod ice;
 mod join;
 mod lifecycle;
 mod peers;
@@ -33,6 +34,7 @@ use crate::wire::frame::CloseCode;
 
 pub use effects::{Effect, Effects, Payload};
 use ended::EndedSessions;
+pub use ice::{IceOptions, Logins};
 use peers::{Peers, Standing};
 use rooms::{Participant, Rooms};
 
@@ -68,6 +70,10 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
+    /// The STUN and TURN servers that clients are told of.
+    pub ice: IceOptions,
+    /// Whether media may pass through TURN servers only: told to clients.
+    pub relay_only: bool,
 }
 
 impl Options {
@@ -84,6 +90,8 @@ impl Options {
             retained_bytes_max: 64 * 1024,
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
+            ice: IceOptions { stun: Vec::new(), turn: Vec::new(), logins: Logins::None },
+            relay_only: false,
         }
     }
 }
@@ -103,6 +111,10 @@ pub struct Engine {
     /// Rooms by their age, and those that stand empty.
     ages: Deadlines<1>,
     empties: Deadlines<1>,
+    /// Participants whose TURN credentials are to be renewed.
+    logins: Deadlines<1>,
+    /// How many of those were ever given out: no two are the same.
+    logins_issued: u64,
 }
 
 /// Queues of [`Engine::places`].
@@ -127,6 +139,8 @@ impl Engine {
             places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
             ages: Deadlines::new([options.room_max_age]),
             empties: Deadlines::new([options.room_empty_timeout]),
+            logins: Deadlines::new([options.ice.renewal()]),
+            logins_issued: 0,
             options,
         }
     }
@@ -197,6 +211,7 @@ impl Engine {
         self.advance_tokens(now, effects);
         self.advance_places(now, effects);
         self.advance_rooms(now, effects);
+        self.advance_logins(now, effects);
     }
 
     /// When [`Engine::advance`] has something to do next.
@@ -206,9 +221,9 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
-        let fixed =
-            [self.joins.next(), self.places.next(), self.ages.next(), self.empties.next(), token];
-        fixed.into_iter().flatten().min()
+        let rooms = [self.ages.next(), self.empties.next()];
+        let people = [self.joins.next(), self.places.next(), self.logins.next(), token];
+        rooms.into_iter().chain(people).flatten().min()
     }
 
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
@@ -220,7 +235,8 @@ impl Engine {
             effects.send(peer, |out| notice::error(out, Problem::ServerShutdown, None, wait));
             effects.close(peer, CloseCode::Restart);
         }
-        *self = Self::new(self.options.clone());
+        let logins_issued = self.logins_issued;
+        *self = Self { logins_issued, ..Self::new(self.options.clone()) };
     }
 
     /// Judges tokens by the rules that this engine was given.
@@ -264,6 +280,8 @@ impl Engine {
             assert_eq!(away, grace, "who is away has a limited time to return");
             let asked = participant.probing || self.places.queue_of(key.index()) == Some(PROBE);
             assert!(away || asked || participant.queue.is_empty(), "what is kept is asked for");
+            let renewed = self.logins.queue_of(key.index()).is_some();
+            assert!(!away || !renewed, "who is away is told of no servers");
             inside -= i32::from(!away);
             chunks += participant.queue.chunks(&self.retained);
         }
@@ -296,6 +314,9 @@ impl Engine {
             Request::EndSession(speaker, reason) => {
                 return self.end_session(peer, *speaker, *reason, id, now, effects);
             }
+            Request::RefreshToken(token) => {
+                return self.refresh_token(peer, token, id, now, effects);
+            }
             Request::Relay(relay) => self.relay(peer, relay, text, now, effects)?,
             Request::MediaState(speaker, media) => {
                 self.media_state(peer, *speaker, *media, effects)?;
@@ -306,7 +327,6 @@ impl Engine {
             Request::ConnectionStats(speaker, stats) => {
                 self.connection_stats(peer, *speaker, stats, effects)?;
             }
-            Request::RefreshToken(token) => self.refresh_token(peer, token, now)?,
             Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
         }
         acknowledge(peer, id, effects);

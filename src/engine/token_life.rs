@@ -1,12 +1,13 @@
 //! What becomes of a token while its connection lives: a notice before its end, a new one in its place, its end.
 
 use super::peers::{Standing, TokenDue};
-use super::{Effects, Engine, PeerId};
+use super::{Effects, Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::base::time::Now;
 use crate::message::Permissions;
 use crate::message::notice::{self, LeaveReason};
 use crate::message::problem::{Problem, close};
+use crate::message::request::MessageId;
 
 impl Engine {
     /// A new token for the same user, role and session takes the place of the one before.
@@ -14,7 +15,9 @@ impl Engine {
         &mut self,
         peer: PeerId,
         token: &str,
+        id: Option<MessageId<'_>>,
         now: Now,
+        effects: &mut Effects,
     ) -> Result<(), Problem> {
         let (held, emergency) = match self.peers.standing(peer) {
             Standing::Granted(grant) => (grant, false),
@@ -30,6 +33,8 @@ impl Engine {
         if !held.is_same_bearer(&fresh) || !entitled {
             return Err(Problem::Forbidden);
         }
+        self.peers.watch_token(peer, &fresh);
+        acknowledge(peer, id, effects);
         match self.peers.standing(peer) {
             Standing::Inside(key) => {
                 if let Some(participant) = self.rooms.participant_mut(key) {
@@ -37,10 +42,11 @@ impl Engine {
                     let room = participant.room;
                     self.rooms.note_token(room, &fresh);
                 }
+                // The old one may have been bound to the end of the old token.
+                self.renew_login(key, now, effects);
             }
             _ => self.set_standing(peer, Standing::Granted(fresh)),
         }
-        self.peers.watch_token(peer, &fresh);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ mod cast;
 mod emergency;
 mod ending;
 mod entering;
+mod ice;
 mod leaving;
 mod media;
 mod relaying;
