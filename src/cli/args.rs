@@ -9,6 +9,9 @@ use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, User
 /// The longest life of a token that the `token` command mints: 30 days.
 pub const TOKEN_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 
+/// The one option without a value.
+const NETWORK: &str = "--network";
+
 /// What is to be done.
 #[derive(Debug)]
 pub enum Command {
@@ -21,6 +24,8 @@ pub enum Command {
     Check {
         /// The file with settings.
         env_file: Option<PathBuf>,
+        /// Check the STUN and TURN servers instead of printing.
+        network: bool,
     },
     /// Mint a token.
     Token(TokenArgs),
@@ -79,7 +84,9 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
             Ok(Command::Serve { env_file: Options::read(args, &["--env-file"])?.env_file() })
         }
         Some("check") => {
-            Ok(Command::Check { env_file: Options::read(args, &["--env-file"])?.env_file() })
+            let mut options = Options::read(args, &["--env-file", NETWORK])?;
+            let network = options.take_raw(NETWORK).is_some();
+            Ok(Command::Check { env_file: options.env_file(), network })
         }
         Some("token") => token(args).map(Command::Token),
         Some("version") => Options::read(args, &[]).map(|_| Command::Version),
@@ -128,7 +135,7 @@ fn permissions(text: &str) -> Option<Vec<String>> {
     text.split(',').map(|name| known(name.trim())).collect()
 }
 
-/// Options with a value each, `--name value` or `--name=value`.
+/// Options with a value each, `--name value` or `--name=value`; but for [`NETWORK`], which has none.
 struct Options {
     given: Vec<(&'static str, OsString)>,
 }
@@ -144,6 +151,13 @@ impl Options {
             };
             if given.iter().any(|(earlier, _)| earlier == known) {
                 return Err(Usage(format!("{known} is given twice.")));
+            }
+            if *known == NETWORK {
+                if value.is_some() {
+                    return Err(Usage(format!("{NETWORK} takes no value.")));
+                }
+                given.push((NETWORK, OsString::new()));
+                continue;
             }
             let value = value.or_else(|| args.next()).filter(|value| !looks_like_an_option(value));
             given.push((*known, value.ok_or_else(|| Usage(format!("{known} needs a value.")))?));

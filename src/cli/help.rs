@@ -22,6 +22,10 @@ Commands:
 Options of serve, check and token:
   --env-file FILE       read settings from a file of NAME=value lines; the environment wins over it
 
+Option of check:
+  --network             ask the STUN and TURN servers whether they answer and accept the credentials, instead of
+                        printing the configuration; says what to open in a firewall
+
 Options of token:
   --user UUID           the person; made up where absent
   --session UUID        the session, and so the room; made up where absent
@@ -31,7 +35,8 @@ Options of token:
   --room-type TYPE      consultation, emergency or follow-up; not said in the token where absent
   --expires SECONDS     how long it is good: 1 to 2592000, 3600 where absent
 
-Exit status: 0 done, 64 the command line is wrong, 74 the output cannot be written, 78 the configuration is wrong.
+Exit status: 0 done, 64 the command line is wrong, 69 a STUN or TURN server is of no use, 74 the output cannot be
+written, 78 the configuration is wrong.
 
 Settings are environment variables; an empty one counts as not set. Durations are in seconds.
 ";

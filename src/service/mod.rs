@@ -1,4 +1,5 @@
-//! The wing of floor 6: the operational log and the pages. The only place that owns threads and files.
+//! The wing of floor 6: the operational log, the pages, the check of the network. The only place that owns threads and files.
 
 pub mod demo;
 pub mod log;
+pub mod network;
