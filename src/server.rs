@@ -17,7 +17,7 @@ use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
 use crate::wire::turn::{Login, Minter};
 
-pub use crate::reactor::Handle;
+pub use crate::reactor::{Entry, Handle, Journal};
 
 /// A signaling server that holds its address and is ready to run.
 ///
@@ -62,6 +62,12 @@ impl Server {
     /// A handle for other threads: the address, the counters, and the way to stop it.
     pub fn handle(&self) -> Handle {
         self.reactor.handle()
+    }
+
+    /// Keeps an audit log of the embedder's own. Admissions and the ends of sessions wait until it says that their record
+    /// is durable.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.reactor.keep_journal(journal);
     }
 
     /// Lets SIGTERM and SIGINT shut the server down. For a program of its own; an embedder has ways of its own.

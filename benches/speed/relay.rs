@@ -6,7 +6,9 @@ use std::hint::black_box;
 use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::{Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
-use autamedica_signaling::connection::{Connection, Message, NoPages, Output, Progress, Signaling};
+use autamedica_signaling::connection::{
+    Arrival, Connection, Message, NoPages, Output, Progress, Signaling,
+};
 use autamedica_signaling::engine::{self, Effect, Engine, PeerId};
 use autamedica_signaling::wire::frame::Cursor;
 use autamedica_signaling::wire::jwt::Key;
@@ -62,7 +64,7 @@ impl Room {
     fn new(people: usize) -> Self {
         let seat = |number| Seat {
             person: Person::new(1, number),
-            connection: Connection::new(false),
+            connection: Connection::new(Arrival::LOCAL),
             outbound: Vec::with_capacity(1 << 16),
         };
         let seats = (0..people as u32).map(seat).collect();

@@ -9,7 +9,7 @@ use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{
-    Application, Connection, Message, NoPages, Output, Progress, Signaling,
+    Application, Arrival, Connection, Message, NoPages, Output, Progress, Signaling,
 };
 use autamedica_signaling::engine::{self, Effect, Engine, Payload, PeerId};
 use autamedica_signaling::message::problem::close;
@@ -93,7 +93,7 @@ impl Hall {
             return None;
         }
         let key = self.visitors.insert(Visitor {
-            connection: Connection::new(full),
+            connection: Connection::new(Arrival { full, ..Arrival::LOCAL }),
             inbound: Inbound::default(),
             client: Client::new(),
             step: 0,

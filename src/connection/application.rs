@@ -1,7 +1,10 @@
 //! What a connection serves: the rooms, or whatever an embedder puts in their place.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::Output;
 use crate::base::time::{Instant, Now};
-use crate::engine::{Effects, PeerId};
+use crate::engine::{Effects, PeerId, Recording, Ticket};
 use crate::message::problem::close;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
@@ -30,6 +33,20 @@ impl<'a> Message<'a> {
     }
 }
 
+/// What is known of a connection before it has said anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// There is no room for it: an upgrade is to be refused.
+    pub full: bool,
+}
+
+impl Arrival {
+    /// From this machine, with room enough: for tests and embedders whose transport has no addresses.
+    pub const LOCAL: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false };
+}
+
 /// What became of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -44,14 +61,14 @@ pub trait Application {
     /// What may come in.
     fn limits(&self) -> &Limits;
 
-    /// A request head came; appends the answer to `reply`. `full`: an upgrade is to be refused, for want of room.
+    /// A request head came; appends the answer to the reply of `out`.
     fn request(
         &mut self,
         peer: PeerId,
+        arrival: Arrival,
         request: &Request<'_>,
-        full: bool,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Verdict;
 
     /// A message came.
@@ -80,6 +97,12 @@ pub trait Application {
     fn heartbeat_timeout(&self) -> CloseCode {
         close::HEARTBEAT_TIMEOUT
     }
+
+    /// What became of a record that the application waits for: it is durable, or it cannot be written.
+    fn recorded(&mut self, _ticket: Ticket, _written: bool, _now: Now, _effects: &mut Effects) {}
+
+    /// What to expect of the audit log from now on.
+    fn set_recording(&mut self, _recording: Recording) {}
 
     /// Does what is due.
     fn advance(&mut self, _now: Now, _effects: &mut Effects) {}

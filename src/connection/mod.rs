@@ -20,7 +20,7 @@ use crate::wire::frame::{
 use crate::wire::http;
 
 use crate::admission::door::Refusal;
-pub use application::{Application, Message, Verdict};
+pub use application::{Application, Arrival, Message, Verdict};
 use heartbeat::Heartbeat;
 pub use signaling::{NoPages, Pages, Signaling};
 
@@ -34,8 +34,8 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The request head is arriving; so many bytes of it were looked at. `full`: there is no room for an upgrade.
-    Head { seen: u16, full: bool },
+    /// The request head is arriving; so many bytes of it were looked at.
+    Head { seen: u16, arrival: Arrival },
     /// A WebSocket.
     Open,
     /// We have sent a close frame and wait for theirs.
@@ -76,9 +76,9 @@ pub enum Progress<'a> {
 }
 
 impl Connection {
-    /// A connection whose request head is expected. `full`: an upgrade is to be refused, for want of room.
-    pub fn new(full: bool) -> Self {
-        let stage = Stage::Head { seen: 0, full };
+    /// A connection whose request head is expected.
+    pub fn new(arrival: Arrival) -> Self {
+        let stage = Stage::Head { seen: 0, arrival };
         Self { stage, decoder: Decoder::default(), heartbeat: Heartbeat::default() }
     }
 
@@ -93,8 +93,8 @@ impl Connection {
         out: &mut Output,
     ) -> Progress<'a> {
         match self.stage {
-            Stage::Head { seen, full } => {
-                if self.receive_head(me, seen, full, bytes, at, now, app, out) {
+            Stage::Head { seen, arrival } => {
+                if self.receive_head(me, seen, arrival, bytes, at, now, app, out) {
                     Progress::Handled(None)
                 } else {
                     Progress::More
@@ -216,7 +216,7 @@ impl Connection {
         &mut self,
         me: PeerId,
         seen: u16,
-        full: bool,
+        arrival: Arrival,
         bytes: &[u8],
         at: &mut Cursor,
         now: Now,
@@ -226,12 +226,12 @@ impl Connection {
         let unread = &bytes[at.unread()];
         self.stage = match http::parse(unread, usize::from(seen)) {
             Ok(None) => {
-                self.stage = Stage::Head { seen: unread.len() as u16, full };
+                self.stage = Stage::Head { seen: unread.len() as u16, arrival };
                 return false;
             }
             Ok(Some((request, len))) => {
                 at.skip(len);
-                match app.request(me, &request, full, now, &mut out.reply) {
+                match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
                     Verdict::Answered => Stage::Draining,
                 }

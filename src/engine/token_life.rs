@@ -1,12 +1,15 @@
 //! What becomes of a token while its connection lives: a notice before its end, a new one in its place, its end.
 
+use super::effects::{Effects, Note};
 use super::peers::{Standing, TokenDue};
-use super::{Effects, Engine, PeerId, acknowledge};
+use super::recording::Pending;
+use super::{Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::base::time::Now;
 use crate::message::Permissions;
 use crate::message::notice::{self, LeaveReason};
 use crate::message::problem::{Problem, close};
+use crate::message::record::{Event, Record, TokenWay};
 use crate::message::request::MessageId;
 
 impl Engine {
@@ -26,26 +29,38 @@ impl Engine {
                 (participant.grant, participant.emergency)
             }
             // There is nothing to refresh: a first token comes with `join-room`.
-            Standing::Anonymous | Standing::Gone => return Err(Problem::Unauthorized),
+            Standing::Anonymous | Standing::Joining(_) | Standing::Gone => {
+                return Err(Problem::Unauthorized);
+            }
         };
-        let fresh = self.options.tokens.check(token, now.wall)?;
+        let outcome = self.options.tokens.check(token, now.wall).map_err(Problem::from);
+        self.note_token(peer, TokenWay::Refresh, &outcome, effects);
+        let fresh = outcome?;
         let entitled = !emergency || fresh.permissions.contains(Permissions::EMERGENCY);
         if !held.is_same_bearer(&fresh) || !entitled {
             return Err(Problem::Forbidden);
         }
-        self.peers.watch_token(peer, &fresh);
-        acknowledge(peer, id, effects);
-        match self.peers.standing(peer) {
+        let place = match self.peers.standing(peer) {
             Standing::Inside(key) => {
                 if let Some(participant) = self.rooms.participant_mut(key) {
                     participant.grant = fresh;
                     let room = participant.room;
                     self.rooms.note_token(room, &fresh);
                 }
-                // The old one may have been bound to the end of the old token.
-                self.renew_login(key, now, effects);
+                Some(key)
             }
-            _ => self.set_standing(peer, Standing::Granted(fresh)),
+            _ => {
+                self.set_standing(peer, Standing::Granted(fresh));
+                None
+            }
+        };
+        self.peers.watch_token(peer, &fresh);
+        let event = Event::TokenRefresh { expires_at: fresh.expires_at };
+        effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
+        acknowledge(peer, id, effects);
+        if let Some(place) = place {
+            // The login of before may end with the token of before.
+            self.renew_login(place, now, effects);
         }
         Ok(())
     }
@@ -72,6 +87,10 @@ impl Engine {
             Standing::Inside(key) => {
                 self.rooms.participant(key).map(|participant| participant.grant)
             }
+            Standing::Joining(key) => match self.pending.get(key)? {
+                Pending::Join(candidate) => candidate.held,
+                Pending::End(_) => None,
+            },
             Standing::Anonymous | Standing::Gone => None,
         }
     }

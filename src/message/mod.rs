@@ -6,6 +6,7 @@ pub mod ice;
 pub mod ids;
 pub mod notice;
 pub mod problem;
+pub mod record;
 pub mod request;
 pub mod roles;
 

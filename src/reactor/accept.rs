@@ -1,7 +1,7 @@
 //! Newcomers.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -33,7 +33,7 @@ pub(super) struct Listener {
 /// What came of a look at the queue.
 #[derive(Debug)]
 pub(super) enum Accepted {
-    Socket(TcpStream),
+    Socket(TcpStream, IpAddr),
     /// Nobody there now.
     Nobody,
     /// No file descriptor or memory for another one: try later.
@@ -83,7 +83,7 @@ impl Listener {
     pub(super) fn accept(&mut self) -> Accepted {
         loop {
             return match self.socket.accept() {
-                Ok((socket, _)) => Accepted::Socket(socket),
+                Ok((socket, from)) => Accepted::Socket(socket, from.ip().to_canonical()),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         self.pending = false;

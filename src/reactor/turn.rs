@@ -2,6 +2,7 @@
 //! each peer, and free slots last, when nothing of the turn can name them any more.
 
 use std::io;
+use std::net::IpAddr;
 use std::time;
 
 use mio::Interest;
@@ -12,7 +13,7 @@ use super::peer::Peer;
 use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
 use crate::base::arena::Key;
 use crate::base::time::Now;
-use crate::connection::{Application, Connection, Wait};
+use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
@@ -27,6 +28,7 @@ impl<A: Application> Reactor<A> {
             _ => {}
         }
         let now = self.clock.read();
+        self.heed_journal(now);
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len());
         for event in &events {
@@ -54,7 +56,8 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        if accept_now || !self.lists.ready.is_empty() || !self.lists.overrun.is_empty() {
+        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }
         let next = [
@@ -62,6 +65,7 @@ impl<A: Application> Reactor<A> {
             self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
             self.stopping,
+            self.records.next_deadline(),
         ];
         let next = next.into_iter().flatten().min()?;
         Some(time::Duration::from_micros(next.since(now).as_micros()))
@@ -149,7 +153,7 @@ impl<A: Application> Reactor<A> {
                 return;
             };
             match listener.accept() {
-                Accepted::Socket(socket) => self.welcome(socket, now),
+                Accepted::Socket(socket, address) => self.welcome(socket, address, now),
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {
                     listener.pause(now);
@@ -161,10 +165,11 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn welcome(&mut self, mut socket: mio::net::TcpStream, now: Now) {
+    fn welcome(&mut self, mut socket: mio::net::TcpStream, address: IpAddr, now: Now) {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
         let full = self.peers.len() >= self.options.connections_max;
+        let arrival = Arrival { address, full };
         // Small messages must not wait for the answer to earlier ones.
         let nodelay = socket.set_nodelay(true);
         let registry = self.poll.registry();
@@ -172,7 +177,7 @@ impl<A: Application> Reactor<A> {
         let key = self.peers.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             registered = registry.register(&mut socket, peer_token(key), interest);
-            Peer::new(socket, Connection::new(full), number)
+            Peer::new(socket, Connection::new(arrival), number)
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");

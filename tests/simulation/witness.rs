@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use autamedica_signaling::base::time::{Instant, Now};
-use autamedica_signaling::connection::{Application, Message, Signaling, Verdict};
+use autamedica_signaling::connection::{Application, Arrival, Message, Output, Signaling, Verdict};
 use autamedica_signaling::engine::{Effect, Effects, Payload, PeerId};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
@@ -85,16 +85,16 @@ impl Application for Witness {
     fn request(
         &mut self,
         peer: PeerId,
+        arrival: Arrival,
         request: &Request<'_>,
-        full: bool,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Verdict {
-        let verdict = self.app.request(peer, request, full, now, reply);
-        let head = String::from_utf8_lossy(reply);
+        let verdict = self.app.request(peer, arrival, request, now, out);
+        let head = String::from_utf8_lossy(&out.reply);
         let status = head.split(' ').nth(1).unwrap_or_default();
         self.transcript.line(|| format!("    server answers {} with {status}", peer.index));
-        self.book.requested(peer, full, status, now);
+        self.book.requested(peer, arrival.full, status, now);
         verdict
     }
 

@@ -1,0 +1,157 @@
+//! A log in a folder of its own, and entries for it.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration as StdDuration;
+
+use autamedica_signaling::base::redacted::Redacted;
+use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::message::record::{Entry as Entering, Event, Record, Subject};
+use autamedica_signaling::message::{Role, SessionId, UserId};
+use autamedica_signaling::reactor::clock;
+use autamedica_signaling::service::audit::{self, Audit, Entry, Options, Restored, Sync};
+
+/// How long a test waits for what must come, before it fails.
+pub const PATIENCE: StdDuration = StdDuration::from_secs(30);
+
+/// A folder that is removed when it is dropped, with the log in `log` and its keys in `audit.key`.
+pub struct Place {
+    pub root: PathBuf,
+}
+
+impl Place {
+    pub fn new(name: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("audit-{name}-{}-{number}", std::process::id());
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).expect("a folder");
+        Self { root }
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub fn key_file(&self) -> PathBuf {
+        self.root.join("audit.key")
+    }
+
+    pub fn options(&self) -> Options {
+        Options {
+            folder: self.log(),
+            key_file: self.key_file(),
+            retention_days: 2192,
+            sync: Sync::Always,
+            checkpoint: None,
+            segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+            wall_time: clock::wall_time,
+            entropy: clock::random_secret,
+        }
+    }
+
+    pub fn open(&self) -> (Log, Restored) {
+        self.open_with(|_| {})
+    }
+
+    pub fn open_with(&self, change: impl FnOnce(&mut Options)) -> (Log, Restored) {
+        let mut options = self.options();
+        change(&mut options);
+        let (audit, restored) = audit::open(options).expect("opens");
+        (Log::new(audit), restored)
+    }
+
+    pub fn segment(&self, number: u64) -> PathBuf {
+        self.log().join(format!("{number:08}.jsonl"))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// An open log, and its changes as they come.
+pub struct Log {
+    pub audit: Audit,
+    changes: Receiver<()>,
+}
+
+impl Log {
+    pub fn new(audit: Audit) -> Self {
+        let (tell, changes) = channel();
+        let tell = std::sync::Mutex::new(tell);
+        audit.on_change(move || drop(tell.lock().expect("whole").send(())));
+        Self { audit, changes }
+    }
+
+    /// Waits until `reached`, for as long as there are changes.
+    pub fn wait(&self, what: &str, reached: impl Fn(&Audit) -> bool) {
+        while !reached(&self.audit) {
+            self.changes.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("waiting for {what}"));
+        }
+    }
+
+    pub fn take(&self, entry: Entry) -> u64 {
+        let number = self.audit.take(entry).expect("room");
+        self.audit.publish();
+        number
+    }
+
+    /// Writes an entry and waits for the disk.
+    pub fn write(&self, entry: Entry) -> u64 {
+        let number = self.take(entry);
+        self.wait("the disk", |audit| audit.durable() >= number);
+        number
+    }
+
+    pub fn close(self) {
+        assert!(self.audit.close(Duration::from_secs(30)), "the writer ends");
+    }
+}
+
+pub fn session(number: u64) -> SessionId {
+    SessionId::parse(&format!("5e551000-0000-4000-8000-{number:012x}")).expect("an id")
+}
+
+pub fn user(number: u64) -> UserId {
+    UserId::parse(&format!("05e50000-0000-4000-8000-{number:012x}")).expect("an id")
+}
+
+pub fn entry(event: Event, subject: Subject) -> Entry {
+    Entry {
+        time: clock::wall_time(),
+        connection: 7,
+        address: Some(Redacted::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)))),
+        record: Record { event, subject },
+        text: None,
+    }
+}
+
+/// A doctor enters session `number`.
+pub fn admission(number: u64) -> Entry {
+    let subject = Subject {
+        session: Some(session(number)),
+        user: Some(user(number)),
+        role: Some(Role::Doctor),
+    };
+    entry(Event::Admission { entry: Entering::New, emergency: false }, subject)
+}
+
+/// The session `number` is over, until `until`.
+pub fn ending(number: u64, until: WallTime) -> Entry {
+    use autamedica_signaling::message::RoomType;
+    use autamedica_signaling::message::notice::RoomStatus;
+    let subject = Subject { session: Some(session(number)), user: None, role: None };
+    let event = Event::RoomStatus {
+        status: RoomStatus::Ended,
+        room_type: RoomType::Consultation,
+        closed_until: Some(until),
+    };
+    entry(event, subject)
+}
