@@ -1,5 +1,7 @@
 //! The roof: a whole server from its configuration.
 
+mod recorder;
+
 use std::error::Error;
 use std::fmt;
 use std::io;

@@ -31,10 +31,10 @@ struct State {
 struct Log(Disk);
 
 impl Journal for Log {
-    fn take(&mut self, entry: &Entry<'_>) -> u64 {
+    fn take(&mut self, entry: &Entry<'_>) -> Option<u64> {
         let mut state = self.0.0.lock().expect("no panic");
         state.entries.push((entry.connection, entry.record.event));
-        state.entries.len() as u64
+        Some(state.entries.len() as u64)
     }
 
     fn publish(&mut self) {

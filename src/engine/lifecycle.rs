@@ -8,6 +8,7 @@ use super::rooms::{Participant, Room};
 use super::{Engine, GRACE, PeerId, acknowledge};
 use crate::base::arena::Key;
 use crate::base::time::{Now, WallTime};
+use crate::message::RoomType;
 use crate::message::notice::{self, LeaveReason, RoomStatus, StatusReason};
 use crate::message::problem::{Problem, close};
 use crate::message::record::{Event, ExitReason, Record, Subject};
@@ -175,11 +176,7 @@ impl Engine {
         self.empties.cancel(room.index());
         let Some(found) = self.rooms.room(room) else { return };
         let closed_until = self.closed_until(found, now);
-        let event = Event::RoomStatus {
-            status: RoomStatus::Ended,
-            room_type: self.rooms.room_type(room),
-            closed_until: Some(closed_until),
-        };
+        let event = self.status_event(room, RoomStatus::Ended, Some(closed_until));
         let subject = Subject { session: Some(found.session), ..subject };
         let note = Note::of(Record { event, subject });
         let reason = match &cause {
@@ -214,10 +211,25 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let session = self.rooms.room(room).map(|room| room.session);
-        let room_type = self.rooms.room_type(room);
-        let event = Event::RoomStatus { status, room_type, closed_until };
+        let event = self.status_event(room, status, closed_until);
         let subject = Subject { session, ..Subject::default() };
         effects.note(Note::of(Record { event, subject }));
+    }
+
+    fn status_event(
+        &self,
+        room: Key<Room>,
+        status: RoomStatus,
+        closed_until: Option<WallTime>,
+    ) -> Event {
+        let known = self.rooms.describe(room);
+        Event::RoomStatus {
+            status,
+            room_type: known.as_ref().map_or_else(RoomType::default, |room| room.room_type),
+            doctor: known.as_ref().and_then(|room| room.doctor),
+            patient: known.as_ref().and_then(|room| room.patient),
+            closed_until,
+        }
     }
 
     /// Tells the audit log that everybody leaves and nobody enters any more.

@@ -348,8 +348,8 @@ impl Engine {
             Request::MediaState(speaker, media) => {
                 self.media_state(peer, *speaker, *media, effects)?;
             }
-            Request::ConnectionState(speaker, state) => {
-                self.connection_state(peer, *speaker, *state, effects)?;
+            Request::ConnectionState(speaker, state, failure) => {
+                self.connection_state(peer, *speaker, *state, *failure, effects)?;
             }
             Request::ConnectionStats(speaker, stats) => {
                 self.connection_stats(peer, *speaker, stats, effects)?;

@@ -243,11 +243,6 @@ impl Rooms {
         Subject { session, ..participant.grant.subject() }
     }
 
-    /// What a room is for.
-    pub(super) fn room_type(&self, room: Key<Room>) -> RoomType {
-        self.rooms.get(room).map_or_else(RoomType::default, |room| room.room_type)
-    }
-
     /// Lets nobody in any more.
     pub(super) fn set_ending(&mut self, room: Key<Room>) {
         if let Some(room) = self.rooms.get_mut(room) {

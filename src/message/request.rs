@@ -26,8 +26,8 @@ pub enum Request<'a> {
     Relay(Relay<'a>),
     /// `media-state`
     MediaState(Speaker, MediaChange),
-    /// `connection-state`
-    ConnectionState(Speaker, ConnectionState),
+    /// `connection-state`, with the `errorCode`: one of [`FAILURES`](super::record::FAILURES), or `OTHER`
+    ConnectionState(Speaker, ConnectionState, Option<&'static str>),
     /// `connection-stats`
     ConnectionStats(Speaker, Stats<'a>),
     /// `end-session`, with its reason

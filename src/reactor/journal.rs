@@ -16,7 +16,8 @@ use crate::message::record::{Event, Record};
 pub trait Journal: Send {
     /// Takes an entry and gives it a number, larger than those before. It may be written from the next
     /// [`Journal::publish`] on.
-    fn take(&mut self, entry: &Entry<'_>) -> u64;
+    /// `None`: there is no room for it, or it was only counted.
+    fn take(&mut self, entry: &Entry<'_>) -> Option<u64>;
 
     /// The turn is over: what was taken is to be written now. Whoever writes wakes the reactor
     /// ([`super::Handle::wake`]) when one of the next two has changed.
@@ -59,7 +60,8 @@ pub(super) struct Records {
 }
 
 struct Waiting {
-    number: u64,
+    /// `None`: it found no room, and will never be durable.
+    number: Option<u64>,
     since: Instant,
     ticket: Ticket,
     /// Nothing of this connection is handled meanwhile.
@@ -79,7 +81,8 @@ impl Records {
     /// For the first who waits: that the record is durable, or that it will not be; `None`: it is still to be seen.
     pub(super) fn answer(&self, now: Now) -> Option<bool> {
         let (front, journal) = (self.waiting.front()?, self.journal.as_ref()?);
-        let written = front.number <= journal.durable();
+        let Some(number) = front.number else { return Some(false) };
+        let written = number <= journal.durable();
         let overdue = front.since + RECORD_TIMEOUT <= now.instant;
         (written || overdue || !journal.is_available()).then_some(written)
     }

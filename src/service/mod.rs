@@ -6,3 +6,4 @@ pub mod demo;
 pub mod log;
 pub mod names;
 pub mod network;
+pub mod session_log;

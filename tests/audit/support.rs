@@ -151,6 +151,8 @@ pub fn ending(number: u64, until: WallTime) -> Entry {
     let event = Event::RoomStatus {
         status: RoomStatus::Ended,
         room_type: RoomType::Consultation,
+        doctor: None,
+        patient: None,
         closed_until: Some(until),
     };
     entry(event, subject)

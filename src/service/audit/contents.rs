@@ -1,7 +1,7 @@
 //! What stands in a record of each event: the plain members, and what is sealed. Pure, but for the names that are drawn.
 
 use crate::message::record::Event;
-use crate::service::names::Names;
+use crate::service::names::{Name, Names};
 use crate::wire::json;
 
 use super::chain::to_text;
@@ -61,7 +61,7 @@ fn event_members(event: &Event, fields: &mut Fields) {
         Event::Refusal { code, request } => {
             fields.text("code", code).text("request", request);
         }
-        Event::RoomStatus { status, room_type, closed_until } => {
+        Event::RoomStatus { status, room_type, closed_until, .. } => {
             fields.text("status", status.as_str()).text("roomType", room_type.as_str());
             if let Some(until) = closed_until {
                 fields.time("closedUntil", until);
@@ -79,7 +79,7 @@ fn event_members(event: &Event, fields: &mut Fields) {
         Event::TokenRefresh { expires_at } => {
             fields.time("expiresAt", expires_at);
         }
-        Event::ConnectionFailed => {}
+        Event::ConnectionFailed { code } => optional(fields, "code", Some(code)),
         Event::Limit { name } => optional(fields, "limit", Some(name)),
     }
 }
@@ -98,6 +98,15 @@ fn about(entry: &Entry, names: &Names, fields: &mut Fields) {
         fields.text("session", names.session(session).as_str());
         if let Some(user) = subject.user {
             fields.text("user", names.user(session, user).as_str());
+        }
+        if let Event::RoomStatus { doctor, patient, .. } = entry.record.event {
+            for (member, user) in [("doctor", doctor), ("patient", patient)] {
+                optional(
+                    fields,
+                    member,
+                    user.map(|user| names.user(session, user)).as_ref().map(Name::as_str),
+                );
+            }
         }
     }
     if let Some(address) = &entry.address {

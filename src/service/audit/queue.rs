@@ -221,14 +221,21 @@ mod tests {
             }
         };
         assert_eq!(fill(&mut queue, CHEAP), ENTRIES_MAX / 2);
-        assert_eq!(fill(&mut queue, Event::ConnectionFailed), ENTRIES_MAX / 2);
+        assert_eq!(fill(&mut queue, Event::ConnectionFailed { code: "OTHER" }), ENTRIES_MAX / 2);
         let (_, counts) = queue.dropped().expect("two");
         assert_eq!(counts.values().sum::<u64>(), 2);
         assert!(queue.dropped().is_none());
         let mut items = Vec::new();
         queue.drain(&mut items, WallTime::default(), false);
-        assert_eq!(queue.take(entry(Event::ConnectionFailed, 0)), None, "not durable yet");
+        assert_eq!(
+            queue.take(entry(Event::ConnectionFailed { code: "OTHER" }, 0)),
+            None,
+            "not durable yet"
+        );
         queue.release(&items);
-        assert_eq!(queue.take(entry(Event::ConnectionFailed, 0)), Some(ENTRIES_MAX as u64 + 1));
+        assert_eq!(
+            queue.take(entry(Event::ConnectionFailed { code: "OTHER" }, 0)),
+            Some(ENTRIES_MAX as u64 + 1)
+        );
     }
 }
