@@ -37,7 +37,12 @@ pub struct Login {
 /// Mints logins from the secret that it shares with the TURN servers.
 #[derive(Clone)]
 pub struct Minter {
-    /// Both have taken their key in already, and are cloned for each login.
+    keyed: Box<Keyed>,
+}
+
+/// Two hashes that have taken their keys in already, and are cloned for each login.
+#[derive(Clone)]
+struct Keyed {
     secret: Hmac<Sha1>,
     ids: Hmac<Sha256>,
 }
@@ -58,17 +63,17 @@ impl Minter {
         }
         let secret = Hmac::new_from_slice(secret).map_err(|_| ShortSecret)?;
         let ids = Hmac::new_from_slice(seed).map_err(|_| ShortSecret)?;
-        Ok(Self { secret, ids })
+        Ok(Self { keyed: Box::new(Keyed { secret, ids }) })
     }
 
     /// The login number `number`, which ends at `ends_at`. Each number is to be used once.
     pub fn mint(&self, number: u64, ends_at: WallTime) -> Login {
-        let mut id = self.ids.clone();
+        let mut id = self.keyed.ids.clone();
         id.update(&number.to_be_bytes());
         let id = BASE64URL.encode(&id.finalize().into_bytes()[..ID_BYTES]);
         // Rounded down: it never outlives what it was bound to.
         let username = format!("{}:{id}", ends_at.as_secs().max(0));
-        let password = password(&self.secret, &username);
+        let password = password(&self.keyed.secret, &username);
         Login { username: Redacted::new(username), password: Redacted::new(password) }
     }
 }
@@ -117,7 +122,10 @@ mod tests {
             let login = minter.mint(number, NOON);
             let (end, id) = login.username.reveal().split_once(':').expect("two parts");
             assert_eq!((end, id.len()), ("1800000000", 20));
-            assert_eq!(login.password.reveal(), &password(&minter.secret, login.username.reveal()));
+            assert_eq!(
+                login.password.reveal(),
+                &password(&minter.keyed.secret, login.username.reveal())
+            );
             assert!(ids.insert(id.to_owned()));
         }
         let other = Minter::new(SECRET, &[8; 32]).expect("long enough").mint(0, NOON);
