@@ -28,6 +28,7 @@ fn run(args: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_autamedica-signaling"))
         .args(args)
         .env_clear()
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
@@ -254,8 +255,8 @@ fn a_wrong_command_line_gets_one_line_and_64() {
         (&["check", "--env-file", "--user"], "needs a value"),
         (&["check", "--env-file=a", "--env-file=b"], "twice"),
         (&["check", "--user", USER], "--user"),
-        (&["check", "--network=marker-secret"], "takes no value"),
-        (&["check", "--network", "--network"], "twice"),
+        (&["check", "--network=marker-secret"], "--network is not an option"),
+        (&["check", "--network", "--network"], "--network is not an option"),
         (&["serve", "--network"], "--network"),
         (&["token", "--user", "marker-secret"], "UUID"),
         (&["token", "--session", "6f1f0c2e8a524c6e9d1e0b6f3a7c5d21"], "UUID"),

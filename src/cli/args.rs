@@ -6,11 +6,10 @@ use std::path::PathBuf;
 
 use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, UserId};
 
+use super::audit_args::{self, AuditArgs};
+
 /// The longest life of a token that the `token` command mints: 30 days.
 pub const TOKEN_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
-
-/// The one option without a value.
-const NETWORK: &str = "--network";
 
 /// What is to be done.
 #[derive(Debug)]
@@ -29,6 +28,8 @@ pub enum Command {
     },
     /// Mint a token.
     Token(TokenArgs),
+    /// Do something with the audit log.
+    Audit(AuditArgs),
     /// Print the version.
     Version,
     /// Print the help.
@@ -58,6 +59,12 @@ pub struct TokenArgs {
 #[derive(Debug)]
 pub struct Usage(String);
 
+impl Usage {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -84,14 +91,17 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
             Ok(Command::Serve { env_file: Options::read(args, &["--env-file"])?.env_file() })
         }
         Some("check") => {
-            let mut options = Options::read(args, &["--env-file", NETWORK])?;
-            let network = options.take_raw(NETWORK).is_some();
-            Ok(Command::Check { env_file: options.env_file(), network })
+            let network = flag(&mut args, "--network");
+            let env_file = Options::read(args, &["--env-file"])?.env_file();
+            Ok(Command::Check { env_file, network })
         }
         Some("token") => token(args).map(Command::Token),
+        Some("audit") => audit_args::parse(args).map(Command::Audit),
         Some("version") => Options::read(args, &[]).map(|_| Command::Version),
         Some("help") => Ok(Command::Help),
-        _ => Err(Usage("The command must be serve, check, token, version or help.".to_owned())),
+        _ => Err(Usage(
+            "The command must be serve, check, token, audit, version or help.".to_owned(),
+        )),
     }
 }
 
@@ -135,13 +145,19 @@ fn permissions(text: &str) -> Option<Vec<String>> {
     text.split(',').map(|name| known(name.trim())).collect()
 }
 
-/// Options with a value each, `--name value` or `--name=value`; but for [`NETWORK`], which has none.
-struct Options {
+/// Takes an option without a value out of the arguments.
+pub(super) fn flag(args: &mut Vec<OsString>, name: &str) -> bool {
+    let at = args.iter().position(|arg| arg == name);
+    at.map(|at| args.remove(at)).is_some()
+}
+
+/// Options with a value each, `--name value` or `--name=value`.
+pub(super) struct Options {
     given: Vec<(&'static str, OsString)>,
 }
 
 impl Options {
-    fn read(args: Vec<OsString>, names: &[&'static str]) -> Result<Self, Usage> {
+    pub(super) fn read(args: Vec<OsString>, names: &[&'static str]) -> Result<Self, Usage> {
         let mut given: Vec<(&'static str, OsString)> = Vec::new();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
@@ -152,25 +168,23 @@ impl Options {
             if given.iter().any(|(earlier, _)| earlier == known) {
                 return Err(Usage(format!("{known} is given twice.")));
             }
-            if *known == NETWORK {
-                if value.is_some() {
-                    return Err(Usage(format!("{NETWORK} takes no value.")));
-                }
-                given.push((NETWORK, OsString::new()));
-                continue;
-            }
             let value = value.or_else(|| args.next()).filter(|value| !looks_like_an_option(value));
             given.push((*known, value.ok_or_else(|| Usage(format!("{known} needs a value.")))?));
         }
         Ok(Self { given })
     }
 
-    fn env_file(&mut self) -> Option<PathBuf> {
-        self.take_raw("--env-file").map(PathBuf::from)
+    pub(super) fn env_file(&mut self) -> Option<PathBuf> {
+        self.path("--env-file")
+    }
+
+    /// The path that an option names.
+    pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
+        self.take_raw(name).map(PathBuf::from)
     }
 
     /// The value of an option, read by `parse`.
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         name: &str,
         parse: impl Fn(&str) -> Option<T>,

@@ -31,6 +31,7 @@ pub fn serve(config: Config) -> ExitCode {
     let server = match server {
         Ok(server) => server,
         Err(BindError::Config(problems)) => return refuse(&problems),
+        Err(BindError::Audit(error)) => return refuse(&Problem::audit_log(&error).into()),
         Err(BindError::Address(address, error)) => {
             return refuse(&Problem::listening(address, &error).into());
         }

@@ -4,8 +4,9 @@ use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
 use crate::admission::door::{self, Door, Refusal};
 use crate::base::redacted::Redacted;
-use crate::base::time::{Instant, Now};
+use crate::base::time::{Instant, Now, WallTime};
 use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
+use crate::message::SessionId;
 use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Subject, TokenWay};
@@ -55,6 +56,11 @@ impl Signaling {
     /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Remembers sessions that ended before the start, each until when no token may open it.
+    pub fn restore_ended(&mut self, sessions: &[(SessionId, WallTime)], now: WallTime) {
+        self.engine.restore_ended(sessions, now);
     }
 
     fn route(

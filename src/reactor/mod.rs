@@ -190,6 +190,11 @@ impl<A: Application> Reactor<A> {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
+    /// What it drives.
+    pub fn app_mut(&mut self) -> &mut A {
+        &mut self.app
+    }
+
     /// Keeps an audit log from now on.
     pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
         self.records = Records::new(journal);

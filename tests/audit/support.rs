@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration as StdDuration;
@@ -12,7 +13,11 @@ use autamedica_signaling::base::time::{Duration, WallTime};
 use autamedica_signaling::message::record::{Entry as Entering, Event, Record, Subject};
 use autamedica_signaling::message::{Role, SessionId, UserId};
 use autamedica_signaling::reactor::clock;
-use autamedica_signaling::service::audit::{self, Audit, Entry, Options, Restored, Sync};
+use autamedica_signaling::service::audit::history;
+use autamedica_signaling::service::audit::verify::{Report, verify};
+use autamedica_signaling::service::audit::{
+    self, Audit, Entry, EpochKey, Keys, Options, Restored, Sync,
+};
 
 /// How long a test waits for what must come, before it fails.
 pub const PATIENCE: StdDuration = StdDuration::from_secs(30);
@@ -24,10 +29,19 @@ pub struct Place {
 
 impl Place {
     pub fn new(name: &str) -> Self {
+        Self::under(Path::new(env!("CARGO_TARGET_TMPDIR")), name)
+    }
+
+    /// In memory where there is such a file system: for what does not depend on a disk and happens often.
+    pub fn in_memory(name: &str) -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::under(memory, name) } else { Self::new(name) }
+    }
+
+    fn under(folder: &Path, name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("audit-{name}-{}-{number}", std::process::id());
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let root = folder.join(format!("audit-{name}-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).expect("a folder");
         Self { root }
@@ -86,7 +100,9 @@ impl Log {
     pub fn new(audit: Audit) -> Self {
         let (tell, changes) = channel();
         let tell = std::sync::Mutex::new(tell);
-        audit.on_change(move || drop(tell.lock().expect("whole").send(())));
+        audit.on_change(move || {
+            let _ = tell.lock().expect("whole").send(());
+        });
         Self { audit, changes }
     }
 
@@ -156,4 +172,62 @@ pub fn ending(number: u64, until: WallTime) -> Entry {
         closed_until: Some(until),
     };
     entry(event, subject)
+}
+
+/// The verification key of the log.
+pub fn verification_key(place: &Place) -> EpochKey {
+    let keys = Keys::read_anywhere(&place.key_file()).expect("keys");
+    keys.verification.expect("still here")
+}
+
+/// What the verifier says of the log.
+pub fn verified(place: &Place) -> Report {
+    verify(&place.log(), &verification_key(place), &[]).expect("can be read")
+}
+
+/// Says that nothing is wrong, or what is.
+pub fn assert_intact(place: &Place) -> Report {
+    let report = verified(place);
+    assert!(report.is_intact(), "{:#?}", report.faults);
+    report
+}
+
+/// The numbers of the sessions into which somebody was admitted, as the log tells it.
+pub fn admitted(place: &Place) -> Vec<u64> {
+    let keys = Keys::read_anywhere(&place.key_file()).expect("keys");
+    let mut sessions = Vec::new();
+    history::read(&place.log(), &keys, |record| {
+        if record.event == "admission" {
+            let session = record.member("session").expect("opened");
+            let digits = session.rsplit('-').next().expect("digits");
+            sessions.push(u64::from_str_radix(digits, 16).expect("a number"));
+        }
+    })
+    .expect("can be read");
+    sessions
+}
+
+/// Ten years before now: everything of then is older than it must be kept.
+pub fn long_ago() -> WallTime {
+    clock::wall_time().minus(Duration::from_secs(10 * 365 * 24 * 3_600))
+}
+
+/// Adds an encryption key, as `audit key rotate` does.
+pub fn rotate_key(place: &Place) {
+    let mut keys = Keys::read(&place.key_file()).expect("keys");
+    keys.add_encryption(clock::random_secret());
+    keys.replace(&place.key_file()).expect("written");
+}
+
+/// Runs the independent verifier; its exit status, and what it said.
+pub fn python(place: &Place, checkpoints: Option<&Path>) -> (i32, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify_audit.py");
+    let output = Command::new("python3")
+        .arg(script)
+        .args([place.log(), place.key_file()])
+        .args(checkpoints)
+        .output()
+        .expect("python3 is needed for this test");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("a status"), String::from_utf8_lossy(&said).into_owned())
 }

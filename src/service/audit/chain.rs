@@ -63,6 +63,11 @@ impl EpochKey {
         self.key.reveal()
     }
 
+    /// As the line of a key file, for the verification key.
+    pub fn to_key_line(&self) -> String {
+        format!("verify {}", to_text(self.key.reveal()))
+    }
+
     /// The key of the next epoch.
     #[must_use]
     pub fn next(&self) -> Self {

@@ -4,6 +4,7 @@
 //! journal stands again where it was durable last ([`Journal::break_off`]), and goes on in a new segment whose first record
 //! says how much of the one before counts: what the kernel holds of a file after a failed write is anyone's guess.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::time::WallTime;
 
 use super::chain::{EpochKey, Head, sha256, to_text};
+use super::checkpoint::Said;
 use super::files::{create, remove_if_there, segment_path, sync_folder};
 use super::line::{self, Draft, Fields};
+use super::reading::Gone;
 use super::seal_file::{Ending, Seal};
 use super::sealing::Sealer;
 
@@ -59,6 +62,9 @@ pub struct Journal {
     durable: Head,
     epoch_at: WallTime,
     opened_at: WallTime,
+    /// The segments that were removed, by the first of each range, and when it was last said.
+    pub(super) gone: BTreeMap<u64, Gone>,
+    pub(super) gone_at: Option<WallTime>,
     /// What is to be told in the next segment, of a start that found something.
     aside: Vec<SetAside>,
     damage: Option<String>,
@@ -110,6 +116,8 @@ impl Journal {
             durable: position.head,
             epoch_at: WallTime::default(),
             opened_at: WallTime::default(),
+            gone: BTreeMap::new(),
+            gone_at: None,
             aside: position.aside,
             damage: position.damage,
             bytes_total: 0,
@@ -159,6 +167,12 @@ impl Journal {
         let mut fields = Fields::default();
         fields.number("segment", self.segment).text("log", &self.log);
         fields.raw("previous", &serde_json::to_string(&self.previous)?);
+        if !self.gone.is_empty() {
+            fields.raw("gone", &self.gone_json()?);
+            if let Some(at) = self.gone_at {
+                fields.time("goneAt", at);
+            }
+        }
         if !self.aside.is_empty() {
             fields.raw("setAside", &serde_json::to_string(&self.aside)?);
         }
@@ -172,6 +186,14 @@ impl Journal {
             self.append(&Draft { time, event: "ended-sessions", fields: &fields, secret: part });
         }
         Ok(())
+    }
+
+    /// The segments that were removed, as JSON.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn gone_json(&self) -> io::Result<String> {
+        Ok(serde_json::to_string(&self.gone.values().collect::<Vec<_>>())?)
     }
 
     /// Adds a record to the buffer.
@@ -305,19 +327,21 @@ impl Journal {
         (self.opened_at, self.epoch_at)
     }
 
-    /// The number of the segment, the last durable record, and the key of the epoch: what a checkpoint says.
-    pub const fn durable(&self) -> (u64, Head, &EpochKey) {
-        (self.segment, self.durable, &self.key)
+    /// A checkpoint of what is durable.
+    pub fn checkpoint(&self, time: WallTime) -> String {
+        let ended = self.previous.as_ref().filter(|_| self.file.is_none());
+        let segment = ended.map_or(self.segment, |ended| ended.segment);
+        Said::sign(&self.log, time, segment, &self.durable, &self.key)
+    }
+
+    /// The number of the segment that is written, or comes next.
+    pub const fn segment(&self) -> u64 {
+        self.segment
     }
 
     /// Bytes written and syncs done since the start.
     pub const fn totals(&self) -> (u64, u64) {
         (self.bytes_total, self.syncs)
-    }
-
-    /// The folder.
-    pub const fn folder(&self) -> &PathBuf {
-        &self.folder
     }
 }
 

@@ -163,7 +163,7 @@ impl Keys {
     fn to_text(&self) -> String {
         let mut text = HEADER.to_owned();
         if let Some(key) = &self.verification {
-            text += &format!("verify {}\n", to_text(key.reveal()));
+            text += &(key.to_key_line() + "\n");
         }
         for key in &self.encryption {
             text += &format!("encrypt {} {}\n", key.id, to_text(key.key.reveal()));

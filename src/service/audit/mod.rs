@@ -7,19 +7,27 @@
 //!   reactor   if audit.durable() >= number      what depends on the entry may go on
 //! ```
 
+mod announcer;
 mod chain;
+pub mod checkpoint;
 mod contents;
 mod ended;
+pub mod export;
 mod files;
+pub mod history;
+pub mod holds;
 mod journal;
 mod key_file;
 mod line;
 mod queue;
+pub mod reading;
 mod recovery;
 mod seal_file;
 mod sealing;
 mod shared;
 mod snapshot;
+mod upkeep;
+pub mod verify;
 mod writer;
 
 use std::fmt;
@@ -38,6 +46,7 @@ use crate::message::SessionId;
 use crate::message::record::Record;
 
 use super::names::Names;
+pub use chain::EpochKey;
 use journal::Journal;
 pub use key_file::{KeyFileError, Keys};
 use queue::Counts;
@@ -272,8 +281,11 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
         key_file: options.key_file.clone().into(),
         thread: Arc::default(),
     };
-    let journal = Journal::new(found.position, Sealer::new(sealing, run));
-    let mut writer = Writer::new(options, shared, names, keys, journal, ended, lock);
+    let (gone, gone_at) = reading::newest_gone(&folder).map_err(failed)?;
+    let mut journal = Journal::new(found.position, Sealer::new(sealing, run));
+    (journal.gone, journal.gone_at) = (gone, gone_at);
+    let writer = Writer::new(options, shared, names, keys, journal, ended, lock);
+    let mut writer = writer.map_err(failed)?;
     // Here, so that whoever asks for the state next knows whether the disk takes anything.
     writer.turn(false);
     let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run());

@@ -7,8 +7,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::base::time::WallTime;
-
 use super::OpenError;
 use super::chain::{EpochKey, Head, sha256, to_text};
 use super::files::{segment_path, segments};
@@ -31,8 +29,6 @@ pub struct Found {
     pub torn_bytes: u64,
     /// The number of the encryption key that was in use; 0 where that is not known.
     pub encryption: u32,
-    /// The time of the last record that was read.
-    pub last_time: Option<WallTime>,
 }
 
 /// Reads what is necessary of the folder. Moves files that are not part of the log any more aside, and changes nothing else.
@@ -103,7 +99,6 @@ struct Walk<'a> {
     encryption: u32,
     damage: Option<String>,
     last_event: String,
-    last_time: Option<WallTime>,
     aside: Vec<SetAside>,
 }
 
@@ -121,7 +116,6 @@ impl<'a> Walk<'a> {
             encryption: seal.encryption,
             damage,
             last_event: String::new(),
-            last_time: None,
             aside: Vec::new(),
         }
     }
@@ -161,7 +155,6 @@ impl<'a> Walk<'a> {
         };
         let counted = &contents[..contents.len().min(usize::try_from(bytes).unwrap_or(usize::MAX))];
         if let Some(line) = lines(counted).last().and_then(|(_, line, _)| Line::parse(line)) {
-            self.last_time = Some(line.time);
             self.last_event = line.event;
         }
         Ok(())
@@ -210,7 +203,6 @@ impl<'a> Walk<'a> {
         }
         self.head = line.head();
         self.last_event.clone_from(&line.event);
-        self.last_time = Some(line.time);
         true
     }
 
@@ -274,7 +266,6 @@ impl<'a> Walk<'a> {
             clean,
             torn_bytes,
             encryption: self.encryption,
-            last_time: self.last_time,
         })
     }
 }
@@ -291,6 +282,6 @@ impl Found {
             aside: Vec::new(),
             damage,
         };
-        Self { position, clean: true, torn_bytes: 0, encryption: 0, last_time: None }
+        Self { position, clean: true, torn_bytes: 0, encryption: 0 }
     }
 }

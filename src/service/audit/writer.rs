@@ -11,6 +11,7 @@ use crate::base::time::WallTime;
 use crate::message::record::Event;
 use crate::service::names::Names;
 
+use super::announcer::Announcer;
 use super::contents::describe;
 use super::ended::Ended;
 use super::journal::Journal;
@@ -19,6 +20,7 @@ use super::line::{Draft, Fields};
 use super::queue::{Counts, Item, apart};
 use super::sealing::Sealer;
 use super::shared::Shared;
+use super::upkeep::Upkeep;
 use super::{Options, OwnRecord, Sync};
 
 /// An epoch, where something is written in it.
@@ -48,15 +50,17 @@ pub struct Writer {
     pub(super) journal: Journal,
     pub(super) ended: Ended,
     /// Taken and not yet durable; the first `encoded` of them are appended to the journal.
-    pending: Vec<(u64, Item)>,
-    encoded: usize,
+    pub(super) pending: Vec<(u64, Item)>,
+    pub(super) encoded: usize,
     /// Since when and why it cannot be written.
-    failing: Option<(WallTime, String)>,
+    pub(super) failing: Option<(WallTime, String)>,
     /// What found no room in the queue, to be told.
     dropped: Option<(WallTime, Counts)>,
     /// Whether the record of these two is appended.
     gap_told: bool,
     synced_at: WallTime,
+    pub(super) announcer: Option<Announcer>,
+    pub(super) kept: Upkeep,
     fields: Fields,
     secret: Vec<u8>,
     /// Held as long as the thread lives.
@@ -73,8 +77,10 @@ impl Writer {
         journal: Journal,
         ended: Ended,
         lock: File,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        let announcer = options.checkpoint.clone().map(Announcer::start).transpose()?;
+        let kept = Upkeep::new((options.wall_time)());
+        Ok(Self {
             options,
             shared,
             names,
@@ -87,15 +93,18 @@ impl Writer {
             dropped: None,
             gap_told: false,
             synced_at: WallTime::default(),
+            announcer,
+            kept,
             fields: Fields::default(),
             secret: Vec::new(),
             _lock: lock,
-        }
+        })
     }
 
     /// Until it is told to close.
     pub fn run(mut self) {
         loop {
+            self.upkeep();
             let closing = self.wait();
             self.turn(closing);
             if closing {
@@ -108,7 +117,18 @@ impl Writer {
                 self.pending.len()
             );
         }
+        if let Some(announcer) = self.announcer.take() {
+            announcer.finish();
+        }
         self.shared.finish();
+    }
+
+    /// A checkpoint, where somebody wants it.
+    fn announce(&mut self) {
+        let now = self.now();
+        if let Some(announcer) = &mut self.announcer {
+            announcer.tell(now, self.journal.checkpoint(now));
+        }
     }
 
     /// Waits until there is something to do, and takes what waits. Whether it is time to close.
@@ -151,9 +171,9 @@ impl Writer {
         self.encode()?;
         if closing {
             self.append(self.now(), &Item::Own(self.now(), OwnRecord::Stop));
-            self.journal.write()?;
             self.journal.end(self.now())?;
             self.commit();
+            self.announce();
             return Ok(());
         }
         if self.encoded == 0 && !self.gap_told {
@@ -182,15 +202,18 @@ impl Writer {
         if self.journal.is_open() && (full || apart(now, opened_at) >= SEGMENT_MS) {
             self.journal.end(now)?;
             self.commit();
+            self.announce();
         }
         if !self.journal.is_open() {
             self.ended.forget_until(now);
             self.journal.begin(now, &self.ended.parts())?;
             self.synced_at = now;
+            self.announce();
         } else if apart(now, epoch_at) >= EPOCH_MS && self.pending.len() > self.encoded {
             self.journal.sync()?;
             self.commit();
             self.journal.next_epoch(now)?;
+            self.announce();
         }
         Ok(())
     }
@@ -223,7 +246,7 @@ impl Writer {
         result
     }
 
-    fn append(&mut self, time: WallTime, item: &Item) {
+    pub(super) fn append(&mut self, time: WallTime, item: &Item) {
         self.fields.clear();
         self.secret.clear();
         let event = describe(item, &self.names, &mut self.fields, &mut self.secret);
@@ -244,7 +267,7 @@ impl Writer {
     }
 
     /// Everything that is appended is on the disk.
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         self.synced_at = self.now();
         if self.gap_told {
             if let Some((since, _)) = self.failing.take() {
@@ -271,7 +294,7 @@ impl Writer {
         self.encoded = 0;
     }
 
-    fn failed(&mut self, error: &io::Error) {
+    pub(super) fn failed(&mut self, error: &io::Error) {
         self.journal.break_off();
         self.encoded = 0;
         self.gap_told = false;
@@ -297,10 +320,14 @@ impl Writer {
         });
         let lag_ms = oldest.map_or(0, |time| apart(self.now(), time).unsigned_abs());
         let (bytes, syncs) = self.journal.totals();
-        let (segment, ..) = self.journal.durable();
+        let segment = self.journal.segment();
+        let checkpoints_failed = self.announcer.as_ref().map_or(0, Announcer::failed);
+        let disk = self.kept.disk();
         self.shared.publish(self.failing.is_some(), |gauges| {
             (gauges.lag_ms, gauges.bytes_written, gauges.syncs) = (lag_ms, bytes, syncs);
             gauges.segment = segment;
+            gauges.checkpoints_failed = checkpoints_failed;
+            (gauges.free_bytes, gauges.forecast_days) = disk;
         });
     }
 
