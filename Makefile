@@ -33,6 +33,7 @@ start: build ## Starts the release binary in production mode, with the settings 
 test: test-rust test-browser ## Runs all tests, those in a browser too, and sets up what they need.
 
 test-rust: ## Those in Rust alone.
+	bash .ci/coturn.sh
 	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
 
 test-browser: ## Those in a browser alone.

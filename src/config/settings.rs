@@ -8,6 +8,7 @@ use crate::admission::origin::Origins;
 use crate::base::cidr::{self, Networks};
 
 use super::audit;
+use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
@@ -223,6 +224,14 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "what is kept for one participant until it is known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
+    ice::STUN_URLS,
+    ice::TURN_SERVER_URL,
+    ice::TURN_SECRET,
+    ice::TURN_SECRET_PREVIOUS,
+    ice::TURN_TTL,
+    ice::TURN_USERNAME,
+    ice::TURN_CREDENTIAL,
+    ice::ICE_POLICY,
     Setting {
         name: "AUDIT_DIR",
         default: "data/audit",
@@ -305,14 +314,6 @@ pub const SETTINGS: &[Setting] = &[
     later("PROXY_PROTOCOL", "the PROXY protocol of load balancers"),
     later_but("TLS_CERT", "TLS in the server itself", END_TLS_IN_A_PROXY),
     later_but("TLS_KEY", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later("STUN_URLS", "STUN servers for the clients"),
-    later("TURN_SERVER_URL", "TURN servers for the clients"),
-    later("TURN_USERNAME", "TURN credentials"),
-    later_secret("TURN_CREDENTIAL", "TURN credentials"),
-    later_secret("TURN_SECRET", "time-limited TURN credentials"),
-    later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
-    later("TURN_TTL", "time-limited TURN credentials"),
-    later("ICE_POLICY", "media through TURN only"),
     later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
     later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
     later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
@@ -354,13 +355,18 @@ impl Setting {
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
+        matches!(self.kind, Kind::Secret(_) | Kind::Password(_) | Kind::Later { secret: true, .. })
     }
 }
 
 /// The setting of this name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// What the setting of this name accepts, in words.
+pub(super) fn accepted(name: &str) -> String {
+    find(name).map(Setting::accepted).unwrap_or_default()
 }
 
 /// Where a problem's setting stands in the list; files come before all of them.
@@ -425,8 +431,9 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
-                    assert_eq!(in_production, "");
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
+                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
+                    assert_eq!(in_production, "")
                 }
                 _ => {
                     assert!(told.starts_with(&in_production), "{}", setting.name);

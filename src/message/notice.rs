@@ -1,5 +1,6 @@
 //! What the server says: flat JSON objects, written straight into a buffer.
 
+use super::ice::IceServers;
 use super::problem::Problem;
 use super::request::{Media, MessageId, Reason, Stats};
 use super::{Role, RoomType, SessionId, UserId};
@@ -87,9 +88,13 @@ impl LeaveReason {
 
 /// What `room-joined` tells beside the room.
 #[derive(Clone, Copy, Debug)]
-pub struct Welcome {
+pub struct Welcome<'a> {
     /// Whether the newcomer is the polite peer of perfect negotiation.
     pub polite: bool,
+    /// The servers that help it to find a way through the network.
+    pub ice_servers: IceServers<'a>,
+    /// Whether its media may pass through those that relay only.
+    pub relay_only: bool,
     /// Whether nothing that was relayed has been missed.
     pub resumed: bool,
     /// Time between the server's pings.
@@ -103,7 +108,7 @@ pub fn room_joined(
     out: &mut Vec<u8>,
     room: &MedicalRoom,
     participants: impl Iterator<Item = Participant> + Clone,
-    welcome: &Welcome,
+    welcome: &Welcome<'_>,
 ) {
     let mut message = Object::message(out, "room-joined");
     message.id("sessionId", room.session.to_text());
@@ -118,7 +123,8 @@ pub fn room_joined(
         object.text("status", room.status.as_str());
     });
     message.boolean("polite", welcome.polite);
-    message.raw("iceServers", "[]");
+    message.ice_servers(&welcome.ice_servers);
+    message.text("iceTransportPolicy", if welcome.relay_only { "relay" } else { "all" });
     message.boolean("resumed", welcome.resumed);
     message.number("heartbeatSeconds", welcome.heartbeat.as_secs());
     message.time("serverTime", welcome.server_time);
@@ -187,6 +193,13 @@ pub fn room_status(
         Some(StatusReason::AgeLimit) => message.text("reason", "age-limit"),
         None => {}
     }
+    message.end();
+}
+
+/// `ice-servers`
+pub fn ice_servers(out: &mut Vec<u8>, servers: &IceServers<'_>) {
+    let mut message = Object::message(out, "ice-servers");
+    message.ice_servers(servers);
     message.end();
 }
 
@@ -352,6 +365,11 @@ impl<'a> Object<'a> {
         if emergency {
             self.boolean("emergency", true);
         }
+    }
+
+    fn ice_servers(&mut self, servers: &IceServers<'_>) {
+        self.name("iceServers");
+        servers.write(self.out);
     }
 
     fn object(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {

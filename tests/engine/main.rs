@@ -27,6 +27,7 @@ mod descriptions;
 mod emergency;
 mod ending;
 mod entering;
+mod ice;
 mod leaving;
 mod media;
 mod relaying;

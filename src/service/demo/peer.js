@@ -41,6 +41,7 @@ export class Peer extends EventTarget {
   #iceFailures = 0;
   #unanswered = 0;
   /** @type {string | null} */ #code = null;
+  #turnRefused = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
   /** What arrives of the other side's camera and microphone. */
@@ -59,6 +60,9 @@ export class Peer extends EventTarget {
 
   /** How often in a row no way through the network was found. */
   get iceFailures() { return this.#iceFailures; }
+
+  /** Whether a TURN server has refused our credentials, since we got them. */
+  get turnRefused() { return this.#turnRefused; }
 
   /** The name of the present connection: another one after a new start. */
   get connection() { return this.#connection; }
@@ -111,10 +115,13 @@ export class Peer extends EventTarget {
   /** Call after tracks of our own have come or gone. */
   tracksChanged() { this.#enqueue(() => this.#attachTracks()); }
 
-  /** Fresh TURN credentials, say. @param {RTCConfiguration} configuration */
+  /** Fresh TURN credentials, say. A connection that lacked them looks for its way again. @param {RTCConfiguration} configuration */
   setConfiguration(configuration) {
     this.#options.configuration = configuration;
     this.#pc?.setConfiguration(configuration);
+    const lacking = this.#turnRefused || this.#iceFailures > 0;
+    this.#turnRefused = false;
+    if (lacking && this.state !== 'connected') this.restart();
   }
 
   /** The other one has gone. */
@@ -227,6 +234,7 @@ export class Peer extends EventTarget {
       this.#addTrack(track, transceiver === this.#section('screen') ? this.screen : this.stream);
     };
     pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
+    pc.onicecandidateerror = ({ errorCode }) => this.#candidateFailed(errorCode, pc);
     pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
     pc.onconnectionstatechange = () => this.#connectionStateChanged(pc);
     pc.onsignalingstatechange = () => this.#computeCode(pc);
@@ -297,6 +305,13 @@ export class Peer extends EventTarget {
   }
 
   // --- the way through the network ----------------------------------------------------------------------------------
+
+  /** @param {number} errorCode of STUN, or 701 where there was no answer @param {RTCPeerConnection} pc */
+  #candidateFailed(errorCode, pc) {
+    if (pc !== this.#pc || errorCode !== 401 || this.#turnRefused) return;
+    this.#turnRefused = true;
+    this.#changed();
+  }
 
   /** @param {RTCPeerConnection} pc */
   #connectionStateChanged(pc) {
