@@ -112,7 +112,7 @@ impl Segments {
             None => self.read(self.at)?,
         };
         self.at += 1;
-        if self.numbers.get(self.at) == Some(&(number + 1)) {
+        if self.numbers.get(self.at) == Some(&number.saturating_add(1)) {
             self.ahead = Some(self.read(self.at)?);
         }
         let next = self.ahead.as_deref().and_then(first_record);
@@ -166,11 +166,9 @@ pub fn newest_gone(folder: &Path) -> io::Result<(BTreeMap<u64, Gone>, Option<Wal
         let counted = &contents[..contents.len().min(bytes)];
         after = first_record(counted);
         // Most lines need no closer look.
-        let short = |line: &[u8]| line.get(..100).map(String::from_utf8_lossy);
         let may_tell = |line: &[u8]| {
-            short(line).is_some_and(|line| {
-                line.contains("\"event\":\"segment\"") || line.contains("\"event\":\"retired\"")
-            })
+            let short = String::from_utf8_lossy(&line[..line.len().min(100)]);
+            short.contains("\"event\":\"segment\"") || short.contains("\"event\":\"retired\"")
         };
         let records = lines(counted).filter(|(_, line, _)| may_tell(line));
         let told = records.filter_map(|(_, line, _)| Line::parse(line));
