@@ -7,19 +7,19 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use sha2::{Digest, Sha256};
-
 use crate::admission::door::Door;
 use crate::admission::tokens::{TokenRules, Tokens};
+use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems};
 use crate::connection::{NoPages, Pages, Signaling};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, IceOptions, Logins};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Reactor, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
-use crate::wire::jwt::{Key, ShortSecret};
+use crate::wire::jwt::Key;
+use crate::wire::turn::{Login, Minter};
 use recorder::Recorder;
 
 pub use crate::reactor::{Entry, Handle, Journal};
@@ -151,7 +151,10 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
         log::warn!("the run before did not end in good order; {} torn bytes", restored.torn_bytes);
     }
     let summary = config.summary();
-    audit.note(OwnRecord::Configuration { sha256: Sha256::digest(&summary).into(), summary });
+    audit.note(OwnRecord::Configuration {
+        sha256: audit::chain::sha256(summary.as_bytes()),
+        summary,
+    });
     Ok((audit, restored))
 }
 
@@ -184,6 +187,10 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         retained_bytes_total_max: config.connections_max.saturating_mul(1_024)
             + AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max),
         emergency_access: config.emergency_access,
+        candidate_allowlist: config.candidate_allowlist.clone(),
+        candidate_blocklist: config.candidate_blocklist.clone(),
+        ice: ice_options(config)?,
+        relay_only: config.relay_only,
     });
     let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
     let pages: Box<dyn Pages + Send> = match config.environment {
@@ -196,6 +203,21 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         )),
     };
     Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
+}
+
+fn ice_options(config: &Config) -> io::Result<IceOptions> {
+    let logins = if !config.turn_secret.reveal().is_empty() {
+        // The previous secret is for the TURN servers, which accept both; nothing new is made with it.
+        let minter = Minter::new(config.turn_secret.reveal(), &clock::random_secret());
+        Logins::Limited { minter: minter.map_err(invalid)?, lifetime: config.turn_ttl }
+    } else if let Some(username) = &config.turn_username {
+        let username = Redacted::new(username.clone());
+        Logins::Fixed(Login { username, password: config.turn_credential.clone() })
+    } else {
+        Logins::None
+    };
+    let (stun, turn) = (config.stun_urls.clone(), config.turn_urls.clone());
+    Ok(IceOptions { stun, turn, logins })
 }
 
 fn reactor_options(config: &Config, address: SocketAddr) -> reactor::Options {
@@ -216,7 +238,7 @@ fn reactor_options(config: &Config, address: SocketAddr) -> reactor::Options {
     }
 }
 
-fn invalid(error: ShortSecret) -> io::Error {
+fn invalid(error: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
 }
 

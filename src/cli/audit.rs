@@ -154,7 +154,9 @@ impl Place {
         match export::export_to(output, &self.folder, &keys, session) {
             Ok(0) => Err(Failure("no record of this session can be opened".to_owned())),
             Ok(count) => Ok(print(format_args!("{count} records in {}\n", output.display()))),
-            Err(error) => Err(Failure(format!("the export to {} failed: {error}", output.display()))),
+            Err(error) => {
+                Err(Failure(format!("the export to {} failed: {error}", output.display())))
+            }
         }
     }
 

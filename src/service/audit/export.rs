@@ -76,12 +76,7 @@ pub fn export_to(path: &Path, folder: &Path, keys: &Keys, session: SessionId) ->
     written
 }
 
-fn export(
-    folder: &Path,
-    keys: &Keys,
-    session: SessionId,
-    out: &mut impl Write,
-) -> io::Result<u64> {
+fn export(folder: &Path, keys: &Keys, session: SessionId, out: &mut impl Write) -> io::Result<u64> {
     let (mut first, mut last, mut count) = (None, 0, 0);
     read(folder, keys, |record| {
         if record.is_of(session) {

@@ -202,7 +202,7 @@ impl Writer {
                 Sealed::parse(line.sealed?)?.open_with(&self.keys.encryption, line.plain)?;
             SessionId::parse(&serde_json::from_slice::<Who>(&secret).ok()?.session?)
         };
-        holds.len() > 0
+        !holds.is_empty()
             && segment
                 .lines()
                 .filter_map(|(_, line, _)| session(&Line::parse(line)?))
