@@ -1,9 +1,11 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens.
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens, what proxies add.
 
+pub mod forwarded;
 pub mod frame;
 pub mod http;
 pub mod json;
 pub mod jwt;
 pub mod members;
+pub mod proxy_header;
 pub mod sdp;
 pub mod upgrade;
