@@ -7,7 +7,7 @@ use crate::engine::{Effects, Engine, PeerId};
 use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::wire::frame::{CloseCode, Limits};
-use crate::wire::http::{Request, Response, StatusCode};
+use crate::wire::http::{self, Request, Response, StatusCode};
 
 /// Pages that a deployment adds to the public address, such as the demo in development.
 pub trait Pages {
@@ -63,6 +63,14 @@ impl Signaling {
         reply: &mut Vec<u8>,
     ) -> Result<Verdict, Refusal> {
         door::check_query(request)?;
+        if self.door.is_preflight(request)? {
+            let fields =
+                [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
+            let status = StatusCode::NoContent;
+            let response = Response { status, content_type: "", fields: &fields, body: b"" };
+            response.write(reply, now.wall, false);
+            return Ok(Verdict::Answered);
+        }
         let upgrade = request.has_field("upgrade");
         match request.path {
             "/health" => {
@@ -104,10 +112,19 @@ impl Application for Signaling {
         now: Now,
         reply: &mut Vec<u8>,
     ) -> Verdict {
-        self.route(peer, arrival, request, now, reply).unwrap_or_else(|refusal| {
+        let start = reply.len();
+        let client = self.door.addresses.admit(arrival.address, request);
+        let verdict = client.and_then(|address| {
+            self.route(peer, Arrival { address, ..arrival }, request, now, reply)
+        });
+        let verdict = verdict.unwrap_or_else(|refusal| {
             refusal.write(reply, now.wall, request.method == "HEAD");
             Verdict::Answered
-        })
+        });
+        if verdict == Verdict::Answered {
+            http::add_fields(reply, start, &self.door.cors_fields(request));
+        }
+        verdict
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {
