@@ -79,6 +79,36 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Flag(|config| &mut config.behind_proxy),
     },
     Setting {
+        name: "TLS_CERT",
+        default: "none: no TLS",
+        meaning: "certificate (HTTPS), as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_cert),
+    },
+    Setting {
+        name: "TLS_KEY",
+        default: "none: no TLS",
+        meaning: "private key of the certificate, as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_key),
+    },
+    Setting {
+        name: "IP_ALLOWLIST",
+        default: "everyone",
+        meaning: "addresses that may connect",
+        kind: Kind::Networks(|config| &mut config.ip_allowlist),
+    },
+    Setting {
+        name: "TRUSTED_PROXIES",
+        default: "none",
+        meaning: "proxies whose word on the client's address counts",
+        kind: Kind::Networks(|config| &mut config.trusted_proxies),
+    },
+    Setting {
+        name: "PROXY_PROTOCOL",
+        default: "false",
+        meaning: "those proxies begin each connection with a PROXY header",
+        kind: Kind::Flag(|config| &mut config.proxy_protocol),
+    },
+    Setting {
         name: "JWT_SECRET",
         default: "required in production, made up for each run in development",
         meaning: "key that signs the tokens, shared with whatever issues them",
@@ -231,11 +261,6 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("IP_ALLOWLIST", "networks that may connect"),
-    later("TRUSTED_PROXIES", "proxies whose word on the client's address counts"),
-    later("PROXY_PROTOCOL", "the PROXY protocol of load balancers"),
-    later_but("TLS_CERT", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later_but("TLS_KEY", "TLS in the server itself", END_TLS_IN_A_PROXY),
     later("STUN_URLS", "STUN servers for the clients"),
     later("TURN_SERVER_URL", "TURN servers for the clients"),
     later("TURN_USERNAME", "TURN credentials"),
@@ -265,9 +290,6 @@ pub const SETTINGS: &[Setting] = &[
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-const END_TLS_IN_A_PROXY: &str =
-    "let a proxy in front of the server end TLS, and set BEHIND_PROXY=true";
 
 impl Setting {
     /// What is accepted, in words.
@@ -321,15 +343,11 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
 }
 
 const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    later_but(name, meaning, "")
-}
-
-const fn later_but(name: &'static str, meaning: &'static str, instead: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false, instead } }
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
 }
 
 const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true, instead: "" } }
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: true } }
 }
 
 #[cfg(test)]
@@ -348,7 +366,10 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" => assert_eq!(in_production, ""),
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "TLS_CERT" | "TLS_KEY" => {
+                    assert_eq!(in_production, "")
+                }
+                "IP_ALLOWLIST" | "TRUSTED_PROXIES" => assert_eq!(in_production, ""),
                 _ => {
                     assert!(told.starts_with(&in_production), "{}", setting.name);
                     assert!(told.contains(&in_development), "{}", setting.name);

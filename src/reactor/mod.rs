@@ -9,15 +9,22 @@ mod outbound;
 mod peer;
 mod serve;
 mod settle;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+mod transport;
 mod turn;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mio::{Events, Poll, Token, Waker};
 
+use crate::admission::Addresses;
 use crate::base::arena::{Arena, Key};
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant};
@@ -29,6 +36,7 @@ use blocks::Pool;
 use clock::Clock;
 pub use counters::{Counters, Snapshot};
 use peer::Peer;
+pub use tls::{BadPair, Tls};
 
 /// How a reactor treats its sockets.
 #[derive(Clone, Debug)]
@@ -47,6 +55,19 @@ pub struct Options {
     pub cut_bytes_max: usize,
     /// The same for bytes on their way out. Apart from the others, so that nobody who sends halves can silence the rest.
     pub unsent_bytes_max: usize,
+    /// What comes before the request.
+    pub edge: Edge,
+}
+
+/// What comes before the request of a connection. By default nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Edge {
+    /// The certificate to show; without one, nothing is encrypted.
+    pub tls: Option<Tls>,
+    /// Whether every connection begins with a header of the PROXY protocol, which only trusted proxies may send.
+    pub proxy_protocol: bool,
+    /// Who may come at all. Requests are judged by the application.
+    pub addresses: Addresses,
 }
 
 /// How long a peer may take to answer our close frame, or to read our last bytes.
@@ -70,6 +91,7 @@ pub struct Reactor<A> {
     poll: Poll,
     events: Option<Events>,
     signals: Option<signal_hook_mio::v1_0::Signals>,
+    on_reload: Option<Box<dyn FnMut() + Send>>,
     listener: Option<Listener>,
     clock: Clock,
     peers: Arena<Peer>,
@@ -84,6 +106,8 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
+    /// How many more handshakes go on in this turn.
+    handshakes_left: usize,
     counters: Snapshot,
     shared: Arc<Shared>,
     stopping: Option<Instant>,
@@ -106,6 +130,9 @@ struct Lists {
 struct Shared {
     waker: Waker,
     stop: AtomicBool,
+    reload: AtomicBool,
+    /// What newcomers are to be shown from the next turn on.
+    tls: Mutex<Option<Tls>>,
     counters: Counters,
     local_addr: SocketAddr,
 }
@@ -125,13 +152,33 @@ impl Handle {
     /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
     pub fn shutdown(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        // A waker fails only where the loop is gone, and then there is nobody to wake.
-        let _ = self.shared.waker.wake();
+        self.wake();
+    }
+
+    /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
+    pub fn reload(&self) {
+        self.shared.reload.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Shows newcomers another certificate. Whoever is connected stays so. Changes nothing where there was none at the start:
+    /// a port does not begin to speak TLS. Returns at once.
+    pub fn use_tls(&self, tls: Tls) {
+        // Nothing is done under the lock that could leave it half done.
+        let mut next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner());
+        *next = Some(tls);
+        drop(next);
+        self.wake();
     }
 
     /// What was counted up to the last turn.
     pub fn counters(&self) -> Snapshot {
         self.shared.counters.read()
+    }
+
+    fn wake(&self) {
+        // A waker fails only where the loop is gone, and then there is nobody to wake.
+        let _ = self.shared.waker.wake();
     }
 }
 
@@ -144,6 +191,8 @@ impl<A: Application> Reactor<A> {
         let shared = Shared {
             waker: Waker::new(poll.registry(), WAKER)?,
             stop: AtomicBool::new(false),
+            reload: AtomicBool::new(false),
+            tls: Mutex::new(None),
             counters: Counters::default(),
             local_addr: listener.local_addr()?,
         };
@@ -152,6 +201,7 @@ impl<A: Application> Reactor<A> {
             poll,
             events: Some(Events::with_capacity(1_024)),
             signals: None,
+            on_reload: None,
             listener: Some(listener),
             clock: Clock::new(),
             peers: Arena::new(),
@@ -167,6 +217,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            handshakes_left: 0,
             counters: Snapshot::default(),
             shared: Arc::new(shared),
             stopping: None,
@@ -179,10 +230,16 @@ impl<A: Application> Reactor<A> {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Lets SIGTERM and SIGINT shut the reactor down; a second one ends it at once.
+    /// What SIGHUP and [`Handle::reload`] lead to. It is called between two packets of a call: it must return at once, and
+    /// have something else do the reading.
+    pub fn on_reload(&mut self, reload: impl FnMut() + Send + 'static) {
+        self.on_reload = Some(Box::new(reload));
+    }
+
+    /// Lets SIGTERM and SIGINT shut the reactor down (a second one ends it at once), and SIGHUP reload.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         self.poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
         self.signals = Some(signals);
         Ok(())

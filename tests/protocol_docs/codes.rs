@@ -34,7 +34,7 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full,
+        HeadTimeout, Full, InTheClear, Address,
     ]
     .to_vec()
 }

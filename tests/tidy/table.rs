@@ -44,6 +44,7 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("base64", SIGNING, SIGNED),
     ("uuid", &["message", "reactor", "cli"], IDS),
     ("slab", &["base", "reactor"], SLOTS),
+    ("rustls", &["reactor"], "Tls of crate::reactor"),
     ("log", LOGGING, "return an effect or a value; floor 6 logs"),
 ];
 
