@@ -31,6 +31,7 @@ start: build ## Starts the release binary in production mode, with the settings 
 	NODE_ENV=production exec "$(TARGET)/release/autamedica-signaling" $(ARGS)
 
 test: ## Runs all tests, those in a browser too, and sets up what they need.
+	bash .ci/programs.sh
 	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
 	CARGO="$(CARGO)" bash .ci/browser-tests.sh
 

@@ -11,7 +11,10 @@
 
 pub mod client;
 pub mod http;
+pub mod programs;
 pub mod raw;
+#[cfg(feature = "tls")]
+pub mod secure;
 
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
