@@ -42,13 +42,16 @@ impl Addresses {
             || self.trusted_proxies.contains(from)
     }
 
-    /// Judges a request of a connection from `from`: who sent it.
+    /// Whether a client may come in that was found by [`Addresses::client`], with the same arguments.
     ///
     /// # Errors
-    /// [`Refusal::Address`] where its address is not on the list, [`Refusal::Malformed`] where the proxies' fields are broken or
-    /// contradict each other.
-    pub fn admit(&self, from: IpAddr, request: &Request<'_>) -> Result<IpAddr, Refusal> {
-        let client = self.client(from, request)?;
+    /// [`Refusal::Address`] where it is not on the list.
+    pub fn admit(
+        &self,
+        client: Client,
+        from: IpAddr,
+        request: &Request<'_>,
+    ) -> Result<(), Refusal> {
         let allowed = match client {
             _ if self.allowed.is_empty() => true,
             Client::Known(address) => {
@@ -56,7 +59,7 @@ impl Addresses {
             }
             Client::Hidden(_) => false,
         };
-        if allowed { Ok(client.address()) } else { Err(Refusal::Address) }
+        if allowed { Ok(()) } else { Err(Refusal::Address) }
     }
 
     /// Who sent a request: the nearest on its way to us that is not a trusted proxy.
@@ -158,6 +161,17 @@ mod tests {
         ask("/ws", fields, |request| addresses.client(ip("10.0.0.1"), request))
     }
 
+    fn admitted(
+        addresses: &Addresses,
+        path: &str,
+        from: IpAddr,
+        fields: &str,
+    ) -> Result<(), Refusal> {
+        ask(path, fields, |request| {
+            addresses.admit(addresses.client(from, request)?, from, request)
+        })
+    }
+
     #[test]
     fn the_nearest_that_is_no_trusted_proxy_is_the_client() {
         for (fields, expected) in [
@@ -219,9 +233,8 @@ mod tests {
         for fields in
             ["X-Forwarded-For: 192.0.2.1\r\n", "Forwarded: for=192.0.2.1\r\n", "Forwarded: \"\r\n"]
         {
-            let admitted = |from| ask("/ws", fields, |request| addresses.admit(from, request));
-            assert_eq!(admitted(stranger), Err(Refusal::Address), "{fields}");
-            assert_eq!(admitted(ip("192.0.2.9")), Ok(ip("192.0.2.9")));
+            assert_eq!(admitted(&addresses, "/ws", stranger, fields), Err(Refusal::Address));
+            assert_eq!(admitted(&addresses, "/ws", ip("192.0.2.9"), fields), Ok(()));
         }
         assert!(!addresses.may_knock(stranger));
         assert!(addresses.may_knock(ip("::ffff:192.0.2.9")) && addresses.may_knock(ip("10.0.0.1")));
@@ -235,7 +248,7 @@ mod tests {
             trusted_proxies: networks("10.0.0.1"),
         };
         let admitted = |path: &str, from: &str, fields: &str| {
-            ask(path, fields, |request| addresses.admit(ip(from), request)).is_ok()
+            admitted(&addresses, path, ip(from), fields).is_ok()
         };
         for path in ["/ws", "/health", "/nothing"] {
             assert!(admitted(path, "192.0.2.1", "") && admitted(path, "::ffff:192.0.2.1", ""));

@@ -6,6 +6,7 @@ use log::LevelFilter;
 
 use crate::admission::origin::Origins;
 
+use super::audit;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
@@ -232,6 +233,53 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
     Setting {
+        name: "AUDIT_DIR",
+        default: "data/audit",
+        meaning: "folder of the audit log",
+        kind: Kind::Own {
+            accepted: "the path of a folder, which is made where there is none",
+            set: audit::set_dir,
+            show: |config| config.audit_dir.to_string_lossy().into_owned(),
+        },
+    },
+    Setting {
+        name: "AUDIT_KEY_FILE",
+        default: "audit.key beside AUDIT_DIR",
+        meaning: "file with the keys of the audit log",
+        kind: Kind::Own {
+            accepted: "the path of a file that only its owner may read, which is made where there is none",
+            set: audit::set_key_file,
+            show: audit::show_key_file,
+        },
+    },
+    Setting {
+        name: "AUDIT_RETENTION_DAYS",
+        default: "2192",
+        meaning: "how long records of the audit log are kept",
+        kind: Kind::Count("days", 2_192..=36_525, |config| &mut config.audit_retention_days),
+    },
+    Setting {
+        name: "AUDIT_SYNC",
+        default: "always",
+        meaning: "when the audit log is brought to the disk",
+        kind: Kind::Own {
+            accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
+            set: audit::set_sync,
+            show: audit::show_sync,
+        },
+    },
+    Setting {
+        name: "AUDIT_CHECKPOINT",
+        default: "none",
+        meaning: "where signed checkpoints of the audit log go",
+        kind: Kind::Own {
+            accepted: "the absolute path of a file, or udp:ADDRESS:PORT or tcp:ADDRESS:PORT of a syslog server by \
+                       its IP address",
+            set: audit::set_checkpoint,
+            show: audit::show_checkpoint,
+        },
+    },
+    Setting {
         name: "LOG_LEVEL",
         default: "info",
         meaning: "how much is logged",
@@ -281,11 +329,6 @@ pub const SETTINGS: &[Setting] = &[
     later("BYTES_RATE", "bytes per second"),
     later("BYTES_BURST", "bytes at once"),
     later("MEMORY_MAX", "memory that the limits may add up to"),
-    later("AUDIT_DIR", "the audit log"),
-    later("AUDIT_KEY_FILE", "the audit log"),
-    later("AUDIT_RETENTION_DAYS", "the audit log"),
-    later("AUDIT_SYNC", "the audit log"),
-    later("AUDIT_CHECKPOINT", "the audit log"),
     later("ADMIN_ADDR", "the administrator's listener"),
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
@@ -300,6 +343,14 @@ impl Setting {
     /// Whether this version does what it says. A setting that is not served is refused when it has a value.
     pub const fn is_served(&self) -> bool {
         !matches!(self.kind, Kind::Later { .. })
+    }
+
+    /// Whether its value is a place on this machine.
+    pub(super) fn is_path(&self) -> bool {
+        matches!(
+            self.name,
+            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
+        )
     }
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
@@ -366,10 +417,10 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "TLS_CERT" | "TLS_KEY" => {
-                    assert_eq!(in_production, "")
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT"
+                | "TLS_CERT" | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" => {
+                    assert_eq!(in_production, "");
                 }
-                "IP_ALLOWLIST" | "TRUSTED_PROXIES" => assert_eq!(in_production, ""),
                 _ => {
                     assert!(told.starts_with(&in_production), "{}", setting.name);
                     assert!(told.contains(&in_development), "{}", setting.name);

@@ -1,19 +1,33 @@
 //! Entering a room: who is it, may it, is there a place, and who must hear of it.
 
+use super::effects::{Effects, Note};
 use super::peers::Standing;
 use super::policy::{self, Action};
+use super::recording::{Pending, Recording};
 use super::rooms::{Newcomer, Participant};
-use super::{Effects, Engine, PeerId, acknowledge};
+use super::{Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::admission::tokens::TokenFault;
 use crate::base::arena::Key;
 use crate::base::time::Now;
-use crate::message::notice::{self, Welcome};
+use crate::message::notice::{self, RoomStatus, Welcome};
 use crate::message::problem::{Flaw, Problem, close};
-use crate::message::request::{ConnectionState, Join, Media, MessageId};
+use crate::message::record::{Entry, Event, Record, TokenWay};
+use crate::message::request::{ConnectionState, Join, KeptId, MessageId};
 use crate::message::{Permissions, Role};
 
+/// Somebody who may enter and waits for the record of it.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) newcomer: Newcomer,
+    /// What the connection's own token grants, where it presented one.
+    pub(super) held: Option<Grant>,
+    /// Of the `join-room`.
+    id: Option<KeptId>,
+}
+
 impl Engine {
+    /// `join-room`: judged now, carried out once its record is durable.
     pub(super) fn join(
         &mut self,
         peer: PeerId,
@@ -22,43 +36,148 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
-        let grant = self.authenticate(peer, join, now)?;
-        let emergency = self.authorise(&grant, join)?;
-        let session = join.speaker.session;
-        if self.ended.contains(session, self.options.tokens.ends_at(&grant)) {
-            return Err(Problem::SessionEnded);
+        let newcomer = self.recognise(peer, join, now, effects)?;
+        let entry = self.find_way_in(&newcomer, now)?;
+        let event = Event::Admission { entry, emergency: newcomer.emergency };
+        let note = Note::about(peer, Record { event, subject: newcomer.subject() });
+        let reason = join.reason.filter(|_| newcomer.emergency).map(|reason| reason.as_json());
+        match self.recording {
+            Recording::Off => {
+                effects.note_with(note, reason);
+                return self.admit(newcomer, id, now, effects);
+            }
+            Recording::Unavailable => return Err(Problem::AuditUnavailable),
+            Recording::Available => {}
         }
+        let held = self.held_grant(peer);
+        let candidate = Candidate { newcomer, held, id: id.map(MessageId::keep) };
+        let (key, ticket) = self.wait(Pending::Join(candidate));
+        self.set_standing(peer, Standing::Joining(key));
+        effects.note_with(note, reason);
+        effects.wait_with(ticket);
+        Ok(())
+    }
+
+    /// The record of an admission is durable, or cannot be written. The room may have changed meanwhile.
+    pub(super) fn go_on_joining(
+        &mut self,
+        candidate: Candidate,
+        written: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Candidate { newcomer, held, id } = candidate;
+        let (peer, id) = (newcomer.peer, id.as_ref().map(KeptId::as_id));
+        self.set_standing(peer, held.map_or(Standing::Anonymous, Standing::Granted));
+        if held.is_none() {
+            self.joins.arm(peer.index, 0, now.instant);
+        }
+        let admitted = if written {
+            self.find_way_in(&newcomer, now).and_then(|_| self.admit(newcomer, id, now, effects))
+        } else {
+            Err(Problem::AuditUnavailable)
+        };
+        if let Err(problem) = admitted {
+            let event = Event::Withdrawal { code: problem.code() };
+            effects.note(Note::about(peer, Record { event, subject: newcomer.subject() }));
+            self.refuse(peer, problem, id, true, now, effects);
+        }
+    }
+
+    /// Who wants to enter, and that this may be.
+    fn recognise(
+        &mut self,
+        peer: PeerId,
+        join: &Join<'_>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Newcomer, Problem> {
+        let grant = self.authenticate(peer, join, now, effects)?;
+        let emergency = self.authorise(&grant, join)?;
         let has_say = grant.role == Role::Doctor && !emergency;
-        let newcomer = Newcomer {
+        Ok(Newcomer {
             peer,
-            session,
+            session: join.speaker.session,
             grant,
             token_is_new: join.token.is_some(),
             emergency,
-            media: Media::default().changed(join.media),
+            media: join.media,
+            received: join.received,
             // The token's word counts before the doctor's, and nobody else has a say.
             room_type: grant
                 .room_type
                 .filter(|_| !emergency)
                 .or(join.room_type.filter(|_| has_say)),
             joined_at: now.wall,
-        };
+        })
+    }
+
+    /// Whether the session is open and a place is there, and how the newcomer comes to it. Changes nothing.
+    fn find_way_in(&mut self, newcomer: &Newcomer, now: Now) -> Result<Entry, Problem> {
+        let Newcomer { session, grant, emergency, .. } = *newcomer;
+        let token_ends_at = self.options.tokens.ends_at(&grant);
         let room = self.rooms.find_room(session);
-        match room.and_then(|room| self.rooms.find(room, grant.user)) {
-            Some(place) => self.come_back(place, newcomer, join, id, now, effects),
+        let ending = room.and_then(|room| self.rooms.room(room)).is_some_and(|room| room.ending);
+        // It may have ended while the record was written.
+        if now.wall >= token_ends_at {
+            return Err(Problem::TokenExpired);
+        }
+        if ending || self.ended.contains(session, token_ends_at) {
+            return Err(Problem::SessionEnded);
+        }
+        let place = room.and_then(|room| self.rooms.find(room, grant.user));
+        let Some(participant) = place.and_then(|place| self.rooms.participant(place)) else {
+            self.rooms.check_seat(newcomer, self.options.participants_max)?;
+            return Ok(Entry::New);
+        };
+        if (participant.grant.role, participant.emergency) != (grant.role, emergency) {
+            return Err(Problem::RoleTaken);
+        }
+        Ok(if participant.peer.is_some() { Entry::Takeover } else { Entry::Return })
+    }
+
+    fn admit(
+        &mut self,
+        newcomer: Newcomer,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        let room = self.rooms.find_room(newcomer.session);
+        match room.and_then(|room| self.rooms.find(room, newcomer.grant.user)) {
+            Some(place) => self.come_back(place, newcomer, id, now, effects),
             None => self.enter(newcomer, id, now, effects),
+        }
+        Ok(())
+    }
+
+    /// What the connection's own token grants, where it presented one and has not joined.
+    fn held_grant(&self, peer: PeerId) -> Option<Grant> {
+        match self.peers.standing(peer) {
+            Standing::Granted(grant) => Some(grant),
+            _ => None,
         }
     }
 
     /// What the connection's token grants, or the one that comes with the message.
-    fn authenticate(&self, peer: PeerId, join: &Join<'_>, now: Now) -> Result<Grant, Problem> {
+    fn authenticate(
+        &self,
+        peer: PeerId,
+        join: &Join<'_>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Grant, Problem> {
         let held = match self.peers.standing(peer) {
-            Standing::Inside(_) => return Err(Problem::AlreadyJoined),
+            Standing::Inside(_) | Standing::Joining(_) => return Err(Problem::AlreadyJoined),
             Standing::Granted(grant) => Some(grant),
             Standing::Anonymous | Standing::Gone => None,
         };
         let tokens = &self.options.tokens;
-        let presented = join.token.as_ref().map(|token| tokens.check(token, now.wall));
+        let presented = join.token.as_ref().map(|token| {
+            let outcome = tokens.check(token, now.wall).map_err(Problem::from);
+            self.note_token(peer, TokenWay::Join, &outcome, effects);
+            outcome
+        });
         match (held, presented.transpose()?) {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
@@ -94,8 +213,7 @@ impl Engine {
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
-    ) -> Result<(), Problem> {
-        self.rooms.check_seat(&newcomer, self.options.participants_max)?;
+    ) {
         let peer = newcomer.peer;
         let (place, room, is_new) = self.rooms.admit(newcomer);
         if is_new {
@@ -103,6 +221,12 @@ impl Engine {
         }
         self.empties.cancel(room.index());
         let changed = self.rooms.activate(room);
+        if is_new {
+            self.note_status(room, RoomStatus::Waiting, None, effects);
+        }
+        if let Some(status) = changed {
+            self.note_status(room, status, None, effects);
+        }
         self.welcome(place, newcomer.token_is_new, false, now, effects);
         acknowledge(peer, id, effects);
         if let Some(participant) = self.rooms.participant(place) {
@@ -116,7 +240,6 @@ impl Engine {
                 notice::room_status(out, newcomer.session, status, None);
             });
         }
-        Ok(())
     }
 
     /// The same user comes again: after a drop, or from elsewhere. The place is the newer connection's.
@@ -124,17 +247,13 @@ impl Engine {
         &mut self,
         place: Key<Participant>,
         newcomer: Newcomer,
-        join: &Join<'_>,
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
-    ) -> Result<(), Problem> {
-        let Newcomer { peer, grant, emergency, .. } = newcomer;
-        let Some(participant) = self.rooms.participant_mut(place) else { return Ok(()) };
-        if (participant.grant.role, participant.emergency) != (grant.role, emergency) {
-            return Err(Problem::RoleTaken);
-        }
-        let received = join.received.filter(|&count| participant.queue.can_resume(count));
+    ) {
+        let Newcomer { peer, grant, .. } = newcomer;
+        let Some(participant) = self.rooms.participant_mut(place) else { return };
+        let received = newcomer.received.filter(|&count| participant.queue.can_resume(count));
         match received {
             Some(count) => participant.queue.release(count, &mut self.retained),
             None => participant.queue.reset(&mut self.retained),
@@ -144,7 +263,7 @@ impl Engine {
         participant.probing = false;
         participant.connection_state = ConnectionState::Connected;
         // What it says nothing about is as it was.
-        participant.media = participant.media.changed(join.media);
+        participant.media = participant.media.changed(newcomer.media);
         let room = participant.room;
         self.rooms.note_token(room, &grant);
         self.places.cancel(place.index());
@@ -160,7 +279,6 @@ impl Engine {
         }
         self.ask_for_arrival(place, now);
         self.tell_state(place, Some(received.is_some()), effects);
-        Ok(())
     }
 
     /// Lets the connection in and tells it what it finds.

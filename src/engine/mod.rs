@@ -17,6 +17,7 @@ mod join;
 mod lifecycle;
 mod peers;
 pub mod policy;
+mod recording;
 mod relay;
 mod retention;
 mod rooms;
@@ -24,6 +25,7 @@ mod token_life;
 
 use crate::admission::Grant;
 use crate::admission::tokens::Tokens;
+use crate::base::arena::Arena;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::notice;
@@ -31,9 +33,11 @@ use crate::message::problem::{Problem, close};
 use crate::message::request::{self, MessageId, Request, Speaker};
 use crate::wire::frame::CloseCode;
 
-pub use effects::{Effect, Effects, Payload};
+pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
 use peers::{Peers, Standing};
+use recording::Pending;
+pub use recording::Recording;
 use rooms::{Participant, Rooms};
 
 /// Names one connection. The index is dense (the engine keeps a table by it); the generation tells its uses apart.
@@ -95,6 +99,9 @@ pub struct Engine {
     peers: Peers,
     rooms: Rooms,
     ended: EndedSessions,
+    /// What waits for its record.
+    pending: Arena<Pending>,
+    recording: Recording,
     retained: retention::Pool,
     /// Connections that must still join.
     joins: Deadlines<1>,
@@ -122,6 +129,8 @@ impl Engine {
             peers: Peers::default(),
             rooms: Rooms::default(),
             ended: EndedSessions::default(),
+            pending: Arena::new(),
+            recording: Recording::Off,
             retained: retention::Pool::new(options.retained_bytes_total_max),
             joins: Deadlines::new([options.join_timeout]),
             places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
@@ -152,17 +161,32 @@ impl Engine {
         }
         let message = request::parse(text);
         let id = message.id;
+        let name = message.request.as_ref().map_or("", Request::name);
         let joining = matches!(message.request, Ok(Request::Join(_)));
         let handled =
             message.request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
         if let Err(problem) = handled {
-            effects.send(peer, |out| notice::error(out, problem, id, None));
-            // Elsewhere the connection has a good token still.
-            let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
-            if let Some(code) = problem.close_code().filter(|_| ends) {
-                effects.close(peer, code);
-                self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
-            }
+            self.note_refusal(peer, problem, name, effects);
+            self.refuse(peer, problem, id, joining, now, effects);
+        }
+    }
+
+    /// Sends a refusal, and closes the connection where it ends it.
+    fn refuse(
+        &mut self,
+        peer: PeerId,
+        problem: Problem,
+        id: Option<MessageId<'_>>,
+        joining: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        effects.send(peer, |out| notice::error(out, problem, id, None));
+        // Elsewhere the connection has a good token still.
+        let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
+        if let Some(code) = problem.close_code().filter(|_| ends) {
+            effects.close(peer, code);
+            self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
         }
     }
 
@@ -220,7 +244,8 @@ impl Engine {
             effects.send(peer, |out| notice::error(out, Problem::ServerShutdown, None, wait));
             effects.close(peer, CloseCode::Restart);
         }
-        *self = Self::new(self.options.clone());
+        self.note_shutdown(effects);
+        *self = Self { recording: self.recording, ..Self::new(self.options.clone()) };
     }
 
     /// Judges tokens by the rules that this engine was given.
@@ -269,15 +294,17 @@ impl Engine {
         }
         assert_eq!(inside, 0, "every place that is not away has its connection");
         assert_eq!(chunks, self.retained.chunks_used(), "what is kept is kept for someone");
-        for (key, _) in self.rooms.all_rooms() {
-            assert!(self.ages.queue_of(key.index()).is_some(), "a room has an end");
-            let empty = self.rooms.first(key).is_none();
+        for (key, room) in self.rooms.all_rooms() {
+            let limited = self.ages.queue_of(key.index()).is_some();
+            assert_ne!(limited, room.ending, "a room has an end, or is about to");
+            let empty = self.rooms.first(key).is_none() && !room.ending;
             assert_eq!(
                 empty,
                 self.empties.queue_of(key.index()).is_some(),
                 "an empty room, sooner"
             );
         }
+        self.check_pending();
     }
 
     fn handle(
@@ -300,13 +327,13 @@ impl Engine {
             Request::MediaState(speaker, media) => {
                 self.media_state(peer, *speaker, *media, effects)?;
             }
-            Request::ConnectionState(speaker, state) => {
-                self.connection_state(peer, *speaker, *state, effects)?;
+            Request::ConnectionState(speaker, state, failure) => {
+                self.connection_state(peer, *speaker, *state, *failure, effects)?;
             }
             Request::ConnectionStats(speaker, stats) => {
                 self.connection_stats(peer, *speaker, stats, effects)?;
             }
-            Request::RefreshToken(token) => self.refresh_token(peer, token, now)?,
+            Request::RefreshToken(token) => self.refresh_token(peer, token, now, effects)?,
             Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
         }
         acknowledge(peer, id, effects);

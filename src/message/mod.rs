@@ -5,6 +5,7 @@ mod envelope;
 pub mod ids;
 pub mod notice;
 pub mod problem;
+pub mod record;
 pub mod request;
 pub mod roles;
 

@@ -5,6 +5,7 @@ mod blocks;
 pub mod clock;
 mod counters;
 mod inbound;
+mod journal;
 mod outbound;
 mod peer;
 mod serve;
@@ -29,12 +30,14 @@ use crate::base::arena::{Arena, Key};
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant};
 use crate::connection::{Application, Output};
-use crate::engine::PeerId;
+use crate::engine::{PeerId, Recording};
 
 use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
 pub use counters::{Counters, Snapshot};
+use journal::Records;
+pub use journal::{Entry, Journal};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
 
@@ -108,6 +111,7 @@ pub struct Reactor<A> {
     peer_bytes: usize,
     /// How many more handshakes go on in this turn.
     handshakes_left: usize,
+    records: Records,
     counters: Snapshot,
     shared: Arc<Shared>,
     stopping: Option<Instant>,
@@ -171,14 +175,15 @@ impl Handle {
         self.wake();
     }
 
+    /// Lets the loop look at once at what others do for it.
+    pub fn wake(&self) {
+        // A waker fails only where the loop is gone, and then there is nobody to wake.
+        let _ = self.shared.waker.wake();
+    }
+
     /// What was counted up to the last turn.
     pub fn counters(&self) -> Snapshot {
         self.shared.counters.read()
-    }
-
-    fn wake(&self) {
-        // A waker fails only where the loop is gone, and then there is nobody to wake.
-        let _ = self.shared.waker.wake();
     }
 }
 
@@ -218,6 +223,7 @@ impl<A: Application> Reactor<A> {
             lists: Lists::default(),
             peer_bytes: 0,
             handshakes_left: 0,
+            records: Records::default(),
             counters: Snapshot::default(),
             shared: Arc::new(shared),
             stopping: None,
@@ -234,6 +240,17 @@ impl<A: Application> Reactor<A> {
     /// have something else do the reading.
     pub fn on_reload(&mut self, reload: impl FnMut() + Send + 'static) {
         self.on_reload = Some(Box::new(reload));
+    }
+
+    /// What it drives.
+    pub fn app_mut(&mut self) -> &mut A {
+        &mut self.app
+    }
+
+    /// Keeps an audit log from now on.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.records = Records::new(journal);
+        self.app.set_recording(Recording::Available);
     }
 
     /// Lets SIGTERM and SIGINT shut the reactor down (a second one ends it at once), and SIGHUP reload.

@@ -29,6 +29,10 @@ pub(super) struct Flags {
     pub(super) ready: bool,
     pub(super) overrun: bool,
     pub(super) doomed: bool,
+    /// Nothing of it is handled before a record is durable.
+    pub(super) waiting: bool,
+    /// It has waited: what was kept of it is handled before anything is read.
+    pub(super) resumed: bool,
     /// The sending side was shut down.
     pub(super) shut: bool,
     /// The kernel said, and says only once, that an end or an error stands behind what can be read.
@@ -84,6 +88,11 @@ impl Peer {
     /// Whether there is more to do than to send what is queued: an end to tell of, or TLS's own messages.
     pub(super) fn wants_flush(&self) -> bool {
         (self.connection.is_draining() && !self.flags.shut) || self.transport.wants_write()
+    }
+
+    /// Whether something of it may be read and handled now.
+    pub(super) fn may_be_served(&self) -> bool {
+        !self.flags.read_closed && !self.flags.waiting
     }
 
     /// Whether nothing is to be read or written any more.

@@ -55,9 +55,10 @@ impl<A: Application> Reactor<A> {
         budget: &mut usize,
         now: Now,
     ) -> bool {
-        let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.read_closed) else {
+        let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.may_be_served()) else {
             return false;
         };
+        let resumed = std::mem::take(&mut peer.flags.resumed);
         let mut inbound = match peer.inbound.take() {
             Some(inbound) => match inbound.make_room(&mut self.cut) {
                 Some(inbound) => Some(inbound),
@@ -78,7 +79,11 @@ impl<A: Application> Reactor<A> {
         };
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
-        let (len, more) = match peer.fill(&mut buffer[used..used + room], &mut self.counters) {
+        let filled = match resumed && used > 0 {
+            true => Filled::Bytes { len: 0, more: false },
+            false => peer.fill(&mut buffer[used..used + room], &mut self.counters),
+        };
+        let (len, more) = match filled {
             Filled::Bytes { len, more } => (len, more),
             filled => {
                 peer.inbound = inbound;
@@ -98,7 +103,7 @@ impl<A: Application> Reactor<A> {
         // was announced, which only another read finds. Room that is used up counts whole, whatever of it was content.
         *budget = budget.saturating_sub(if more { room } else { len });
         let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
-        if !more && !ends {
+        if !more && !ends && !resumed {
             return false;
         }
         if *budget == 0 {
@@ -134,7 +139,9 @@ impl<A: Application> Reactor<A> {
     /// Frames to texts to effects, one after the other.
     fn process(&mut self, key: Key<Peer>, bytes: &mut [u8], at: &mut Cursor, now: Now) {
         loop {
-            let Some(peer) = self.peers.get_mut(key) else { return };
+            let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.waiting) else {
+                return;
+            };
             let me = peer_id(key);
             let (app, output) = (&mut self.app, &mut self.output);
             match peer.connection.receive(me, bytes, at, now, app, output) {
@@ -173,6 +180,9 @@ impl<A: Application> Reactor<A> {
                 Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
+        }
+        for note in output.effects.notes() {
+            self.note(&note, output.effects.reason(&note), now);
         }
         output.reply.clear();
         output.effects.clear();
@@ -279,7 +289,7 @@ impl<A: Application> Reactor<A> {
         self.apply(None, None, now);
     }
 
-    fn mark_ready(&mut self, key: Key<Peer>) {
+    pub(super) fn mark_ready(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.flags.ready
         {

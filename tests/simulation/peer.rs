@@ -31,6 +31,8 @@ pub(super) struct Flags {
     pub(super) shut: bool,
     pub(super) end_announced: bool,
     pub(super) read_closed: bool,
+    pub(super) waiting: bool,
+    pub(super) resumed: bool,
 }
 
 /// What came of a read. A simulated socket is never in the clear where TLS was expected, and never broken in its own way.
@@ -54,6 +56,10 @@ impl Peer {
             flags: Flags::default(),
             number,
         }
+    }
+
+    pub(super) fn may_be_served(&self) -> bool {
+        !self.flags.read_closed && !self.flags.waiting
     }
 
     pub(super) fn fill(&mut self, buffer: &mut [u8], counters: &mut Snapshot) -> Filled {
