@@ -34,6 +34,7 @@ test: test-rust test-browser ## Runs all tests, those in a browser too, and sets
 
 test-rust: ## Those in Rust alone.
 	bash .ci/coturn.sh
+	bash .ci/programs.sh
 	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
 
 test-browser: ## Those in a browser alone.

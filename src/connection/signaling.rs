@@ -2,6 +2,7 @@
 
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
+use crate::admission::addresses::Client;
 use crate::admission::door::{self, Door, Refusal};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Instant, Now, WallTime};
@@ -11,7 +12,7 @@ use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Subject, TokenWay};
 use crate::wire::frame::{CloseCode, Limits};
-use crate::wire::http::{Request, Response, StatusCode};
+use crate::wire::http::{self, Request, Response, StatusCode};
 
 /// Pages that a deployment adds to the public address, such as the demo in development.
 pub trait Pages {
@@ -73,6 +74,14 @@ impl Signaling {
     ) -> Result<Verdict, Refusal> {
         let reply = &mut out.reply;
         door::check_query(request)?;
+        if self.door.is_preflight(request)? {
+            let fields =
+                [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
+            let status = StatusCode::NoContent;
+            let response = Response { status, content_type: "", fields: &fields, body: b"" };
+            response.write(reply, now.wall, false);
+            return Ok(Verdict::Answered);
+        }
         let upgrade = request.has_field("upgrade");
         match request.path {
             "/health" => {
@@ -154,14 +163,25 @@ impl Application for Signaling {
         now: Now,
         out: &mut Output,
     ) -> Verdict {
-        self.route(peer, arrival, request, now, out).unwrap_or_else(|refusal| {
+        let from = arrival.address;
+        let client = self.door.addresses.client(from, request);
+        let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
+        let start = out.reply.len();
+        let verdict = client
+            .and_then(|client| self.door.addresses.admit(client, from, request))
+            .and_then(|()| self.route(peer, arrival, request, now, out));
+        let verdict = verdict.unwrap_or_else(|refusal| {
             // Who only looks at a page has not come for a call.
             if request.has_field("upgrade") {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
             Verdict::Answered
-        })
+        });
+        if verdict == Verdict::Answered {
+            http::add_fields(&mut out.reply, start, &self.door.cors_fields(request));
+        }
+        verdict
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {

@@ -12,7 +12,10 @@
 pub mod client;
 pub mod http;
 pub mod program;
+pub mod programs;
 pub mod raw;
+#[cfg(feature = "tls")]
+pub mod secure;
 
 use std::fs;
 use std::net::SocketAddr;
