@@ -158,11 +158,7 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
     if !restored.clean {
         log::warn!("the run before did not end in good order; {} torn bytes", restored.torn_bytes);
     }
-    let summary = config.summary();
-    audit.note(OwnRecord::Configuration {
-        sha256: audit::chain::sha256(summary.as_bytes()),
-        summary,
-    });
+    audit.note(OwnRecord::configuration(config.summary()));
     Ok((audit, restored))
 }
 
