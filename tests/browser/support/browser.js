@@ -67,7 +67,7 @@ export async function until(page, condition, patienceMs = PATIENCE_MS) {
   for (;;) {
     const numbers = await stats(page);
     if (condition(numbers)) return;
-    if (performance.now() > deadline) throw new Error(`not so in time: ${condition}\n${JSON.stringify(numbers)}`);
+    if (!(performance.now() < deadline)) throw new Error(`not so in time: ${condition}\n${JSON.stringify(numbers)}`);
     await pause(50);
   }
 }
