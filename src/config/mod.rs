@@ -15,6 +15,7 @@ mod reading;
 mod rules;
 mod settings;
 mod source;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::Networks;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::wire::ice_url::IceUrl;
@@ -33,6 +35,7 @@ pub use problems::{Problem, Problems};
 pub use reading::Reading;
 pub use settings::{SETTINGS, Setting};
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
+pub use tls::TlsFiles;
 
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
@@ -66,6 +69,16 @@ pub struct Config {
     pub origin_required: bool,
     /// `BEHIND_PROXY`: whether a proxy in front ends TLS.
     pub behind_proxy: bool,
+    /// `TLS_CERT`: the certificate chain in PEM; TLS is spoken where it is named.
+    pub tls_cert: Option<PathBuf>,
+    /// `TLS_KEY`: its private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// `IP_ALLOWLIST`: who may come in; empty for everyone.
+    pub ip_allowlist: Networks,
+    /// `TRUSTED_PROXIES`: the proxies whose word on the client's address counts.
+    pub trusted_proxies: Networks,
+    /// `PROXY_PROTOCOL`: whether those proxies say it with the PROXY protocol.
+    pub proxy_protocol: bool,
     /// `TOKEN_LEEWAY`: how far the clocks of the token's issuer and this machine may differ.
     pub token_leeway: Duration,
     /// `JOIN_TIMEOUT`: how long a connection without a token may wait before it joins a room.
@@ -84,6 +97,10 @@ pub struct Config {
     pub emergency_access: bool,
     /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
     pub room_participants_max: usize,
+    /// `CANDIDATE_ALLOWLIST`: where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// `CANDIDATE_BLOCKLIST`: networks that no candidate may name.
+    pub candidate_blocklist: Networks,
     /// `MESSAGE_BYTES_MAX`: bytes of one message, all its fragments together.
     pub message_bytes_max: usize,
     /// `CONNECTIONS_MAX`: connections at the same time.
@@ -145,7 +162,7 @@ impl Config {
     /// The defaults of production, with the key of the token signatures.
     ///
     /// They do not start as they are: no web page is allowed yet ([`Config::origins`]), and the server wants to know
-    /// who ends TLS ([`Config::behind_proxy`]) or to listen on a loopback address only ([`Config::host`]).
+    /// its certificate ([`Config::tls_cert`]), or who ends TLS ([`Config::behind_proxy`]), or to listen on a loopback address only ([`Config::host`]).
     pub fn production(jwt_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             environment: Environment::Production,
@@ -160,6 +177,11 @@ impl Config {
             origins: Origins::Listed(Vec::new()),
             origin_required: false,
             behind_proxy: false,
+            tls_cert: None,
+            tls_key: None,
+            ip_allowlist: Networks::default(),
+            trusted_proxies: Networks::default(),
+            proxy_protocol: false,
             token_leeway: Duration::from_secs(60),
             join_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
@@ -169,6 +191,8 @@ impl Config {
             room_empty_timeout: Duration::from_secs(300),
             emergency_access: false,
             room_participants_max: 8,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
             message_bytes_max: 64 * 1024,
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
@@ -230,6 +254,7 @@ impl Config {
         let mut problems = Problems::default();
         settings::check_ranges(self, &mut problems);
         rules::check(self, &mut problems);
+        problems.extend(self.tls_files().and_then(|files| files.load().err()));
         problems.into_result(())
     }
 }

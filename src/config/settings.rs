@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::{self, Networks};
 
 use super::audit;
 use super::ice;
@@ -79,6 +80,36 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         meaning: "a proxy in front of the server ends TLS (HTTPS)",
         kind: Kind::Flag(|config| &mut config.behind_proxy),
+    },
+    Setting {
+        name: "TLS_CERT",
+        default: "none: no TLS",
+        meaning: "certificate (HTTPS), as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_cert),
+    },
+    Setting {
+        name: "TLS_KEY",
+        default: "none: no TLS",
+        meaning: "private key of the certificate, as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_key),
+    },
+    Setting {
+        name: "IP_ALLOWLIST",
+        default: "everyone",
+        meaning: "addresses that may connect",
+        kind: Kind::Networks(|config| &mut config.ip_allowlist),
+    },
+    Setting {
+        name: "TRUSTED_PROXIES",
+        default: "none",
+        meaning: "proxies whose word on the client's address counts",
+        kind: Kind::Networks(|config| &mut config.trusted_proxies),
+    },
+    Setting {
+        name: "PROXY_PROTOCOL",
+        default: "false",
+        meaning: "those proxies begin each connection with a PROXY header",
+        kind: Kind::Flag(|config| &mut config.proxy_protocol),
     },
     Setting {
         name: "JWT_SECRET",
@@ -176,6 +207,26 @@ pub const SETTINGS: &[Setting] = &[
         default: "8",
         meaning: "people in one room, doctor and patient included",
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
+    },
+    Setting {
+        name: "CANDIDATE_ALLOWLIST",
+        default: "none, which is every network",
+        meaning: "the only networks that ICE candidates may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
+            show: |config| config.candidate_allowlist.to_string(),
+        },
+    },
+    Setting {
+        name: "CANDIDATE_BLOCKLIST",
+        default: "none",
+        meaning: "networks that no ICE candidate may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
+            show: |config| config.candidate_blocklist.to_string(),
+        },
     },
     Setting {
         name: "CONNECTIONS_MAX",
@@ -288,11 +339,6 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("IP_ALLOWLIST", "networks that may connect"),
-    later("TRUSTED_PROXIES", "proxies whose word on the client's address counts"),
-    later("PROXY_PROTOCOL", "the PROXY protocol of load balancers"),
-    later_but("TLS_CERT", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later_but("TLS_KEY", "TLS in the server itself", END_TLS_IN_A_PROXY),
     later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
     later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
     later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
@@ -309,9 +355,6 @@ pub const SETTINGS: &[Setting] = &[
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-const END_TLS_IN_A_PROXY: &str =
-    "let a proxy in front of the server end TLS, and set BEHIND_PROXY=true";
 
 impl Setting {
     /// What is accepted, in words.
@@ -377,16 +420,17 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    later_but(name, meaning, "")
+fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
+    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
+    Ok(())
 }
 
-const fn later_but(name: &'static str, meaning: &'static str, instead: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false, instead } }
+const fn later(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
 }
 
 const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true, instead: "" } }
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: true } }
 }
 
 #[cfg(test)]
@@ -406,8 +450,9 @@ mod tests {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
                 "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
-                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
-                    assert_eq!(in_production, "")
+                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT"
+                | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" => {
+                    assert_eq!(in_production, "");
                 }
                 _ => {
                     assert!(told.starts_with(&in_production), "{}", setting.name);

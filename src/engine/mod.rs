@@ -13,6 +13,7 @@
 
 mod effects;
 mod ended;
+mod fingerprints;
 mod ice;
 mod join;
 mod lifecycle;
@@ -27,12 +28,14 @@ mod token_life;
 use crate::admission::Grant;
 use crate::admission::tokens::Tokens;
 use crate::base::arena::Arena;
+use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{self, MessageId, Request, Speaker};
 use crate::wire::frame::CloseCode;
+use crate::wire::sdp::{CandidateRules, FingerprintHash};
 
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
@@ -74,10 +77,14 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
+    /// Whether media goes through relays only: told to clients, and no other candidate passes.
+    pub relay_only: bool,
+    /// Where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// Networks that no candidate may name.
+    pub candidate_blocklist: Networks,
     /// The STUN and TURN servers that clients are told of.
     pub ice: IceOptions,
-    /// Whether media may pass through TURN servers only: told to clients.
-    pub relay_only: bool,
 }
 
 impl Options {
@@ -94,8 +101,18 @@ impl Options {
             retained_bytes_max: 64 * 1024,
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
-            ice: IceOptions { stun: Vec::new(), turn: Vec::new(), logins: Logins::None },
             relay_only: false,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
+            ice: IceOptions { stun: Vec::new(), turn: Vec::new(), logins: Logins::None },
+        }
+    }
+
+    const fn candidate_rules(&self) -> CandidateRules<'_> {
+        CandidateRules {
+            relay_only: self.relay_only,
+            allowed: &self.candidate_allowlist,
+            blocked: &self.candidate_blocklist,
         }
     }
 }
@@ -262,6 +279,12 @@ impl Engine {
         self.note_shutdown(effects);
         let (recording, logins_issued) = (self.recording, self.logins_issued);
         *self = Self { recording, logins_issued, ..Self::new(self.options.clone()) };
+    }
+
+    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
+    pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
+        let Standing::Inside(key) = self.peers.standing(peer) else { return None };
+        self.rooms.participant(key)?.fingerprint()
     }
 
     /// Judges tokens by the rules that this engine was given.

@@ -256,6 +256,15 @@ pub fn refusal(out: &mut Vec<u8>, code: &'static str, text: &str) {
     body.end();
 }
 
+/// The body of `GET /ready`: whether newcomers can be let in, and which part is not ready.
+pub fn readiness(out: &mut Vec<u8>, audit: bool, connections: bool) {
+    let mut body = Object::begin(out);
+    body.text("status", if audit && connections { "ready" } else { "unavailable" });
+    body.text("audit", if audit { "ok" } else { "unavailable" });
+    body.text("connections", if connections { "ok" } else { "full" });
+    body.end();
+}
+
 /// Writes the members of one object. Texts passed to it are ours and need no escaping.
 struct Object<'a> {
     out: &'a mut Vec<u8>,

@@ -10,6 +10,7 @@ use autamedica_signaling::message::problem::{Flaw, Problem};
 use autamedica_signaling::message::request::{Media, Request, parse};
 use autamedica_signaling::message::{Role, RoomType, SessionId, UserId};
 use autamedica_signaling::wire::ice_url::IceUrl;
+use autamedica_signaling::wire::sdp::Fault;
 use autamedica_signaling::wire::turn::Login;
 use serde_json::{Value, json};
 
@@ -243,7 +244,7 @@ fn an_error_has_a_code_a_text_and_the_id_of_its_cause() {
         (Problem::NotInRoom, "NOT_IN_ROOM", None),
         (Problem::PeerNotFound, "PEER_NOT_FOUND", None),
         (Problem::PeerUnreachable, "PEER_UNREACHABLE", None),
-        (Problem::SdpRejected, "SDP_REJECTED", None),
+        (Problem::SdpRejected(Fault::NoFingerprint), "SDP_REJECTED", None),
         (Problem::SessionEnded, "SESSION_ENDED", Some(4410)),
         (Problem::RoleTaken, "ROLE_TAKEN", None),
         (Problem::RoomFull, "ROOM_FULL", None),

@@ -68,6 +68,7 @@ pub struct Reactor<A> {
     output: Output,
     lists: Lists,
     peer_bytes: usize,
+    handshakes_left: usize,
     counters: Snapshot,
     news: Vec<(Key<Peer>, News)>,
 }
@@ -100,6 +101,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            handshakes_left: 0,
             counters: Snapshot::default(),
             news: Vec::new(),
             options,

@@ -23,7 +23,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::rc::Rc;
 
 use autamedica_signaling::admission::door::Door;
-use autamedica_signaling::admission::{Origins, TokenRules, Tokens};
+use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{NoPages, Signaling};
 use autamedica_signaling::engine::{self, Engine, IceOptions, Logins};
@@ -369,7 +369,8 @@ fn server(
         ice: ice(Duration::from_secs(settings.turn_ttl_secs)),
         ..engine::Options::new(Tokens::new(rules))
     });
-    let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
+    let (origins, addresses) = (Origins::Listed(Vec::new()), Addresses::default());
+    let door = Door { origins, origin_required: false, addresses };
     let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
     let witness = Witness::new(signaling, book, transcript);
     let options = Options {

@@ -83,7 +83,8 @@ export class Call extends EventTarget {
         if (report.type === 'inbound-rtp' && report.kind === 'audio') totals.audioPacketsReceived += report.packetsReceived ?? 0;
         if (report.type === 'outbound-rtp' && report.kind === 'video') totals.framesSent += report.framesSent ?? 0;
       }
-      return { userId, userType: this.participants.get(userId)?.userType, state: peer.state, connection: peer.connection, route: routeOf(reports), ...totals };
+      const { state, connection, code } = peer;
+      return { userId, userType: this.participants.get(userId)?.userType, state, connection, code, route: routeOf(reports), ...totals };
     }));
   }
 

@@ -114,6 +114,11 @@ const TEXTS = {
   'status.retry.now': ['Try now', 'Intentar ahora'],
 
   // The panels
+  'code.heading': ['Who is at the other end?', '¿Quién está al otro lado?'],
+  'code.note': [
+    'Read the digits to each other. If both see the same, the call is encrypted from you to them and nobody is in between. If not, hang up: someone could be listening.',
+    'Léanse los números en voz alta. Si ambos ven los mismos, la llamada va cifrada de usted a la otra persona y nadie está en medio. Si no, cuelgue: alguien podría estar escuchando.'],
+  'code.none': ['not available at this address', 'no disponible en esta dirección'],
   'invite.heading': ['Invite', 'Invitar'],
   'invite.link': ['Link for {who}', 'Enlace para {who}'],
   'invite.copy': ['Copy', 'Copiar'],
