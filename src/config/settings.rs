@@ -347,10 +347,8 @@ impl Setting {
 
     /// Whether its value is a place on this machine.
     pub(super) fn is_path(&self) -> bool {
-        matches!(
-            self.name,
-            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
-        )
+        matches!(self.kind, Kind::Path(_))
+            || matches!(self.name, "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT")
     }
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
@@ -417,8 +415,7 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT"
-                | "TLS_CERT" | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" => {
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
                     assert_eq!(in_production, "");
                 }
                 _ => {
