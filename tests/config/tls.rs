@@ -33,7 +33,7 @@ fn a_pair_that_is_of_no_use_is_refused_under_the_name_of_what_is_wrong() {
     let (cert, key) = good.split_at(good.find("-----BEGIN PRIVATE").expect("a key"));
     let mismatched = [cert, &other[other.find("-----BEGIN PRIVATE").expect("a key")..]].concat();
     let damaged = good.replacen("MII", "MIJ", 1);
-    let encrypted = good.replace("BEGIN PRIVATE", "BEGIN ENCRYPTED PRIVATE");
+    let encrypted = good.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     for (file, name, said) in [
         (None, "TLS_CERT", "does not exist"),
         (Some(""), "TLS_CERT", "no certificate"),
