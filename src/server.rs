@@ -9,20 +9,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sha2::{Digest, Sha256};
-
 use crate::admission::Addresses;
 use crate::admission::door::Door;
 use crate::admission::tokens::{TokenRules, Tokens};
+use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems, TlsFiles};
 use crate::connection::{NoPages, Pages, Signaling};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, IceOptions, Logins};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Edge, Reactor, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
-use crate::wire::jwt::{Key, ShortSecret};
+use crate::wire::jwt::Key;
+use crate::wire::turn::{Login, Minter};
 use recorder::Recorder;
 
 pub use crate::reactor::{Entry, Handle, Journal};
@@ -158,8 +158,7 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
     if !restored.clean {
         log::warn!("the run before did not end in good order; {} torn bytes", restored.torn_bytes);
     }
-    let summary = config.summary();
-    audit.note(OwnRecord::Configuration { sha256: Sha256::digest(&summary).into(), summary });
+    audit.note(OwnRecord::configuration(config.summary()));
     Ok((audit, restored))
 }
 
@@ -192,6 +191,10 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         retained_bytes_total_max: config.connections_max.saturating_mul(1_024)
             + AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max),
         emergency_access: config.emergency_access,
+        candidate_allowlist: config.candidate_allowlist.clone(),
+        candidate_blocklist: config.candidate_blocklist.clone(),
+        ice: ice_options(config)?,
+        relay_only: config.relay_only,
     });
     let door = Door {
         origins: config.origins.clone(),
@@ -208,6 +211,21 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         )),
     };
     Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
+}
+
+fn ice_options(config: &Config) -> io::Result<IceOptions> {
+    let logins = if !config.turn_secret.reveal().is_empty() {
+        // The previous secret is for the TURN servers, which accept both; nothing new is made with it.
+        let minter = Minter::new(config.turn_secret.reveal(), &clock::random_secret());
+        Logins::Limited { minter: minter.map_err(invalid)?, lifetime: config.turn_ttl }
+    } else if let Some(username) = &config.turn_username {
+        let username = Redacted::new(username.clone());
+        Logins::Fixed(Login { username, password: config.turn_credential.clone() })
+    } else {
+        Logins::None
+    };
+    let (stun, turn) = (config.stun_urls.clone(), config.turn_urls.clone());
+    Ok(IceOptions { stun, turn, logins })
 }
 
 fn addresses(config: &Config) -> Addresses {
@@ -272,7 +290,7 @@ fn reactor_options(config: &Config, address: SocketAddr, edge: Edge) -> reactor:
     }
 }
 
-fn invalid(error: ShortSecret) -> io::Error {
+fn invalid(error: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
 }
 

@@ -69,6 +69,7 @@ impl Hall {
             retained_bytes_max: 1_500,
             retained_bytes_total_max: 6 * 1_024,
             emergency_access: true,
+            ice: people::ice(),
             ..engine::Options::new(people::tokens())
         });
         let addresses = Addresses::default();

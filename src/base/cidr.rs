@@ -67,6 +67,11 @@ impl Cidr {
 }
 
 impl Networks {
+    /// None at all.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads entries separated by commas. Blanks around an entry do not count; an empty entry does.
     ///
     /// # Errors

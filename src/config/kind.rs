@@ -14,6 +14,8 @@ use super::{Config, SECRET_BYTES_MIN};
 pub(super) enum Kind {
     /// A key or a password: never shown, and readable from a file.
     Secret(fn(&mut Config) -> &mut Redacted<Vec<u8>>),
+    /// A password that somebody else has chosen: never shown, and readable from a file.
+    Password(fn(&mut Config) -> &mut Redacted<String>),
     /// `true` or `false`.
     Flag(fn(&mut Config) -> &mut bool),
     /// Any text.
@@ -48,7 +50,7 @@ impl Kind {
         match self {
             Self::Secret(_) => format!("a text of at least {SECRET_BYTES_MIN} random bytes"),
             Self::Flag(_) => "true or false".to_owned(),
-            Self::Text(_) => "any text".to_owned(),
+            Self::Text(_) | Self::Password(_) => "any text".to_owned(),
             Self::Path(_) => "the path of a PEM file".to_owned(),
             Self::Networks(_) => cidr::ACCEPTED.to_owned(),
             Self::Seconds(range, _) => number_in("seconds", range),
@@ -62,6 +64,7 @@ impl Kind {
     pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
         match self {
             Self::Secret(field) => *field(config) = Redacted::new(text.as_bytes().to_vec()),
+            Self::Password(field) => *field(config) = Redacted::new(text.to_owned()),
             Self::Flag(field) => *field(config) = flag(text)?,
             Self::Text(field) => *field(config) = Some(text.to_owned()),
             Self::Path(field) => *field(config) = Some(PathBuf::from(text)),
@@ -84,7 +87,8 @@ impl Kind {
     pub(super) fn show(&self, config: &mut Config) -> String {
         match self {
             Self::Secret(field) if field(config).reveal().is_empty() => String::new(),
-            Self::Secret(_) => "****".to_owned(),
+            Self::Password(field) if field(config).reveal().is_empty() => String::new(),
+            Self::Secret(_) | Self::Password(_) => "****".to_owned(),
             Self::Flag(field) => field(config).to_string(),
             Self::Text(field) => field(config).clone().unwrap_or_default(),
             Self::Path(field) => {

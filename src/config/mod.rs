@@ -8,6 +8,7 @@
 
 mod audit;
 mod env_file;
+mod ice;
 mod kind;
 mod problems;
 mod reading;
@@ -25,6 +26,7 @@ use crate::admission::origin::Origins;
 use crate::base::cidr::Networks;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
+use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
@@ -95,6 +97,10 @@ pub struct Config {
     pub emergency_access: bool,
     /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
     pub room_participants_max: usize,
+    /// `CANDIDATE_ALLOWLIST`: where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// `CANDIDATE_BLOCKLIST`: networks that no candidate may name.
+    pub candidate_blocklist: Networks,
     /// `MESSAGE_BYTES_MAX`: bytes of one message, all its fragments together.
     pub message_bytes_max: usize,
     /// `CONNECTIONS_MAX`: connections at the same time.
@@ -103,6 +109,22 @@ pub struct Config {
     pub send_queue_bytes_max: usize,
     /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
     pub retained_bytes_max: usize,
+    /// `STUN_URLS`: the servers that tell clients their public address.
+    pub stun_urls: Vec<IceUrl>,
+    /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
+    pub turn_urls: Vec<IceUrl>,
+    /// `TURN_SECRET`: what credentials that end are made with; empty for none.
+    pub turn_secret: Redacted<Vec<u8>>,
+    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. Nothing is made with it.
+    pub turn_secret_previous: Redacted<Vec<u8>>,
+    /// `TURN_TTL`: how long credentials made with the secret are good.
+    pub turn_ttl: Duration,
+    /// `TURN_USERNAME`: the user name that is the same for everybody, in place of a secret.
+    pub turn_username: Option<String>,
+    /// `TURN_CREDENTIAL`: the password that goes with it; empty for none.
+    pub turn_credential: Redacted<String>,
+    /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
+    pub relay_only: bool,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
     /// ([`crate::Server::keep_journal`]).
     pub audit_log: bool,
@@ -169,10 +191,20 @@ impl Config {
             room_empty_timeout: Duration::from_secs(300),
             emergency_access: false,
             room_participants_max: 8,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
             message_bytes_max: 64 * 1024,
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
             retained_bytes_max: 64 * 1024,
+            stun_urls: Vec::new(),
+            turn_urls: Vec::new(),
+            turn_secret: Redacted::new(Vec::new()),
+            turn_secret_previous: Redacted::new(Vec::new()),
+            turn_ttl: Duration::from_secs(3_600),
+            turn_username: None,
+            turn_credential: Redacted::new(String::new()),
+            relay_only: false,
             audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
+use super::ice;
 use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, settings};
 
 /// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
@@ -26,6 +27,13 @@ const RULES: &[Rule] = &[
         weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
         check: a_message_fits_the_queue,
     },
+    Rule {
+        weighs: &["TURN_SERVER_URL", "TURN_SECRET", "TURN_USERNAME", "TURN_CREDENTIAL"],
+        check: ice::credentials_fit,
+    },
+    Rule { weighs: &["TURN_SECRET"], check: ice::secret_is_long_enough },
+    Rule { weighs: &["TURN_SECRET", "TURN_SECRET_PREVIOUS"], check: ice::previous_secret_fits },
+    Rule { weighs: &["TURN_SERVER_URL", "ICE_POLICY"], check: ice::a_relay_is_there },
 ];
 
 /// Adds a problem for each rule that is broken.

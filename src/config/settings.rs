@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::{self, Networks};
 
 use super::audit;
+use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
@@ -207,6 +209,26 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
     },
     Setting {
+        name: "CANDIDATE_ALLOWLIST",
+        default: "none, which is every network",
+        meaning: "the only networks that ICE candidates may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
+            show: |config| config.candidate_allowlist.to_string(),
+        },
+    },
+    Setting {
+        name: "CANDIDATE_BLOCKLIST",
+        default: "none",
+        meaning: "networks that no ICE candidate may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
+            show: |config| config.candidate_blocklist.to_string(),
+        },
+    },
+    Setting {
         name: "CONNECTIONS_MAX",
         default: "the limit of open files less 64, at most 1000000",
         meaning: "connections at the same time",
@@ -232,6 +254,14 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "what is kept for one participant until it is known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
+    ice::STUN_URLS,
+    ice::TURN_SERVER_URL,
+    ice::TURN_SECRET,
+    ice::TURN_SECRET_PREVIOUS,
+    ice::TURN_TTL,
+    ice::TURN_USERNAME,
+    ice::TURN_CREDENTIAL,
+    ice::ICE_POLICY,
     Setting {
         name: "AUDIT_DIR",
         default: "data/audit",
@@ -309,14 +339,6 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("STUN_URLS", "STUN servers for the clients"),
-    later("TURN_SERVER_URL", "TURN servers for the clients"),
-    later("TURN_USERNAME", "TURN credentials"),
-    later_secret("TURN_CREDENTIAL", "TURN credentials"),
-    later_secret("TURN_SECRET", "time-limited TURN credentials"),
-    later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
-    later("TURN_TTL", "time-limited TURN credentials"),
-    later("ICE_POLICY", "media through TURN only"),
     later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
     later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
     later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
@@ -353,13 +375,18 @@ impl Setting {
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
+        matches!(self.kind, Kind::Secret(_) | Kind::Password(_) | Kind::Later { secret: true, .. })
     }
 }
 
 /// The setting of this name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// What the setting of this name accepts, in words.
+pub(super) fn accepted(name: &str) -> String {
+    find(name).map(Setting::accepted).unwrap_or_default()
 }
 
 /// Where a problem's setting stands in the list; files come before all of them.
@@ -391,6 +418,11 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
+    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
+    Ok(())
+}
+
 const fn later(name: &'static str, meaning: &'static str) -> Setting {
     Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
 }
@@ -415,7 +447,9 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
+                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT"
+                | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" => {
                     assert_eq!(in_production, "");
                 }
                 _ => {

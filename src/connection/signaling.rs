@@ -86,10 +86,17 @@ impl Signaling {
         match request.path {
             "/health" => {
                 check_read(request)?;
-                let body = br#"{"status":"ok"}"#;
-                let content_type = "application/json";
-                let response = Response { status: StatusCode::Ok, content_type, fields: &[], body };
-                response.write(reply, now.wall, request.method == "HEAD");
+                answer(request, StatusCode::Ok, br#"{"status":"ok"}"#, now, reply);
+                Ok(Verdict::Answered)
+            }
+            "/ready" => {
+                check_read(request)?;
+                let audit = self.engine.recording() != Recording::Unavailable;
+                let mut body = Vec::new();
+                notice::readiness(&mut body, audit, !arrival.full);
+                let ready = audit && !arrival.full;
+                let status = if ready { StatusCode::Ok } else { StatusCode::ServiceUnavailable };
+                answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
@@ -129,6 +136,13 @@ fn note_arrival(
         let event = Event::Authentication { way: TokenWay::Upgrade, failure: refusal };
         effects.note(Note { address, ..Note::about(peer, Record { event, subject }) });
     }
+}
+
+/// Answers with a small JSON body.
+fn answer(request: &Request<'_>, status: StatusCode, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+    let content_type = "application/json";
+    let response = Response { status, content_type, fields: &[], body };
+    response.write(reply, now.wall, request.method == "HEAD");
 }
 
 /// Whether the request only reads (RFC 9110 9.2.1).

@@ -70,9 +70,16 @@ impl<S: Read + Write> Client<S> {
         fields
     }
 
-    /// An offer whose SDP is so many bytes long.
+    /// An offer whose SDP is so many bytes long, or as many as one has at least.
     pub fn offer_to(&self, to: &Person, sdp_bytes: usize) -> Value {
-        let sdp = "v=0\r\n".chars().cycle().take(sdp_bytes).collect::<String>();
+        let fingerprint = ["4A"; 32].join(":");
+        let mut sdp = format!(
+            "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 {fingerprint}\r\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=setup:actpass\r\na=sendrecv\r\na=x-padding:"
+        );
+        let missing = sdp_bytes.saturating_sub(sdp.len() + 2);
+        sdp.push_str(&"x".repeat(missing));
+        sdp.push_str("\r\n");
         self.message_to("offer", to, json!({ "sdp": { "type": "offer", "sdp": sdp } }))
     }
 

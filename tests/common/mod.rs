@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod http;
+pub mod program;
 pub mod programs;
 pub mod raw;
 #[cfg(feature = "tls")]

@@ -52,6 +52,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         cut_bytes_max: if cut { random.between(2..=8) as usize * 1024 } else { plenty },
         unsent_bytes_max: if scarce { random.between(4..=64) as usize * 1024 } else { plenty },
         emergency_access: random.chance(50),
+        turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
     }

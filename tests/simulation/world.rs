@@ -26,8 +26,10 @@ use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{NoPages, Signaling};
-use autamedica_signaling::engine::{self, Engine};
+use autamedica_signaling::engine::{self, Engine, IceOptions, Logins};
+use autamedica_signaling::wire::ice_url::IceUrl;
 use autamedica_signaling::wire::jwt::Key as Secret;
+use autamedica_signaling::wire::turn::Minter;
 
 use super::book::Book;
 use super::link::{Micros, SharedLink};
@@ -337,6 +339,13 @@ impl Tally {
     }
 }
 
+/// A TURN server whose credentials end.
+fn ice(lifetime: Duration) -> IceOptions {
+    let minter = Minter::new(&[1; 32], &[2; 32]).expect("long enough");
+    let turn = vec![IceUrl::parse("turn:turn.example").expect("an address")];
+    IceOptions { stun: Vec::new(), turn, logins: Logins::Limited { minter, lifetime } }
+}
+
 /// The server of these settings, as `src/server.rs` puts it together.
 fn server(
     settings: &Settings,
@@ -357,6 +366,7 @@ fn server(
         retained_bytes_max: settings.retained_bytes_max,
         retained_bytes_total_max: settings.retained_total_max,
         emergency_access: settings.emergency_access,
+        ice: ice(Duration::from_secs(settings.turn_ttl_secs)),
         ..engine::Options::new(Tokens::new(rules))
     });
     let (origins, addresses) = (Origins::Listed(Vec::new()), Addresses::default());

@@ -41,6 +41,9 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("serde_json", JSON, SHAPES),
     ("hmac", SIGNING, SIGNED),
     ("sha2", SIGNING, SIGNED),
+    ("sha1", &["wire"], SIGNED),
+    // The dependency is called md-5, and what the code names is `md5`.
+    ("md_5", &["wire"], SIGNED),
     ("base64", SIGNING, SIGNED),
     ("chacha20poly1305", &["service"], "crate::service::audit seals what is kept"),
     ("rustix", &["service"], "what crate::service says of files and disks"),

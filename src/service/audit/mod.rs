@@ -40,6 +40,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use sha2::{Digest, Sha256};
+
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, WallTime};
 use crate::message::SessionId;
@@ -133,6 +135,13 @@ pub enum OwnRecord {
         /// How many.
         count: u64,
     },
+}
+
+impl OwnRecord {
+    /// The settings that count, as they may be read by everybody who reads the log.
+    pub fn configuration(summary: String) -> Self {
+        Self::Configuration { sha256: Sha256::digest(&summary).into(), summary }
+    }
 }
 
 /// Where and how the log is written.
