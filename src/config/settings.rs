@@ -327,10 +327,8 @@ impl Setting {
 
     /// Whether its value is a place on this machine.
     pub(super) fn is_path(&self) -> bool {
-        matches!(
-            self.name,
-            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
-        )
+        matches!(self.kind, Kind::Path(_))
+            || matches!(self.name, "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT")
     }
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
