@@ -89,7 +89,11 @@ fn judge(genuine: &Genuine, bytes: &[u8]) {
         assert_eq!(offset, at, "lines are all of the text");
         at += bytes.len() + usize::from(whole);
         let Some(line) = Line::parse(bytes) else { continue };
-        assert!(line.whole == bytes && bytes.starts_with(line.body) && line.body.starts_with(line.plain));
+        assert!(
+            line.whole == bytes
+                && bytes.starts_with(line.body)
+                && line.body.starts_with(line.plain)
+        );
         let _ = line.members::<Retired>();
         let key = if line.epoch <= 64 { genuine.first_key.at(line.epoch) } else { None };
         if key.is_some_and(|key| line.is_genuine(&head, &key)) {
@@ -97,7 +101,11 @@ fn judge(genuine: &Genuine, bytes: &[u8]) {
             (head, good) = (line.head(), good + 1);
         }
         let keys = [genuine.encryption.clone()];
-        if let Some(opened) = line.sealed.and_then(Sealed::parse).and_then(|sealed| sealed.open_with(&keys, line.plain)) {
+        if let Some(opened) = line
+            .sealed
+            .and_then(Sealed::parse)
+            .and_then(|sealed| sealed.open_with(&keys, line.plain))
+        {
             assert_eq!(opened, SECRET);
             assert!(
                 written.iter().any(|other| other.starts_with(line.plain)),
