@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
-use crate::base::cidr::{self, Networks};
 
 use super::audit;
 use super::ice;
@@ -212,21 +211,13 @@ pub const SETTINGS: &[Setting] = &[
         name: "CANDIDATE_ALLOWLIST",
         default: "none, which is every network",
         meaning: "the only networks that ICE candidates may name",
-        kind: Kind::Own {
-            accepted: cidr::ACCEPTED,
-            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
-            show: |config| config.candidate_allowlist.to_string(),
-        },
+        kind: Kind::Networks(|config| &mut config.candidate_allowlist),
     },
     Setting {
         name: "CANDIDATE_BLOCKLIST",
         default: "none",
         meaning: "networks that no ICE candidate may name",
-        kind: Kind::Own {
-            accepted: cidr::ACCEPTED,
-            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
-            show: |config| config.candidate_blocklist.to_string(),
-        },
+        kind: Kind::Networks(|config| &mut config.candidate_blocklist),
     },
     Setting {
         name: "CONNECTIONS_MAX",
@@ -373,11 +364,6 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         let text = bad.to_string();
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
-    Ok(())
-}
-
-fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
-    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
     Ok(())
 }
 
