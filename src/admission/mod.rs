@@ -2,11 +2,14 @@
 
 pub mod claims;
 pub mod door;
+pub mod failures;
+pub mod gate;
 pub mod grant;
 pub mod mint;
 pub mod origin;
 pub mod tokens;
 
+pub use gate::{Gate, GateLimits};
 pub use grant::Grant;
 pub use origin::Origins;
 pub use tokens::{TokenFault, TokenRules, Tokens};

@@ -20,6 +20,10 @@ pub(super) enum Kind {
     Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
     /// A number of things; the first is what they are called.
     Count(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// A number of things that may also be `unlimited`, which is the largest number there is.
+    Limit(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// A number of things that follows from other settings where it is not given.
+    Optional(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut Option<usize>),
     /// Something with rules of its own.
     Own {
         /// What is accepted, in words.
@@ -46,7 +50,8 @@ impl Kind {
             Self::Flag(_) => "true or false".to_owned(),
             Self::Text(_) => "any text".to_owned(),
             Self::Seconds(range, _) => number_in("seconds", range),
-            Self::Count(unit, range, _) => number_in(unit, range),
+            Self::Count(unit, range, _) | Self::Optional(unit, range, _) => number_in(unit, range),
+            Self::Limit(unit, range, _) => format!("{}, or unlimited", number_in(unit, range)),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
             Self::Later { instead: "", .. } => "nothing: leave it unset".to_owned(),
             Self::Later { instead, .. } => format!("nothing: leave it unset; {instead}"),
@@ -65,6 +70,15 @@ impl Kind {
             Self::Count(_, range, field) => {
                 *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
             }
+            Self::Limit(_, _, field) if text.eq_ignore_ascii_case("unlimited") => {
+                *field(config) = usize::MAX;
+            }
+            Self::Limit(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
+            }
+            Self::Optional(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).ok();
+            }
             Self::Own { set, .. } => set(config, text)?,
             Self::Later { .. } => {}
         }
@@ -80,6 +94,13 @@ impl Kind {
             Self::Text(field) => field(config).clone().unwrap_or_default(),
             Self::Seconds(_, field) => field(config).as_secs().to_string(),
             Self::Count(_, _, field) => field(config).to_string(),
+            Self::Limit(_, _, field) => match *field(config) {
+                usize::MAX => "unlimited".to_owned(),
+                number => number.to_string(),
+            },
+            Self::Optional(_, _, field) => {
+                field(config).map(|number| number.to_string()).unwrap_or_default()
+            }
             Self::Own { show, .. } => show(config),
             Self::Later { .. } => String::new(),
         }
@@ -95,6 +116,13 @@ impl Kind {
                 in_range(secs, range).err()
             }
             Self::Count(_, range, field) => in_range(*field(config) as u64, range).err(),
+            Self::Limit(_, range, field) => {
+                let number = Some(*field(config)).filter(|number| *number != usize::MAX);
+                number.and_then(|number| in_range(number as u64, range).err())
+            }
+            Self::Optional(_, range, field) => {
+                field(config).and_then(|number| in_range(number as u64, range).err())
+            }
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
-use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, settings};
+use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, settings};
 
 /// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
 struct Rule {
@@ -21,6 +21,7 @@ const RULES: &[Rule] = &[
         weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
         check: a_message_fits_the_queue,
     },
+    Rule { weighs: &["MEMORY_MAX"], check: the_limits_fit_the_memory },
 ];
 
 /// Adds a problem for each rule that is broken.
@@ -105,6 +106,22 @@ fn a_message_fits_the_queue(config: &Config) -> Option<Problem> {
                 config.send_queue_bytes_max, config.message_bytes_max
             ),
             format!("at least {needed}, or a smaller MESSAGE_BYTES_MAX"),
+        )
+    })
+}
+
+/// What the limits add up to is known before the start, so nobody need find out in the middle of a call.
+fn the_limits_fit_the_memory(config: &Config) -> Option<Problem> {
+    let max = config.memory_max?;
+    let sum = memory::sum(config);
+    (sum > max).then(|| {
+        Problem::new(
+            "MEMORY_MAX",
+            format!("{max} is less than the {sum} bytes that the limits add up to"),
+            format!(
+                "at least {sum}, or smaller limits: CONNECTIONS_MAX is {}, and most of the sum goes with it",
+                config.connections_max
+            ),
         )
     })
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::engine::Duplicates;
 
 use super::kind::{Kind, number};
 use super::problems::quoted;
@@ -184,6 +185,98 @@ pub const SETTINGS: &[Setting] = &[
         }),
     },
     Setting {
+        name: "CONNECTIONS_PER_ADDRESS_MAX",
+        default: "1000",
+        meaning: "connections of one address",
+        kind: Kind::Limit("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.connections_per_address_max
+        }),
+    },
+    Setting {
+        name: "CONNECTIONS_PER_USER_MAX",
+        default: "8",
+        meaning: "connections of one user",
+        kind: Kind::Limit("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.connections_per_user_max
+        }),
+    },
+    Setting {
+        name: "DUPLICATE_IDENTITY",
+        default: "replace",
+        meaning: "which connection stays when a user joins a room twice",
+        kind: Kind::Own {
+            accepted: "replace (the newer one stays) or reject (the older one stays, as long as it answers)",
+            set: |config, text| {
+                config.duplicate_identity = match &*text.to_ascii_lowercase() {
+                    "replace" => Duplicates::Replace,
+                    "reject" => Duplicates::Reject,
+                    _ => return Err(format!("{} is neither", quoted(text))),
+                };
+                Ok(())
+            },
+            show: |config| match config.duplicate_identity {
+                Duplicates::Replace => "replace".to_owned(),
+                Duplicates::Reject => "reject".to_owned(),
+            },
+        },
+    },
+    Setting {
+        name: "ACCEPT_RATE",
+        default: "1000",
+        meaning: "new connections per second",
+        kind: Kind::Limit("connections", 1..=1_000_000, |config| &mut config.accept_rate),
+    },
+    Setting {
+        name: "AUTH_FAILURES_MAX",
+        default: "20",
+        meaning: "tokens that are not valid, of one address in ten minutes",
+        kind: Kind::Limit("failures", 1..=1_000_000, |config| &mut config.auth_failures_max),
+    },
+    Setting {
+        name: "ROOMS_MAX",
+        default: "as many as CONNECTIONS_MAX",
+        meaning: "rooms at the same time",
+        kind: Kind::Optional("rooms", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.rooms_max
+        }),
+    },
+    Setting {
+        name: "SIGNAL_RATE",
+        default: "50",
+        meaning: "offers, answers and candidates of one connection per second",
+        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.signal_rate),
+    },
+    Setting {
+        name: "SIGNAL_BURST",
+        default: "200",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.signal_burst),
+    },
+    Setting {
+        name: "STATE_RATE",
+        default: "10",
+        meaning: "other messages of one connection per second",
+        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.state_rate),
+    },
+    Setting {
+        name: "STATE_BURST",
+        default: "40",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.state_burst),
+    },
+    Setting {
+        name: "BYTES_RATE",
+        default: "262144",
+        meaning: "bytes read of one connection per second",
+        kind: Kind::Limit("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_rate),
+    },
+    Setting {
+        name: "BYTES_BURST",
+        default: "1048576",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_burst),
+    },
+    Setting {
         name: "MESSAGE_BYTES_MAX",
         default: "65536",
         meaning: "size of one message",
@@ -200,6 +293,14 @@ pub const SETTINGS: &[Setting] = &[
         default: "65536",
         meaning: "what is kept for one participant until it is known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
+    },
+    Setting {
+        name: "MEMORY_MAX",
+        default: "what the limits add up to",
+        meaning: "memory that the limits may add up to",
+        kind: Kind::Optional("bytes", 16_777_216..=1_099_511_627_776, |config| {
+            &mut config.memory_max
+        }),
     },
     Setting {
         name: "LOG_LEVEL",
@@ -244,18 +345,6 @@ pub const SETTINGS: &[Setting] = &[
     later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
     later("TURN_TTL", "time-limited TURN credentials"),
     later("ICE_POLICY", "media through TURN only"),
-    later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
-    later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
-    later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
-    later("ACCEPT_RATE", "new connections per second"),
-    later("AUTH_FAILURES_MAX", "failed authentications of one address"),
-    later("SIGNAL_RATE", "signaling messages per second"),
-    later("SIGNAL_BURST", "signaling messages at once"),
-    later("STATE_RATE", "other messages per second"),
-    later("STATE_BURST", "other messages at once"),
-    later("BYTES_RATE", "bytes per second"),
-    later("BYTES_BURST", "bytes at once"),
-    later("MEMORY_MAX", "memory that the limits may add up to"),
     later("AUDIT_DIR", "the audit log"),
     later("AUDIT_KEY_FILE", "the audit log"),
     later("AUDIT_RETENTION_DAYS", "the audit log"),
@@ -348,7 +437,9 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" => assert_eq!(in_production, ""),
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "ROOMS_MAX" | "MEMORY_MAX" => {
+                    assert_eq!(in_production, "");
+                }
                 _ => {
                     assert!(told.starts_with(&in_production), "{}", setting.name);
                     assert!(told.contains(&in_development), "{}", setting.name);

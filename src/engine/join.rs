@@ -7,9 +7,10 @@ use super::{Effects, Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::admission::tokens::TokenFault;
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::notice::{self, Welcome};
-use crate::message::problem::{Flaw, Problem, close};
+use crate::message::problem::{Excess, Flaw, Problem, close};
 use crate::message::request::{ConnectionState, Join, Media, MessageId};
 use crate::message::{Permissions, Role};
 
@@ -19,10 +20,16 @@ impl Engine {
         peer: PeerId,
         join: &Join<'_>,
         id: Option<MessageId<'_>>,
+        text: &str,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let grant = self.authenticate(peer, join, now)?;
+        // Whoever came with its token was counted at the door.
+        if self.is_stranger(peer) && !self.gate.admits_user(grant.user) {
+            self.hits.add(Limit::UserConnections);
+            return Err(Problem::RateLimited(Excess::Attempts));
+        }
         let emergency = self.authorise(&grant, join)?;
         let session = join.speaker.session;
         if self.ended.contains(session, self.options.tokens.ends_at(&grant)) {
@@ -45,21 +52,25 @@ impl Engine {
         };
         let room = self.rooms.find_room(session);
         match room.and_then(|room| self.rooms.find(room, grant.user)) {
+            Some(place) if self.is_held(place, &grant, emergency) => {
+                self.ask_older(place, peer, text, now, effects)
+            }
             Some(place) => self.come_back(place, newcomer, join, id, now, effects),
             None => self.enter(newcomer, id, now, effects),
         }
     }
 
     /// What the connection's token grants, or the one that comes with the message.
-    fn authenticate(&self, peer: PeerId, join: &Join<'_>, now: Now) -> Result<Grant, Problem> {
+    fn authenticate(&mut self, peer: PeerId, join: &Join<'_>, now: Now) -> Result<Grant, Problem> {
         let held = match self.peers.standing(peer) {
             Standing::Inside(_) => return Err(Problem::AlreadyJoined),
             Standing::Granted(grant) => Some(grant),
             Standing::Anonymous | Standing::Gone => None,
         };
+        let presented = join.token.as_ref().map(|token| self.check(peer, token, now)).transpose();
+        let presented = presented.map_err(|fault| fault.when(Excess::Attempts))?;
         let tokens = &self.options.tokens;
-        let presented = join.token.as_ref().map(|token| tokens.check(token, now.wall));
-        match (held, presented.transpose()?) {
+        match (held, presented) {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
             (Some(grant), None) if now.wall >= tokens.ends_at(&grant) => Err(Problem::TokenExpired),
@@ -67,6 +78,24 @@ impl Engine {
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
             (Some(_), Some(_)) => Err(Problem::Forbidden),
         }
+    }
+
+    /// What a token grants. One that is not valid counts against the address; one that has ended was ours, and guesses
+    /// nothing.
+    pub(super) fn check(
+        &mut self,
+        peer: PeerId,
+        token: &str,
+        now: Now,
+    ) -> Result<Grant, Failure> {
+        self.options.tokens.check(token, now.wall).map_err(|fault| match fault {
+            TokenFault::Expired => Failure::Expired,
+            TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {
+                self.hits.add(Limit::AuthFailures);
+                Failure::TooMany
+            }
+            TokenFault::Invalid => Failure::Invalid,
+        })
     }
 
     /// Whether the message claims what the token says, and the token opens this room. `true`: by emergency access.
@@ -96,6 +125,10 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         self.rooms.check_seat(&newcomer, self.options.participants_max)?;
+        let is_known = self.rooms.find_room(newcomer.session).is_some();
+        if !is_known && self.rooms.len() >= self.options.rooms_max {
+            return Err(Problem::ServerFull);
+        }
         let peer = newcomer.peer;
         let (place, room, is_new) = self.rooms.admit(newcomer);
         if is_new {
@@ -131,7 +164,7 @@ impl Engine {
     ) -> Result<(), Problem> {
         let Newcomer { peer, grant, emergency, .. } = newcomer;
         let Some(participant) = self.rooms.participant_mut(place) else { return Ok(()) };
-        if (participant.grant.role, participant.emergency) != (grant.role, emergency) {
+        if !participant.is_same(&grant, emergency) {
             return Err(Problem::RoleTaken);
         }
         let received = join.received.filter(|&count| participant.queue.can_resume(count));
@@ -191,11 +224,22 @@ impl Engine {
     }
 }
 
-impl From<TokenFault> for Problem {
-    fn from(fault: TokenFault) -> Self {
-        match fault {
-            TokenFault::Invalid => Self::TokenInvalid,
-            TokenFault::Expired => Self::TokenExpired,
+/// What is wrong with a token that came in a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    Expired,
+    Invalid,
+    /// It is not valid, and too many such came from the same address.
+    TooMany,
+}
+
+impl Failure {
+    /// What the client hears; `excess` says whether one too many ends the connection.
+    pub(super) const fn when(self, excess: Excess) -> Problem {
+        match self {
+            Self::Expired => Problem::TokenExpired,
+            Self::Invalid => Problem::TokenInvalid,
+            Self::TooMany => Problem::RateLimited(excess),
         }
     }
 }

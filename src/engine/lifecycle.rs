@@ -5,6 +5,7 @@ use super::policy::{self, Action};
 use super::rooms::{Participant, Room};
 use super::{Effects, Engine, GRACE, PeerId, acknowledge};
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::notice::{self, LeaveReason, RoomStatus, StatusReason};
 use crate::message::problem::{Problem, close};
@@ -67,6 +68,7 @@ impl Engine {
     /// The time to return is over.
     pub(super) fn exit_absent(&mut self, key: Key<Participant>, now: Now, effects: &mut Effects) {
         let Some(participant) = self.rooms.participant(key) else { return };
+        self.hits.add(Limit::Grace);
         self.exit(key, participant.absence, now, effects);
     }
 
@@ -74,11 +76,13 @@ impl Engine {
     pub(super) fn advance_rooms(&mut self, now: Now, effects: &mut Effects) {
         while let Some((index, _)) = self.ages.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
+                self.hits.add(Limit::RoomAge);
                 self.end_room(room, Some(StatusReason::AgeLimit), now, effects);
             }
         }
         while let Some((index, _)) = self.empties.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
+                self.hits.add(Limit::RoomEmpty);
                 self.end_room(room, None, now, effects);
             }
         }
@@ -119,10 +123,12 @@ impl Engine {
         });
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
-            let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };
-            if let Some(peer) = participant.peer {
+            if let Some(peer) = self.rooms.participant(first).and_then(|one| one.peer) {
                 effects.close(peer, close::SESSION_ENDED);
                 self.set_standing(peer, Standing::Gone);
+            }
+            if self.rooms.remove(first, &mut self.retained).is_none() {
+                break;
             }
         }
         self.ages.cancel(key.index());

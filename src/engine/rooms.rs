@@ -310,6 +310,11 @@ impl Participant {
         }
     }
 
+    /// Whether somebody who comes with this token comes in the same part, and in the same way.
+    pub(super) fn is_same(&self, grant: &Grant, emergency: bool) -> bool {
+        (self.grant.role, self.emergency) == (grant.role, emergency)
+    }
+
     fn seat(&self) -> Option<Role> {
         seat(self.grant.role, self.emergency)
     }

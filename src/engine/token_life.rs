@@ -6,7 +6,7 @@ use crate::admission::Grant;
 use crate::base::time::Now;
 use crate::message::Permissions;
 use crate::message::notice::{self, LeaveReason};
-use crate::message::problem::{Problem, close};
+use crate::message::problem::{Excess, Problem, close};
 
 impl Engine {
     /// A new token for the same user, role and session takes the place of the one before.
@@ -25,7 +25,9 @@ impl Engine {
             // There is nothing to refresh: a first token comes with `join-room`.
             Standing::Anonymous | Standing::Gone => return Err(Problem::Unauthorized),
         };
-        let fresh = self.options.tokens.check(token, now.wall)?;
+        let fresh = self.check(peer, token, now);
+        // The token before is good still, so this ends nothing.
+        let fresh = fresh.map_err(|failure| failure.when(Excess::Messages))?;
         let entitled = !emergency || fresh.permissions.contains(Permissions::EMERGENCY);
         if !held.is_same_bearer(&fresh) || !entitled {
             return Err(Problem::Forbidden);

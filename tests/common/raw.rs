@@ -1,7 +1,7 @@
 //! A client that speaks bytes, right or wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
@@ -51,6 +51,20 @@ impl Raw {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         Self { stream, read: Vec::new(), buffer: vec![0; 1 << 16].into() }
+    }
+
+    /// Connects from one of this machine's own addresses.
+    pub fn connect_from(address: SocketAddr, from: IpAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
+    /// The same for one of thousands, which has little to read.
+    pub fn connect_lean(address: SocketAddr, from: IpAddr) -> Self {
+        Self { buffer: vec![0; 1_024].into(), ..Self::connect_from(address, from) }
     }
 
     /// Connects with so small a receive buffer that the server notices early that nothing is read.

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use autamedica_signaling::admission::door::Refusal;
-use autamedica_signaling::base::time::WallTime;
-use autamedica_signaling::message::problem::{Flaw, Problem};
+use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::message::problem::{Excess, Flaw, Problem};
 use autamedica_signaling::wire::frame::CloseCode;
 
 use super::document::{Document, quoted};
@@ -26,7 +26,7 @@ fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
         Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected, RoleTaken, RoomFull, SessionEnded, Replaced,
-        ServerShutdown, Internal,
+        ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
     ]
     .to_vec()
 }
@@ -34,7 +34,7 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full,
+        HeadTimeout, Full, RateLimited(Duration::from_secs(1)),
     ]
     .to_vec()
 }
