@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn who_has_to_wait_is_told_how_many_whole_seconds() {
-        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (600_000, "600")] {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (600_000, "600")]
+        {
             let mut answer = Vec::new();
             let refusal = Refusal::RateLimited(Duration::from_millis(millis));
             refusal.write(&mut answer, WallTime::default(), false);

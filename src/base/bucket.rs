@@ -151,7 +151,11 @@ mod tests {
         assert_eq!(drain(&mut bucket, &RATE, at(1_000_000_000_000)), 200);
         assert_eq!(drain(&mut bucket, &RATE, at(0)), 0, "back: as if it were empty now");
         assert_eq!(drain(&mut bucket, &RATE, at(4_000_000)), 200);
-        assert_eq!(drain(&mut bucket, &RATE, Instant::from_micros(u64::MAX)), 100_000, "the end of time");
+        assert_eq!(
+            drain(&mut bucket, &RATE, Instant::from_micros(u64::MAX)),
+            100_000,
+            "the end of time"
+        );
     }
 
     #[test]

@@ -73,8 +73,7 @@ pub fn rooms_max(config: &Config) -> usize {
 /// All that the process can need.
 pub fn terms(config: &Config) -> [Term; 9] {
     let retained = retained_bytes_max(config);
-    let room = ROOM_BYTES
-        .saturating_add(PLACE_BYTES.saturating_mul(config.room_participants_max));
+    let room = ROOM_BYTES.saturating_add(PLACE_BYTES.saturating_mul(config.room_participants_max));
     // A `room-joined`, and behind it everything that somebody has missed; the buffer doubles, and is copied to grow.
     let turn = config.retained_bytes_max.saturating_add(config.message_bytes_max);
     [

@@ -12,6 +12,7 @@ pub mod memory;
 mod problems;
 mod reading;
 mod rules;
+mod setting;
 mod settings;
 mod source;
 
@@ -28,7 +29,8 @@ use crate::wire::jwt::SECRET_BYTES_MIN;
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
-pub use settings::{SETTINGS, Setting};
+pub use setting::Setting;
+pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
 
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
@@ -207,7 +209,7 @@ impl Config {
     /// Everything that is wrong, at once, under the names of the settings.
     pub fn validate(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        settings::check_ranges(self, &mut problems);
+        setting::check_ranges(self, &mut problems);
         rules::check(self, &mut problems);
         problems.into_result(())
     }

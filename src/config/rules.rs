@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
-use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, settings};
+use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, setting};
 
 /// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
 struct Rule {
@@ -42,7 +42,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
         0 => "is not set, so no token could be checked".to_owned(),
         len => format!("has only {len} bytes, which can be guessed"),
     };
-    let accepted = settings::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
+    let accepted = setting::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
     Some(Problem::new(
         "JWT_SECRET",
         fault,
@@ -56,7 +56,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
 /// None at all is fine.
 fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
     let len = config.jwt_secret_previous.reveal().len();
-    let accepted = settings::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
+    let accepted = setting::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
     (1..SECRET_BYTES_MIN).contains(&len).then(|| {
         Problem::new(
             "JWT_SECRET_PREVIOUS",
@@ -73,7 +73,7 @@ fn pages_are_named_in_production(config: &Config) -> Option<Problem> {
         Problem::new(
             "CORS_ORIGIN",
             "* would let every web page in the world connect, which is refused in production",
-            settings::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
+            setting::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
         )
     })
 }

@@ -9,18 +9,8 @@ use crate::engine::Duplicates;
 
 use super::kind::{Kind, number};
 use super::problems::quoted;
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
-
-/// A setting: one row of the list.
-pub struct Setting {
-    /// The name of the variable.
-    pub name: &'static str,
-    /// The default in words, or the value itself.
-    pub default: &'static str,
-    /// What it decides, in half a sentence.
-    pub meaning: &'static str,
-    pub(super) kind: Kind,
-}
+use super::setting::{Setting, later, later_but, later_secret};
+use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -236,9 +226,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "ROOMS_MAX",
         default: "as many as CONNECTIONS_MAX",
         meaning: "rooms at the same time",
-        kind: Kind::Optional("rooms", 1..=CONNECTIONS_LIMIT as u64, |config| {
-            &mut config.rooms_max
-        }),
+        kind: Kind::Optional("rooms", 1..=CONNECTIONS_LIMIT as u64, |config| &mut config.rooms_max),
     },
     Setting {
         name: "SIGNAL_RATE",
@@ -358,44 +346,6 @@ pub const SETTINGS: &[Setting] = &[
 const END_TLS_IN_A_PROXY: &str =
     "let a proxy in front of the server end TLS, and set BEHIND_PROXY=true";
 
-impl Setting {
-    /// What is accepted, in words.
-    pub fn accepted(&self) -> String {
-        self.kind.accepted()
-    }
-
-    /// Whether this version does what it says. A setting that is not served is refused when it has a value.
-    pub const fn is_served(&self) -> bool {
-        !matches!(self.kind, Kind::Later { .. })
-    }
-
-    /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
-    pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
-    }
-}
-
-/// The setting of this name.
-pub(super) fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
-}
-
-/// Where a problem's setting stands in the list; files come before all of them.
-pub(super) fn position(name: &str) -> Option<usize> {
-    let base = name.strip_suffix("_FILE").unwrap_or(name);
-    SETTINGS.iter().position(|setting| setting.name == name || setting.name == base)
-}
-
-/// Adds a problem for each number that is out of its range.
-pub(super) fn check_ranges(config: &Config, problems: &mut Problems) {
-    let mut config = config.clone();
-    for setting in SETTINGS {
-        if let Some(fault) = setting.kind.range_fault(&mut config) {
-            problems.push(Problem::new(setting.name, fault, setting.accepted()));
-        }
-    }
-}
-
 fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     // The entry that is wrong is shown, so nothing that may be a password goes further.
     if text.contains('@') {
@@ -407,51 +357,4 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
     Ok(())
-}
-
-const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    later_but(name, meaning, "")
-}
-
-const fn later_but(name: &'static str, meaning: &'static str, instead: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false, instead } }
-}
-
-const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true, instead: "" } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_that_are_told_are_the_defaults() {
-        let mut production = Config::production("");
-        let mut development = Config::development("");
-        for setting in SETTINGS.iter().filter(|setting| setting.is_served() && !setting.is_secret())
-        {
-            let (in_production, in_development) =
-                (setting.kind.show(&mut production), setting.kind.show(&mut development));
-            let told = setting.default;
-            match setting.name {
-                "NODE_ENV" => assert_eq!(told, in_production),
-                "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "ROOMS_MAX" | "MEMORY_MAX" => {
-                    assert_eq!(in_production, "");
-                }
-                _ => {
-                    assert!(told.starts_with(&in_production), "{}", setting.name);
-                    assert!(told.contains(&in_development), "{}", setting.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_name_stands_twice() {
-        for (index, setting) in SETTINGS.iter().enumerate() {
-            assert_eq!(position(setting.name), Some(index));
-        }
-    }
 }

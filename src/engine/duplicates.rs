@@ -65,7 +65,14 @@ impl Engine {
             return Err(Problem::AlreadyJoined);
         };
         let until = now.instant + ANSWER_TIMEOUT;
-        self.waiting.push(Waiting { newer, older, place, text: text.into(), until, answered: false });
+        self.waiting.push(Waiting {
+            newer,
+            older,
+            place,
+            text: text.into(),
+            until,
+            answered: false,
+        });
         effects.ping(older);
         Ok(())
     }
@@ -76,14 +83,15 @@ impl Engine {
     }
 
     /// When something is to be decided next.
-    pub(super) fn next_decision(&self) -> Option<Instant> {
-        let due = |one: &Waiting| if self.is_decided(one) { Instant::default() } else { one.until };
+    pub(super) fn next_decision(&self, now: Instant) -> Option<Instant> {
+        let due = |one: &Waiting| if self.is_decided(one) { now } else { one.until };
         self.waiting.iter().map(due).min()
     }
 
     /// Those of whom it is known now whether they may have their place.
     pub(super) fn advance_waiting(&mut self, now: Now, effects: &mut Effects) {
-        let is_ready = |engine: &Self, one: &Waiting| engine.is_decided(one) || one.until <= now.instant;
+        let is_ready =
+            |engine: &Self, one: &Waiting| engine.is_decided(one) || one.until <= now.instant;
         while let Some(at) = self.waiting.iter().position(|one| is_ready(self, one)) {
             let one = self.waiting.remove(at);
             if matches!(self.peers.standing(one.newer), Standing::Gone) {

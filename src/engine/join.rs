@@ -82,12 +82,7 @@ impl Engine {
 
     /// What a token grants. One that is not valid counts against the address; one that has ended was ours, and guesses
     /// nothing.
-    pub(super) fn check(
-        &mut self,
-        peer: PeerId,
-        token: &str,
-        now: Now,
-    ) -> Result<Grant, Failure> {
+    pub(super) fn check(&mut self, peer: PeerId, token: &str, now: Now) -> Result<Grant, Failure> {
         self.options.tokens.check(token, now.wall).map_err(|fault| match fault {
             TokenFault::Expired => Failure::Expired,
             TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {

@@ -25,15 +25,15 @@ mod retention;
 mod rooms;
 mod token_life;
 
-use crate::admission::gate::{Gate, GateLimits};
 use crate::admission::Grant;
+use crate::admission::gate::{Gate, GateLimits};
 use crate::admission::tokens::Tokens;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::{Hits, Limit};
 use crate::base::time::{Duration, Instant, Now};
+use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
-use crate::message::UserId;
 use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
 
@@ -224,7 +224,7 @@ impl Engine {
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
         let fixed = [self.joins.next(), self.places.next(), self.ages.next(), self.empties.next()];
-        fixed.into_iter().chain([token, self.next_decision()]).flatten().min()
+        fixed.into_iter().chain([token, self.next_decision(now.instant)]).flatten().min()
     }
 
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
@@ -281,7 +281,8 @@ impl Engine {
         self.peers.check_invariants();
         self.rooms.check_invariants(self.options.participants_max);
         let mut inside = 0;
-        let known = self.peers.connected().filter(|(_, standing)| self.user_of(*standing).is_some());
+        let known =
+            self.peers.connected().filter(|(_, standing)| self.user_of(*standing).is_some());
         assert_eq!(self.gate.sums()[0], known.count() as u64, "who is known counts for its user");
         for (peer, standing) in self.peers.connected() {
             let awaited = self.joins.queue_of(peer.index).is_some();

@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn who_has_shown_no_token_may_say_little_and_what_was_said_counts_on() {
         let mut meters = meters();
-        for (class, expected) in [(Class::Signal, Ok(())), (Class::State, Err(Limit::StrangerRate))] {
+        for (class, expected) in [(Class::Signal, Ok(())), (Class::State, Err(Limit::StrangerRate))]
+        {
             let said = meters.take(0, class, true, &RATES, at(0)).map_err(|(limit, _)| limit);
             assert_eq!(said, expected);
         }

@@ -65,7 +65,8 @@ impl Engine {
     ) {
         let Parsed { id, request } = message;
         let joining = matches!(request, Ok(Request::Join(_)));
-        let handled = request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
+        let handled =
+            request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
         if let Err(problem) = handled {
             let limit = match problem {
                 Problem::BadMessage(Flaw::Bounds) => Some(Limit::MessageShape),

@@ -51,7 +51,13 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from_std(socket.into());
-        Ok(Self { socket, pending: true, paused_until: None, put_off_until: None, reserve: open_reserve() })
+        Ok(Self {
+            socket,
+            pending: true,
+            paused_until: None,
+            put_off_until: None,
+            reserve: open_reserve(),
+        })
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

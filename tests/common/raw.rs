@@ -76,6 +76,17 @@ impl Raw {
         Self::new(socket.into())
     }
 
+    /// The same for one of a thousand. The system lets unsent bytes for a peer grow to some segments, of which loopback has
+    /// large ones: these are small.
+    pub fn connect_tiny(address: SocketAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_tcp_mss(536).expect("a segment size");
+        socket.set_recv_buffer_size(4_096).expect("a receive buffer");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
     /// Reads faster from here on.
     pub fn widen(&self) {
         let socket = socket2::SockRef::from(&self.stream);
@@ -195,6 +206,18 @@ impl Raw {
             if frame.opcode == CLOSE {
                 self.expect_end();
                 return frame.close_code();
+            }
+        }
+    }
+
+    /// Passes over all but the close frame, answers it, and that the connection ends; its code.
+    pub fn answer_close(&mut self) -> u16 {
+        loop {
+            let next = self.frame();
+            if next.opcode == CLOSE {
+                self.send(&frame(CLOSE, &next.payload));
+                self.expect_end();
+                return next.close_code();
             }
         }
     }

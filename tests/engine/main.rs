@@ -27,6 +27,7 @@ mod emergency;
 mod ending;
 mod entering;
 mod leaving;
+mod limits;
 mod media;
 mod relaying;
 mod retaining;

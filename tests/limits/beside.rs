@@ -52,5 +52,9 @@ impl Call {
 }
 
 fn numbered(from: &Client, to: &Client, number: u64) -> Value {
-    from.message_to("ice-candidate", &to.person, json!({ "candidate": { "candidate": number.to_string() } }))
+    from.message_to(
+        "ice-candidate",
+        &to.person,
+        json!({ "candidate": { "candidate": number.to_string() } }),
+    )
 }

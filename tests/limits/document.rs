@@ -17,9 +17,11 @@ fn document() -> String {
 /// The rows of all tables with so many columns, without their heads.
 fn rows(text: &str, columns: usize) -> Vec<Vec<String>> {
     text.lines()
-        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
-        .map(|row| row.split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
-        .filter(|row| row.len() == columns && row[1] != "---" && row[1] != "Default" && row[1] != "Bytes")
+        .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
+        .map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|row| {
+            row.len() == columns && row[1] != "---" && row[1] != "Default" && row[1] != "Bytes"
+        })
         .collect()
 }
 
@@ -52,7 +54,8 @@ fn each_limit_stands_with_its_default_its_setting_and_its_counter() {
 fn each_setting_that_is_a_limit_stands_there() {
     let text = document();
     for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
-        let is_limit = ["_MAX", "_RATE", "_BURST", "_TIMEOUT"].iter().any(|end| setting.name.ends_with(end));
+        let is_limit =
+            ["_MAX", "_RATE", "_BURST", "_TIMEOUT"].iter().any(|end| setting.name.ends_with(end));
         assert!(!is_limit || text.contains(&format!("`{}`", setting.name)), "{}", setting.name);
     }
 }

@@ -1,6 +1,6 @@
 //! Connections and attempts at the door.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use autamedica_signaling::base::limits::Limit;
 use serde_json::json;
@@ -39,7 +39,10 @@ fn an_address_has_so_many_connections_and_others_have_theirs() {
     let mine: Vec<_> = (0..3).map(|_| open_from(&server, here(1))).collect();
     call.goes_on_beside(|| {
         for _ in 0..300 {
-            check_limited(&refused(Raw::connect_from(server.address(), here(1)), &upgrade_request("")));
+            check_limited(&refused(
+                Raw::connect_from(server.address(), here(1)),
+                &upgrade_request(""),
+            ));
         }
     });
     server.wait_until("300 refusals", |now| now.limits.of(Limit::AddressConnections) == 300);
@@ -69,7 +72,7 @@ fn an_address_has_so_many_requests_under_way() {
             check_limited(&raw.read_response());
         }
     });
-    assert_eq!(server.counters().limits.of(Limit::AddressHeads), 100);
+    server.wait_until("100 refusals", |now| now.limits.of(Limit::AddressHeads) == 100);
     open_from(&server, here(2));
     // Whoever has said what it wants no longer counts.
     for mut raw in slow {
@@ -101,10 +104,10 @@ fn a_user_has_so_many_connections_however_the_token_comes() {
             raw.send(&frame(TEXT, join.to_string().as_bytes()));
             let error = raw.json();
             assert_eq!((&error["code"], &error["id"]), (&"RATE_LIMITED".into(), &7.into()));
-            assert_eq!(raw.read_close(), 4429);
+            assert_eq!(raw.answer_close(), 4429);
         }
     });
-    assert_eq!(server.counters().limits.of(Limit::UserConnections), 100);
+    server.wait_until("100 refusals", |now| now.limits.of(Limit::UserConnections) == 100);
     open(&patient);
     drop(mine);
     server.wait_until("room for the user", |now| now.connections == 2);
@@ -129,7 +132,7 @@ fn bad_tokens_lock_out_nobody_but_those_who_show_them() {
             let mut raw = Raw::upgrade(server.address());
             raw.send(&join(&bad));
             assert_eq!(raw.json()["code"], "TOKEN_INVALID");
-            assert_eq!(raw.read_close(), 4401);
+            assert_eq!(raw.answer_close(), 4401);
         }
         for _ in 0..200 {
             let seconds = check_limited(&refused(Raw::connect(server.address()), &bearer(&bad)));
@@ -138,9 +141,9 @@ fn bad_tokens_lock_out_nobody_but_those_who_show_them() {
         let mut raw = Raw::upgrade(server.address());
         raw.send(&join(&bad));
         assert_eq!(raw.json()["code"], "RATE_LIMITED");
-        assert_eq!(raw.read_close(), 4429);
+        assert_eq!(raw.answer_close(), 4429);
     });
-    assert_eq!(server.counters().limits.of(Limit::AuthFailures), 201);
+    server.wait_until("201 refusals", |now| now.limits.of(Limit::AuthFailures) == 201);
     // From the same address: a good token in each way, and one that was good.
     let mut raw = Raw::connect(server.address());
     raw.join(&doctor);
@@ -153,7 +156,10 @@ fn bad_tokens_lock_out_nobody_but_those_who_show_them() {
     let response = refused(Raw::connect(server.address()), &bearer(&expired.token));
     check_refusal(&response, 401, "TOKEN_EXPIRED");
     // A bad one in place of a good one ends nothing.
-    raw.send(&frame(TEXT, json!({ "type": "refresh-token", "authToken": bad, "id": 1 }).to_string().as_bytes()));
+    raw.send(&frame(
+        TEXT,
+        json!({ "type": "refresh-token", "authToken": bad, "id": 1 }).to_string().as_bytes(),
+    ));
     let errors = std::iter::repeat_with(|| raw.json()).find(|message| message["type"] == "error");
     assert_eq!(errors.expect("an answer")["code"], "RATE_LIMITED");
     raw.send(&frame(TEXT, json!({ "type": "ping", "id": 2 }).to_string().as_bytes()));
@@ -226,9 +232,7 @@ fn slow_and_large_requests_are_counted() {
     let mut large = Raw::connect(server.address());
     large.send(format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9_000)).as_bytes());
     check_refusal(&large.read_response(), 431, "HEAD_TOO_LARGE");
-    let address: SocketAddr = server.address();
     server.wait_until("all three", |now| {
         (now.limits.of(Limit::HeadTime), now.limits.of(Limit::HeadBytes)) == (2, 1)
     });
-    drop(Raw::connect(address));
 }

@@ -12,7 +12,7 @@ use autamedica_signaling::wire::frame::CloseCode;
 use super::document::{Document, quoted};
 use super::schema::Schema;
 use super::transcript::{self, What};
-use crate::common::{Raw, TestServer, couple, raw};
+use crate::common::{Raw, TestServer, as_fast_as_one_can, couple, raw};
 
 /// Lists the variants, and does not compile where one is missing.
 macro_rules! all {
@@ -182,6 +182,7 @@ fn broken_frames_are_closed_with_the_codes_that_the_document_tells() {
 #[test]
 fn a_client_that_does_not_read_is_closed_with_4413() {
     let server = TestServer::start_with(|config| {
+        as_fast_as_one_can(config);
         config.message_bytes_max = 8_192;
         config.send_queue_bytes_max = 16_384;
     });
