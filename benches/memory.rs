@@ -9,6 +9,7 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 
 use autamedica_signaling::reactor::clock::wall_time;
@@ -77,9 +78,11 @@ impl Process {
             // Nobody answers pings here.
             ("HEARTBEAT", "3600"),
         ];
+        let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory-bench");
         let mut child = Command::new(SERVER)
             .env_clear()
             .envs(settings)
+            .env("AUDIT_DIR", audit.join("log"))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");

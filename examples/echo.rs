@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::time::{Duration, Now};
-use autamedica_signaling::connection::{Application, Arrival, Message, Verdict};
+use autamedica_signaling::connection::{Application, Arrival, Message, Output, Verdict};
 use autamedica_signaling::engine::{Effects, PeerId};
 use autamedica_signaling::reactor::{Options, Reactor};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
@@ -52,7 +52,7 @@ impl Application for Echo {
         arrival: Arrival,
         request: &Request<'_>,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Verdict {
         let upgrade = Upgrade::read(request).map_err(|fault| match fault {
             Fault::NotAnUpgrade => Refusal::NotAnUpgrade,
@@ -60,14 +60,14 @@ impl Application for Echo {
         });
         match upgrade {
             Ok(upgrade) if !arrival.full => {
-                upgrade.write_accept(reply, None);
+                upgrade.write_accept(&mut out.reply, None);
                 let index = peer.index as usize;
                 self.peers.resize(self.peers.len().max(index + 1), None);
                 self.peers[index] = Some(peer);
                 Verdict::Upgraded
             }
             refused => {
-                refused.err().unwrap_or(Refusal::Full).write(reply, now.wall, false);
+                refused.err().unwrap_or(Refusal::Full).write(&mut out.reply, now.wall, false);
                 Verdict::Answered
             }
         }

@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::development(*b"a secret of at least 32 bytes ...");
     config.port = 0; // any that is free
     config.room_participants_max = 4;
+    config.audit_dir = std::env::temp_dir().join("autamedica-embed").join("audit");
 
     let server = Server::bind(config)?;
     let handle = server.handle();

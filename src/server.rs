@@ -1,23 +1,30 @@
 //! The roof: a whole server from its configuration.
 
+mod recorder;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use sha2::{Digest, Sha256};
+
 use crate::admission::door::Door;
 use crate::admission::gate::GateLimits;
 use crate::admission::tokens::{TokenRules, Tokens};
 use crate::base::bucket::Rate;
+use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems, memory};
 use crate::connection::{NoPages, Pages, Signaling};
 use crate::engine::{self, Engine, Rates};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Reactor, clock};
+use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
 use crate::wire::jwt::{Key, ShortSecret};
+use recorder::Recorder;
 
-pub use crate::reactor::Handle;
+pub use crate::reactor::{Entry, Handle, Journal};
 
 /// A signaling server that holds its address and is ready to run.
 ///
@@ -34,6 +41,7 @@ pub use crate::reactor::Handle;
 /// ```
 pub struct Server {
     reactor: Reactor<Signaling>,
+    audit: Option<Audit>,
 }
 
 /// Why a server could not be made.
@@ -43,6 +51,8 @@ pub enum BindError {
     Config(Problems),
     /// The address cannot be had, or the system lacks something.
     Address(SocketAddr, io::Error),
+    /// The audit log cannot be opened.
+    Audit(OpenError),
 }
 
 impl Server {
@@ -53,15 +63,27 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self, BindError> {
         config.validate().map_err(BindError::Config)?;
         let address = SocketAddr::new(config.host, config.port);
-        let signaling = signaling(&config).map_err(|error| BindError::Address(address, error))?;
-        let reactor = Reactor::bind(reactor_options(&config, address), signaling)
-            .map_err(|error| BindError::Address(address, error))?;
-        Ok(Self { reactor })
+        let failed = |error| BindError::Address(address, error);
+        let signaling = signaling(&config).map_err(failed)?;
+        let reactor =
+            Reactor::bind(reactor_options(&config, address), signaling).map_err(failed)?;
+        let mut server = Self { reactor, audit: None };
+        // Last: a start that fails for another reason is none that auditors must hear of.
+        if config.audit_log {
+            server.keep_audit_log(&config)?;
+        }
+        Ok(server)
     }
 
     /// A handle for other threads: the address, the counters, and the way to stop it.
     pub fn handle(&self) -> Handle {
         self.reactor.handle()
+    }
+
+    /// Keeps an audit log of the embedder's own. Admissions and the ends of sessions wait until it says that their record
+    /// is durable.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.reactor.keep_journal(journal);
     }
 
     /// Lets SIGTERM and SIGINT shut the server down. For a program of its own; an embedder has ways of its own.
@@ -77,8 +99,62 @@ impl Server {
     /// # Errors
     /// Where the event loop itself fails; no client can cause that.
     pub fn run(self) -> io::Result<()> {
-        self.reactor.run()
+        let ended = self.reactor.run();
+        if let Some(audit) = &self.audit {
+            close(audit);
+        }
+        ended
     }
+
+    /// Keeps the audit log that the configuration asks for. Sessions that had ended stay so.
+    fn keep_audit_log(&mut self, config: &Config) -> Result<(), BindError> {
+        let (audit, restored) = open_audit_log(config)?;
+        self.reactor.app_mut().restore_ended(&restored.ended, clock::wall_time());
+        let handle = self.handle();
+        audit.on_change(move || handle.wake());
+        self.keep_journal(Box::new(Recorder::new(audit.clone())));
+        self.audit = Some(audit);
+        Ok(())
+    }
+}
+
+/// How long the end of the server waits for the audit log.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+
+fn close(audit: &Audit) {
+    if !audit.close(AUDIT_PATIENCE) {
+        log::error!("the audit log could not be written to its end");
+    }
+}
+
+/// Opens the audit log.
+fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
+    let (audit, restored) = audit::open(audit::Options {
+        folder: config.audit_dir.clone(),
+        key_file: config.audit_key_file(),
+        retention_days: u32::try_from(config.audit_retention_days).unwrap_or(u32::MAX),
+        sync: config.audit_sync,
+        checkpoint: config.audit_checkpoint.clone(),
+        segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+        wall_time: clock::wall_time,
+        entropy: clock::random_secret,
+    })
+    .map_err(BindError::Audit)?;
+    if restored.key_file_is_new {
+        log::warn!(
+            "made the keys of the audit log: keep its verification key elsewhere (`audit key detach`), else who takes \
+             this machine over could rewrite the log"
+        );
+    }
+    if let Some(damage) = &restored.damage {
+        log::error!("the audit log was damaged: {damage}");
+    }
+    if !restored.clean {
+        log::warn!("the run before did not end in good order; {} torn bytes", restored.torn_bytes);
+    }
+    let summary = config.summary();
+    audit.note(OwnRecord::Configuration { sha256: Sha256::digest(&summary).into(), summary });
+    Ok((audit, restored))
 }
 
 fn signaling(config: &Config) -> io::Result<Signaling> {
@@ -170,6 +246,7 @@ impl fmt::Display for BindError {
         match self {
             Self::Config(problems) => write!(f, "{problems}"),
             Self::Address(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Audit(error) => write!(f, "cannot open the audit log: {error}"),
         }
     }
 }

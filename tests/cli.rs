@@ -28,6 +28,7 @@ fn run(args: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let output = Command::new(env!("CARGO_BIN_EXE_autamedica-signaling"))
         .args(args)
         .env_clear()
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()

@@ -26,6 +26,7 @@ impl Program {
             .args(["-c", &limited, env!("CARGO_BIN_EXE_autamedica-signaling")])
             .env_clear()
             .envs([("NODE_ENV", "development"), ("PORT", "0")])
+            .env("AUDIT_DIR", common::scratch("program").join("audit"))
             .env("JWT_SECRET", String::from_utf8_lossy(common::SECRET).as_ref())
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())

@@ -22,6 +22,7 @@ impl Running {
     pub fn start() -> Self {
         let config = Config {
             port: 0,
+            audit_log: false,
             signal_rate: usize::MAX,
             state_rate: usize::MAX,
             bytes_rate: usize::MAX,

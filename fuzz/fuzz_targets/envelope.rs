@@ -75,7 +75,7 @@ fn said(request: &Request<'_>) -> Said {
             said.begin("media-state", Some(*speaker));
             said.media(media);
         }
-        Request::ConnectionState(speaker, state) => {
+        Request::ConnectionState(speaker, state, _) => {
             said.begin("connection-state", Some(*speaker));
             said.note("state", Some(state.as_str()));
         }

@@ -201,6 +201,11 @@ impl Refusal {
         }
     }
 
+    /// The code in the body of the answer.
+    pub const fn code(self) -> &'static str {
+        self.parts().1
+    }
+
     /// The status of the answer.
     pub const fn status(self) -> StatusCode {
         self.parts().0

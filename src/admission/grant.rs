@@ -1,6 +1,7 @@
 //! What a valid token says.
 
 use crate::base::time::WallTime;
+use crate::message::record::Subject;
 use crate::message::{Permissions, Role, RoomType, SessionId, UserId};
 
 /// What a token that was found valid says about its bearer. The truth about a connection, whatever its messages claim.
@@ -21,6 +22,11 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whom the audit log names.
+    pub const fn subject(&self) -> Subject {
+        Subject { session: Some(self.session), user: Some(self.user), role: Some(self.role) }
+    }
+
     /// Whether another token names the same user, role and session.
     pub fn is_same_bearer(&self, other: &Self) -> bool {
         (self.user, self.role, self.session) == (other.user, other.role, other.session)

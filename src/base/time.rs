@@ -128,6 +128,28 @@ impl WallTime {
         text
     }
 
+    /// Reads what [`WallTime::to_iso8601`] writes, and nothing else.
+    pub fn parse_iso8601(text: &[u8]) -> Option<Self> {
+        let field = |from: usize, to: usize| {
+            text.get(from..to)?.iter().try_fold(0, |value, byte| match byte {
+                b'0'..=b'9' => Some(value * 10 + i64::from(byte - b'0')),
+                _ => None,
+            })
+        };
+        let (year, month, day) = (field(0, 4)?, field(5, 7)?, field(8, 10)?);
+        // Days since 1970-01-01, the inverse of `to_civil` (days_from_civil of the same paper).
+        let year_from_march = year - i64::from(month <= 2);
+        let era = year_from_march.div_euclid(400);
+        let year_of_era = year_from_march.rem_euclid(400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * 146_097 + day_of_era - 719_468;
+        let seconds = (field(11, 13)? * 60 + field(14, 16)?) * 60 + field(17, 19)?;
+        let time = Self::from_millis((days * 86_400 + seconds) * 1_000 + field(20, 23)?);
+        // Every spelling but the one that is written falls out here: 30 February, 24:00, other separators.
+        (time.to_iso8601() == text).then_some(time)
+    }
+
     /// The `Date` field of HTTP (IMF-fixdate, RFC 9110 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`: 29 bytes of ASCII.
     pub fn to_http_date(self) -> [u8; 29] {
         const DAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed";
@@ -210,6 +232,21 @@ mod tests {
         assert_eq!(iso(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
         assert_eq!(iso(i64::MAX), "9999-12-31T23:59:59.999Z");
         assert_eq!(iso(i64::MIN), "0000-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn iso8601_reads_back_in_its_one_spelling() {
+        for millis in
+            [0, -1, 951_782_400_000, 1_709_251_199_999, 4_107_542_400_000, 253_402_300_799_999]
+        {
+            let time = WallTime::from_millis(millis);
+            assert_eq!(WallTime::parse_iso8601(&time.to_iso8601()), Some(time));
+        }
+        for wrong in
+            ["", "2026-02-30T00:00:00.000Z", "2026-01-01T24:00:00.000Z", "2026-01-01 00:00:00.000Z"]
+        {
+            assert_eq!(WallTime::parse_iso8601(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, UserId};
 
+use super::audit_args::{self, AuditArgs};
+
 /// The longest life of a token that the `token` command mints: 30 days.
 pub const TOKEN_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 
@@ -24,6 +26,8 @@ pub enum Command {
     },
     /// Mint a token.
     Token(TokenArgs),
+    /// Do something with the audit log.
+    Audit(AuditArgs),
     /// Print the version.
     Version,
     /// Print the help.
@@ -52,6 +56,12 @@ pub struct TokenArgs {
 /// What is wrong with the command line, in one sentence.
 #[derive(Debug)]
 pub struct Usage(String);
+
+impl Usage {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,9 +92,12 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
             Ok(Command::Check { env_file: Options::read(args, &["--env-file"])?.env_file() })
         }
         Some("token") => token(args).map(Command::Token),
+        Some("audit") => audit_args::parse(args).map(Command::Audit),
         Some("version") => Options::read(args, &[]).map(|_| Command::Version),
         Some("help") => Ok(Command::Help),
-        _ => Err(Usage("The command must be serve, check, token, version or help.".to_owned())),
+        _ => Err(Usage(
+            "The command must be serve, check, token, audit, version or help.".to_owned(),
+        )),
     }
 }
 
@@ -129,12 +142,12 @@ fn permissions(text: &str) -> Option<Vec<String>> {
 }
 
 /// Options with a value each, `--name value` or `--name=value`.
-struct Options {
+pub(super) struct Options {
     given: Vec<(&'static str, OsString)>,
 }
 
 impl Options {
-    fn read(args: Vec<OsString>, names: &[&'static str]) -> Result<Self, Usage> {
+    pub(super) fn read(args: Vec<OsString>, names: &[&'static str]) -> Result<Self, Usage> {
         let mut given: Vec<(&'static str, OsString)> = Vec::new();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
@@ -151,12 +164,17 @@ impl Options {
         Ok(Self { given })
     }
 
-    fn env_file(&mut self) -> Option<PathBuf> {
-        self.take_raw("--env-file").map(PathBuf::from)
+    pub(super) fn env_file(&mut self) -> Option<PathBuf> {
+        self.path("--env-file")
+    }
+
+    /// The path that an option names.
+    pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
+        self.take_raw(name).map(PathBuf::from)
     }
 
     /// The value of an option, read by `parse`.
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         name: &str,
         parse: impl Fn(&str) -> Option<T>,

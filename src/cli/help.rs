@@ -16,10 +16,11 @@ Commands:
   serve     run the server (what happens without a command)
   check     check the configuration and print it, secrets as ****
   token     print a token for first steps and scripts, signed with JWT_SECRET
+  audit     verify, show, export and count the audit log, and care for its keys
   version   print the version
   help      print this
 
-Options of serve, check and token:
+Options of serve, check, token and audit:
   --env-file FILE       read settings from a file of NAME=value lines; the environment wins over it
 
 Options of token:
@@ -30,6 +31,17 @@ Options of token:
                         room:emergency; separated by commas
   --room-type TYPE      consultation, emergency or follow-up; not said in the token where absent
   --expires SECONDS     how long it is good: 1 to 2592000, 3600 where absent
+
+Commands of audit, each with --dir FOLDER and --key FILE where these are not those of the settings:
+  audit verify [FOLDER] [--checkpoints FILE]        whether nothing was changed, dropped or cut off: 0 intact, 1 not,
+                                                    2 could not be found out
+  audit verify --export FILE                        the same for what `audit export` wrote
+  audit show --session UUID [--json]                who was in a session when, and what happened
+  audit export --session UUID --output FILE         a session for somebody who may see nothing else
+  audit stats                                       records by day, size, growth, keys, holds
+  audit hold --session UUID [--release]             keep a session beyond its time, or no longer
+  audit key rotate                                  add an encryption key
+  audit key detach                                  print the verification key, and take it out of the key file
 
 Exit status: 0 done, 64 the command line is wrong, 74 the output cannot be written, 78 the configuration is wrong.
 

@@ -1,6 +1,8 @@
 //! Roof: the commands of the program, what they print, and how they exit.
 
 mod args;
+mod audit;
+mod audit_args;
 mod help;
 mod process;
 mod serve;
@@ -36,6 +38,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             Err(problems) => refuse(&problems),
         },
         Ok(Command::Token(ticket)) => token::run(&ticket),
+        Ok(Command::Audit(args)) => audit::run(&args),
         Ok(Command::Version) => {
             print(format_args!("autamedica-signaling {}\n", env!("CARGO_PKG_VERSION")))
         }

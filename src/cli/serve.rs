@@ -1,5 +1,6 @@
 //! The command `serve`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use autamedica_signaling::config::{Config, Environment, LogFormat, Problem};
@@ -13,7 +14,9 @@ use super::{print, refuse, tell};
 pub fn serve(config: Config) -> ExitCode {
     let format = match config.log_format {
         LogFormat::Json => operational_log::Format::Json,
-        LogFormat::Text => operational_log::Format::Text,
+        LogFormat::Text => {
+            operational_log::Format::Text { colour: std::io::stdout().is_terminal() }
+        }
     };
     if let Err(error) = operational_log::install(config.log_level, format, clock::wall_time) {
         tell(format_args!("The log cannot be started: {error}"));
@@ -28,6 +31,7 @@ pub fn serve(config: Config) -> ExitCode {
     let server = match server {
         Ok(server) => server,
         Err(BindError::Config(problems)) => return refuse(&problems),
+        Err(BindError::Audit(error)) => return refuse(&Problem::audit_log(&error).into()),
         Err(BindError::Address(address, error)) => {
             return refuse(&Problem::listening(address, &error).into());
         }

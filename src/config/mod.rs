@@ -6,6 +6,7 @@
 //! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
 //!   `docs/settings.md` in step.
 
+mod audit;
 mod env_file;
 mod kind;
 pub mod memory;
@@ -17,6 +18,7 @@ mod settings;
 mod source;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use log::LevelFilter;
 
@@ -26,6 +28,7 @@ use crate::base::time::Duration;
 use crate::engine::Duplicates;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
+pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
@@ -117,6 +120,19 @@ pub struct Config {
     pub bytes_burst: usize,
     /// `MEMORY_MAX`: bytes that the limits may add up to ([`memory::sum`]); `None`: whatever they do.
     pub memory_max: Option<usize>,
+    /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
+    /// ([`crate::Server::keep_journal`]).
+    pub audit_log: bool,
+    /// `AUDIT_DIR`: the folder of the audit log.
+    pub audit_dir: PathBuf,
+    /// `AUDIT_KEY_FILE`: the file with its keys; `None` for `audit.key` beside that folder.
+    pub audit_key_file: Option<PathBuf>,
+    /// `AUDIT_RETENTION_DAYS`: how long its records are kept.
+    pub audit_retention_days: usize,
+    /// `AUDIT_SYNC`: when it is brought to the disk.
+    pub audit_sync: AuditSync,
+    /// `AUDIT_CHECKPOINT`: where signed checkpoints go.
+    pub audit_checkpoint: Option<Checkpoint>,
 }
 
 /// Where the server runs: `NODE_ENV`.
@@ -182,6 +198,12 @@ impl Config {
             bytes_rate: 256 * 1024,
             bytes_burst: 1024 * 1024,
             memory_max: None,
+            audit_log: true,
+            audit_dir: PathBuf::from("data/audit"),
+            audit_key_file: None,
+            audit_retention_days: 2192,
+            audit_sync: AuditSync::Always,
+            audit_checkpoint: None,
         }
     }
 
@@ -195,12 +217,26 @@ impl Config {
         }
     }
 
+    /// The file with the keys of the audit log.
+    pub fn audit_key_file(&self) -> PathBuf {
+        self.audit_key_file.clone().unwrap_or_else(|| self.audit_dir.with_file_name("audit.key"))
+    }
+
     /// Reads every setting from `source`.
     ///
     /// # Errors
     /// Everything that is wrong, at once; no text in it shows a secret.
     pub fn read(source: &impl Source) -> Result<Self, Problems> {
         Reading::read(source).map(|reading| reading.config)
+    }
+
+    /// What may be read of the settings: a line `NAME=value` each, no secret and no path.
+    pub fn summary(&self) -> String {
+        let mut config = self.clone();
+        let told = settings::SETTINGS.iter().filter(|setting| setting.is_served());
+        let told = told.filter(|setting| !setting.is_secret() && !setting.is_path());
+        told.map(|setting| format!("{}={}\n", setting.name, setting.kind.show(&mut config)))
+            .collect()
     }
 
     /// Whether the server may start with this: every value in its range, and nothing that puts patients at risk.

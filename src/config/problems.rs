@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::setting;
+use crate::service::audit;
 
 /// One thing that is wrong. Its `Display` is one line: the name, what was wrong, what is accepted.
 ///
@@ -32,6 +33,15 @@ impl Problem {
     pub fn new(name: &str, fault: impl Into<String>, accepted: impl Into<String>) -> Self {
         let (fault, accepted) = (fault.into(), accepted.into());
         Self { name: name.to_owned(), place: None, fault, accepted }
+    }
+
+    /// Why the audit log cannot be opened, as a problem of `AUDIT_DIR`.
+    pub fn audit_log(error: &audit::OpenError) -> Self {
+        Self::new(
+            "AUDIT_DIR",
+            format!("the audit log cannot be opened: {error}"),
+            "a folder in which this user may write, with its keys in AUDIT_KEY_FILE",
+        )
     }
 
     /// Why the server could not listen on `address`, as a problem of `PORT` or `HOST`.

@@ -26,6 +26,14 @@ impl Setting {
         !matches!(self.kind, Kind::Later { .. })
     }
 
+    /// Whether its value is a place on this machine.
+    pub(super) fn is_path(&self) -> bool {
+        matches!(
+            self.name,
+            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
+        )
+    }
+
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
@@ -85,7 +93,8 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "ROOMS_MAX" | "MEMORY_MAX" => {
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "ROOMS_MAX" | "MEMORY_MAX" | "AUDIT_KEY_FILE"
+                | "AUDIT_CHECKPOINT" => {
                     assert_eq!(in_production, "");
                 }
                 _ => {

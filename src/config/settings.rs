@@ -7,6 +7,7 @@ use log::LevelFilter;
 use crate::admission::origin::Origins;
 use crate::engine::Duplicates;
 
+use super::audit;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::setting::{Setting, later, later_but, later_secret};
@@ -291,6 +292,53 @@ pub const SETTINGS: &[Setting] = &[
         }),
     },
     Setting {
+        name: "AUDIT_DIR",
+        default: "data/audit",
+        meaning: "folder of the audit log",
+        kind: Kind::Own {
+            accepted: "the path of a folder, which is made where there is none",
+            set: audit::set_dir,
+            show: |config| config.audit_dir.to_string_lossy().into_owned(),
+        },
+    },
+    Setting {
+        name: "AUDIT_KEY_FILE",
+        default: "audit.key beside AUDIT_DIR",
+        meaning: "file with the keys of the audit log",
+        kind: Kind::Own {
+            accepted: "the path of a file that only its owner may read, which is made where there is none",
+            set: audit::set_key_file,
+            show: audit::show_key_file,
+        },
+    },
+    Setting {
+        name: "AUDIT_RETENTION_DAYS",
+        default: "2192",
+        meaning: "how long records of the audit log are kept",
+        kind: Kind::Count("days", 2_192..=36_525, |config| &mut config.audit_retention_days),
+    },
+    Setting {
+        name: "AUDIT_SYNC",
+        default: "always",
+        meaning: "when the audit log is brought to the disk",
+        kind: Kind::Own {
+            accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
+            set: audit::set_sync,
+            show: audit::show_sync,
+        },
+    },
+    Setting {
+        name: "AUDIT_CHECKPOINT",
+        default: "none",
+        meaning: "where signed checkpoints of the audit log go",
+        kind: Kind::Own {
+            accepted: "the absolute path of a file, or udp:ADDRESS:PORT or tcp:ADDRESS:PORT of a syslog server by \
+                       its IP address",
+            set: audit::set_checkpoint,
+            show: audit::show_checkpoint,
+        },
+    },
+    Setting {
         name: "LOG_LEVEL",
         default: "info",
         meaning: "how much is logged",
@@ -333,11 +381,6 @@ pub const SETTINGS: &[Setting] = &[
     later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
     later("TURN_TTL", "time-limited TURN credentials"),
     later("ICE_POLICY", "media through TURN only"),
-    later("AUDIT_DIR", "the audit log"),
-    later("AUDIT_KEY_FILE", "the audit log"),
-    later("AUDIT_RETENTION_DAYS", "the audit log"),
-    later("AUDIT_SYNC", "the audit log"),
-    later("AUDIT_CHECKPOINT", "the audit log"),
     later("ADMIN_ADDR", "the administrator's listener"),
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::Output;
 use crate::base::limits::Hits;
 use crate::base::time::{Instant, Now};
-use crate::engine::{Effects, PeerId};
+use crate::engine::{Effects, PeerId, Recording, Ticket};
 use crate::message::problem::close;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
@@ -66,14 +67,14 @@ pub trait Application {
         false
     }
 
-    /// A request head came; appends the answer to `reply`.
+    /// A request head came; appends the answer to the reply of `out`.
     fn request(
         &mut self,
         peer: PeerId,
         arrival: Arrival,
         request: &Request<'_>,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Verdict;
 
     /// A message came.
@@ -115,6 +116,12 @@ pub trait Application {
     fn heartbeat_timeout(&self) -> CloseCode {
         close::HEARTBEAT_TIMEOUT
     }
+
+    /// What became of a record that the application waits for: it is durable, or it cannot be written.
+    fn recorded(&mut self, _ticket: Ticket, _written: bool, _now: Now, _effects: &mut Effects) {}
+
+    /// What to expect of the audit log from now on.
+    fn set_recording(&mut self, _recording: Recording) {}
 
     /// Does what is due.
     fn advance(&mut self, _now: Now, _effects: &mut Effects) {}

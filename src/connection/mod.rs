@@ -249,7 +249,7 @@ impl Connection {
             }
             Ok(Some((request, len))) => {
                 at.skip(len);
-                match app.request(me, arrival, &request, now, &mut out.reply) {
+                match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
                     Verdict::Answered => Stage::Draining,
                 }

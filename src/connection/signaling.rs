@@ -1,12 +1,16 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
-use super::{Application, Arrival, Message, Verdict};
+use super::{Application, Arrival, Message, Output, Verdict};
+use crate::admission::Grant;
 use crate::admission::door::{self, Door, Entry, Refusal};
 use crate::base::limits::{Hits, Limit};
-use crate::base::time::{Duration, Instant, Now};
-use crate::engine::{Effects, Engine, PeerId};
+use crate::base::redacted::Redacted;
+use crate::base::time::{Duration, Instant, Now, WallTime};
+use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
+use crate::message::SessionId;
 use crate::message::notice;
 use crate::message::problem::Problem;
+use crate::message::record::{Event, Record, Subject, TokenWay};
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{Request, Response, StatusCode};
 
@@ -72,14 +76,20 @@ impl Signaling {
         &self.engine
     }
 
+    /// Remembers sessions that ended before the start, each until when no token may open it.
+    pub fn restore_ended(&mut self, sessions: &[(SessionId, WallTime)], now: WallTime) {
+        self.engine.restore_ended(sessions, now);
+    }
+
     fn route(
         &mut self,
         peer: PeerId,
         arrival: Arrival,
         request: &Request<'_>,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Result<Verdict, Refusal> {
+        let reply = &mut out.reply;
         door::check_query(request)?;
         let upgrade = request.has_field("upgrade");
         match request.path {
@@ -96,6 +106,7 @@ impl Signaling {
                 let entry = self.admit(arrival, request, now)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
                 self.engine.gate().arrive(peer.index, arrival.address);
+                note_arrival(peer, arrival, Ok(entry.grant), &mut out.effects);
                 self.engine.connected(peer, entry.grant, now);
                 Ok(Verdict::Upgraded)
             }
@@ -141,6 +152,31 @@ impl Signaling {
     }
 }
 
+/// Tells the audit log that somebody came, and what the token said where one was shown.
+fn note_arrival(
+    peer: PeerId,
+    arrival: Arrival,
+    outcome: Result<Option<Grant>, Refusal>,
+    effects: &mut Effects,
+) {
+    let refusal = outcome.err().map(Refusal::code);
+    let address = Some(Redacted::new(arrival.address));
+    let connect = Record { event: Event::Connect { refusal }, subject: Subject::default() };
+    effects.note(Note { address, ..Note::about(peer, connect) });
+    let (shown, subject) = match outcome {
+        Ok(Some(grant)) => (true, grant.subject()),
+        Ok(None) => (false, Subject::default()),
+        Err(refusal) => {
+            let failed = matches!(refusal, Refusal::TokenInvalid | Refusal::TokenExpired);
+            (failed, Subject::default())
+        }
+    };
+    if shown {
+        let event = Event::Authentication { way: TokenWay::Upgrade, failure: refusal };
+        effects.note(Note { address, ..Note::about(peer, Record { event, subject }) });
+    }
+}
+
 /// Whether the request only reads (RFC 9110 9.2.1).
 fn check_read(request: &Request<'_>) -> Result<(), Refusal> {
     if matches!(request.method, "GET" | "HEAD") { Ok(()) } else { Err(Refusal::Method) }
@@ -161,10 +197,14 @@ impl Application for Signaling {
         arrival: Arrival,
         request: &Request<'_>,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Verdict {
-        self.route(peer, arrival, request, now, reply).unwrap_or_else(|refusal| {
-            refusal.write(reply, now.wall, request.method == "HEAD");
+        self.route(peer, arrival, request, now, out).unwrap_or_else(|refusal| {
+            // Who only looks at a page has not come for a call.
+            if request.has_field("upgrade") {
+                note_arrival(peer, arrival, Err(refusal), &mut out.effects);
+            }
+            refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
             Verdict::Answered
         })
     }
@@ -198,6 +238,14 @@ impl Application for Signaling {
 
     fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
         self.engine.ponged(peer, mark, now);
+    }
+
+    fn recorded(&mut self, ticket: Ticket, written: bool, now: Now, effects: &mut Effects) {
+        self.engine.recorded(ticket, written, now, effects);
+    }
+
+    fn set_recording(&mut self, recording: Recording) {
+        self.engine.set_recording(recording);
     }
 
     fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) {

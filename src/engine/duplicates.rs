@@ -4,9 +4,8 @@
 //! `join-room` that waited is obeyed as if it came now.
 
 use super::peers::Standing;
-use super::rooms::Participant;
+use super::rooms::{Newcomer, Participant};
 use super::{Effects, Engine, PeerId};
-use crate::admission::Grant;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant, Now};
@@ -42,22 +41,19 @@ pub(super) struct Waiting {
 }
 
 impl Engine {
-    /// Whether whoever comes with this token has a place that must not be taken over before its connection was asked.
-    pub(super) fn is_held(&self, place: Key<Participant>, grant: &Grant, emergency: bool) -> bool {
-        let held = |place: &Participant| place.peer.is_some() && place.is_same(grant, emergency);
-        self.options.duplicates == Duplicates::Reject
-            && self.rooms.participant(place).is_some_and(held)
-    }
-
     /// Asks the connection that has the place, and lets the newcomer wait.
     pub(super) fn ask_older(
         &mut self,
-        place: Key<Participant>,
-        newer: PeerId,
+        newcomer: &Newcomer,
         text: &str,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
+        let (newer, user) = (newcomer.peer, newcomer.grant.user);
+        let room = self.rooms.find_room(newcomer.session);
+        let Some(place) = room.and_then(|room| self.rooms.find(room, user)) else {
+            return Err(Problem::Internal);
+        };
         let older = self.rooms.participant(place).and_then(|participant| participant.peer);
         let asked = self.waiting.iter().any(|one| one.place == place || one.newer == newer);
         let Some(older) = older.filter(|_| !asked && self.waiting.len() < WAITING_MAX) else {

@@ -1,6 +1,10 @@
 //! What is to be done, in a list that the caller owns and uses again.
 
+use std::net::IpAddr;
+
 use super::PeerId;
+use crate::base::redacted::Redacted;
+use crate::message::record::Record;
 use crate::wire::frame::CloseCode;
 
 /// One thing to do. To be carried out in the order of the list.
@@ -41,11 +45,46 @@ pub enum Payload {
     Received,
 }
 
-/// A list of effects, and the bytes of the messages that the server writes.
+/// Something for the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The connection that it is about, where there is one.
+    pub peer: Option<PeerId>,
+    /// What happened.
+    pub record: Record,
+    /// Where the connection comes from, where that is told.
+    pub address: Option<Redacted<IpAddr>>,
+    /// What somebody gave as a reason: [`Effects::reason`] has the text.
+    pub reason: Option<Payload>,
+    /// The engine goes on only when [`super::Engine::recorded`] tells it what became of this record.
+    pub ticket: Option<Ticket>,
+}
+
+/// Names something that waits for its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+/// A list of effects, the bytes of the messages that the server writes, and notes for the audit log.
 #[derive(Debug, Default)]
 pub struct Effects {
     list: Vec<Effect>,
     bytes: Vec<u8>,
+    notes: Vec<Note>,
+}
+
+impl Note {
+    /// A note about a connection.
+    pub const fn about(peer: PeerId, record: Record) -> Self {
+        Self { peer: Some(peer), record, address: None, reason: None, ticket: None }
+    }
+
+    /// A note about no connection in particular.
+    pub const fn of(record: Record) -> Self {
+        Self { peer: None, record, address: None, reason: None, ticket: None }
+    }
 }
 
 impl Effects {
@@ -58,16 +97,28 @@ impl Effects {
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
+        self.notes.clear();
     }
 
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.list.is_empty() && self.notes.is_empty()
     }
 
     /// The effects, in order.
     pub fn iter(&self) -> impl Iterator<Item = Effect> {
         self.list.iter().copied()
+    }
+
+    /// What the audit log is to be told, in order. It may be passed over by who keeps no log, but for the tickets.
+    pub fn notes(&self) -> impl Iterator<Item = Note> {
+        self.notes.iter().copied()
+    }
+
+    /// The reason that somebody gave: a JSON string.
+    pub fn reason(&self, note: &Note) -> Option<&str> {
+        let bytes = self.text(note.reason?, &[]);
+        str::from_utf8(bytes).ok()
     }
 
     /// The text of a message; `received` is what was passed to `receive`.
@@ -110,6 +161,28 @@ impl Effects {
     /// Asks a peer whether what was sent to it has arrived.
     pub fn ping(&mut self, peer: PeerId) {
         self.list.push(Effect::Ping { peer });
+    }
+
+    /// Tells the audit log.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    /// Tells the audit log, with the reason that somebody gave (a JSON string).
+    pub fn note_with(&mut self, note: Note, reason: Option<&str>) {
+        let reason = reason.map(|text| {
+            let start = self.bytes.len() as u32;
+            self.bytes.extend_from_slice(text.as_bytes());
+            Payload::Written { start, len: text.len() as u32 }
+        });
+        self.notes.push(Note { reason, ..note });
+    }
+
+    /// The engine goes on with `ticket` when the last note is durable.
+    pub(super) fn wait_with(&mut self, ticket: Ticket) {
+        if let Some(note) = self.notes.last_mut() {
+            note.ticket = Some(ticket);
+        }
     }
 
     /// Closes a connection behind what was sent to it.

@@ -11,6 +11,12 @@ const REMEMBERED_AT_LEAST: Duration = Duration::from_secs(24 * 3_600);
 /// How many sessions are remembered. Past it the one whose tokens end first is forgotten: about 6 MB.
 const SESSIONS_MAX: usize = 65_536;
 
+/// Until when a session that ends now is remembered: until every token for it that was seen has ended, and for a while for
+/// those that were not.
+pub(super) fn closed_until(tokens_end_at: WallTime, now: WallTime) -> WallTime {
+    tokens_end_at.max(now.plus(REMEMBERED_AT_LEAST))
+}
+
 /// The sessions that ended, each for as long as a token for it could still be valid.
 #[derive(Debug, Default)]
 pub(super) struct EndedSessions {
@@ -19,10 +25,10 @@ pub(super) struct EndedSessions {
 }
 
 impl EndedSessions {
-    /// Remembers a session until every token for it that was seen has ended.
-    pub(super) fn insert(&mut self, session: SessionId, tokens_end_at: WallTime, now: WallTime) {
+    /// Remembers a session.
+    pub(super) fn insert(&mut self, session: SessionId, until: WallTime, now: WallTime) {
         self.forget_until(now);
-        self.extend(session, tokens_end_at.max(now.plus(REMEMBERED_AT_LEAST)));
+        self.extend(session, until);
         while self.until.len() > SESSIONS_MAX {
             let Some((_, session)) = self.by_time.pop_first() else { return };
             self.until.remove(&session);
@@ -83,11 +89,11 @@ mod tests {
     #[test]
     fn remembered_until_the_last_known_token_has_ended() {
         let mut ended = EndedSessions::default();
-        ended.insert(session(1), at(3 * DAY), at(0));
+        ended.insert(session(1), closed_until(at(3 * DAY), at(0)), at(0));
         assert!(ended.contains(session(1), at(4 * DAY)), "and this token is known now");
-        ended.insert(session(2), at(0), at(4 * DAY - 1));
+        ended.insert(session(2), closed_until(at(0), at(4 * DAY - 1)), at(4 * DAY - 1));
         assert!(ended.contains(session(1), at(0)));
-        ended.insert(session(3), at(0), at(4 * DAY));
+        ended.insert(session(3), closed_until(at(0), at(4 * DAY)), at(4 * DAY));
         assert!(!ended.contains(session(1), at(0)));
         assert_eq!(ended.len(), 2);
     }

@@ -1,20 +1,35 @@
 //! Entering a room: who is it, may it, is there a place, and who must hear of it.
 
+use super::duplicates::Duplicates;
+use super::effects::{Effects, Note};
 use super::peers::Standing;
 use super::policy::{self, Action};
+use super::recording::{Pending, Recording};
 use super::rooms::{Newcomer, Participant};
-use super::{Effects, Engine, PeerId, acknowledge};
+use super::{Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::admission::tokens::TokenFault;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
 use crate::base::time::Now;
-use crate::message::notice::{self, Welcome};
+use crate::message::notice::{self, RoomStatus, Welcome};
 use crate::message::problem::{Excess, Flaw, Problem, close};
-use crate::message::request::{ConnectionState, Join, Media, MessageId};
+use crate::message::record::{Entry, Event, Record, TokenWay};
+use crate::message::request::{ConnectionState, Join, KeptId, MessageId};
 use crate::message::{Permissions, Role};
 
+/// Somebody who may enter and waits for the record of it.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) newcomer: Newcomer,
+    /// What the connection's own token grants, where it presented one.
+    pub(super) held: Option<Grant>,
+    /// Of the `join-room`.
+    id: Option<KeptId>,
+}
+
 impl Engine {
+    /// `join-room`: judged now, carried out once its record is durable.
     pub(super) fn join(
         &mut self,
         peer: PeerId,
@@ -24,51 +39,162 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
-        let grant = self.authenticate(peer, join, now)?;
+        let newcomer = self.recognise(peer, join, now, effects)?;
+        let user = newcomer.grant.user;
         // Whoever came with its token was counted at the door.
-        if self.is_stranger(peer) && !self.gate.admits_user(grant.user) {
+        if self.is_stranger(peer) && !self.gate.admits_user(user) {
             self.hits.add(Limit::UserConnections);
             return Err(Problem::RateLimited(Excess::Attempts));
         }
-        let emergency = self.authorise(&grant, join)?;
-        let session = join.speaker.session;
-        if self.ended.contains(session, self.options.tokens.ends_at(&grant)) {
-            return Err(Problem::SessionEnded);
+        let entry = self.find_way_in(&newcomer, now)?;
+        if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
+            return self.ask_older(&newcomer, text, now, effects);
         }
+        let event = Event::Admission { entry, emergency: newcomer.emergency };
+        let note = Note::about(peer, Record { event, subject: newcomer.subject() });
+        let reason = join.reason.filter(|_| newcomer.emergency).map(|reason| reason.as_json());
+        match self.recording {
+            Recording::Off => {
+                effects.note_with(note, reason);
+                return self.admit(newcomer, id, now, effects);
+            }
+            Recording::Unavailable => return Err(Problem::AuditUnavailable),
+            Recording::Available => {}
+        }
+        let held = self.held_grant(peer);
+        let candidate = Candidate { newcomer, held, id: id.map(MessageId::keep) };
+        let (key, ticket) = self.wait(Pending::Join(candidate));
+        self.set_standing(peer, Standing::Joining(key));
+        effects.note_with(note, reason);
+        effects.wait_with(ticket);
+        Ok(())
+    }
+
+    /// The record of an admission is durable, or cannot be written. The room may have changed meanwhile.
+    pub(super) fn go_on_joining(
+        &mut self,
+        candidate: Candidate,
+        written: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Candidate { newcomer, held, id } = candidate;
+        let (peer, id) = (newcomer.peer, id.as_ref().map(KeptId::as_id));
+        if held.is_none() {
+            self.joins.arm(peer.index, 0, now.instant);
+        }
+        let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
+            None => Err(Problem::AuditUnavailable),
+            // Another connection of the user was quicker.
+            Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
+                self.hits.add(Limit::Duplicate);
+                Err(Problem::AlreadyJoined)
+            }
+            Some(Ok(_)) => self.admit(newcomer, id, now, effects),
+            Some(Err(problem)) => Err(problem),
+        };
+        if let Err(problem) = admitted {
+            let event = Event::Withdrawal { code: problem.code() };
+            effects.note(Note::about(peer, Record { event, subject: newcomer.subject() }));
+            self.refuse(peer, problem, id, true, now, effects);
+        }
+    }
+
+    /// Who wants to enter, and that this may be.
+    fn recognise(
+        &mut self,
+        peer: PeerId,
+        join: &Join<'_>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Newcomer, Problem> {
+        let grant = self.authenticate(peer, join, now, effects)?;
+        let emergency = self.authorise(&grant, join)?;
         let has_say = grant.role == Role::Doctor && !emergency;
-        let newcomer = Newcomer {
+        Ok(Newcomer {
             peer,
-            session,
+            session: join.speaker.session,
             grant,
             token_is_new: join.token.is_some(),
             emergency,
-            media: Media::default().changed(join.media),
+            media: join.media,
+            received: join.received,
             // The token's word counts before the doctor's, and nobody else has a say.
             room_type: grant
                 .room_type
                 .filter(|_| !emergency)
                 .or(join.room_type.filter(|_| has_say)),
             joined_at: now.wall,
-        };
+        })
+    }
+
+    /// Whether the session is open and a place is there, and how the newcomer comes to it. Changes nothing.
+    fn find_way_in(&mut self, newcomer: &Newcomer, now: Now) -> Result<Entry, Problem> {
+        let Newcomer { session, grant, emergency, .. } = *newcomer;
+        let token_ends_at = self.options.tokens.ends_at(&grant);
         let room = self.rooms.find_room(session);
-        match room.and_then(|room| self.rooms.find(room, grant.user)) {
-            Some(place) if self.is_held(place, &grant, emergency) => {
-                self.ask_older(place, peer, text, now, effects)
+        let ending = room.and_then(|room| self.rooms.room(room)).is_some_and(|room| room.ending);
+        // It may have ended while the record was written.
+        if now.wall >= token_ends_at {
+            return Err(Problem::TokenExpired);
+        }
+        if ending || self.ended.contains(session, token_ends_at) {
+            return Err(Problem::SessionEnded);
+        }
+        let place = room.and_then(|room| self.rooms.find(room, grant.user));
+        let Some(participant) = place.and_then(|place| self.rooms.participant(place)) else {
+            self.rooms.check_seat(newcomer, self.options.participants_max)?;
+            if room.is_none() && self.rooms.len() >= self.options.rooms_max {
+                return Err(Problem::ServerFull);
             }
-            Some(place) => self.come_back(place, newcomer, join, id, now, effects),
+            return Ok(Entry::New);
+        };
+        if (participant.grant.role, participant.emergency) != (grant.role, emergency) {
+            return Err(Problem::RoleTaken);
+        }
+        Ok(if participant.peer.is_some() { Entry::Takeover } else { Entry::Return })
+    }
+
+    fn admit(
+        &mut self,
+        newcomer: Newcomer,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        let room = self.rooms.find_room(newcomer.session);
+        match room.and_then(|room| self.rooms.find(room, newcomer.grant.user)) {
+            Some(place) => self.come_back(place, newcomer, id, now, effects),
             None => self.enter(newcomer, id, now, effects),
+        }
+        Ok(())
+    }
+
+    /// What the connection's own token grants, where it presented one and has not joined.
+    fn held_grant(&self, peer: PeerId) -> Option<Grant> {
+        match self.peers.standing(peer) {
+            Standing::Granted(grant) => Some(grant),
+            _ => None,
         }
     }
 
     /// What the connection's token grants, or the one that comes with the message.
-    fn authenticate(&mut self, peer: PeerId, join: &Join<'_>, now: Now) -> Result<Grant, Problem> {
+    fn authenticate(
+        &mut self,
+        peer: PeerId,
+        join: &Join<'_>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Grant, Problem> {
         let held = match self.peers.standing(peer) {
-            Standing::Inside(_) => return Err(Problem::AlreadyJoined),
+            Standing::Inside(_) | Standing::Joining(_) => return Err(Problem::AlreadyJoined),
             Standing::Granted(grant) => Some(grant),
             Standing::Anonymous | Standing::Gone => None,
         };
-        let presented = join.token.as_ref().map(|token| self.check(peer, token, now)).transpose();
-        let presented = presented.map_err(|fault| fault.when(Excess::Attempts))?;
+        let presented = join.token.as_ref();
+        let presented =
+            presented.map(|token| self.check(peer, token, TokenWay::Join, now, effects));
+        let presented = presented.transpose()?;
         let tokens = &self.options.tokens;
         match (held, presented) {
             (None, None) => Err(Problem::Unauthorized),
@@ -80,17 +206,29 @@ impl Engine {
         }
     }
 
-    /// What a token grants. One that is not valid counts against the address; one that has ended was ours, and guesses
-    /// nothing.
-    pub(super) fn check(&mut self, peer: PeerId, token: &str, now: Now) -> Result<Grant, Failure> {
-        self.options.tokens.check(token, now.wall).map_err(|fault| match fault {
-            TokenFault::Expired => Failure::Expired,
+    /// What a token that came in a message grants. One that is not valid counts against the address; one that has ended was
+    /// ours, and guesses nothing.
+    pub(super) fn check(
+        &mut self,
+        peer: PeerId,
+        token: &str,
+        way: TokenWay,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Grant, Problem> {
+        let outcome = self.options.tokens.check(token, now.wall).map_err(|fault| match fault {
+            TokenFault::Expired => Problem::TokenExpired,
             TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {
                 self.hits.add(Limit::AuthFailures);
-                Failure::TooMany
+                // Whoever has a good token keeps it, and the connection.
+                let is_new = way == TokenWay::Join;
+                let excess = if is_new { Excess::Attempts } else { Excess::Messages };
+                Problem::RateLimited(excess)
             }
-            TokenFault::Invalid => Failure::Invalid,
-        })
+            TokenFault::Invalid => Problem::TokenInvalid,
+        });
+        self.note_token(peer, way, &outcome, effects);
+        outcome
     }
 
     /// Whether the message claims what the token says, and the token opens this room. `true`: by emergency access.
@@ -118,12 +256,7 @@ impl Engine {
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
-    ) -> Result<(), Problem> {
-        self.rooms.check_seat(&newcomer, self.options.participants_max)?;
-        let is_known = self.rooms.find_room(newcomer.session).is_some();
-        if !is_known && self.rooms.len() >= self.options.rooms_max {
-            return Err(Problem::ServerFull);
-        }
+    ) {
         let peer = newcomer.peer;
         let (place, room, is_new) = self.rooms.admit(newcomer);
         if is_new {
@@ -131,6 +264,12 @@ impl Engine {
         }
         self.empties.cancel(room.index());
         let changed = self.rooms.activate(room);
+        if is_new {
+            self.note_status(room, RoomStatus::Waiting, None, effects);
+        }
+        if let Some(status) = changed {
+            self.note_status(room, status, None, effects);
+        }
         self.welcome(place, newcomer.token_is_new, false, now, effects);
         acknowledge(peer, id, effects);
         if let Some(participant) = self.rooms.participant(place) {
@@ -144,7 +283,6 @@ impl Engine {
                 notice::room_status(out, newcomer.session, status, None);
             });
         }
-        Ok(())
     }
 
     /// The same user comes again: after a drop, or from elsewhere. The place is the newer connection's.
@@ -152,17 +290,13 @@ impl Engine {
         &mut self,
         place: Key<Participant>,
         newcomer: Newcomer,
-        join: &Join<'_>,
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
-    ) -> Result<(), Problem> {
-        let Newcomer { peer, grant, emergency, .. } = newcomer;
-        let Some(participant) = self.rooms.participant_mut(place) else { return Ok(()) };
-        if !participant.is_same(&grant, emergency) {
-            return Err(Problem::RoleTaken);
-        }
-        let received = join.received.filter(|&count| participant.queue.can_resume(count));
+    ) {
+        let Newcomer { peer, grant, .. } = newcomer;
+        let Some(participant) = self.rooms.participant_mut(place) else { return };
+        let received = newcomer.received.filter(|&count| participant.queue.can_resume(count));
         match received {
             Some(count) => participant.queue.release(count, &mut self.retained),
             None => participant.queue.reset(&mut self.retained),
@@ -172,7 +306,7 @@ impl Engine {
         participant.probing = false;
         participant.connection_state = ConnectionState::Connected;
         // What it says nothing about is as it was.
-        participant.media = participant.media.changed(join.media);
+        participant.media = participant.media.changed(newcomer.media);
         let room = participant.room;
         self.rooms.note_token(room, &grant);
         self.places.cancel(place.index());
@@ -188,7 +322,6 @@ impl Engine {
         }
         self.ask_for_arrival(place, now);
         self.tell_state(place, Some(received.is_some()), effects);
-        Ok(())
     }
 
     /// Lets the connection in and tells it what it finds.
@@ -215,26 +348,6 @@ impl Engine {
         self.set_standing(peer, Standing::Inside(place));
         if token_is_new {
             self.peers.watch_token(peer, &grant);
-        }
-    }
-}
-
-/// What is wrong with a token that came in a message.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Failure {
-    Expired,
-    Invalid,
-    /// It is not valid, and too many such came from the same address.
-    TooMany,
-}
-
-impl Failure {
-    /// What the client hears; `excess` says whether one too many ends the connection.
-    pub(super) const fn when(self, excess: Excess) -> Problem {
-        match self {
-            Self::Expired => Problem::TokenExpired,
-            Self::Invalid => Problem::TokenInvalid,
-            Self::TooMany => Problem::RateLimited(excess),
         }
     }
 }

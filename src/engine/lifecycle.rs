@@ -1,16 +1,38 @@
 //! How participants and rooms end. Every exit is announced once.
 
+use super::effects::{Effects, Note};
 use super::peers::Standing;
 use super::policy::{self, Action};
+use super::recording::{Pending, Recording};
 use super::rooms::{Participant, Room};
-use super::{Effects, Engine, GRACE, PeerId, acknowledge};
+use super::{Engine, GRACE, PeerId, acknowledge};
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
-use crate::base::time::Now;
+use crate::base::time::{Now, WallTime};
+use crate::message::RoomType;
 use crate::message::notice::{self, LeaveReason, RoomStatus, StatusReason};
 use crate::message::problem::{Problem, close};
-use crate::message::request::{MessageId, Reason, Speaker};
+use crate::message::record::{Event, ExitReason, Record, Subject};
+use crate::message::request::{KeptId, KeptReason, MessageId, Reason, Speaker};
 use crate::wire::frame::CloseCode;
+
+/// A session that ends once the record of it is durable.
+#[derive(Debug)]
+pub(super) struct Ending {
+    room: Key<Room>,
+    cause: Cause,
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum Cause {
+    /// The doctor said so: who, with which id, and why.
+    Asked { by: PeerId, id: Option<KeptId>, reason: Option<KeptReason> },
+    /// It reached the greatest age.
+    Age,
+    /// It stood empty.
+    Empty,
+}
 
 impl Engine {
     pub(super) fn leave(
@@ -40,10 +62,31 @@ impl Engine {
     ) -> Result<(), Problem> {
         let (_, participant) = self.inside(peer, speaker)?;
         policy::check(Action::EndSession, &participant.grant)?;
-        let room = participant.room;
-        acknowledge(peer, id, effects);
-        self.end_room(room, reason.map(StatusReason::Given), now, effects);
+        let (room, subject) = (participant.room, self.rooms.subject_of(participant));
+        if self.rooms.room(room).is_some_and(|room| room.ending) {
+            acknowledge(peer, id, effects);
+            return Ok(());
+        }
+        let (id, reason) = (id.map(MessageId::keep), reason.map(Reason::keep));
+        let cause = Cause::Asked { by: peer, id, reason };
+        self.begin_to_end(room, cause, subject, now, effects);
         Ok(())
+    }
+
+    /// The record of a session's end is durable, or cannot be written: it ends.
+    pub(super) fn go_on_ending(&mut self, ending: &Ending, now: Now, effects: &mut Effects) {
+        let reason = match &ending.cause {
+            Cause::Asked { by, id, reason } => {
+                // Who asked may have gone meanwhile.
+                if matches!(self.peers.standing(*by), Standing::Inside(_)) {
+                    acknowledge(*by, id.as_ref().map(KeptId::as_id), effects);
+                }
+                reason.as_ref().map(|reason| StatusReason::Given(reason.as_reason()))
+            }
+            Cause::Age => Some(StatusReason::AgeLimit),
+            Cause::Empty => None,
+        };
+        self.end_room(ending.room, reason, now, effects);
     }
 
     /// A connection is gone. A participant's place is kept for a while, and the others hear of it.
@@ -55,7 +98,13 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let standing = self.peers.standing(peer);
+        let subject = self.subject_of(peer);
         self.set_standing(peer, Standing::Gone);
+        if let Standing::Joining(key) = standing {
+            self.pending.remove(key);
+            let event = Event::Withdrawal { code: "GONE" };
+            effects.note(Note::about(peer, Record { event, subject }));
+        }
         let Standing::Inside(key) = standing else { return };
         let Some(participant) = self.rooms.participant_mut(key) else { return };
         participant.peer = None;
@@ -63,6 +112,11 @@ impl Engine {
         participant.absence = absence;
         self.places.arm(key.index(), GRACE, now.instant);
         self.tell_state(key, None, effects);
+        if let Some(participant) = self.rooms.participant(key) {
+            let subject = self.rooms.subject_of(participant);
+            let event = Event::Absence { reason: absence };
+            effects.note(Note::about(peer, Record { event, subject }));
+        }
     }
 
     /// The time to return is over.
@@ -77,13 +131,13 @@ impl Engine {
         while let Some((index, _)) = self.ages.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
                 self.hits.add(Limit::RoomAge);
-                self.end_room(room, Some(StatusReason::AgeLimit), now, effects);
+                self.begin_to_end(room, Cause::Age, Subject::default(), now, effects);
             }
         }
         while let Some((index, _)) = self.empties.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
                 self.hits.add(Limit::RoomEmpty);
-                self.end_room(room, None, now, effects);
+                self.begin_to_end(room, Cause::Empty, Subject::default(), now, effects);
             }
         }
     }
@@ -102,8 +156,97 @@ impl Engine {
         let user = participant.grant.user;
         let others = self.rooms.others(participant.room, None);
         effects.broadcast(others, |out| notice::peer_left(out, room.session, user, reason));
-        if self.rooms.first(participant.room).is_none() {
+        let subject = self.rooms.subject_of(&participant);
+        let event = Event::Leave { reason: ExitReason::Left(reason) };
+        effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
+        if self.rooms.first(participant.room).is_none() && !room.ending {
             self.empties.arm(participant.room.index(), 0, now.instant);
+        }
+    }
+
+    /// Lets nobody in any more, and ends the room once the record of that is durable.
+    fn begin_to_end(
+        &mut self,
+        room: Key<Room>,
+        cause: Cause,
+        subject: Subject,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.rooms.set_ending(room);
+        self.ages.cancel(room.index());
+        self.empties.cancel(room.index());
+        let Some(found) = self.rooms.room(room) else { return };
+        let closed_until = self.closed_until(found, now);
+        let event = self.status_event(room, RoomStatus::Ended, Some(closed_until));
+        let subject = Subject { session: Some(found.session), ..subject };
+        let note = Note::of(Record { event, subject });
+        let reason = match &cause {
+            Cause::Asked { reason, .. } => {
+                reason.as_ref().map(|reason| reason.as_reason().as_json())
+            }
+            Cause::Age => Some("\"age-limit\""),
+            Cause::Empty => Some("\"empty\""),
+        };
+        if self.recording == Recording::Available {
+            effects.note_with(note, reason);
+            let (_, ticket) = self.wait(Pending::End(Ending { room, cause }));
+            effects.wait_with(ticket);
+        } else {
+            effects.note_with(note, reason);
+            self.go_on_ending(&Ending { room, cause }, now, effects);
+        }
+    }
+
+    /// Until when no token opens the session of a room again.
+    fn closed_until(&self, room: &Room, now: Now) -> WallTime {
+        let leeway = self.options.tokens.leeway();
+        super::ended::closed_until(room.tokens_end_at.plus(leeway), now.wall)
+    }
+
+    /// Tells the audit log the status of a room.
+    pub(super) fn note_status(
+        &self,
+        room: Key<Room>,
+        status: RoomStatus,
+        closed_until: Option<WallTime>,
+        effects: &mut Effects,
+    ) {
+        let session = self.rooms.room(room).map(|room| room.session);
+        let event = self.status_event(room, status, closed_until);
+        let subject = Subject { session, ..Subject::default() };
+        effects.note(Note::of(Record { event, subject }));
+    }
+
+    fn status_event(
+        &self,
+        room: Key<Room>,
+        status: RoomStatus,
+        closed_until: Option<WallTime>,
+    ) -> Event {
+        let known = self.rooms.describe(room);
+        Event::RoomStatus {
+            status,
+            room_type: known.as_ref().map_or_else(RoomType::default, |room| room.room_type),
+            doctor: known.as_ref().and_then(|room| room.doctor),
+            patient: known.as_ref().and_then(|room| room.patient),
+            closed_until,
+        }
+    }
+
+    /// Tells the audit log that everybody leaves and nobody enters any more.
+    pub(super) fn note_shutdown(&self, effects: &mut Effects) {
+        for (_, participant) in self.rooms.all() {
+            let subject = self.rooms.subject_of(participant);
+            let event = Event::Leave { reason: ExitReason::ServerStopped };
+            effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
+        }
+        for (_, pending) in self.pending.iter() {
+            if let Pending::Join(candidate) = pending {
+                let event = Event::Withdrawal { code: Problem::ServerShutdown.code() };
+                let subject = candidate.newcomer.subject();
+                effects.note(Note::about(candidate.newcomer.peer, Record { event, subject }));
+            }
         }
     }
 
@@ -116,14 +259,21 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Some(room) = self.rooms.room(key) else { return };
-        let session = room.session;
+        let (session, closed_until) = (room.session, self.closed_until(room, now));
         let everybody = self.rooms.others(key, None);
         effects.broadcast(everybody, |out| {
             notice::room_status(out, session, RoomStatus::Ended, reason);
         });
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
-            if let Some(peer) = self.rooms.participant(first).and_then(|one| one.peer) {
+            // Who it is, is known as long as it has its place.
+            let peer = self.rooms.participant(first).and_then(|participant| participant.peer);
+            peer.into_iter().for_each(|peer| self.set_standing(peer, Standing::Gone));
+            let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };
+            let event = Event::Leave { reason: ExitReason::SessionEnded };
+            let subject = self.rooms.subject_of(&participant);
+            effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
+            if let Some(peer) = participant.peer {
                 effects.close(peer, close::SESSION_ENDED);
                 self.set_standing(peer, Standing::Gone);
             }
@@ -133,9 +283,8 @@ impl Engine {
         }
         self.ages.cancel(key.index());
         self.empties.cancel(key.index());
-        if let Some(room) = self.rooms.close(key) {
-            let leeway = self.options.tokens.leeway();
-            self.ended.insert(session, room.tokens_end_at.plus(leeway), now.wall);
+        if self.rooms.close(key).is_some() {
+            self.ended.insert(session, closed_until, now.wall);
         }
     }
 }

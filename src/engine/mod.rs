@@ -20,6 +20,7 @@ mod peers;
 pub mod policy;
 mod rates;
 mod receiving;
+mod recording;
 mod relay;
 mod retention;
 mod rooms;
@@ -28,6 +29,7 @@ mod token_life;
 use crate::admission::Grant;
 use crate::admission::gate::{Gate, GateLimits};
 use crate::admission::tokens::Tokens;
+use crate::base::arena::Arena;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::{Hits, Limit};
 use crate::base::time::{Duration, Instant, Now};
@@ -38,11 +40,13 @@ use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
 
 pub use duplicates::Duplicates;
-pub use effects::{Effect, Effects, Payload};
+pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
 use peers::{Peers, Standing};
 use rates::Meters;
 pub use rates::Rates;
+use recording::Pending;
+pub use recording::Recording;
 use rooms::{Participant, Rooms};
 
 /// Names one connection. The index is dense (the engine keeps a table by it); the generation tells its uses apart.
@@ -116,6 +120,9 @@ pub struct Engine {
     peers: Peers,
     rooms: Rooms,
     ended: EndedSessions,
+    /// What waits for its record.
+    pending: Arena<Pending>,
+    recording: Recording,
     retained: retention::Pool,
     gate: Gate,
     meters: Meters,
@@ -147,6 +154,8 @@ impl Engine {
             peers: Peers::default(),
             rooms: Rooms::default(),
             ended: EndedSessions::default(),
+            pending: Arena::new(),
+            recording: Recording::Off,
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate: Gate::new(options.gate),
             meters: Meters::default(),
@@ -236,9 +245,9 @@ impl Engine {
             effects.send(peer, |out| notice::error(out, Problem::ServerShutdown, None, wait));
             effects.close(peer, CloseCode::Restart);
         }
-        let hits = self.hits;
-        *self = Self::new(self.options.clone());
-        self.hits = hits;
+        self.note_shutdown(effects);
+        let (recording, hits) = (self.recording, self.hits);
+        *self = Self { recording, hits, ..Self::new(self.options.clone()) };
     }
 
     /// Who is inside by address and by user: to be asked and told by whoever opens connections.
@@ -305,15 +314,17 @@ impl Engine {
         }
         assert_eq!(inside, 0, "every place that is not away has its connection");
         assert_eq!(chunks, self.retained.chunks_used(), "what is kept is kept for someone");
-        for (key, _) in self.rooms.all_rooms() {
-            assert!(self.ages.queue_of(key.index()).is_some(), "a room has an end");
-            let empty = self.rooms.first(key).is_none();
+        for (key, room) in self.rooms.all_rooms() {
+            let limited = self.ages.queue_of(key.index()).is_some();
+            assert_ne!(limited, room.ending, "a room has an end, or is about to");
+            let empty = self.rooms.first(key).is_none() && !room.ending;
             assert_eq!(
                 empty,
                 self.empties.queue_of(key.index()).is_some(),
                 "an empty room, sooner"
             );
         }
+        self.check_pending();
     }
 
     /// The place of whoever speaks, where it is who it says and where it says.
@@ -337,6 +348,10 @@ impl Engine {
         match standing {
             Standing::Granted(grant) => Some(grant.user),
             Standing::Inside(key) => self.rooms.participant(key).map(|place| place.grant.user),
+            Standing::Joining(key) => match self.pending.get(key) {
+                Some(Pending::Join(candidate)) => Some(candidate.newcomer.grant.user),
+                _ => None,
+            },
             Standing::Anonymous | Standing::Gone => None,
         }
     }

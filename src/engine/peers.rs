@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::PeerId;
+use super::recording::Pending;
 use super::rooms::Participant;
 use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
@@ -20,6 +21,8 @@ pub(super) enum Standing {
     Anonymous,
     /// Connected with a token.
     Granted(Grant),
+    /// About to enter: waits for the record of it.
+    Joining(Key<Pending>),
     /// In its room.
     Inside(Key<Participant>),
 }
@@ -56,6 +59,7 @@ enum Stage {
     Gone,
     Anonymous,
     Granted(Key<Grant>),
+    Joining(Key<Pending>),
     Inside(Key<Participant>),
 }
 
@@ -88,6 +92,7 @@ impl Peers {
             Standing::Gone => Stage::Gone,
             Standing::Anonymous => Stage::Anonymous,
             Standing::Granted(grant) => Stage::Granted(self.grants.insert(grant)),
+            Standing::Joining(key) => Stage::Joining(key),
             Standing::Inside(key) => Stage::Inside(key),
         };
         if let Some(entry) = self.get_mut(peer) {
@@ -143,7 +148,8 @@ impl Peers {
         for &(due, index) in &self.by_time {
             let entry = &self.table[index as usize];
             assert_eq!(entry.token.map(|(at, _)| at), Some(due));
-            let open = matches!(entry.stage, Stage::Granted(_) | Stage::Inside(_));
+            let open =
+                matches!(entry.stage, Stage::Granted(_) | Stage::Joining(_) | Stage::Inside(_));
             assert!(open, "only who is connected with a token is watched");
         }
         let granted = self.table.iter().filter(|entry| matches!(entry.stage, Stage::Granted(_)));
@@ -157,6 +163,7 @@ impl Peers {
             Stage::Granted(key) => {
                 self.grants.get(key).map_or(Standing::Gone, |grant| Standing::Granted(*grant))
             }
+            Stage::Joining(key) => Standing::Joining(key),
             Stage::Inside(key) => Standing::Inside(key),
         }
     }

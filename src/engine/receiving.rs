@@ -20,7 +20,7 @@ impl Engine {
         let message = request::parse(text);
         match self.meter(peer, Class::of(&message.request), now) {
             Ok(()) => self.answer(peer, message, text, now, effects),
-            Err(problem) => self.refuse(peer, problem, message.id, true, now, effects),
+            Err(problem) => self.refuse(peer, problem, message.id, false, now, effects),
         }
     }
 
@@ -35,7 +35,7 @@ impl Engine {
         if let Err(problem) = metered
             && problem.close_code().is_some()
         {
-            self.refuse(peer, problem, None, true, now, effects);
+            self.refuse(peer, problem, None, false, now, effects);
         }
         metered.is_ok()
     }
@@ -64,6 +64,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Parsed { id, request } = message;
+        let name = request.as_ref().map_or("", Request::name);
         let joining = matches!(request, Ok(Request::Join(_)));
         let handled =
             request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
@@ -76,23 +77,24 @@ impl Engine {
                 _ => None,
             };
             limit.into_iter().for_each(|limit| self.hits.add(limit));
-            // Elsewhere the connection has a good token still.
-            let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
-            self.refuse(peer, problem, id, ends, now, effects);
+            self.note_refusal(peer, problem, name, effects);
+            self.refuse(peer, problem, id, joining, now, effects);
         }
     }
 
     /// The refusal is the answer, and some end the connection; its place in the room is kept like a dropped one's.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         peer: PeerId,
         problem: Problem,
         id: Option<MessageId<'_>>,
-        ends: bool,
+        joining: bool,
         now: Now,
         effects: &mut Effects,
     ) {
         effects.send(peer, |out| notice::error(out, problem, id, None));
+        // Elsewhere the connection has a good token still.
+        let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
         if let Some(code) = problem.close_code().filter(|_| ends) {
             effects.close(peer, code);
             self.drop_peer(peer, LeaveReason::Disconnected, now, effects);
@@ -119,13 +121,13 @@ impl Engine {
             Request::MediaState(speaker, media) => {
                 self.media_state(peer, *speaker, *media, effects)?;
             }
-            Request::ConnectionState(speaker, state) => {
-                self.connection_state(peer, *speaker, *state, effects)?;
+            Request::ConnectionState(speaker, state, failure) => {
+                self.connection_state(peer, *speaker, *state, *failure, effects)?;
             }
             Request::ConnectionStats(speaker, stats) => {
                 self.connection_stats(peer, *speaker, stats, effects)?;
             }
-            Request::RefreshToken(token) => self.refresh_token(peer, token, now)?,
+            Request::RefreshToken(token) => self.refresh_token(peer, token, now, effects)?,
             Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
         }
         acknowledge(peer, id, effects);

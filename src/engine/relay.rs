@@ -1,12 +1,14 @@
 //! What participants say to each other.
 
+use super::effects::{Effects, Note};
 use super::policy::{self, Action};
 use super::rooms::Participant;
-use super::{Effects, Engine, GRACE, PROBE, PeerId};
+use super::{Engine, GRACE, PROBE, PeerId};
 use crate::base::arena::Key;
 use crate::base::time::Now;
 use crate::message::notice;
 use crate::message::problem::Problem;
+use crate::message::record::{Event, Record};
 use crate::message::request::{ConnectionState, MediaChange, Relay, RelayKind, Speaker, Stats};
 
 impl Engine {
@@ -65,11 +67,16 @@ impl Engine {
         peer: PeerId,
         speaker: Speaker,
         state: ConnectionState,
+        failure: Option<&'static str>,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let (key, _) = self.inside(peer, speaker)?;
         if let Some(participant) = self.rooms.participant_mut(key) {
             participant.connection_state = state;
+        }
+        if state == ConnectionState::Failed {
+            let event = Event::ConnectionFailed { code: failure.unwrap_or("OTHER") };
+            effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
         }
         self.tell_state(key, None, effects);
         Ok(())

@@ -10,7 +10,8 @@ use crate::base::arena::{Arena, Key};
 use crate::base::time::WallTime;
 use crate::message::notice::{self, LeaveReason, MedicalRoom, RoomStatus};
 use crate::message::problem::Problem;
-use crate::message::request::{ConnectionState, Media};
+use crate::message::record::Subject;
+use crate::message::request::{ConnectionState, Media, MediaChange};
 use crate::message::{Role, RoomType, SessionId, UserId};
 
 /// A room. Its participants are linked through their places, in the order in which they came.
@@ -25,6 +26,8 @@ pub(super) struct Room {
     /// The latest `exp` of the tokens that opened it.
     pub(super) tokens_end_at: WallTime,
     first: Option<Key<Participant>>,
+    /// Its end waits for the record of it: nobody enters any more.
+    pub(super) ending: bool,
 }
 
 /// A place in a room. It is kept for a while for whoever drops.
@@ -57,7 +60,10 @@ pub(super) struct Newcomer {
     /// The token came with `join-room`, not with the connection.
     pub(super) token_is_new: bool,
     pub(super) emergency: bool,
-    pub(super) media: Media,
+    /// What it sends from the start, or says of that on a return.
+    pub(super) media: MediaChange,
+    /// How much of what was relayed to it it has received, where it wants the rest.
+    pub(super) received: Option<u64>,
     /// What the room is for, where the newcomer has a say in it.
     pub(super) room_type: Option<RoomType>,
     pub(super) joined_at: WallTime,
@@ -97,7 +103,7 @@ impl Rooms {
             peer: Some(newcomer.peer),
             room: room_key,
             grant: newcomer.grant,
-            media: newcomer.media,
+            media: Media::default().changed(newcomer.media),
             connection_state: ConnectionState::Connected,
             joined_at: newcomer.joined_at,
             emergency: newcomer.emergency,
@@ -231,6 +237,19 @@ impl Rooms {
         self.members(room).map(|(_, member)| member.describe())
     }
 
+    /// Whom the audit log names: the session is that of the room, also for who came by emergency access.
+    pub(super) fn subject_of(&self, participant: &Participant) -> Subject {
+        let session = self.room(participant.room).map(|room| room.session);
+        Subject { session, ..participant.grant.subject() }
+    }
+
+    /// Lets nobody in any more.
+    pub(super) fn set_ending(&mut self, room: Key<Room>) {
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.ending = true;
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rooms.len()
     }
@@ -276,6 +295,7 @@ impl Rooms {
             status: RoomStatus::default(),
             tokens_end_at: WallTime::default(),
             first: None,
+            ending: false,
         });
         self.by_session.insert(session, key);
         key
@@ -294,6 +314,13 @@ impl Rooms {
     }
 }
 
+impl Newcomer {
+    /// Whom the audit log names.
+    pub(super) fn subject(&self) -> Subject {
+        Subject { session: Some(self.session), ..self.grant.subject() }
+    }
+}
+
 impl Participant {
     pub(super) fn describe(&self) -> notice::Participant {
         let connection_state = match self.peer {
@@ -308,11 +335,6 @@ impl Participant {
             joined_at: self.joined_at,
             emergency: self.emergency,
         }
-    }
-
-    /// Whether somebody who comes with this token comes in the same part, and in the same way.
-    pub(super) fn is_same(&self, grant: &Grant, emergency: bool) -> bool {
-        (self.grant.role, self.emergency) == (grant.role, emergency)
     }
 
     fn seat(&self) -> Option<Role> {

@@ -1,12 +1,15 @@
 //! What becomes of a token while its connection lives: a notice before its end, a new one in its place, its end.
 
+use super::effects::{Effects, Note};
 use super::peers::{Standing, TokenDue};
-use super::{Effects, Engine, PeerId};
+use super::recording::Pending;
+use super::{Engine, PeerId};
 use crate::admission::Grant;
 use crate::base::time::Now;
 use crate::message::Permissions;
 use crate::message::notice::{self, LeaveReason};
-use crate::message::problem::{Excess, Problem, close};
+use crate::message::problem::{Problem, close};
+use crate::message::record::{Event, Record, TokenWay};
 
 impl Engine {
     /// A new token for the same user, role and session takes the place of the one before.
@@ -15,6 +18,7 @@ impl Engine {
         peer: PeerId,
         token: &str,
         now: Now,
+        effects: &mut Effects,
     ) -> Result<(), Problem> {
         let (held, emergency) = match self.peers.standing(peer) {
             Standing::Granted(grant) => (grant, false),
@@ -23,11 +27,11 @@ impl Engine {
                 (participant.grant, participant.emergency)
             }
             // There is nothing to refresh: a first token comes with `join-room`.
-            Standing::Anonymous | Standing::Gone => return Err(Problem::Unauthorized),
+            Standing::Anonymous | Standing::Joining(_) | Standing::Gone => {
+                return Err(Problem::Unauthorized);
+            }
         };
-        let fresh = self.check(peer, token, now);
-        // The token before is good still, so this ends nothing.
-        let fresh = fresh.map_err(|failure| failure.when(Excess::Messages))?;
+        let fresh = self.check(peer, token, TokenWay::Refresh, now, effects)?;
         let entitled = !emergency || fresh.permissions.contains(Permissions::EMERGENCY);
         if !held.is_same_bearer(&fresh) || !entitled {
             return Err(Problem::Forbidden);
@@ -43,6 +47,8 @@ impl Engine {
             _ => self.set_standing(peer, Standing::Granted(fresh)),
         }
         self.peers.watch_token(peer, &fresh);
+        let event = Event::TokenRefresh { expires_at: fresh.expires_at };
+        effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
         Ok(())
     }
 
@@ -68,6 +74,10 @@ impl Engine {
             Standing::Inside(key) => {
                 self.rooms.participant(key).map(|participant| participant.grant)
             }
+            Standing::Joining(key) => match self.pending.get(key)? {
+                Pending::Join(candidate) => candidate.held,
+                Pending::End(_) => None,
+            },
             Standing::Anonymous | Standing::Gone => None,
         }
     }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::description::{check_candidate, read_description};
 use super::problem::{Flaw, Problem};
+use super::record::FAILURES;
 use super::request::{
     ConnectionState, Join, MediaChange, MessageId, Reason, Relay, RelayKind, Request, Speaker,
     Stats,
@@ -112,7 +113,8 @@ impl<'a> Envelope<'a> {
             "media-control" => Request::Relay(self.relay(RelayKind::MediaControl)?),
             "media-state" => Request::MediaState(self.speaker()?, self.media_state()?),
             "connection-state" => {
-                Request::ConnectionState(self.speaker()?, self.connection_state()?)
+                let (speaker, state) = (self.speaker()?, self.connection_state()?);
+                Request::ConnectionState(speaker, state, self.failure()?)
             }
             "connection-stats" => Request::ConnectionStats(
                 self.speaker()?,
@@ -172,12 +174,17 @@ impl<'a> Envelope<'a> {
     }
 
     fn connection_state(&self) -> Result<ConnectionState, Problem> {
-        // Checked, and noted by nobody yet.
-        optional(self.error_code, "errorCode", |raw| {
-            json::string(raw).filter(|code| code.len() <= ERROR_CODE_BYTES_MAX)
-        })?;
         let state = |raw| ConnectionState::parse(&json::string(raw)?);
         Ok(required(self.state, "state", state)?)
+    }
+
+    /// Which failure `errorCode` names.
+    fn failure(&self) -> Result<Option<&'static str>, Problem> {
+        let code = optional(self.error_code, "errorCode", |raw| {
+            json::string(raw).filter(|code| code.len() <= ERROR_CODE_BYTES_MAX)
+        })?;
+        let known = |code: &str| FAILURES.into_iter().find(|one| *one == code);
+        Ok(code.map(|code| known(&code).unwrap_or("OTHER")))
     }
 
     fn speaker(&self) -> Result<Speaker, Problem> {

@@ -41,6 +41,8 @@ pub enum Problem {
     RoleTaken,
     /// The room has as many participants as it may have.
     RoomFull,
+    /// The audit log cannot be written, so nobody can be let in.
+    AuditUnavailable,
     /// The same user joined again elsewhere.
     Replaced,
     /// The server is shutting down.
@@ -95,6 +97,7 @@ impl Problem {
             Self::SessionEnded => "SESSION_ENDED",
             Self::RoleTaken => "ROLE_TAKEN",
             Self::RoomFull => "ROOM_FULL",
+            Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
             Self::Replaced => "REPLACED",
             Self::ServerShutdown => "SERVER_SHUTDOWN",
             Self::Internal => "INTERNAL",
@@ -128,6 +131,9 @@ impl Problem {
             Self::SessionEnded => "the session has ended",
             Self::RoleTaken => "someone else holds this role in the room",
             Self::RoomFull => "the room is full",
+            Self::AuditUnavailable => {
+                "the server cannot keep its audit log and lets nobody in, try again soon"
+            }
             Self::Replaced => "the same user joined again from elsewhere",
             Self::Internal => "the server has no memory left for this",
             Self::ServerShutdown => "the server is shutting down, connect again",

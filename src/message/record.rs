@@ -65,6 +65,10 @@ pub enum Event {
         status: RoomStatus,
         /// What it is for.
         room_type: RoomType,
+        /// Its doctor, where that is known.
+        doctor: Option<UserId>,
+        /// Its patient, where that is known.
+        patient: Option<UserId>,
         /// For an ended one: until when no token opens it again.
         closed_until: Option<WallTime>,
     },
@@ -89,13 +93,27 @@ pub enum Event {
         expires_at: WallTime,
     },
     /// A participant reported that its media connection has failed.
-    ConnectionFailed,
+    ConnectionFailed {
+        /// What it said of it: one of [`FAILURES`], or `OTHER`.
+        code: &'static str,
+    },
     /// Somebody met a limit.
     Limit {
         /// Its name: that of the setting.
         name: &'static str,
     },
 }
+
+/// What clients may say of a failed media connection. Anything else is told as `OTHER`: a client's own words might name a
+/// person.
+pub const FAILURES: [&str; 6] = [
+    "ICE_FAILED",
+    "DTLS_FAILED",
+    "MEDIA_FAILED",
+    "TURN_UNAUTHORIZED",
+    "TURN_UNREACHABLE",
+    "NETWORK_LOST",
+];
 
 /// How a token was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +162,7 @@ impl Event {
             Self::Absence { .. } => "absence",
             Self::Leave { .. } => "leave",
             Self::TokenRefresh { .. } => "token-refresh",
-            Self::ConnectionFailed => "connection-failed",
+            Self::ConnectionFailed { .. } => "connection-failed",
             Self::Limit { .. } => "limit",
         }
     }

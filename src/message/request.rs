@@ -26,8 +26,8 @@ pub enum Request<'a> {
     Relay(Relay<'a>),
     /// `media-state`
     MediaState(Speaker, MediaChange),
-    /// `connection-state`
-    ConnectionState(Speaker, ConnectionState),
+    /// `connection-state`, with the `errorCode`: one of [`FAILURES`](super::record::FAILURES), or `OTHER`
+    ConnectionState(Speaker, ConnectionState, Option<&'static str>),
     /// `connection-stats`
     ConnectionStats(Speaker, Stats<'a>),
     /// `end-session`, with its reason
@@ -144,6 +144,35 @@ pub enum ConnectionState {
     Closed,
 }
 
+impl Request<'_> {
+    /// Its `type`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Join(_) => "join-room",
+            Self::Leave(_) => "leave-room",
+            Self::Relay(relay) => relay.kind.as_str(),
+            Self::MediaState(..) => "media-state",
+            Self::ConnectionState(..) => "connection-state",
+            Self::ConnectionStats(..) => "connection-stats",
+            Self::EndSession(..) => "end-session",
+            Self::RefreshToken(_) => "refresh-token",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+impl RelayKind {
+    /// The `type` of the message.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Answer => "answer",
+            Self::IceCandidate => "ice-candidate",
+            Self::MediaControl => "media-control",
+        }
+    }
+}
+
 impl ConnectionState {
     /// Reads the name that messages use.
     pub fn parse(text: &str) -> Option<Self> {
@@ -194,6 +223,11 @@ impl<'a> Reason<'a> {
         self.0
     }
 
+    /// The reason, to be told later.
+    pub fn keep(self) -> KeptReason {
+        KeptReason(self.0.into())
+    }
+
     /// Reads a string that is not too long; one that says nothing, however it is written, is no reason.
     pub(super) fn read(raw: &'a RawValue) -> Option<Option<Self>> {
         let text = json::string(raw)?;
@@ -212,11 +246,38 @@ impl<'a> MessageId<'a> {
         self.0
     }
 
+    /// The id, to be repeated later.
+    pub fn keep(self) -> KeptId {
+        KeptId(self.0.into())
+    }
+
     pub(super) fn read(raw: &'a RawValue) -> Option<Self> {
         let valid = match json::string(raw) {
             Some(text) => text.len() <= ID_BYTES_MAX,
             None => json::unsigned(raw).is_some(),
         };
         valid.then_some(Self(raw.get()))
+    }
+}
+
+/// A [`Reason`] whose message is gone when it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptReason(Box<str>);
+
+impl KeptReason {
+    /// The reason.
+    pub const fn as_reason(&self) -> Reason<'_> {
+        Reason(&self.0)
+    }
+}
+
+/// A [`MessageId`] whose message is gone when it is repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptId(Box<str>);
+
+impl KeptId {
+    /// The id.
+    pub const fn as_id(&self) -> MessageId<'_> {
+        MessageId(&self.0)
     }
 }

@@ -5,6 +5,7 @@ mod blocks;
 pub mod clock;
 mod counters;
 mod inbound;
+mod journal;
 mod outbound;
 mod peer;
 mod serve;
@@ -26,12 +27,14 @@ use crate::base::deadlines::Deadlines;
 use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
 use crate::connection::{Application, Output};
-use crate::engine::PeerId;
+use crate::engine::{PeerId, Recording};
 
 use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
 pub use counters::{Counters, Snapshot};
+use journal::Records;
+pub use journal::{Entry, Journal};
 use peer::Peer;
 
 /// How a reactor treats its sockets.
@@ -99,6 +102,7 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
+    records: Records,
     counters: Snapshot,
     /// The limits that the reactor itself keeps.
     hits: Hits,
@@ -148,6 +152,12 @@ impl Handle {
         let _ = self.shared.waker.wake();
     }
 
+    /// Lets the loop look at once at what others do for it.
+    pub fn wake(&self) {
+        // As above.
+        let _ = self.shared.waker.wake();
+    }
+
     /// What was counted up to the last turn.
     pub fn counters(&self) -> Snapshot {
         self.shared.counters.read()
@@ -188,6 +198,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
             shared: Arc::new(shared),
@@ -199,6 +210,17 @@ impl<A: Application> Reactor<A> {
     /// A handle for other threads.
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What it drives.
+    pub fn app_mut(&mut self) -> &mut A {
+        &mut self.app
+    }
+
+    /// Keeps an audit log from now on.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.records = Records::new(journal);
+        self.app.set_recording(Recording::Available);
     }
 
     /// Lets SIGTERM and SIGINT shut the reactor down; a second one ends it at once.

@@ -37,6 +37,10 @@ pub(super) struct Flags {
     pub(super) doomed: bool,
     /// It has sent too much, and is not read for a while.
     pub(super) resting: bool,
+    /// Nothing of it is handled before a record is durable.
+    pub(super) waiting: bool,
+    /// It has waited: what was kept of it is handled before anything is read.
+    pub(super) resumed: bool,
     /// The sending side was shut down.
     pub(super) shut: bool,
     /// The kernel said, and says only once, that an end or an error stands behind what can be read.
@@ -97,6 +101,11 @@ impl Peer {
             self.socket.shutdown(Shutdown::Write)?;
         }
         Ok(flushed)
+    }
+
+    /// Whether something of it may be read and handled now.
+    pub(super) fn may_be_served(&self) -> bool {
+        !self.flags.read_closed && !self.flags.waiting
     }
 
     /// Whether nothing is to be read or written any more.

@@ -92,9 +92,10 @@ impl<A: Application> Reactor<A> {
         now: Now,
     ) -> bool {
         let cut_bytes_max = self.cut_bytes_max(key);
-        let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.read_closed) else {
+        let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.may_be_served()) else {
             return false;
         };
+        let resumed = std::mem::take(&mut peer.flags.resumed);
         let mut inbound = peer.inbound.take();
         if let Some(before) = inbound {
             inbound = before.make_room(&mut self.cut, cut_bytes_max);
@@ -115,7 +116,11 @@ impl<A: Application> Reactor<A> {
         };
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
-        let len = match peer.fill(&mut buffer[used..used + room], &mut self.counters.reads) {
+        let filled = match resumed && used > 0 {
+            true => Filled::Bytes(0),
+            false => peer.fill(&mut buffer[used..used + room], &mut self.counters.reads),
+        };
+        let len = match filled {
             Filled::Bytes(len) => len,
             Filled::Drained => {
                 peer.inbound = inbound;
@@ -140,7 +145,7 @@ impl<A: Application> Reactor<A> {
         // was announced, which only another read finds.
         *budget = budget.saturating_sub(len);
         let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
-        if len < room && !ends {
+        if len < room && !ends && !resumed {
             return false;
         }
         if *budget == 0 {
@@ -153,7 +158,9 @@ impl<A: Application> Reactor<A> {
     /// Frames to texts to effects, one after the other.
     fn process(&mut self, key: Key<Peer>, bytes: &mut [u8], at: &mut Cursor, now: Now) {
         loop {
-            let Some(peer) = self.peers.get_mut(key) else { return };
+            let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.waiting) else {
+                return;
+            };
             let me = peer_id(key);
             let (app, output) = (&mut self.app, &mut self.output);
             match peer.connection.receive(me, bytes, at, now, app, output) {
@@ -192,6 +199,9 @@ impl<A: Application> Reactor<A> {
                 Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
+        }
+        for note in output.effects.notes() {
+            self.note(&note, output.effects.reason(&note), now);
         }
         output.reply.clear();
         output.effects.clear();
@@ -300,7 +310,7 @@ impl<A: Application> Reactor<A> {
         self.apply(None, None, now);
     }
 
-    fn mark_ready(&mut self, key: Key<Peer>) {
+    pub(super) fn mark_ready(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.flags.ready
         {

@@ -12,11 +12,14 @@ impl<A: Application> Reactor<A> {
     /// After everything that came in: what is due, and then one write to each peer that something is for.
     pub(super) fn wind_up(&mut self, now: Now) {
         self.pass_deadlines(now);
+        // The writer begins while the rest of the turn goes on.
+        self.publish();
         // Whoever breaks during the flush is told of to others, who may be full.
         while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
             self.give_up_overrun(now);
             self.flush_dirty(now);
         }
+        self.publish();
     }
 
     fn pass_deadlines(&mut self, now: Now) {

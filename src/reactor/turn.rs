@@ -35,6 +35,7 @@ impl<A: Application> Reactor<A> {
             _ => {}
         }
         let now = self.clock.read();
+        self.heed_journal(now);
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
         for event in &events {
@@ -64,7 +65,8 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        if accept_now || !self.lists.ready.is_empty() || !self.lists.overrun.is_empty() {
+        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }
         let next = [
@@ -73,6 +75,7 @@ impl<A: Application> Reactor<A> {
             self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
             self.lists.resting.front().map(|(until, _)| *until),
             self.stopping,
+            self.records.next_deadline(),
         ];
         let next = next.into_iter().flatten().min()?;
         Some(time::Duration::from_micros(next.since(now).as_micros()))

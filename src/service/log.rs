@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::base::time::WallTime;
@@ -25,8 +26,11 @@ const FLUSH_TRY: Duration = Duration::from_millis(10);
 pub enum Format {
     /// One JSON object a line.
     Json,
-    /// For people.
-    Text,
+    /// For people, coloured on a terminal.
+    Text {
+        /// Whether levels are coloured.
+        colour: bool,
+    },
 }
 
 /// Our side of the `log` facade.
@@ -70,12 +74,11 @@ impl Log for Logger {
             return;
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0
-            && !self.put(Level::Warn, &format!("{dropped} lines of this log were dropped"))
-        {
+        let lost = format!("{dropped} lines of this log were dropped");
+        if dropped > 0 && !self.put(Level::Warn, &lost, &[("dropped", dropped)]) {
             self.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
-        if !self.put(record.level(), &record.args().to_string()) {
+        if !self.put(record.level(), &record.args().to_string(), &record.key_values()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -99,14 +102,20 @@ impl Log for Logger {
 }
 
 impl Logger {
-    fn put(&self, level: Level, message: &str) -> bool {
-        let line = write_line(self.format, (self.wall_time)(), level, message);
+    fn put(&self, level: Level, message: &str, fields: &dyn Source) -> bool {
+        let line = write_line(self.format, (self.wall_time)(), level, message, fields);
         self.lines.try_send(Line::Text(line)).is_ok()
     }
 }
 
-fn write_line(format: Format, time: WallTime, level: Level, message: &str) -> Vec<u8> {
-    let mut line = Vec::with_capacity(64 + message.len());
+fn write_line(
+    format: Format,
+    time: WallTime,
+    level: Level,
+    message: &str,
+    fields: &dyn Source,
+) -> Vec<u8> {
+    let mut line = Vec::with_capacity(128 + message.len());
     match format {
         Format::Json => {
             line.extend_from_slice(b"{\"timestamp\":\"");
@@ -115,19 +124,74 @@ fn write_line(format: Format, time: WallTime, level: Level, message: &str) -> Ve
             line.extend_from_slice(level.as_str().to_ascii_lowercase().as_bytes());
             line.extend_from_slice(b"\",\"message\":");
             json::write_string(&mut line, message);
+            // The fields cannot fail, and a field that did would be left out.
+            let _ = fields.visit(&mut JsonFields(&mut line));
             line.push(b'}');
         }
-        Format::Text => {
+        Format::Text { colour } => {
+            let (on, off) = if colour { (colour_of(level), "\x1b[0m") } else { ("", "") };
             line.extend_from_slice(&time.to_iso8601());
-            line.extend_from_slice(format!(" {level:<5} ").as_bytes());
-            // A line is a line, whatever a message holds.
-            line.extend(
-                message.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
-            );
+            line.extend_from_slice(format!(" {on}{level:<5}{off} ").as_bytes());
+            push_line(&mut line, message);
+            let _ = fields.visit(&mut TextFields(&mut line, colour));
         }
     }
     line.push(b'\n');
     line
+}
+
+/// `,"name":value`: numbers and truth values as such, all else as a string. What is not there is left out.
+struct JsonFields<'a>(&'a mut Vec<u8>);
+
+impl<'kvs> VisitSource<'kvs> for JsonFields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        if is_absent(&value) {
+            return Ok(());
+        }
+        self.0.push(b',');
+        json::write_string(self.0, key.as_str());
+        self.0.push(b':');
+        let text = value.to_string();
+        if value.to_u64().is_some() || value.to_i64().is_some() || value.to_bool().is_some() {
+            self.0.extend_from_slice(text.as_bytes());
+        } else {
+            json::write_string(self.0, &text);
+        }
+        Ok(())
+    }
+}
+
+/// ` name=value`
+struct TextFields<'a>(&'a mut Vec<u8>, bool);
+
+impl<'kvs> VisitSource<'kvs> for TextFields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        if is_absent(&value) {
+            return Ok(());
+        }
+        let (dim, off) = if self.1 { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        self.0.extend_from_slice(format!(" {dim}{key}={off}").as_bytes());
+        push_line(self.0, &value.to_string());
+        Ok(())
+    }
+}
+
+fn is_absent(value: &Value<'_>) -> bool {
+    value.to_borrowed_str().is_none() && value.to_string() == "None"
+}
+
+/// A line is a line, whatever a message holds.
+fn push_line(line: &mut Vec<u8>, text: &str) {
+    line.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+}
+
+const fn colour_of(level: Level) -> &'static str {
+    match level {
+        Level::Error => "\x1b[31m",
+        Level::Warn => "\x1b[33m",
+        Level::Info => "\x1b[32m",
+        Level::Debug | Level::Trace => "\x1b[34m",
+    }
 }
 
 fn write_lines(queue: &Receiver<Line>) {
@@ -145,15 +209,39 @@ fn write_lines(queue: &Receiver<Line>) {
 mod tests {
     use super::*;
 
+    const TIME: WallTime = WallTime::from_millis(0);
+
+    fn line(format: Format, message: &str, fields: &[(&str, Value<'_>)]) -> String {
+        String::from_utf8(write_line(format, TIME, Level::Warn, message, &fields)).expect("UTF-8")
+    }
+
     #[test]
-    fn a_message_cannot_forge_a_second_line() {
-        let time = WallTime::from_millis(0);
-        let json = write_line(Format::Json, time, Level::Info, "a\n\"b\"");
+    fn a_message_or_field_cannot_forge_a_second_line() {
+        let fields = [("f", Value::from("x\n\"y\""))];
         assert_eq!(
-            String::from_utf8_lossy(&json),
-            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"level\":\"info\",\"message\":\"a\\n\\\"b\\\"\"}\n"
+            line(Format::Json, "a\n\"b\"", &fields),
+            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"level\":\"warn\",\"message\":\"a\\n\\\"b\\\"\",\
+             \"f\":\"x\\n\\\"y\\\"\"}\n"
         );
-        let text = write_line(Format::Text, time, Level::Warn, "a\r\nb");
-        assert_eq!(String::from_utf8_lossy(&text), "1970-01-01T00:00:00.000Z WARN  a  b\n");
+        assert_eq!(
+            line(Format::Text { colour: false }, "a\r\nb", &fields),
+            "1970-01-01T00:00:00.000Z WARN  a  b f=x \"y\"\n"
+        );
+    }
+
+    #[test]
+    fn numbers_are_numbers_and_what_is_absent_is_left_out() {
+        let absent: Option<&str> = None;
+        let fields = [
+            ("connection", Value::from(7)),
+            ("userId", Value::from_display(&"None the wiser")),
+            ("role", Value::from_debug(&absent)),
+            ("emergency", Value::from(true)),
+        ];
+        let text = line(Format::Text { colour: false }, "m", &fields);
+        assert!(text.ends_with(" m connection=7 userId=None the wiser emergency=true\n"), "{text}");
+        let json = line(Format::Json, "m", &fields);
+        let expected = r#""connection":7,"userId":"None the wiser","emergency":true}"#;
+        assert!(json.trim_end().ends_with(expected), "{json}");
     }
 }

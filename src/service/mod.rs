@@ -1,4 +1,7 @@
-//! The wing of floor 6: the operational log and the pages. The only place that owns threads and files.
+//! The wing of floor 6: the operational log, the audit log and the pages. The only place that owns threads and files.
 
+pub mod audit;
 pub mod demo;
 pub mod log;
+pub mod names;
+pub mod session_log;

@@ -13,7 +13,10 @@ pub mod client;
 pub mod http;
 pub mod raw;
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration as StdDuration, Instant};
 use std::{io, mem};
@@ -121,8 +124,22 @@ pub fn as_fast_as_one_can(config: &mut Config) {
 pub fn bind(change: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::development(SECRET);
     config.port = 0;
+    // Those that are about it keep one, in a folder of their own.
+    config.audit_log = false;
     change(&mut config);
     Server::bind(config).expect("a server")
+}
+
+/// An empty folder that no other test uses, nor another run.
+pub fn scratch(name: &str) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{name}-{}-{number}", std::process::id());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // There is one only where a process of the same number ran here before.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
 }
 
 /// Someone with a token.

@@ -81,7 +81,7 @@ fn states_and_statistics_are_read() {
 
     for state in ["new", "connecting", "connected", "disconnected", "failed", "closed"] {
         let text = message("connection-state").with("state", &format!("\"{state}\"")).text();
-        let Parsed { request: Ok(Request::ConnectionState(_, read)), .. } = parse(&text) else {
+        let Parsed { request: Ok(Request::ConnectionState(_, read, _)), .. } = parse(&text) else {
             panic!("a connection-state: {text}");
         };
         assert_eq!(Some(read), ConnectionState::parse(state));

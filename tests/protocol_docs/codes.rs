@@ -26,7 +26,7 @@ fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
         Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected, RoleTaken, RoomFull, SessionEnded, Replaced,
-        ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
+        AuditUnavailable, ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
     ]
     .to_vec()
 }
@@ -136,8 +136,10 @@ fn named(rest: &str) -> Option<u16> {
     Some(code.into())
 }
 
-/// What no transcript can show: what the server does when it has no memory left, and what is proved below.
-const NOT_IN_TRANSCRIPTS: [&str; 5] = ["1002", "1007", "1011", "4413", "INTERNAL"];
+/// What no transcript can show: what the server does when it has no memory left or its log cannot be written (which
+/// `tests/journal.rs` proves), and what is proved below.
+const NOT_IN_TRANSCRIPTS: [&str; 6] =
+    ["1002", "1007", "1011", "4413", "INTERNAL", "AUDIT_UNAVAILABLE"];
 
 #[test]
 fn every_message_error_and_close_code_happens_in_a_transcript() {

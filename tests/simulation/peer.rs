@@ -35,6 +35,8 @@ pub(super) struct Flags {
     pub(super) shut: bool,
     pub(super) end_announced: bool,
     pub(super) read_closed: bool,
+    pub(super) waiting: bool,
+    pub(super) resumed: bool,
 }
 
 /// What came of a read.
@@ -62,6 +64,10 @@ impl Peer {
             head: Some(network),
             number,
         }
+    }
+
+    pub(super) fn may_be_served(&self) -> bool {
+        !self.flags.read_closed && !self.flags.waiting
     }
 
     pub(super) fn fill(&mut self, buffer: &mut [u8], calls: &mut u64) -> Filled {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use autamedica_signaling::base::time::{Instant, Now};
-use autamedica_signaling::connection::{Application, Arrival, Message, Signaling, Verdict};
+use autamedica_signaling::connection::{Application, Arrival, Message, Output, Signaling, Verdict};
 use autamedica_signaling::engine::{Effect, Effects, Payload, PeerId};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
@@ -100,10 +100,10 @@ impl Application for Witness {
         arrival: Arrival,
         request: &Request<'_>,
         now: Now,
-        reply: &mut Vec<u8>,
+        out: &mut Output,
     ) -> Verdict {
-        let verdict = self.app.request(peer, arrival, request, now, reply);
-        let head = String::from_utf8_lossy(reply);
+        let verdict = self.app.request(peer, arrival, request, now, out);
+        let head = String::from_utf8_lossy(&out.reply);
         let status = head.split(' ').nth(1).unwrap_or_default();
         self.transcript.line(|| format!("    server answers {} with {status}", peer.index));
         self.book.requested(peer, arrival.full, status, now);

@@ -42,6 +42,8 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("hmac", SIGNING, SIGNED),
     ("sha2", SIGNING, SIGNED),
     ("base64", SIGNING, SIGNED),
+    ("chacha20poly1305", &["service"], "crate::service::audit seals what is kept"),
+    ("rustix", &["service"], "what crate::service says of files and disks"),
     ("uuid", &["message", "reactor", "cli"], IDS),
     ("slab", &["base", "reactor"], SLOTS),
     ("log", LOGGING, "return an effect or a value; floor 6 logs"),

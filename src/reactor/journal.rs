@@ -1,0 +1,147 @@
+//! The way of a note to the audit log, and of its answer back: who is let in hears of it only once that is durable.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::peer::Peer;
+use super::{Reactor, peer_key_of};
+use crate::base::arena::Key;
+use crate::base::redacted::Redacted;
+use crate::base::time::{Duration, Instant, Now, WallTime};
+use crate::connection::Application;
+use crate::engine::{Note, Recording, Ticket};
+use crate::message::record::{Event, Record};
+
+/// A log that is written ahead, as the reactor sees it. Nothing here may block.
+pub trait Journal: Send {
+    /// Takes an entry and gives it a number, larger than those before. It may be written from the next
+    /// [`Journal::publish`] on.
+    /// `None`: there is no room for it, or it was only counted.
+    fn take(&mut self, entry: &Entry<'_>) -> Option<u64>;
+
+    /// The turn is over: what was taken is to be written now. Whoever writes wakes the reactor
+    /// ([`super::Handle::wake`]) when one of the next two has changed.
+    fn publish(&mut self);
+
+    /// Up to which number everything is durable.
+    fn durable(&self) -> u64;
+
+    /// Whether it can be written at all.
+    fn is_available(&self) -> bool;
+}
+
+/// One entry of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// When.
+    pub time: WallTime,
+    /// The number of the connection, as in the operational log; 0 for none.
+    pub connection: u64,
+    /// Where it comes from, where that is told.
+    pub address: Option<Redacted<IpAddr>>,
+    /// What happened.
+    pub record: Record,
+    /// What somebody gave as a reason: a JSON string.
+    pub reason: Option<&'a str>,
+}
+
+/// How long somebody waits for a record at most. A disk that takes longer is as bad as one that cannot be written.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The log, and what waits for it, in the order of the numbers.
+#[derive(Default)]
+pub(super) struct Records {
+    journal: Option<Box<dyn Journal>>,
+    waiting: VecDeque<Waiting>,
+    /// What the application was told last.
+    unavailable: bool,
+    /// Whether something was taken since the last publication.
+    taken: bool,
+}
+
+struct Waiting {
+    /// `None`: it found no room, and will never be durable.
+    number: Option<u64>,
+    since: Instant,
+    ticket: Ticket,
+    /// Nothing of this connection is handled meanwhile.
+    peer: Option<Key<Peer>>,
+}
+
+impl Records {
+    pub(super) fn new(journal: Box<dyn Journal>) -> Self {
+        Self { journal: Some(journal), ..Self::default() }
+    }
+
+    /// When somebody has waited for too long.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.waiting.front().map(|waiting| waiting.since + RECORD_TIMEOUT)
+    }
+
+    /// For the first who waits: that the record is durable, or that it will not be; `None`: it is still to be seen.
+    pub(super) fn answer(&self, now: Now) -> Option<bool> {
+        let (front, journal) = (self.waiting.front()?, self.journal.as_ref()?);
+        let Some(number) = front.number else { return Some(false) };
+        let written = number <= journal.durable();
+        let overdue = front.since + RECORD_TIMEOUT <= now.instant;
+        (written || overdue || !journal.is_available()).then_some(written)
+    }
+}
+
+impl<A: Application> Reactor<A> {
+    /// Hands a note on. Where the application waits for its record, so does the connection.
+    pub(super) fn note(&mut self, note: &Note, reason: Option<&str>, now: Now) {
+        let Some(journal) = &mut self.records.journal else { return };
+        let key = note.peer.map(peer_key_of);
+        let peer = key.and_then(|key| self.peers.get_mut(key));
+        let number = journal.take(&Entry {
+            time: now.wall,
+            connection: peer.as_ref().map_or(0, |peer| peer.number),
+            address: note.address,
+            record: note.record,
+            reason,
+        });
+        self.records.taken = true;
+        let Some(ticket) = note.ticket else { return };
+        let pauses = matches!(note.record.event, Event::Admission { .. });
+        if let Some(peer) = peer.filter(|_| pauses) {
+            peer.flags.waiting = true;
+        }
+        let peer = key.filter(|_| pauses);
+        self.records.waiting.push_back(Waiting { number, since: now.instant, ticket, peer });
+    }
+
+    /// Lets the log have what was taken.
+    pub(super) fn publish(&mut self) {
+        if std::mem::take(&mut self.records.taken)
+            && let Some(journal) = &mut self.records.journal
+        {
+            journal.publish();
+        }
+    }
+
+    /// Goes on with everything whose record is durable, or will not be.
+    pub(super) fn heed_journal(&mut self, now: Now) {
+        let unavailable =
+            self.records.journal.as_ref().is_some_and(|journal| !journal.is_available());
+        if unavailable != self.records.unavailable {
+            self.records.unavailable = unavailable;
+            self.app.set_recording(match unavailable {
+                true => Recording::Unavailable,
+                false => Recording::Available,
+            });
+        }
+        while let Some(written) = self.records.answer(now) {
+            let Some(waiting) = self.records.waiting.pop_front() else { return };
+            self.app.recorded(waiting.ticket, written, now, &mut self.output.effects);
+            self.apply(None, None, now);
+            let Some(key) = waiting.peer else { continue };
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flags.waiting = false;
+                peer.flags.resumed = true;
+                self.settle(key, now);
+                self.mark_ready(key);
+            }
+        }
+    }
+}

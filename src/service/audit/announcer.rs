@@ -1,0 +1,154 @@
+//! Sends checkpoints out: to a file, or as syslog. On a thread of its own, so that a slow receiver holds nothing up.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::base::time::WallTime;
+
+use super::Checkpoint;
+
+/// Checkpoints that may wait: an hour of them.
+const QUEUE_MAX: usize = 64;
+
+/// How long a receiver may take to answer, or to take what it is sent.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Facility 13 (log audit), severity 5 (notice): RFC 5424 6.2.1.
+const PRIORITY: u32 = 13 * 8 + 5;
+
+/// The other end of the thread.
+#[derive(Debug)]
+pub struct Announcer {
+    lines: SyncSender<(WallTime, String)>,
+    failed: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl Announcer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where none can be had.
+    pub fn start(target: Checkpoint) -> io::Result<Self> {
+        let (lines, queue) = sync_channel(QUEUE_MAX);
+        let failed = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&failed);
+        let thread = thread::Builder::new()
+            .name("audit-checkpoint".to_owned())
+            .spawn(move || send_all(target, &queue, &count))?;
+        Ok(Self { lines, failed, thread })
+    }
+
+    /// Sends a checkpoint, soon.
+    pub fn tell(&self, time: WallTime, line: String) {
+        if self.lines.try_send((time, line)).is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many could not be sent so far.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Sends what waits, and ends the thread.
+    pub fn finish(self) {
+        drop(self.lines);
+        // It ends by itself, after a few patient tries at most.
+        let _ = self.thread.join();
+    }
+}
+
+fn send_all(target: Checkpoint, queue: &Receiver<(WallTime, String)>, failed: &AtomicU64) {
+    let mut sender = Sender { target, connection: None };
+    let mut fine = true;
+    for (time, line) in queue {
+        let sent = sender.send(time, &line);
+        if let Err(error) = &sent {
+            failed.fetch_add(1, Ordering::Relaxed);
+            if fine {
+                log::warn!("a checkpoint of the audit log could not be delivered: {error}");
+            }
+        }
+        fine = sent.is_ok();
+    }
+}
+
+struct Sender {
+    target: Checkpoint,
+    connection: Option<TcpStream>,
+}
+
+impl Sender {
+    fn send(&mut self, time: WallTime, line: &str) -> io::Result<()> {
+        match &self.target {
+            Checkpoint::File(path) => append(path, line),
+            Checkpoint::Udp(address) => send_datagram(*address, &syslog(time, line)),
+            Checkpoint::Tcp(address) => {
+                let address = *address;
+                let message = syslog(time, line);
+                self.send_on_connection(address, &format!("{} {message}", message.len()))
+            }
+        }
+    }
+
+    /// RFC 6587 3.4.1. What is sent on a connection that the receiver has just closed is lost, so that is looked at first.
+    fn send_on_connection(&mut self, address: SocketAddr, message: &str) -> io::Result<()> {
+        let mut connection = match self.connection.take().filter(is_open) {
+            Some(connection) => connection,
+            None => connect(address)?,
+        };
+        connection.write_all(message.as_bytes())?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+}
+
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_data()
+}
+
+fn send_datagram(address: SocketAddr, message: &str) -> io::Result<()> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => ([0; 4], 0).into(),
+        SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
+    };
+    UdpSocket::bind(any)?.send_to(message.as_bytes(), address).map(drop)
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let connection = TcpStream::connect_timeout(&address, PATIENCE)?;
+    connection.set_write_timeout(Some(PATIENCE))?;
+    Ok(connection)
+}
+
+/// A receiver says nothing; what can be read is its end.
+fn is_open(connection: &TcpStream) -> bool {
+    let look = || -> io::Result<usize> {
+        connection.set_nonblocking(true)?;
+        let read = (&mut &*connection).read(&mut [0; 64]);
+        connection.set_nonblocking(false)?;
+        read
+    };
+    match look() {
+        Ok(bytes) => bytes > 0,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
+/// A message of RFC 5424 6, from a host and process that name themselves in its text.
+fn syslog(time: WallTime, line: &str) -> String {
+    let time = time.to_iso8601();
+    let time = String::from_utf8_lossy(&time);
+    format!("<{PRIORITY}>1 {time} - autamedica-signaling - audit-checkpoint - {line}")
+}

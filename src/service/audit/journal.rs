@@ -1,0 +1,365 @@
+//! The files as they are written: the chain, its segments, its epochs, and what is known to be on the disk.
+//!
+//! What is appended waits in a buffer until [`Journal::write`], and is durable after [`Journal::sync`]. After any failure the
+//! journal stands again where it was durable last ([`Journal::break_off`]), and goes on in a new segment whose first record
+//! says how much of the one before counts: what the kernel holds of a file after a failed write is anyone's guess.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::time::WallTime;
+
+use super::chain::{EpochKey, Head, sha256, to_text};
+use super::checkpoint::Said;
+use super::files::{create, remove_if_there, segment_path, sync_folder};
+use super::line::{self, Draft, Fields};
+use super::reading::Gone;
+use super::seal_file::{Ending, Seal};
+use super::sealing::Sealer;
+
+/// What stands aside: bytes of a segment that never came to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The name of the file.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub sha256: String,
+}
+
+/// The log, open for writing.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    log: String,
+    key: EpochKey,
+    sealer: Sealer,
+    /// The open segment, where there is one.
+    file: Option<File>,
+    /// Its number, or that of the one to be opened next.
+    segment: u64,
+    /// How the one before it ended.
+    previous: Option<Ending>,
+    /// Whether the seal file says already that the epoch begins with this segment.
+    announced: bool,
+    /// Whether a file of this number is our own.
+    begun: bool,
+    /// Whether the kernel has said that it could not bring the segment to the disk. It says that once.
+    sync_failed: bool,
+    buffer: Vec<u8>,
+    /// Bytes of the open segment that were handed to the system.
+    written_bytes: u64,
+    /// Of these, what it began with.
+    head_bytes: u64,
+    head: Head,
+    /// What of the open segment is on the disk.
+    durable_bytes: u64,
+    durable: Head,
+    epoch_at: WallTime,
+    opened_at: WallTime,
+    /// The segments that were removed, by the first of each range, and when it was last said.
+    pub(super) gone: BTreeMap<u64, Gone>,
+    pub(super) gone_at: Option<WallTime>,
+    /// What is to be told in the next segment, of a start that found something.
+    aside: Vec<SetAside>,
+    damage: Option<String>,
+    /// Totals since the start.
+    bytes_total: u64,
+    syncs: u64,
+}
+
+/// Where a journal begins to write.
+#[derive(Debug)]
+pub struct Position {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The identity of the log.
+    pub log: String,
+    /// The key of the last epoch; the next one is used.
+    pub key: EpochKey,
+    /// The last record that counts.
+    pub head: Head,
+    /// The segment that is opened next.
+    pub segment: u64,
+    /// How the one before it ended.
+    pub previous: Option<Ending>,
+    /// What was set aside.
+    pub aside: Vec<SetAside>,
+    /// What was found to be wrong with what had been durable.
+    pub damage: Option<String>,
+}
+
+impl Journal {
+    /// Goes on from `position`, with a segment of its own: see [`Journal::begin`].
+    pub fn new(position: Position, sealer: Sealer) -> Self {
+        Self {
+            folder: position.folder,
+            log: position.log,
+            key: position.key,
+            sealer,
+            file: None,
+            segment: position.segment,
+            previous: position.previous,
+            announced: false,
+            begun: false,
+            sync_failed: false,
+            buffer: Vec::new(),
+            written_bytes: 0,
+            head_bytes: 0,
+            head: position.head,
+            durable_bytes: 0,
+            durable: position.head,
+            epoch_at: WallTime::default(),
+            opened_at: WallTime::default(),
+            gone: BTreeMap::new(),
+            gone_at: None,
+            aside: position.aside,
+            damage: position.damage,
+            bytes_total: 0,
+            syncs: 0,
+        }
+    }
+
+    /// Seals with another key from now on, and returns the number of the one before.
+    pub fn seal_with(&mut self, sealer: Sealer) -> u32 {
+        let before = self.sealer.key_id();
+        self.sealer = sealer;
+        before
+    }
+
+    /// The next segment, in an epoch of its own; what `snapshot` gives stands behind its first record. Durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// What the system said. It may be tried again.
+    pub fn begin(&mut self, time: WallTime, snapshot: &[Vec<u8>]) -> io::Result<()> {
+        if !self.announced {
+            let next = self.key.next();
+            self.write_seal(&next, 0)?;
+            self.key = next;
+            self.announced = true;
+        }
+        let path = segment_path(&self.folder, self.segment);
+        if self.begun {
+            // Left over from a try of ours that failed: nothing in it counts, and its pages may be bad.
+            remove_if_there(&path)?;
+        }
+        self.file = Some(create(&path)?);
+        self.begun = true;
+        (self.written_bytes, self.durable_bytes) = (0, 0);
+        (self.epoch_at, self.opened_at) = (time, time);
+        self.append_beginning(time, snapshot)?;
+        self.write()?;
+        self.sync()?;
+        sync_folder(&self.folder)?;
+        self.head_bytes = self.written_bytes;
+        self.aside.clear();
+        self.damage = None;
+        Ok(())
+    }
+
+    fn append_beginning(&mut self, time: WallTime, snapshot: &[Vec<u8>]) -> io::Result<()> {
+        let mut fields = Fields::default();
+        fields.number("segment", self.segment).text("log", &self.log);
+        fields.raw("previous", &serde_json::to_string(&self.previous)?);
+        if !self.gone.is_empty() {
+            fields.raw("gone", &self.gone_json()?);
+            if let Some(at) = self.gone_at {
+                fields.time("goneAt", at);
+            }
+        }
+        if !self.aside.is_empty() {
+            fields.raw("setAside", &serde_json::to_string(&self.aside)?);
+        }
+        if let Some(damage) = &self.damage {
+            fields.text("damage", damage);
+        }
+        self.append(&Draft { time, event: "segment", fields: &fields, secret: &[] });
+        for (index, part) in snapshot.iter().enumerate() {
+            let mut fields = Fields::default();
+            fields.number("part", index as u64 + 1).number("parts", snapshot.len() as u64);
+            self.append(&Draft { time, event: "ended-sessions", fields: &fields, secret: part });
+        }
+        Ok(())
+    }
+
+    /// The segments that were removed, as JSON.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn gone_json(&self) -> io::Result<String> {
+        Ok(serde_json::to_string(&self.gone.values().collect::<Vec<_>>())?)
+    }
+
+    /// Adds a record to the buffer.
+    pub fn append(&mut self, draft: &Draft<'_>) {
+        self.head = line::write(&mut self.buffer, draft, &self.head, &self.key, &mut self.sealer);
+    }
+
+    /// Hands the buffer to the system.
+    ///
+    /// # Errors
+    /// What the system said; [`Journal::break_off`] then.
+    pub fn write(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotConnected.into()) };
+        file.write_all(&self.buffer)?;
+        self.written_bytes += self.buffer.len() as u64;
+        self.bytes_total += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Waits until all that was written is on the disk.
+    ///
+    /// # Errors
+    /// What the system said; [`Journal::break_off`] then.
+    pub fn sync(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Err(io::ErrorKind::NotConnected.into()) };
+        file.sync_data().inspect_err(|_| self.sync_failed = true)?;
+        self.syncs += 1;
+        self.durable_bytes = self.written_bytes;
+        self.durable = self.head;
+        Ok(())
+    }
+
+    /// The next epoch. Everything must be durable before.
+    ///
+    /// # Errors
+    /// What the system said; [`Journal::break_off`] then.
+    pub fn next_epoch(&mut self, time: WallTime) -> io::Result<()> {
+        let next = self.key.next();
+        self.write_seal(&next, self.durable_bytes)?;
+        self.key = next;
+        self.epoch_at = time;
+        Ok(())
+    }
+
+    /// Ends the segment in good order.
+    ///
+    /// # Errors
+    /// What the system said; [`Journal::break_off`] then.
+    pub fn end(&mut self, time: WallTime) -> io::Result<()> {
+        let fields = Fields::default();
+        self.append(&Draft { time, event: "sealed", fields: &fields, secret: &[] });
+        self.write()?;
+        self.sync()?;
+        self.file = None;
+        self.follow(0, None);
+        Ok(())
+    }
+
+    /// After a failure: as it was when it was durable last, and without an open segment.
+    pub fn break_off(&mut self) {
+        self.buffer.clear();
+        self.head = self.durable;
+        let Some(file) = self.file.take() else { return };
+        if self.durable_bytes == 0 {
+            // The segment never began: it is made anew, with the same number.
+            return;
+        }
+        let torn = self.torn(&file);
+        let unsynced = self.written_bytes - self.durable_bytes;
+        let bytes = torn.as_ref().map_or(unsynced, |torn| torn.len() as u64);
+        self.follow(bytes, torn.map(|torn| to_text(&sha256(&torn))));
+    }
+
+    /// The bytes behind the durable ones, where it is known that they are on the disk as they are read.
+    fn torn(&self, file: &File) -> Option<Vec<u8>> {
+        (!self.sync_failed).then_some(())?;
+        file.sync_data().ok()?;
+        let mut file = File::open(segment_path(&self.folder, self.segment)).ok()?;
+        file.seek(SeekFrom::Start(self.durable_bytes)).ok()?;
+        let mut torn = Vec::new();
+        file.read_to_end(&mut torn).ok()?;
+        Some(torn)
+    }
+
+    /// The segment has ended; the next one is to be opened.
+    fn follow(&mut self, torn: u64, torn_sha256: Option<String>) {
+        self.previous = Some(Ending {
+            segment: self.segment,
+            bytes: self.durable_bytes,
+            seq: self.durable.seq,
+            mac: to_text(&self.durable.mac),
+            torn,
+            torn_sha256,
+        });
+        self.segment += 1;
+        (self.announced, self.begun, self.sync_failed) = (false, false, false);
+        (self.written_bytes, self.durable_bytes, self.head_bytes) = (0, 0, 0);
+    }
+
+    fn write_seal(&self, key: &EpochKey, offset: u64) -> io::Result<()> {
+        let seal = Seal {
+            log: self.log.clone(),
+            key: key.clone(),
+            segment: self.segment,
+            offset,
+            head: self.durable,
+            encryption: self.sealer.key_id(),
+            previous: self.previous.clone(),
+        };
+        seal.write(&self.folder)
+    }
+
+    /// Whether a segment is open.
+    pub const fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Bytes that wait in the buffer.
+    pub const fn buffered_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Bytes of the open segment, without what it began with.
+    pub const fn segment_bytes(&self) -> u64 {
+        self.written_bytes - self.head_bytes
+    }
+
+    /// When the segment was opened, and when the epoch began.
+    pub const fn since(&self) -> (WallTime, WallTime) {
+        (self.opened_at, self.epoch_at)
+    }
+
+    /// A checkpoint of what is durable.
+    pub fn checkpoint(&self, time: WallTime) -> String {
+        let ended = self.previous.as_ref().filter(|_| self.file.is_none());
+        let segment = ended.map_or(self.segment, |ended| ended.segment);
+        Said::sign(&self.log, time, segment, &self.durable, &self.key)
+    }
+
+    /// The number of the segment that is written, or comes next.
+    pub const fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// Bytes written and syncs done since the start.
+    pub const fn totals(&self) -> (u64, u64) {
+        (self.bytes_total, self.syncs)
+    }
+}
+
+/// Takes a file that holds no record of the log out of the way, and says what it holds.
+///
+/// # Errors
+/// What the system said.
+pub fn set_aside(folder: &Path, segment: u64) -> io::Result<Option<SetAside>> {
+    let path = segment_path(folder, segment);
+    let bytes = fs::read(&path)?;
+    if bytes.is_empty() {
+        remove_if_there(&path)?;
+        return Ok(None);
+    }
+    let names = (1_u64..).map(|number| format!("{segment:08}.{number}.torn"));
+    let mut free = names.filter(|name| !folder.join(name).exists());
+    let name = free.next().unwrap_or_default();
+    fs::rename(&path, folder.join(&name))?;
+    sync_folder(folder)?;
+    Ok(Some(SetAside { name, bytes: bytes.len() as u64, sha256: to_text(&sha256(&bytes)) }))
+}

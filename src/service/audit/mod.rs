@@ -1,0 +1,447 @@
+//! The audit log: who was in which session and when, written ahead, sealed, and chained so that nothing can be changed,
+//! dropped or cut off without being noticed (45 CFR 164.312(b) and (c)). `docs/audit.md` describes the files.
+//!
+//! ```text
+//!   reactor   let number = audit.take(entry);  …  audit.publish();        once a turn
+//!   writer    encodes all that waits, writes once, syncs once, wakes the reactor
+//!   reactor   if audit.durable() >= number      what depends on the entry may go on
+//! ```
+
+mod announcer;
+mod chain;
+pub mod checkpoint;
+mod contents;
+mod ended;
+pub mod export;
+mod files;
+pub mod history;
+pub mod holds;
+mod journal;
+mod key_file;
+mod line;
+mod queue;
+pub mod reading;
+mod recovery;
+mod seal_file;
+mod sealing;
+mod shared;
+mod snapshot;
+mod upkeep;
+pub mod verify;
+mod writer;
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::base::redacted::Redacted;
+use crate::base::time::{Duration, WallTime};
+use crate::message::SessionId;
+use crate::message::record::Record;
+
+use super::names::Names;
+pub use chain::EpochKey;
+use journal::Journal;
+pub use key_file::{KeyFileError, Keys};
+use queue::Counts;
+use sealing::Sealer;
+use shared::Shared;
+use writer::Writer;
+
+/// The size past which a segment is followed by the next one.
+pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The audit log of a running server. Clones share it.
+#[derive(Clone)]
+pub struct Audit {
+    shared: Arc<Shared>,
+    names: Names,
+    wall_time: fn() -> WallTime,
+    key_file: Arc<Path>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// What the reactor hands over.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When it happened: the time of the turn.
+    pub time: WallTime,
+    /// The number of the connection; 0 for none.
+    pub connection: u64,
+    /// Where the connection comes from.
+    pub address: Option<Redacted<IpAddr>>,
+    /// What happened, and to whom.
+    pub record: Record,
+    /// What a person wrote, such as the reason of an emergency access: a JSON string literal, checked to be one.
+    pub text: Option<Redacted<Box<str>>>,
+}
+
+/// What the server tells of itself.
+#[derive(Clone, Debug)]
+pub enum OwnRecord {
+    /// It runs. The log itself writes this.
+    Start {
+        /// Whether the run before ended in good order.
+        clean: bool,
+        /// The number of the encryption key.
+        key: u32,
+    },
+    /// It ends in good order. The log itself writes this.
+    Stop,
+    /// The settings that count.
+    Configuration {
+        /// SHA-256 over all of them.
+        sha256: [u8; 32],
+        /// What may be read of them: no secret, no path with a person's name.
+        summary: String,
+    },
+    /// Another encryption key is in use. The log itself writes this.
+    KeyChange {
+        /// Its number before.
+        from: u32,
+        /// Its number now.
+        to: u32,
+    },
+    /// For a time nothing could be written, or not all. The log itself writes this.
+    Gap {
+        /// Since when.
+        from: WallTime,
+        /// Until when.
+        to: WallTime,
+        /// Why.
+        cause: String,
+        /// What found no room meanwhile, by event and code.
+        dropped: Counts,
+    },
+    /// The list of sessions that must be kept has changed. The log itself writes this.
+    Hold {
+        /// How many there are.
+        sessions: u64,
+        /// SHA-256 of the list.
+        sha256: [u8; 32],
+    },
+    /// Checkpoints could not be delivered. The log itself writes this.
+    CheckpointsFailed {
+        /// Since when.
+        since: WallTime,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// Where and how the log is written.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `AUDIT_DIR`.
+    pub folder: PathBuf,
+    /// `AUDIT_KEY_FILE`.
+    pub key_file: PathBuf,
+    /// `AUDIT_RETENTION_DAYS`.
+    pub retention_days: u32,
+    /// `AUDIT_SYNC`.
+    pub sync: Sync,
+    /// `AUDIT_CHECKPOINT`.
+    pub checkpoint: Option<Checkpoint>,
+    /// The size past which a segment is followed by the next one: [`SEGMENT_BYTES_MAX`].
+    pub segment_bytes_max: u64,
+    /// Reads the wall clock.
+    pub wall_time: fn() -> WallTime,
+    /// Draws 32 random bytes.
+    pub entropy: fn() -> [u8; 32],
+}
+
+/// When what was written is brought to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Before anything that depends on it goes on.
+    Always,
+    /// Every so many milliseconds; what depends on it goes on once the kernel has it, and a power cut may lose that much.
+    Interval(u32),
+}
+
+/// Where signed checkpoints go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// Appended to a file, on another disk or an append-only one.
+    File(PathBuf),
+    /// Syslog (RFC 5424) in datagrams.
+    Udp(SocketAddr),
+    /// Syslog over a connection (RFC 6587, octet counting).
+    Tcp(SocketAddr),
+}
+
+/// What the log knew already.
+#[derive(Debug)]
+pub struct Restored {
+    /// Sessions that have ended, each with the moment up to which no token opens it again.
+    pub ended: Vec<(SessionId, WallTime)>,
+    /// Whether the run before ended in good order.
+    pub clean: bool,
+    /// Bytes behind the last good record, which do not count.
+    pub torn_bytes: u64,
+    /// What was found to be wrong with records that had been durable.
+    pub damage: Option<String>,
+    /// Whether the key file was made by this start.
+    pub key_file_is_new: bool,
+}
+
+/// Whether the log can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As far as is known.
+    Available,
+    /// Not now; it is tried again every second.
+    Unavailable,
+}
+
+/// How the log stands, for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gauges {
+    /// Whether it can be written.
+    pub available: bool,
+    /// Entries that are taken and not yet on the disk.
+    pub queued: usize,
+    /// Entries that found no room, since the start.
+    pub dropped: u64,
+    /// The age of the oldest entry that is not yet on the disk, in ms.
+    pub lag_ms: u64,
+    /// Bytes written since the start.
+    pub bytes_written: u64,
+    /// Syncs since the start.
+    pub syncs: u64,
+    /// The number of the segment that is written.
+    pub segment: u64,
+    /// Bytes that are free on the disk; none before the first look.
+    pub free_bytes: Option<u64>,
+    /// Days until it is full at the present rate; none where that is not known.
+    pub forecast_days: Option<u64>,
+    /// Checkpoints that could not be delivered, since the start.
+    pub checkpoints_failed: u64,
+}
+
+/// Why the log cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The folder or a file in it.
+    Io(PathBuf, io::Error),
+    /// Another process writes there.
+    Locked(PathBuf),
+    /// The key file.
+    Key(KeyFileError),
+    /// There is a log, but no file with its keys.
+    KeysGone(PathBuf),
+    /// There is a log, but not the file that says where it ends, and the verification key is not here either.
+    SealLost,
+    /// There is no verification key to begin with.
+    NoVerificationKey,
+}
+
+/// Opens the log in the folder, or begins one: takes the folder for this process alone, finds out where the log ends, and
+/// starts the thread that writes.
+///
+/// # Errors
+/// What must be put right by a person. A disk that is full is not among that: the log is [`State::Unavailable`] then.
+pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
+    let folder = options.folder.clone();
+    let failed = |error| OpenError::Io(folder.clone(), error);
+    files::make_folder(&folder).map_err(failed)?;
+    let lock = take_lock(&folder)?;
+    let (keys, key_file_is_new) = read_keys(&options)?;
+    let sealing = keys.sealing().cloned();
+    let sealing = sealing.ok_or_else(|| KeyFileError::Empty(options.key_file.clone()))?;
+
+    let (log, run) = two_texts((options.entropy)());
+    let found = recovery::recover(&folder, &keys, &chain::to_text(&log))?;
+    let ended = snapshot::restore(&found.position, &keys).map_err(failed)?;
+    let restored = Restored {
+        ended: ended.iter().collect(),
+        clean: found.clean,
+        torn_bytes: found.torn_bytes,
+        damage: found.position.damage.clone(),
+        key_file_is_new,
+    };
+
+    let shared = Arc::new(Shared::default());
+    let now = (options.wall_time)();
+    shared.note(now, OwnRecord::Start { clean: found.clean, key: sealing.id });
+    if found.encryption != 0 && found.encryption != sealing.id {
+        shared.note(now, OwnRecord::KeyChange { from: found.encryption, to: sealing.id });
+    }
+    let names = Names::new((options.entropy)());
+    let audit = Audit {
+        shared: Arc::clone(&shared),
+        names: names.clone(),
+        wall_time: options.wall_time,
+        key_file: options.key_file.clone().into(),
+        thread: Arc::default(),
+    };
+    let (gone, gone_at) = reading::newest_gone(&folder).map_err(failed)?;
+    let mut journal = Journal::new(found.position, Sealer::new(sealing, run));
+    (journal.gone, journal.gone_at) = (gone, gone_at);
+    let writer = Writer::new(options, shared, names, keys, journal, ended, lock);
+    let mut writer = writer.map_err(failed)?;
+    // Here, so that whoever asks for the state next knows whether the disk takes anything.
+    writer.turn(false);
+    let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run());
+    *audit.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.map_err(failed)?);
+    Ok((audit, restored))
+}
+
+fn take_lock(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join("lock");
+    let failed = |error| OpenError::Io(path.clone(), error);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = options.open(&path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The keys, and whether they were made just now.
+fn read_keys(options: &Options) -> Result<(Keys, bool), OpenError> {
+    let begun = || -> io::Result<bool> {
+        Ok(!files::segments(&options.folder)?.is_empty()
+            || seal_file::Seal::path(&options.folder).try_exists()?)
+    };
+    let begun = begun().map_err(|error| OpenError::Io(options.folder.clone(), error))?;
+    match Keys::read(&options.key_file) {
+        Err(KeyFileError::Missing(path)) if begun => Err(OpenError::KeysGone(path)),
+        Err(KeyFileError::Missing(path)) => {
+            let keys = Keys::draw(options.entropy);
+            keys.create(&path)?;
+            Ok((keys, true))
+        }
+        Ok(mut keys) if !begun && keys.verification.is_none() => {
+            // That of another log has been taken away; this one gets its own.
+            keys.verification = Some(chain::EpochKey::new(0, (options.entropy)()));
+            keys.replace(&options.key_file)?;
+            Ok((keys, true))
+        }
+        keys => Ok((keys?, false)),
+    }
+}
+
+fn two_texts(random: [u8; 32]) -> ([u8; 16], [u8; 16]) {
+    let (mut one, mut other) = ([0; 16], [0; 16]);
+    one.copy_from_slice(&random[..16]);
+    other.copy_from_slice(&random[16..]);
+    (one, other)
+}
+
+impl Audit {
+    /// Takes an entry, and returns its number, which grows by one with each that is taken in this run. Nothing where the
+    /// entry was only counted: what depends on it must not go on. Never waits for a disk.
+    pub fn take(&self, entry: Entry) -> Option<u64> {
+        self.shared.take(entry)
+    }
+
+    /// Wakes the writer; once a turn, after something was taken.
+    pub fn publish(&self) {
+        self.shared.wake_writer();
+    }
+
+    /// The number up to which every entry is on the disk (with [`Sync::Interval`]: in the hands of the kernel).
+    pub fn durable(&self) -> u64 {
+        self.shared.durable.load(Ordering::Acquire)
+    }
+
+    /// Whether the log can be written.
+    pub fn state(&self) -> State {
+        match self.shared.unavailable.load(Ordering::Acquire) {
+            false => State::Available,
+            true => State::Unavailable,
+        }
+    }
+
+    /// Calls `wake`, on the writer's thread, each time after [`Audit::durable`] or [`Audit::state`] has changed.
+    pub fn on_change(&self, wake: impl Fn() + Send + std::marker::Sync + 'static) {
+        self.shared.on_change(Arc::new(wake));
+    }
+
+    /// Writes something of the server itself.
+    pub fn note(&self, own: OwnRecord) {
+        self.shared.note((self.wall_time)(), own);
+        self.shared.wake_writer();
+    }
+
+    /// The pseudonyms that stand in the log beside the ids.
+    pub const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// How it stands.
+    pub fn gauges(&self) -> Gauges {
+        self.shared.gauges()
+    }
+
+    /// Reads the key file again: what is sealed from now on is sealed with its last key.
+    ///
+    /// # Errors
+    /// What is wrong with the file; the keys are as before then.
+    pub fn reload_keys(&self) -> Result<(), KeyFileError> {
+        self.shared.use_keys(Keys::read(&self.key_file)?);
+        self.shared.wake_writer();
+        Ok(())
+    }
+
+    /// Writes what waits and `stop`, and ends the thread; `false` where that has not come to its end within `patience`.
+    pub fn close(&self, patience: Duration) -> bool {
+        self.shared.close();
+        let finished =
+            self.shared.wait_finished(std::time::Duration::from_micros(patience.as_micros()));
+        if finished {
+            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // It has nothing left to do; a panic in it has been told of already.
+            let _ = thread.map(JoinHandle::join);
+        }
+        finished
+    }
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").field("durable", &self.durable()).finish_non_exhaustive()
+    }
+}
+
+impl From<KeyFileError> for OpenError {
+    fn from(error: KeyFileError) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Locked(path) => write!(
+                f,
+                "another process writes the audit log in {}: stop it, or give this one a folder of its own",
+                path.display()
+            ),
+            Self::Key(error) => error.fmt(f),
+            Self::KeysGone(path) => write!(
+                f,
+                "the key file {} does not exist, but there is an audit log, which nobody could read or verify without \
+                 it: put it back, or move the log to another place and begin a new one",
+                path.display()
+            ),
+            Self::SealLost => f.write_str(
+                "the file `seal` of the audit log is lost or cannot be read, so the log cannot be continued: put its \
+                 `verify` key back into the key file, or move the log to another place and begin a new one",
+            ),
+            Self::NoVerificationKey => f.write_str("the key file holds no `verify` key"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

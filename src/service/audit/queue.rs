@@ -1,0 +1,241 @@
+//! What waits to be written: bounded, and in an order of what may be lost first.
+//!
+//! Events that strangers can cause at will may fill half of the room; past that, and past a rate, they are counted instead
+//! of kept. The other half is for what happened in rooms.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use crate::base::time::WallTime;
+use crate::message::record::Event;
+
+use super::{Entry, OwnRecord};
+
+/// Entries that may wait, those included that were written and are not known to be on the disk: about 12 MB.
+pub const ENTRIES_MAX: usize = 65_536;
+
+/// Bytes of their texts.
+pub const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Cheap events at once, and per second, that are written one by one.
+const CHEAP_BURST: i64 = 1_000;
+const CHEAP_PER_SECOND: i64 = 20;
+
+/// How long cheap events are counted before the counts are written.
+pub const COUNTED_MS: i64 = 10_000;
+
+/// How many, by event and code.
+pub type Counts = BTreeMap<(&'static str, &'static str), u64>;
+
+/// One thing to be written.
+#[derive(Debug)]
+pub enum Item {
+    /// What the reactor told.
+    Entry(Entry),
+    /// What the server tells of itself.
+    Own(WallTime, OwnRecord),
+    /// Cheap events past the rate, from when.
+    Suppressed(WallTime, Counts),
+}
+
+/// What waits, and what was not taken.
+#[derive(Debug, Default)]
+pub struct Queue {
+    items: Vec<(u64, Item)>,
+    /// The number of the last entry that was taken.
+    last: u64,
+    /// Entries and text bytes that are taken and not yet durable.
+    held: usize,
+    held_bytes: usize,
+    bucket: Bucket,
+    suppressed: Counts,
+    suppressed_since: Option<WallTime>,
+    dropped: Counts,
+    dropped_since: Option<WallTime>,
+    dropped_total: u64,
+}
+
+/// Thousandths of an event.
+#[derive(Debug)]
+struct Bucket {
+    level: i64,
+    at: WallTime,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { level: CHEAP_BURST * 1_000, at: WallTime::default() }
+    }
+}
+
+impl Queue {
+    /// Takes an entry and returns its number; nothing where it was only counted.
+    pub fn take(&mut self, entry: Entry) -> Option<u64> {
+        let event = &entry.record.event;
+        let key = (event.name(), code(event));
+        let bytes = text_bytes(&entry);
+        if event.is_cheap() && !self.bucket.pass(entry.time) {
+            *self.suppressed.entry(key).or_default() += 1;
+            self.suppressed_since.get_or_insert(entry.time);
+            return None;
+        }
+        let share = if event.is_cheap() { 2 } else { 1 };
+        if self.held >= ENTRIES_MAX / share || self.held_bytes + bytes > TEXT_BYTES_MAX / share {
+            *self.dropped.entry(key).or_default() += 1;
+            self.dropped_since.get_or_insert(entry.time);
+            self.dropped_total += 1;
+            return None;
+        }
+        self.held += 1;
+        self.held_bytes += bytes;
+        self.last += 1;
+        self.items.push((self.last, Item::Entry(entry)));
+        Some(self.last)
+    }
+
+    /// Takes something that the server tells of itself. There are few of these, so they have no bound.
+    pub fn note(&mut self, time: WallTime, own: OwnRecord) {
+        self.items.push((self.last, Item::Own(time, own)));
+    }
+
+    /// Moves what waits to the end of `into`, and the counts of suppressed events where it is time for them.
+    pub fn drain(&mut self, into: &mut Vec<(u64, Item)>, now: WallTime, last_words: bool) {
+        into.append(&mut self.items);
+        if let Some(since) = self.suppressed_since
+            && (last_words || apart(now, since) >= COUNTED_MS)
+        {
+            self.suppressed_since = None;
+            into.push((self.last, Item::Suppressed(since, mem::take(&mut self.suppressed))));
+        }
+    }
+
+    /// Those that found no room since when, to be told; as if there had been none from now on.
+    pub fn dropped(&mut self) -> Option<(WallTime, Counts)> {
+        let since = self.dropped_since.take()?;
+        Some((since, mem::take(&mut self.dropped)))
+    }
+
+    /// What was taken is on the disk, and its room is free again.
+    pub fn release(&mut self, items: &[(u64, Item)]) {
+        for (_, item) in items {
+            if let Item::Entry(entry) = item {
+                self.held = self.held.saturating_sub(1);
+                self.held_bytes = self.held_bytes.saturating_sub(text_bytes(entry));
+            }
+        }
+    }
+
+    /// Whether there is something to write.
+    pub const fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Entries that are not yet durable, and how many found no room in all.
+    pub const fn sizes(&self) -> (usize, u64) {
+        (self.held, self.dropped_total)
+    }
+}
+
+impl Bucket {
+    fn pass(&mut self, now: WallTime) -> bool {
+        // A clock that goes back fills nothing.
+        let elapsed_ms = now.as_millis().saturating_sub(self.at.as_millis()).max(0);
+        self.at = now;
+        let filled = self.level.saturating_add(elapsed_ms.saturating_mul(CHEAP_PER_SECOND));
+        self.level = filled.min(CHEAP_BURST * 1_000);
+        let passes = self.level >= 1_000;
+        if passes {
+            self.level -= 1_000;
+        }
+        passes
+    }
+}
+
+/// The time between two moments, whichever is the later, in ms.
+pub fn apart(one: WallTime, other: WallTime) -> i64 {
+    one.as_millis().saturating_sub(other.as_millis()).saturating_abs()
+}
+
+fn text_bytes(entry: &Entry) -> usize {
+    entry.text.as_ref().map_or(0, |text| text.reveal().len())
+}
+
+/// What counts of a cheap event are told by.
+const fn code(event: &Event) -> &'static str {
+    match event {
+        Event::Connect { refusal: Some(code) }
+        | Event::Authentication { failure: Some(code), .. }
+        | Event::Refusal { code, .. }
+        | Event::Withdrawal { code }
+        | Event::Limit { name: code } => code,
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::record::{Record, Subject};
+
+    use super::*;
+
+    fn entry(event: Event, millis: i64) -> Entry {
+        Entry {
+            time: WallTime::from_millis(millis),
+            connection: 1,
+            address: None,
+            record: Record { event, subject: Subject::default() },
+            text: None,
+        }
+    }
+
+    const CHEAP: Event = Event::Connect { refusal: Some("FORBIDDEN") };
+
+    #[test]
+    fn strangers_are_counted_past_a_rate() {
+        let mut queue = Queue::default();
+        let taken = (0..1_500).filter(|_| queue.take(entry(CHEAP, 1)).is_some()).count();
+        assert_eq!(taken, 1_000);
+        assert!(queue.take(entry(CHEAP, 51)).is_some(), "one more each 50 ms");
+        assert!(queue.take(entry(CHEAP, 51)).is_none());
+        let mut items = Vec::new();
+        queue.drain(&mut items, WallTime::from_millis(10_000), false);
+        assert_eq!(items.len(), 1_001);
+        queue.drain(&mut items, WallTime::from_millis(10_001), false);
+        let Some((1_001, Item::Suppressed(since, counts))) = items.last() else { panic!("counts") };
+        assert_eq!((since.as_millis(), counts[&("connect", "FORBIDDEN")]), (1, 501));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn half_of_the_room_is_kept_from_strangers_and_all_of_it_is_bounded() {
+        let mut queue = Queue::default();
+        let mut millis = 0;
+        let mut fill = |queue: &mut Queue, event: Event| {
+            let mut taken = 0;
+            loop {
+                millis += 50;
+                match queue.take(entry(event, millis)) {
+                    Some(_) => taken += 1,
+                    None => return taken,
+                }
+            }
+        };
+        assert_eq!(fill(&mut queue, CHEAP), ENTRIES_MAX / 2);
+        assert_eq!(fill(&mut queue, Event::ConnectionFailed { code: "OTHER" }), ENTRIES_MAX / 2);
+        let (_, counts) = queue.dropped().expect("two");
+        assert_eq!(counts.values().sum::<u64>(), 2);
+        assert!(queue.dropped().is_none());
+        let mut items = Vec::new();
+        queue.drain(&mut items, WallTime::default(), false);
+        assert_eq!(
+            queue.take(entry(Event::ConnectionFailed { code: "OTHER" }, 0)),
+            None,
+            "not durable yet"
+        );
+        queue.release(&items);
+        assert_eq!(
+            queue.take(entry(Event::ConnectionFailed { code: "OTHER" }, 0)),
+            Some(ENTRIES_MAX as u64 + 1)
+        );
+    }
+}

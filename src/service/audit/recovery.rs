@@ -1,0 +1,287 @@
+//! A start: where the log that is in the folder ends, and how it goes on.
+//!
+//! The seal file says where the present epoch begins and has its key, so that only this epoch is read, and a good record is
+//! told from what a power cut left behind. What does not count any more stays where it is; nothing is written over.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::OpenError;
+use super::chain::{EpochKey, Head, sha256, to_text};
+use super::files::{segment_path, segments};
+use super::journal::{Position, SetAside, set_aside};
+use super::key_file::Keys;
+use super::line::{Line, lines};
+use super::seal_file::{Ending, Seal};
+
+/// Epochs that a record may be ahead of the seal file: one is possible where its last writing was lost.
+const EPOCHS_AHEAD_MAX: u64 = 1_000;
+
+/// What a start found.
+#[derive(Debug)]
+pub struct Found {
+    /// Where to go on.
+    pub position: Position,
+    /// Whether the last run ended in good order, or there was none.
+    pub clean: bool,
+    /// Bytes behind the last good record.
+    pub torn_bytes: u64,
+    /// The number of the encryption key that was in use; 0 where that is not known.
+    pub encryption: u32,
+}
+
+/// Reads what is necessary of the folder. Moves files that are not part of the log any more aside, and changes nothing else.
+///
+/// # Errors
+/// Where the folder cannot be read, or its key has gone.
+pub fn recover(folder: &Path, keys: &Keys, new_log: &str) -> Result<Found, OpenError> {
+    let failed = |error| OpenError::Io(folder.to_owned(), error);
+    let existing = segments(folder).map_err(failed)?;
+    let mut damage = None;
+    let seal = match Seal::read(folder) {
+        Ok(seal) => seal,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            damage = Some("the seal file could not be read".to_owned());
+            None
+        }
+        Err(error) => return Err(OpenError::Io(Seal::path(folder), error)),
+    };
+    let seal = match (seal, existing.first()) {
+        (Some(seal), _) => seal,
+        (None, None) => {
+            let key = keys.verification.clone().ok_or(OpenError::NoVerificationKey)?;
+            return Ok(Found::nothing(folder, key, new_log, damage));
+        }
+        (None, Some(1)) => {
+            damage.get_or_insert("the seal file was gone".to_owned());
+            let key = keys.verification.clone().ok_or(OpenError::SealLost)?;
+            from_the_beginning(folder, key).ok_or(OpenError::SealLost)?
+        }
+        (None, Some(_)) => return Err(OpenError::SealLost),
+    };
+    let mut walk = Walk::new(folder, seal, damage);
+    walk.run(&existing).map_err(failed)?;
+    walk.finish(&existing).map_err(failed)
+}
+
+/// The seal as it was before the first record.
+fn from_the_beginning(folder: &Path, key: EpochKey) -> Option<Seal> {
+    #[derive(serde::Deserialize)]
+    struct Log {
+        log: String,
+    }
+    let bytes = fs::read(segment_path(folder, 1)).ok()?;
+    let (_, line, _) = lines(&bytes).next()?;
+    let Log { log } = Line::parse(line)?.members()?;
+    Some(Seal {
+        log,
+        key,
+        segment: 1,
+        offset: 0,
+        head: Head::BEGINNING,
+        encryption: 0,
+        previous: None,
+    })
+}
+
+/// The way along the records of the present epoch.
+struct Walk<'a> {
+    folder: &'a Path,
+    log: String,
+    key: EpochKey,
+    head: Head,
+    /// The last segment of which something counts, and how much.
+    segment: u64,
+    bytes: u64,
+    torn: Vec<u8>,
+    previous: Option<Ending>,
+    encryption: u32,
+    damage: Option<String>,
+    last_event: String,
+    aside: Vec<SetAside>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(folder: &'a Path, seal: Seal, damage: Option<String>) -> Self {
+        Self {
+            folder,
+            log: seal.log,
+            key: seal.key,
+            head: seal.head,
+            segment: seal.segment,
+            bytes: seal.offset,
+            torn: Vec::new(),
+            previous: seal.previous,
+            encryption: seal.encryption,
+            damage,
+            last_event: String::new(),
+            aside: Vec::new(),
+        }
+    }
+
+    /// Goes on until a record is not good, or there is none any more.
+    fn run(&mut self, existing: &[u64]) -> io::Result<()> {
+        // Of what the epoch before ended with: whether that was in good order.
+        self.look_back()?;
+        loop {
+            if !existing.contains(&self.segment) {
+                if self.bytes > 0 {
+                    self.damage(format!("segment {} was gone", self.segment));
+                }
+                return Ok(());
+            }
+            let contents = fs::read(segment_path(self.folder, self.segment))?;
+            self.read_segment(&contents);
+            let next = self.segment + 1;
+            // Without a damaged end, a segment can follow only where the last writing of the seal file was lost.
+            if !self.torn.is_empty() || self.bytes == 0 || !self.leads_on(next)? {
+                return Ok(());
+            }
+            self.previous = Some(self.ending());
+            (self.segment, self.bytes) = (next, 0);
+        }
+    }
+
+    fn look_back(&mut self) -> io::Result<()> {
+        let (segment, bytes) = match &self.previous {
+            _ if self.bytes > 0 => (self.segment, self.bytes),
+            Some(ending) => (ending.segment, ending.bytes),
+            None => return Ok(()),
+        };
+        let contents = match fs::read(segment_path(self.folder, segment)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            contents => contents?,
+        };
+        let counted = &contents[..contents.len().min(usize::try_from(bytes).unwrap_or(usize::MAX))];
+        if let Some(line) = lines(counted).last().and_then(|(_, line, _)| Line::parse(line)) {
+            self.last_event = line.event;
+        }
+        Ok(())
+    }
+
+    fn read_segment(&mut self, contents: &[u8]) {
+        let from = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        let Some(rest) = contents.get(from..) else {
+            self.damage(format!(
+                "segment {} was {} bytes shorter than it had been",
+                self.segment,
+                from - contents.len()
+            ));
+            return;
+        };
+        for (at, bytes, whole) in lines(rest) {
+            let line = Line::parse(bytes).filter(|_| whole);
+            let good = line.as_ref().is_some_and(|line| self.follow(line));
+            if !good {
+                if line.is_some() {
+                    // A power cut loses bytes; it does not write other ones in their place.
+                    self.damage(format!(
+                        "a record behind number {} was not genuine",
+                        self.head.seq
+                    ));
+                }
+                self.torn = rest[at..].to_vec();
+                return;
+            }
+            self.bytes += bytes.len() as u64 + 1;
+        }
+    }
+
+    fn follow(&mut self, line: &Line<'_>) -> bool {
+        let ahead = line.epoch.checked_sub(self.key.epoch());
+        let key = match ahead {
+            Some(0) => None,
+            Some(1..=EPOCHS_AHEAD_MAX) => self.key.at(line.epoch),
+            _ => return false,
+        };
+        if !line.is_genuine(&self.head, key.as_ref().unwrap_or(&self.key)) {
+            return false;
+        }
+        if let Some(key) = key {
+            self.key = key;
+        }
+        self.head = line.head();
+        self.last_event.clone_from(&line.event);
+        true
+    }
+
+    /// Whether the first record of segment `next` is good.
+    fn leads_on(&self, next: u64) -> io::Result<bool> {
+        let contents = match fs::read(segment_path(self.folder, next)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            contents => contents?,
+        };
+        let first = lines(&contents).next().and_then(|(_, line, _)| Line::parse(line));
+        Ok(first.is_some_and(|line| {
+            self.key.at(line.epoch).is_some_and(|key| line.is_genuine(&self.head, &key))
+        }))
+    }
+
+    fn ending(&self) -> Ending {
+        Ending {
+            segment: self.segment,
+            bytes: self.bytes,
+            seq: self.head.seq,
+            mac: to_text(&self.head.mac),
+            torn: self.torn.len() as u64,
+            torn_sha256: Some(to_text(&sha256(&self.torn))),
+        }
+    }
+
+    fn damage(&mut self, what: String) {
+        self.damage.get_or_insert(what);
+    }
+
+    fn finish(mut self, existing: &[u64]) -> io::Result<Found> {
+        let torn_bytes = self.torn.len() as u64;
+        let clean = self.last_event == "sealed" && torn_bytes == 0 && self.damage.is_none();
+        let mut next = self.segment;
+        if self.bytes > 0 {
+            // On the disk before it is told of, so that its hash is that of what stays there.
+            match fs::File::open(segment_path(self.folder, self.segment)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => file?.sync_all()?,
+            }
+            self.previous = Some(self.ending());
+            next += 1;
+        }
+        for segment in existing.iter().copied().filter(|segment| *segment >= next) {
+            if segment > self.segment {
+                self.damage(format!("segment {segment} was no part of the log"));
+            }
+            self.aside.extend(set_aside(self.folder, segment)?);
+        }
+        Ok(Found {
+            position: Position {
+                folder: self.folder.to_owned(),
+                log: self.log,
+                key: self.key,
+                head: self.head,
+                segment: next,
+                previous: self.previous,
+                aside: self.aside,
+                damage: self.damage,
+            },
+            clean,
+            torn_bytes,
+            encryption: self.encryption,
+        })
+    }
+}
+
+impl Found {
+    fn nothing(folder: &Path, key: EpochKey, log: &str, damage: Option<String>) -> Self {
+        let position = Position {
+            folder: folder.to_owned(),
+            log: log.to_owned(),
+            key,
+            head: Head::BEGINNING,
+            segment: 1,
+            previous: None,
+            aside: Vec::new(),
+            damage,
+        };
+        Self { position, clean: true, torn_bytes: 0, encryption: 0 }
+    }
+}

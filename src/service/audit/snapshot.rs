@@ -1,0 +1,108 @@
+//! Which sessions had ended, as the log tells it: the snapshot at the beginning of a segment, and what was written since.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::base::time::WallTime;
+use crate::message::SessionId;
+
+use super::ended::Ended;
+use super::files::{segment_path, segments};
+use super::journal::Position;
+use super::key_file::Keys;
+use super::line::{Line, lines};
+use super::seal_file::Ending;
+use super::sealing::Sealed;
+
+#[derive(Deserialize)]
+struct Part {
+    part: u64,
+    parts: u64,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(rename = "closedUntil")]
+    closed_until: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct First {
+    previous: Option<Ending>,
+}
+
+#[derive(Deserialize)]
+struct Who {
+    session: String,
+}
+
+/// The sessions that had ended before `position`, from the newest segment whose snapshot is whole and those behind it.
+///
+/// # Errors
+/// Where a segment cannot be read.
+pub fn restore(position: &Position, keys: &Keys) -> io::Result<Ended> {
+    let mut counted = position.previous.as_ref().map(|ending| (ending.segment, ending.bytes));
+    let existing = segments(&position.folder)?;
+    // Newest first; what is in them is taken up in the order of time.
+    let mut read = Vec::new();
+    while let Some((segment, bytes)) = counted
+        && existing.contains(&segment)
+    {
+        let (whole, previous, contents) = look(&position.folder, segment, bytes)?;
+        read.push(contents);
+        if whole {
+            break;
+        }
+        counted = previous.map(|ending| (ending.segment, ending.bytes));
+    }
+    let mut ended = Ended::default();
+    for contents in read.iter().rev() {
+        for line in lines(contents).filter_map(|(_, line, _)| Line::parse(line)) {
+            take_up(&line, keys, &mut ended);
+        }
+    }
+    Ok(ended)
+}
+
+/// What of a segment counts, whether its snapshot is whole, and how the one before ended.
+fn look(folder: &Path, segment: u64, bytes: u64) -> io::Result<(bool, Option<Ending>, Vec<u8>)> {
+    let mut contents = fs::read(segment_path(folder, segment))?;
+    contents.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
+    let mut parsed = lines(&contents).filter_map(|(_, line, _)| Line::parse(line));
+    let first = parsed.next();
+    let previous = first.and_then(|line| line.members::<First>()?.previous);
+    let parts = parsed.take_while(|line| line.event == "ended-sessions");
+    let last = parts.filter_map(|line| line.members::<Part>()).last();
+    let whole = last.is_some_and(|last| last.part == last.parts);
+    Ok((whole, previous, contents))
+}
+
+/// Takes up what one record says of ended sessions. Only what opens with our keys counts, whatever stands in the file.
+fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) {
+    let secret = || Sealed::parse(line.sealed?)?.open_with(&keys.encryption, line.plain);
+    match line.event.as_str() {
+        "ended-sessions" => {
+            let read = secret().is_some_and(|secret| ended.read_part(&secret));
+            if !read {
+                log::error!("a list of ended sessions in the audit log cannot be read");
+            }
+        }
+        "room-status" => {
+            let until =
+                || WallTime::parse_iso8601(line.members::<Status>()?.closed_until?.as_bytes());
+            if let Some(until) = until() {
+                let session = || {
+                    let who: Who = serde_json::from_slice(&secret()?).ok()?;
+                    SessionId::parse(&who.session)
+                };
+                if let Some(session) = session() {
+                    ended.insert(session, until);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,295 @@
+//! What the writer does once an hour beside writing: looks at the disk, and removes what is older than it must be kept.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use crate::base::time::{Duration, WallTime};
+use crate::message::SessionId;
+
+use super::OwnRecord;
+use super::announcer::Announcer;
+use super::chain::to_text;
+use super::files::{remove_if_there, sync_folder};
+use super::holds::Holds;
+use super::line::{Draft, Fields, Line};
+use super::queue::apart;
+use super::reading::{Gone, Segment, Segments};
+use super::sealing::Sealed;
+use super::writer::Writer;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Segments are removed once a day; a little less, so that the hour of the day stays the same.
+const BETWEEN_REMOVALS_MS: i64 = 23 * HOUR_MS;
+
+/// However much is too old: a clock that is years ahead removes this much history a day and not all of it, and the log
+/// says so each time.
+const REMOVED_AT_ONCE: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Warn below these.
+const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+const FREE_PERCENT_MIN: u64 = 10;
+const FORECAST_DAYS_MIN: u64 = 30;
+
+/// A rate is worth nothing before.
+const RATE_AFTER_MS: i64 = HOUR_MS;
+
+/// What is remembered from one hour to the next.
+#[derive(Debug)]
+pub struct Upkeep {
+    started: WallTime,
+    last: Option<WallTime>,
+    holds: Option<Holds>,
+    free_bytes: Option<u64>,
+    forecast_days: Option<u64>,
+    checkpoints_told: u64,
+    checkpoints_at: WallTime,
+}
+
+impl Upkeep {
+    /// At the start.
+    pub const fn new(now: WallTime) -> Self {
+        Self {
+            started: now,
+            last: None,
+            holds: None,
+            free_bytes: None,
+            forecast_days: None,
+            checkpoints_told: 0,
+            checkpoints_at: now,
+        }
+    }
+
+    /// Free bytes, and days until there are none.
+    pub const fn disk(&self) -> (Option<u64>, Option<u64>) {
+        (self.free_bytes, self.forecast_days)
+    }
+}
+
+impl Writer {
+    /// What is due of it.
+    pub fn upkeep(&mut self) {
+        let now = self.now();
+        let due = self.kept.last.is_none_or(|last| apart(now, last) >= HOUR_MS);
+        // A disk that takes nothing is looked at when it does again.
+        if !due || self.failing.is_some() || self.encoded > 0 {
+            return;
+        }
+        self.kept.last = Some(now);
+        self.look_at_disk(now);
+        self.tell_failed_checkpoints(now);
+        let holds = match Holds::read(&self.options.folder) {
+            Ok(holds) => holds,
+            Err(error) => {
+                log::error!(
+                    "the list of held sessions cannot be read, so nothing is removed: {error}"
+                );
+                return;
+            }
+        };
+        self.tell_holds(now, &holds);
+        if let Err(error) = self.retire(now, &holds) {
+            log::error!("old segments of the audit log could not be removed: {error}");
+        }
+    }
+
+    fn look_at_disk(&mut self, now: WallTime) {
+        let Ok(disk) = rustix::fs::statvfs(&self.options.folder) else { return };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let total = disk.f_blocks.saturating_mul(disk.f_frsize);
+        let elapsed_ms = apart(now, self.kept.started);
+        let (written, _) = self.journal.totals();
+        let forecast = (elapsed_ms >= RATE_AFTER_MS && written > 0).then(|| {
+            let days = u128::from(free) * u128::from(elapsed_ms.unsigned_abs())
+                / u128::from(written)
+                / (DAY.as_micros() / 1_000) as u128;
+            u64::try_from(days).unwrap_or(u64::MAX)
+        });
+        (self.kept.free_bytes, self.kept.forecast_days) = (Some(free), forecast);
+        let low = free < FREE_BYTES_MIN || free / FREE_PERCENT_MIN < total / 100;
+        if low || forecast.is_some_and(|days| days < FORECAST_DAYS_MIN) {
+            let days =
+                forecast.map_or_else(String::new, |days| format!(", enough for {days} days"));
+            log::warn!("the disk of the audit log has {} MiB left{days}", free / 1024 / 1024);
+        }
+    }
+
+    fn tell_failed_checkpoints(&mut self, now: WallTime) {
+        let failed = self.announcer.as_ref().map_or(0, Announcer::failed);
+        let count = failed - self.kept.checkpoints_told;
+        if count > 0 {
+            let since = self.kept.checkpoints_at;
+            self.shared.note(now, OwnRecord::CheckpointsFailed { since, count });
+        }
+        (self.kept.checkpoints_told, self.kept.checkpoints_at) = (failed, now);
+    }
+
+    /// At each start, and when the list is another one than before. An empty one is not told of at a start.
+    fn tell_holds(&mut self, now: WallTime, holds: &Holds) {
+        if self.kept.holds.as_ref().unwrap_or(&Holds::default()) != holds {
+            let sessions = holds.len() as u64;
+            self.shared.note(now, OwnRecord::Hold { sessions, sha256: holds.sha256() });
+        }
+        self.kept.holds = Some(holds.clone());
+    }
+
+    /// Removes what is too old, oldest first: says so, waits until that is on the disk, and removes the files then.
+    fn retire(&mut self, now: WallTime, holds: &Holds) -> io::Result<()> {
+        self.remove_gone()?;
+        if self.journal.gone_at.is_some_and(|last| apart(now, last) < BETWEEN_REMOVALS_MS) {
+            return Ok(());
+        }
+        let days = u64::from(self.options.retention_days);
+        let kept_from = now.minus(Duration::from_secs(days * DAY.as_secs()));
+        let gone = self.too_old(kept_from, holds)?;
+        if gone == self.journal.gone {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.journal.gone, gone);
+        if let Err(error) = self.tell_retired(now) {
+            self.journal.gone = before;
+            self.failed(&error);
+            return Ok(());
+        }
+        self.journal.gone_at = Some(now);
+        self.remove_gone()
+    }
+
+    fn tell_retired(&mut self, now: WallTime) -> io::Result<()> {
+        let mut fields = Fields::default();
+        fields.number("days", u64::from(self.options.retention_days));
+        fields.raw("gone", &self.journal.gone_json()?);
+        self.journal.append(&Draft { time: now, event: "retired", fields: &fields, secret: &[] });
+        self.journal.write()?;
+        self.journal.sync()
+    }
+
+    /// The ranges that are gone, and with them what is too old now.
+    fn too_old(&self, kept_from: WallTime, holds: &Holds) -> io::Result<BTreeMap<u64, Gone>> {
+        let mut gone = self.journal.gone.clone();
+        let mut at_once = None;
+        let segments = Segments::of(&self.options.folder)?;
+        for segment in segments {
+            let segment = segment?;
+            let open = segment.number >= self.journal.segment();
+            let Some((one, last_time)) = span(&segment).filter(|_| !open) else { break };
+            let until = *at_once.get_or_insert(last_time.plus(REMOVED_AT_ONCE));
+            if last_time >= kept_from || last_time > until {
+                break;
+            }
+            if self.is_held(&segment, holds) {
+                log::info!(
+                    "segment {} of the audit log is kept: a session in it is held",
+                    segment.number
+                );
+                continue;
+            }
+            log::info!("segment {} of the audit log is older than it must be kept", segment.number);
+            add(&mut gone, one);
+        }
+        Ok(gone)
+    }
+
+    fn is_held(&self, segment: &Segment, holds: &Holds) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Who {
+            session: Option<String>,
+        }
+        let session = |line: &Line<'_>| {
+            let secret =
+                Sealed::parse(line.sealed?)?.open_with(&self.keys.encryption, line.plain)?;
+            SessionId::parse(&serde_json::from_slice::<Who>(&secret).ok()?.session?)
+        };
+        holds.len() > 0
+            && segment
+                .lines()
+                .filter_map(|(_, line, _)| session(&Line::parse(line)?))
+                .any(|session| holds.contains(session, &self.keys))
+    }
+
+    /// Removes the files of which it is on the disk that they are gone.
+    fn remove_gone(&self) -> io::Result<()> {
+        let folder = &self.options.folder;
+        let is_gone = |number: u64| {
+            let range = self.journal.gone.range(..=number).next_back();
+            range.is_some_and(|(_, gone)| number <= gone.to)
+        };
+        let mut removed = false;
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            let number = name.split('.').next().and_then(|digits| digits.parse().ok());
+            if number.is_some_and(is_gone) && (name.ends_with(".jsonl") || name.ends_with(".torn"))
+            {
+                remove_if_there(&folder.join(&*name))?;
+                removed = true;
+            }
+        }
+        if removed { sync_folder(folder) } else { Ok(()) }
+    }
+}
+
+/// A segment as a range of one, and the time of its last record; nothing where that cannot be read.
+fn span(segment: &Segment) -> Option<(Gone, WallTime)> {
+    let parsed = |line| Line::parse(line);
+    let (_, first, _) = segment.lines().next()?;
+    let (_, last, _) = segment.lines().last()?;
+    let (first, last) = (parsed(first)?, parsed(last)?);
+    let gone = Gone {
+        from: segment.number,
+        to: segment.number,
+        first_seq: first.seq,
+        last_seq: last.seq,
+        mac: to_text(&last.mac),
+        epoch: last.epoch,
+    };
+    Some((gone, last.time))
+}
+
+/// Adds one segment to the ranges, which grow together where they touch.
+fn add(gone: &mut BTreeMap<u64, Gone>, one: Gone) {
+    let merged = match gone.range(..one.from).next_back() {
+        Some((from, before)) if before.to + 1 == one.from => {
+            let from = *from;
+            Gone { from, first_seq: before.first_seq, ..one }
+        }
+        _ => one,
+    };
+    let behind = gone.remove(&(merged.to + 1));
+    let merged = match behind {
+        Some(behind) => Gone { from: merged.from, first_seq: merged.first_seq, ..behind },
+        None => merged,
+    };
+    gone.insert(merged.from, merged);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(number: u64) -> Gone {
+        Gone {
+            from: number,
+            to: number,
+            first_seq: number * 10,
+            last_seq: number * 10 + 9,
+            mac: String::new(),
+            epoch: number,
+        }
+    }
+
+    #[test]
+    fn ranges_grow_together() {
+        let mut gone = BTreeMap::new();
+        for number in [1, 2, 4, 5] {
+            add(&mut gone, one(number));
+        }
+        assert_eq!(gone.keys().collect::<Vec<_>>(), [&1, &4]);
+        add(&mut gone, one(3));
+        let all =
+            Gone { from: 1, to: 5, first_seq: 10, last_seq: 59, mac: String::new(), epoch: 5 };
+        assert_eq!(gone.into_values().collect::<Vec<_>>(), [all]);
+    }
+}

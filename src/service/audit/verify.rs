@@ -1,0 +1,457 @@
+//! Whether a log is what was written: nothing changed, dropped, added or cut off. Works on a copy on any machine.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::base::time::WallTime;
+
+use super::chain::{EpochKey, Head, sha256, to_text};
+use super::checkpoint::Witness;
+use super::line::Line;
+use super::reading::{First, Gone, Retired, Segment, Segments, newest_gone};
+use super::seal_file::{Ending, Seal};
+
+/// Faults that are listed; the rest is counted.
+const FAULTS_MAX: usize = 100;
+
+/// Epochs in which nothing was written, one after the other: starts of a machine that failed again and again.
+const EPOCHS_AHEAD_MAX: u64 = 1_000_000;
+
+/// What came out.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Segments that were read.
+    pub segments: u64,
+    /// Records that are good.
+    pub records: u64,
+    /// The first and the last record, with the times of both.
+    pub first: Option<(u64, WallTime)>,
+    /// The same.
+    pub last: Option<(u64, WallTime)>,
+    /// Whether the last record is the one with which a log ends in good order.
+    pub ended: bool,
+    /// Checkpoints that were found in the log.
+    pub checkpoints: u64,
+    /// What is worth knowing and nothing to worry about.
+    pub notes: Vec<String>,
+    /// What is wrong, in the order of the log.
+    pub faults: Vec<Fault>,
+    /// How many more faults there are than are listed.
+    pub more_faults: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The segment.
+    pub segment: Option<u64>,
+    /// The line there, from 1.
+    pub line: Option<usize>,
+    /// The number of the record, as far as it is known.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub const fn is_intact(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        } else {
+            self.more_faults += 1;
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut places = Vec::new();
+        places.extend(self.segment.map(|segment| format!("segment {segment}")));
+        places.extend(self.line.map(|line| format!("line {line}")));
+        places.extend(self.seq.map(|seq| format!("record {seq}")));
+        let place = places.join(", ");
+        write!(f, "{place}{}{}", if place.is_empty() { "" } else { ": " }, self.what)
+    }
+}
+
+/// Verifies the log in `folder` with its verification key, and that it holds what `witnesses` saw.
+///
+/// # Errors
+/// Where it cannot be read. What can be read and is not what it should be is a fault in the report.
+pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Result<Report> {
+    // Before the segments, so that a server that is writing cannot be ahead of what is read of them.
+    let seal = Seal::read(folder);
+    let gone = newest_gone(folder)?.0;
+    let mut walk = Walk::new(folder, key.clone(), gone);
+    walk.expect(witnesses);
+    let seal = match seal {
+        Ok(seal) => seal,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            walk.report.fault(Fault::of_log("the file `seal` cannot be read"));
+            None
+        }
+        // A copy may well leave it out: it is the one file that is secret.
+        Err(_) => None,
+    };
+    if let Some(seal) = &seal {
+        walk.expect_seal(seal);
+    }
+    let segments = Segments::of(folder)?;
+    if segments.numbers().is_empty() {
+        walk.report.fault(Fault::of_log("there is no segment"));
+    }
+    for segment in segments {
+        walk.segment(&segment?);
+    }
+    Ok(walk.finish())
+}
+
+impl Fault {
+    fn of_log(what: &str) -> Self {
+        Self { segment: None, line: None, seq: None, what: what.to_owned() }
+    }
+}
+
+/// Something that must stand in the log: the code of a record, and how its absence is told.
+struct Expected {
+    mac: [u8; 32],
+    who: String,
+}
+
+struct Walk<'a> {
+    folder: &'a Path,
+    first_key: EpochKey,
+    key: EpochKey,
+    /// The record behind which the next one must stand; nothing where that is not known after a fault.
+    head: Option<Head>,
+    log: Option<String>,
+    /// How the segment before ended, as it was found.
+    ended: Option<Ending>,
+    next_segment: u64,
+    gone: BTreeMap<u64, Gone>,
+    vouched: BTreeMap<u64, Gone>,
+    expected: BTreeMap<u64, Vec<Expected>>,
+    last_event: String,
+    report: Report,
+}
+
+impl<'a> Walk<'a> {
+    fn new(folder: &'a Path, key: EpochKey, gone: BTreeMap<u64, Gone>) -> Self {
+        Self {
+            folder,
+            first_key: key.clone(),
+            key,
+            head: Some(Head::BEGINNING),
+            log: None,
+            ended: None,
+            next_segment: 1,
+            gone,
+            vouched: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            last_event: String::new(),
+            report: Report::default(),
+        }
+    }
+
+    fn expect(&mut self, witnesses: &[Witness]) {
+        let mut sorted: Vec<&Witness> = witnesses.iter().collect();
+        sorted.sort_by_key(|witness| witness.checkpoint.epoch);
+        let mut key = self.first_key.clone();
+        for witness in sorted {
+            let Some(at) = key.at(witness.checkpoint.epoch) else { continue };
+            key = at;
+            let who = format!("the checkpoint in line {} of {}", witness.line, witness.source);
+            if !witness.is_genuine(&key) {
+                self.report.fault(Fault::of_log(&format!("{who} was not made by this log")));
+                continue;
+            }
+            let expected = Expected { mac: witness.head, who };
+            self.expected.entry(witness.checkpoint.seq).or_default().push(expected);
+            self.report.checkpoints += 1;
+        }
+    }
+
+    fn expect_seal(&mut self, seal: &Seal) {
+        if self.first_key.at(seal.key.epoch()).is_none_or(|key| key.reveal() != seal.key.reveal()) {
+            self.report.fault(Fault::of_log(
+                "the key in the file `seal` does not come from this verification key",
+            ));
+        } else if seal.head.seq > 0 {
+            let who = "the file `seal`".to_owned();
+            let expected = Expected { mac: seal.head.mac, who };
+            self.expected.entry(seal.head.seq).or_default().push(expected);
+        }
+    }
+
+    fn fault(
+        &mut self,
+        segment: u64,
+        line: Option<usize>,
+        seq: Option<u64>,
+        what: impl Into<String>,
+    ) {
+        self.report.fault(Fault { segment: Some(segment), line, seq, what: what.into() });
+    }
+
+    fn segment(&mut self, segment: &Segment) {
+        let number = segment.number;
+        if self.gone.values().any(|gone| (gone.from..=gone.to).contains(&number)) {
+            let note = format!("segment {number} is retired, and its file is still there");
+            self.report.notes.push(note);
+            return;
+        }
+        self.report.segments += 1;
+        self.cross_to(number);
+        self.check_first(segment);
+        self.head_of(segment);
+        for (line, bytes, whole) in segment.lines() {
+            self.line(segment, line, bytes, whole);
+        }
+        self.end_of(segment);
+    }
+
+    /// Over what is retired, or missing, to segment `number`.
+    fn cross_to(&mut self, number: u64) {
+        while self.next_segment < number {
+            let Some(gone) = self.gone.get(&self.next_segment).cloned() else { break };
+            let follows = self.head.is_none_or(|head| head.seq + 1 == gone.first_seq);
+            let mac = super::chain::mac_from_text(gone.mac.as_bytes());
+            let key = self.key.at(gone.epoch);
+            if let (true, Some(mac), Some(key)) = (follows, mac, key) {
+                self.head = Some(Head { seq: gone.last_seq, mac });
+                self.key = key;
+            } else {
+                self.fault(gone.from, None, None, "the record of its removal does not fit");
+                self.head = None;
+            }
+            self.ended = None;
+            self.next_segment = gone.to + 1;
+        }
+        if self.next_segment < number {
+            let last = number - 1;
+            let what = match self.next_segment == last {
+                true => "is missing".to_owned(),
+                false => format!("and all up to segment {last} are missing"),
+            };
+            self.fault(self.next_segment, None, None, what);
+            (self.head, self.ended) = (None, None);
+        }
+        self.next_segment = number + 1;
+    }
+
+    /// Where the first record claims to stand, if nothing better is known.
+    fn head_of(&mut self, segment: &Segment) {
+        if self.head.is_none() {
+            let previous = segment.first.as_ref().and_then(|first| first.previous.as_ref());
+            self.head = previous.and_then(Ending::head);
+        }
+    }
+
+    fn check_first(&mut self, segment: &Segment) {
+        let number = segment.number;
+        let Some(first) = &segment.first else {
+            if segment.counts > 0 {
+                self.fault(number, Some(1), None, "it does not begin with the record of a segment");
+            }
+            return;
+        };
+        if first.segment != number {
+            let what = format!("its first record says that it is segment {}", first.segment);
+            self.fault(number, Some(1), None, what);
+        }
+        if *self.log.get_or_insert_with(|| first.log.clone()) != first.log {
+            self.fault(number, Some(1), None, "it belongs to another log");
+        }
+        if self.ended.is_some() && self.ended != first.previous {
+            let what = format!("segment {} does not end as this one says", number - 1);
+            self.fault(number, Some(1), None, what);
+        }
+        if let Some(damage) = &first.damage {
+            let what = format!("the server found damage when it started: {damage}");
+            self.fault(number, Some(1), None, what);
+        }
+        self.check_aside(number, first);
+    }
+
+    fn check_aside(&mut self, number: u64, first: &First) {
+        for aside in &first.set_aside {
+            let safe = !aside.name.contains('/');
+            let found = safe.then(|| fs::read(self.folder.join(&aside.name)).ok()).flatten();
+            match found {
+                Some(bytes) if to_text(&sha256(&bytes)) == aside.sha256 => {
+                    let note = format!(
+                        "segment {number}: {} bytes that never became a record stand in {}",
+                        aside.bytes, aside.name
+                    );
+                    self.report.notes.push(note);
+                }
+                _ => {
+                    let what = format!("{} is not what was set aside", aside.name);
+                    self.fault(number, Some(1), None, what);
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, segment: &Segment, number: usize, bytes: &[u8], whole: bool) {
+        let claims = self.head.map(|head| head.seq + 1);
+        let Some(line) = Line::parse(bytes).filter(|_| whole) else {
+            if whole || segment.ending.is_some() || holds_a_record(bytes) {
+                self.fault(segment.number, Some(number), claims, "this is not a record");
+                self.head = None;
+            } else {
+                let note = format!(
+                    "segment {} ends within a record: being written, or torn by a power cut, or cut off",
+                    segment.number
+                );
+                self.report.notes.push(note);
+            }
+            return;
+        };
+        if let Some(what) = self.what_is_wrong(&line) {
+            self.fault(segment.number, Some(number), Some(line.seq), what);
+        } else {
+            self.report.records += 1;
+            self.keep_in_mind(&line);
+        }
+        self.head = Some(line.head());
+        self.last_event.clone_from(&line.event);
+        self.report.first.get_or_insert((line.seq, line.time));
+        self.report.last = Some((line.seq, line.time));
+    }
+
+    fn what_is_wrong(&mut self, line: &Line<'_>) -> Option<String> {
+        let before = self.head;
+        if let Some(head) = before
+            && line.seq != head.seq + 1
+        {
+            return Some(match line.seq > head.seq {
+                true => {
+                    format!("records {} to {} are missing before it", head.seq + 1, line.seq - 1)
+                }
+                false => format!("it stands behind record {}", head.seq),
+            });
+        }
+        let near = line.epoch.saturating_sub(self.key.epoch()) <= EPOCHS_AHEAD_MAX;
+        let key = if near { self.key.at(line.epoch) } else { None };
+        let Some(key) = key else {
+            return Some(format!(
+                "its epoch {} cannot follow epoch {}",
+                line.epoch,
+                self.key.epoch()
+            ));
+        };
+        match before {
+            // Behind something that cannot be read nothing can be checked; that is told of already.
+            None => None,
+            Some(head) if line.is_genuine(&head, &key) => {
+                self.key = key;
+                None
+            }
+            Some(_) => Some("it was changed, or one before it was, or it is not ours".to_owned()),
+        }
+    }
+
+    /// What a good record says that matters later.
+    fn keep_in_mind(&mut self, line: &Line<'_>) {
+        if matches!(line.event.as_str(), "segment" | "retired")
+            && let Some(Retired { gone, .. }) = line.members()
+        {
+            self.vouched = gone.into_iter().map(|gone| (gone.from, gone)).collect();
+        }
+        for expected in self.expected.remove(&line.seq).into_iter().flatten() {
+            if expected.mac != line.mac {
+                let what = format!("{} knows another record of this number", expected.who);
+                self.report.fault(Fault { seq: Some(line.seq), ..Fault::of_log(&what) });
+            }
+        }
+    }
+
+    fn end_of(&mut self, segment: &Segment) {
+        let number = segment.number;
+        let Some(ending) = &segment.ending else {
+            self.ended = None;
+            return;
+        };
+        let torn = segment.torn();
+        let known = ending.torn_sha256.is_some();
+        if usize::try_from(ending.bytes) != Ok(segment.counts) {
+            let what = format!(
+                "it is {} bytes long, but {} of them must count",
+                segment.contents.len(),
+                ending.bytes
+            );
+            self.fault(number, None, None, what);
+        } else if known && ending.torn_sha256.as_deref() != Some(&to_text(&sha256(torn))) {
+            self.fault(number, None, None, "what stands behind its last record was changed");
+        } else if !torn.is_empty() || ending.torn > 0 {
+            let note = format!(
+                "segment {number}: torn behind record {}, {} bytes do not count; segment {} goes on",
+                ending.seq,
+                torn.len(),
+                number + 1
+            );
+            self.report.notes.push(note);
+        }
+        let head = self.head.unwrap_or(Head::BEGINNING);
+        self.ended = Some(Ending {
+            segment: number,
+            bytes: segment.counts as u64,
+            seq: head.seq,
+            mac: to_text(&head.mac),
+            torn: ending.torn,
+            torn_sha256: ending.torn_sha256.clone(),
+        });
+    }
+
+    fn finish(mut self) -> Report {
+        if self.vouched != self.gone {
+            self.report.fault(Fault::of_log("no good record tells of the segments that are gone"));
+        }
+        if self.gone.last_key_value().is_some_and(|(_, gone)| gone.to >= self.next_segment) {
+            self.report.fault(Fault::of_log("segments are gone, and with them those behind them"));
+        }
+        let first = self.report.first.map_or(1, |(seq, _)| seq);
+        let last = self.report.last.map_or(0, |(seq, _)| seq);
+        for (seq, expected) in std::mem::take(&mut self.expected) {
+            if self.gone.values().any(|gone| (gone.first_seq..=gone.last_seq).contains(&seq)) {
+                continue;
+            }
+            for Expected { who, .. } in expected {
+                let what = match seq > last {
+                    true => format!(
+                        "{who} knows this record, but the log ends with record {last}: it was cut off"
+                    ),
+                    false if seq < first => {
+                        format!("{who} knows this record, but the log begins later")
+                    }
+                    false => format!("{who} knows this record, but it is not here as it was"),
+                };
+                self.report.fault(Fault { seq: Some(seq), ..Fault::of_log(&what) });
+            }
+        }
+        self.report.ended = self.last_event == "sealed";
+        if !self.report.ended {
+            let note = "the log does not end with a stop: the server is running, or was stopped by force, or the end \
+                        was cut off (checkpoints tell)";
+            self.report.notes.push(note.to_owned());
+        }
+        self.report
+    }
+}
+
+/// Whether a line without its end holds a whole record and more. What is being written, or was torn, does not.
+fn holds_a_record(bytes: &[u8]) -> bool {
+    let ends = bytes.windows(2).enumerate().filter(|(_, pair)| *pair == b"\"}");
+    ends.map(|(at, _)| at + 2)
+        .filter(|end| *end < bytes.len())
+        .any(|end| Line::parse(&bytes[..end]).is_some())
+}

@@ -1,0 +1,350 @@
+//! The thread that writes: takes what waits, encodes all of it, writes once, syncs once, and says what is durable.
+
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::base::time::WallTime;
+use crate::message::record::Event;
+use crate::service::names::Names;
+
+use super::announcer::Announcer;
+use super::contents::describe;
+use super::ended::Ended;
+use super::journal::Journal;
+use super::key_file::Keys;
+use super::line::{Draft, Fields};
+use super::queue::{Counts, Item, apart};
+use super::sealing::Sealer;
+use super::shared::Shared;
+use super::upkeep::Upkeep;
+use super::{Options, OwnRecord, Sync};
+
+/// An epoch, where something is written in it.
+const EPOCH_MS: i64 = 60_000;
+
+/// A segment, however little is in it.
+const SEGMENT_MS: i64 = 24 * 3_600_000;
+
+/// Between two tries while the log cannot be written.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// With nothing to do: often enough for what depends on the clock.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What is encoded before it is handed to the system.
+const WRITE_BYTES: usize = 1024 * 1024;
+
+/// Entries that are written and not synced, past which a sync does not wait for its time.
+const UNSYNCED_MAX: usize = 8_192;
+
+/// The writer.
+pub struct Writer {
+    pub(super) options: Options,
+    pub(super) shared: Arc<Shared>,
+    pub(super) names: Names,
+    pub(super) keys: Keys,
+    pub(super) journal: Journal,
+    pub(super) ended: Ended,
+    /// Taken and not yet durable; the first `encoded` of them are appended to the journal.
+    pub(super) pending: Vec<(u64, Item)>,
+    pub(super) encoded: usize,
+    /// Since when and why it cannot be written.
+    pub(super) failing: Option<(WallTime, String)>,
+    /// What found no room in the queue, to be told.
+    dropped: Option<(WallTime, Counts)>,
+    /// Whether the record of these two is appended.
+    gap_told: bool,
+    synced_at: WallTime,
+    pub(super) announcer: Option<Announcer>,
+    pub(super) kept: Upkeep,
+    fields: Fields,
+    secret: Vec<u8>,
+    /// Held as long as the thread lives.
+    _lock: File,
+}
+
+impl Writer {
+    /// Ready to write.
+    pub fn new(
+        options: Options,
+        shared: Arc<Shared>,
+        names: Names,
+        keys: Keys,
+        journal: Journal,
+        ended: Ended,
+        lock: File,
+    ) -> io::Result<Self> {
+        let announcer = options.checkpoint.clone().map(Announcer::start).transpose()?;
+        let kept = Upkeep::new((options.wall_time)());
+        Ok(Self {
+            options,
+            shared,
+            names,
+            keys,
+            journal,
+            ended,
+            pending: Vec::new(),
+            encoded: 0,
+            failing: None,
+            dropped: None,
+            gap_told: false,
+            synced_at: WallTime::default(),
+            announcer,
+            kept,
+            fields: Fields::default(),
+            secret: Vec::new(),
+            _lock: lock,
+        })
+    }
+
+    /// Until it is told to close.
+    pub fn run(mut self) {
+        loop {
+            self.upkeep();
+            let closing = self.wait();
+            self.turn(closing);
+            if closing {
+                break;
+            }
+        }
+        if !self.pending.is_empty() {
+            log::error!(
+                "{} entries of the audit log could not be written and are lost",
+                self.pending.len()
+            );
+        }
+        if let Some(announcer) = self.announcer.take() {
+            announcer.finish();
+        }
+        self.shared.finish();
+    }
+
+    /// A checkpoint, where somebody wants it.
+    fn announce(&mut self) {
+        let now = self.now();
+        if let Some(announcer) = &mut self.announcer {
+            announcer.tell(now, self.journal.checkpoint(now));
+        }
+    }
+
+    /// Waits until there is something to do, and takes what waits. Whether it is time to close.
+    fn wait(&mut self) -> bool {
+        let now = self.now();
+        let unsynced = self.encoded > 0;
+        let timeout = match (&self.failing, self.options.sync) {
+            (Some(_), _) => RETRY,
+            (None, Sync::Interval(millis)) if unsynced => {
+                let left = i64::from(millis) - apart(now, self.synced_at);
+                Duration::from_millis(u64::try_from(left).unwrap_or(0))
+            }
+            _ => IDLE,
+        };
+        let failing = self.failing.is_some();
+        let mut queue = self.shared.wait(timeout, |queue| failing || queue.is_empty());
+        let closing = queue.closing;
+        let now = (self.options.wall_time)();
+        queue.entries.drain(&mut self.pending, now, closing);
+        if let Some((since, counts)) = queue.entries.dropped() {
+            let told = self.dropped.get_or_insert((since, Counts::new()));
+            for (key, count) in counts {
+                *told.1.entry(key).or_default() += count;
+            }
+        }
+        closing
+    }
+
+    /// One round: everything that waits, written and synced.
+    pub fn turn(&mut self, closing: bool) {
+        if let Err(error) = self.try_turn(closing) {
+            self.failed(&error);
+        }
+        self.publish();
+    }
+
+    fn try_turn(&mut self, closing: bool) -> io::Result<()> {
+        self.take_new_keys();
+        self.open_what_is_due()?;
+        self.encode()?;
+        if closing {
+            self.append(self.now(), &Item::Own(self.now(), OwnRecord::Stop));
+            self.journal.end(self.now())?;
+            self.commit();
+            self.announce();
+            return Ok(());
+        }
+        if self.encoded == 0 && !self.gap_told {
+            return Ok(());
+        }
+        self.journal.write()?;
+        let due = match self.options.sync {
+            Sync::Always => true,
+            Sync::Interval(millis) => {
+                self.encoded > UNSYNCED_MAX
+                    || apart(self.now(), self.synced_at) >= i64::from(millis)
+            }
+        };
+        if due {
+            self.journal.sync()?;
+            self.commit();
+        }
+        Ok(())
+    }
+
+    /// A segment to write in, and a key that is not too old.
+    fn open_what_is_due(&mut self) -> io::Result<()> {
+        let now = self.now();
+        let (opened_at, epoch_at) = self.journal.since();
+        let full = self.journal.segment_bytes() >= self.options.segment_bytes_max;
+        if self.journal.is_open() && (full || apart(now, opened_at) >= SEGMENT_MS) {
+            self.journal.end(now)?;
+            self.commit();
+            self.announce();
+        }
+        if !self.journal.is_open() {
+            self.ended.forget_until(now);
+            self.journal.begin(now, &self.ended.parts())?;
+            self.synced_at = now;
+            self.announce();
+        } else if apart(now, epoch_at) >= EPOCH_MS && self.pending.len() > self.encoded {
+            self.journal.sync()?;
+            self.commit();
+            self.journal.next_epoch(now)?;
+            self.announce();
+        }
+        Ok(())
+    }
+
+    /// Appends what is not yet appended.
+    fn encode(&mut self) -> io::Result<()> {
+        if !self.gap_told && (self.failing.is_some() || self.dropped.is_some()) {
+            self.gap_told = true;
+            let item = Item::Own(self.now(), self.gap());
+            self.append(self.now(), &item);
+        }
+        let pending = mem::take(&mut self.pending);
+        let mut result = Ok(());
+        for (_, item) in &pending[self.encoded..] {
+            let time = match item {
+                Item::Entry(entry) => entry.time,
+                Item::Own(time, _) => *time,
+                Item::Suppressed(..) => self.now(),
+            };
+            self.append(time, item);
+            self.encoded += 1;
+            if self.journal.buffered_bytes() >= WRITE_BYTES {
+                result = self.journal.write();
+                if result.is_err() {
+                    break;
+                }
+            }
+        }
+        self.pending = pending;
+        result
+    }
+
+    pub(super) fn append(&mut self, time: WallTime, item: &Item) {
+        self.fields.clear();
+        self.secret.clear();
+        let event = describe(item, &self.names, &mut self.fields, &mut self.secret);
+        self.journal.append(&Draft { time, event, fields: &self.fields, secret: &self.secret });
+    }
+
+    fn gap(&self) -> OwnRecord {
+        let dropped = self.dropped.as_ref();
+        let (from, cause) = match (&self.failing, dropped) {
+            (Some((since, cause)), _) => (*since, cause.clone()),
+            (None, dropped) => {
+                let since = dropped.map_or_else(|| self.now(), |(since, _)| *since);
+                (since, "more came than could be written".to_owned())
+            }
+        };
+        let dropped = dropped.map(|(_, counts)| counts.clone()).unwrap_or_default();
+        OwnRecord::Gap { from, to: self.now(), cause, dropped }
+    }
+
+    /// Everything that is appended is on the disk.
+    pub(super) fn commit(&mut self) {
+        self.synced_at = self.now();
+        if self.gap_told {
+            if let Some((since, _)) = self.failing.take() {
+                let seconds = apart(self.now(), since) / 1_000;
+                log::warn!("the audit log can be written again, after {seconds} s");
+            }
+            self.dropped = None;
+            self.gap_told = false;
+        }
+        for (_, item) in &self.pending[..self.encoded] {
+            if let Item::Entry(entry) = item
+                && let Event::RoomStatus { closed_until: Some(until), .. } = entry.record.event
+                && let Some(session) = entry.record.subject.session
+            {
+                self.ended.insert(session, until);
+                self.names.end(session);
+            }
+        }
+        self.shared.release(&self.pending[..self.encoded]);
+        if let Some((number, _)) = self.pending[..self.encoded].last() {
+            self.shared.durable.fetch_max(*number, Ordering::AcqRel);
+        }
+        self.pending.drain(..self.encoded);
+        self.encoded = 0;
+    }
+
+    pub(super) fn failed(&mut self, error: &io::Error) {
+        self.journal.break_off();
+        self.encoded = 0;
+        self.gap_told = false;
+        if self.failing.is_none() {
+            log::error!(
+                "the audit log cannot be written: {error}; nobody is admitted until it can"
+            );
+            self.failing = Some((self.now(), error.to_string()));
+        }
+    }
+
+    /// Tells the reactors, where there is something new.
+    fn publish(&mut self) {
+        // With an interval, what the kernel has is enough to go on.
+        if self.failing.is_none()
+            && let Some((number, _)) = self.pending[..self.encoded].last()
+        {
+            self.shared.durable.fetch_max(*number, Ordering::AcqRel);
+        }
+        let oldest = self.pending.iter().find_map(|(_, item)| match item {
+            Item::Entry(entry) => Some(entry.time),
+            _ => None,
+        });
+        let lag_ms = oldest.map_or(0, |time| apart(self.now(), time).unsigned_abs());
+        let (bytes, syncs) = self.journal.totals();
+        let segment = self.journal.segment();
+        let checkpoints_failed = self.announcer.as_ref().map_or(0, Announcer::failed);
+        let disk = self.kept.disk();
+        self.shared.publish(self.failing.is_some(), |gauges| {
+            (gauges.lag_ms, gauges.bytes_written, gauges.syncs) = (lag_ms, bytes, syncs);
+            gauges.segment = segment;
+            gauges.checkpoints_failed = checkpoints_failed;
+            (gauges.free_bytes, gauges.forecast_days) = disk;
+        });
+    }
+
+    fn take_new_keys(&mut self) {
+        let Some(keys) = self.shared.new_keys() else { return };
+        let Some(key) = keys.sealing() else { return };
+        let mut run = [0; 16];
+        run.copy_from_slice(&(self.options.entropy)()[..16]);
+        let to = key.id;
+        let from = self.journal.seal_with(Sealer::new(key.clone(), run));
+        self.keys = keys;
+        if from != to {
+            self.shared.note(self.now(), OwnRecord::KeyChange { from, to });
+        }
+    }
+
+    pub(super) fn now(&self) -> WallTime {
+        (self.options.wall_time)()
+    }
+}

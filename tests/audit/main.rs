@@ -1,0 +1,11 @@
+//! The audit log on real files: what is reported durable is there, whatever happens, and nothing in it can be changed
+//! without being noticed.
+
+mod disk;
+mod kill;
+mod retention;
+mod sealed;
+mod support;
+mod tampering;
+mod torn;
+mod writing;

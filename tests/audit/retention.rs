@@ -1,0 +1,133 @@
+//! Records are kept as long as they must be, and no clock and no crash removes more.
+
+use std::fs;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::reactor::clock;
+use autamedica_signaling::service::audit::Keys;
+use autamedica_signaling::service::audit::holds::Holds;
+
+use crate::support::{Place, admission, admitted, assert_intact, python, session};
+
+/// Days before now, for a test that moves through the years. One test at a time uses it.
+static DAYS_AGO: AtomicI64 = AtomicI64::new(0);
+static IN_USE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn shifted() -> WallTime {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    WallTime::from_millis(clock::wall_time().as_millis() - DAYS_AGO.load(Ordering::SeqCst) * DAY_MS)
+}
+
+/// One run of the server so many days ago, in which a session of that number is entered.
+fn run(place: &Place, days_ago: i64) {
+    DAYS_AGO.store(days_ago, Ordering::SeqCst);
+    let (log, _) = place.open_with(|options| options.wall_time = shifted);
+    log.write(autamedica_signaling::service::audit::Entry {
+        time: shifted(),
+        ..admission(days_ago.unsigned_abs())
+    });
+    log.close();
+}
+
+#[test]
+fn what_is_too_old_goes_oldest_first_and_the_rest_is_still_proved() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("old");
+    for days_ago in [3_000, 2_999, 2_998, 2_100] {
+        run(&place, days_ago);
+    }
+    run(&place, 0);
+    assert_eq!(admitted(&place), [2_100, 0]);
+    for number in 1..=5 {
+        assert_eq!(place.segment(number).exists(), number > 3, "segment {number}");
+    }
+    let report = assert_intact(&place);
+    assert!(report.first.expect("records").0 > 1);
+    assert_eq!(python(&place, None).0, 0, "{}", python(&place, None).1);
+
+    // Another segment goes, and the record that told of the first ones with it, in time.
+    run(&place, -100);
+    assert_eq!(admitted(&place), [0, 100]);
+    assert_intact(&place);
+    run(&place, -2_400);
+    assert_intact(&place);
+    assert_eq!(python(&place, None).0, 0, "{}", python(&place, None).1);
+
+    // Without the record of it, segments are missing.
+    let first = (1..).find(|number| place.segment(*number).exists()).expect("one");
+    let contents = fs::read(place.segment(first)).expect("a segment");
+    fs::remove_file(place.segment(first)).expect("removed");
+    assert!(!crate::support::verified(&place).is_intact());
+    assert_eq!(python(&place, None).0, 1);
+    fs::write(place.segment(first), contents).expect("put back");
+    assert_intact(&place);
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_removes_a_week_at_most() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("ahead");
+    for days_ago in [100, 95, 60, 30, 1] {
+        run(&place, days_ago);
+    }
+    run(&place, -20_000);
+    assert_eq!(admitted(&place), [60, 30, 1, 20_000], "those of the first week are gone");
+    run(&place, -20_000);
+    assert_eq!(admitted(&place), [60, 30, 1, 20_000, 20_000], "and no more on the same day");
+    assert_intact(&place);
+}
+
+#[test]
+fn a_held_session_stays_and_the_log_around_it_is_proved() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("held");
+    for days_ago in [3_000, 2_999, 2_998, 10] {
+        run(&place, days_ago);
+    }
+    let keys = Keys::read(&place.key_file()).expect("keys");
+    let mut holds = Holds::read(&place.log()).expect("none yet");
+    assert_eq!(holds.hold(session(2_999), &keys), Some(true));
+    assert_eq!(holds.hold(session(2_999), &keys), Some(false));
+    holds.write(&place.log()).expect("written");
+    let list = fs::read_to_string(place.log().join("holds")).expect("a list");
+    assert!(!list.contains("5e551000"), "it tells nobody who is held");
+    run(&place, 0);
+    assert_eq!(admitted(&place), [2_999, 10, 0]);
+    let report = assert_intact(&place);
+    assert_eq!(report.first.expect("records").0, 7, "segment 2");
+    assert_eq!(python(&place, None).0, 0, "{}", python(&place, None).1);
+    let text = fs::read_to_string(place.segment(5)).expect("a segment");
+    assert!(text.contains("\"event\":\"hold\",") && text.contains("\"sessions\":1"));
+
+    assert_eq!(holds.release(session(2_999), &keys), Some(true));
+    holds.write(&place.log()).expect("written");
+    run(&place, -2);
+    assert_eq!(admitted(&place), [10, 0, 2]);
+    assert_intact(&place);
+}
+
+#[test]
+fn a_segment_ends_after_a_day_and_when_it_is_full() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("rotation");
+    DAYS_AGO.store(2, Ordering::SeqCst);
+    let (log, _) = place.open_with(|options| {
+        options.wall_time = shifted;
+        options.segment_bytes_max = 4_000;
+    });
+    log.write(admission(1));
+    DAYS_AGO.store(0, Ordering::SeqCst);
+    log.write(admission(2));
+    assert!(place.segment(2).exists());
+    for number in 3..40 {
+        log.write(admission(number));
+    }
+    assert!(place.segment(4).exists());
+    log.close();
+    assert!(assert_intact(&place).ended);
+    assert_eq!(admitted(&place), (1..40).collect::<Vec<_>>());
+    let first = fs::read_to_string(place.segment(1)).expect("a segment");
+    assert!(first.lines().last().is_some_and(|line| line.contains("\"event\":\"sealed\"")));
+    let _ = Duration::default();
+}

@@ -1,0 +1,96 @@
+//! What is taken is written, and a log goes on where it ended.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::reactor::clock;
+use autamedica_signaling::service::audit::{self, KeyFileError, OpenError, State};
+
+use crate::support::{Place, admission, ending, session};
+
+#[test]
+fn what_is_taken_becomes_durable_in_order() {
+    let place = Place::new("order");
+    let (log, restored) = place.open();
+    assert!(restored.clean && restored.key_file_is_new);
+    assert_eq!(log.audit.state(), State::Available);
+    assert_eq!(log.write(admission(1)), 1);
+    assert_eq!(log.take(admission(2)), 2);
+    assert_eq!(log.write(admission(3)), 3);
+    log.close();
+    let text = fs::read_to_string(place.segment(1)).expect("a segment");
+    let events: Vec<&str> = text
+        .lines()
+        .map(|line| {
+            line.split("\"event\":\"").nth(1).expect("event").split('"').next().expect("name")
+        })
+        .collect();
+    let admissions = ["admission"; 3];
+    assert_eq!(events[..3], ["segment", "ended-sessions", "start"]);
+    assert_eq!(events[3..6], admissions);
+    assert_eq!(events[6..], ["stop", "sealed"]);
+    for marker in ["5e551000", "05e50000", "203.0.113"] {
+        assert!(!text.contains(marker), "{marker} can be read");
+    }
+}
+
+#[test]
+fn folder_and_files_are_for_their_owner_only() {
+    let place = Place::new("modes");
+    let (log, _) = place.open();
+    let mode = |path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(place.log()), 0o700);
+    for file in [place.key_file(), place.segment(1), place.log().join("seal")] {
+        assert_eq!(mode(file), 0o600);
+    }
+    log.close();
+    for open_to_others in [0o640, 0o604, 0o620, 0o660] {
+        fs::set_permissions(place.key_file(), fs::Permissions::from_mode(open_to_others))
+            .expect("a mode");
+        match audit::open(place.options()) {
+            Err(OpenError::Key(KeyFileError::Open(_, mode))) => assert_eq!(mode, open_to_others),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn one_process_writes_at_a_time() {
+    let place = Place::new("lock");
+    let (log, _) = place.open();
+    assert!(matches!(audit::open(place.options()), Err(OpenError::Locked(_))));
+    log.close();
+    place.open().0.close();
+}
+
+#[test]
+fn a_log_without_its_keys_is_not_gone_on_with() {
+    let place = Place::new("keys-gone");
+    place.open().0.close();
+    fs::remove_file(place.key_file()).expect("removed");
+    assert!(matches!(audit::open(place.options()), Err(OpenError::KeysGone(_))));
+    assert!(!place.key_file().exists());
+}
+
+#[test]
+fn ended_sessions_are_known_again_after_each_start_until_their_time() {
+    let place = Place::new("ended");
+    let later = clock::wall_time().plus(Duration::from_secs(3_600));
+    let soon = clock::wall_time().minus(Duration::from_secs(1));
+    let (log, restored) = place.open();
+    assert_eq!(restored.ended, []);
+    log.write(ending(1, later));
+    log.write(ending(2, soon));
+    log.close();
+    for _ in 0..3 {
+        let (log, restored) = place.open();
+        assert!(restored.clean);
+        assert!(restored.ended.contains(&(session(1), later)), "{:?}", restored.ended.len());
+        log.close();
+    }
+    let (log, restored) = place.open();
+    let known = |ended: &[(_, WallTime)]| ended.iter().map(|(_, until)| *until).collect::<Vec<_>>();
+    assert_eq!(known(&restored.ended), [WallTime::from_millis(later.as_millis())]);
+    log.close();
+}
