@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autamedica_signaling::admission::Origins;
 use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::gate::GateLimits;
+use autamedica_signaling::admission::{Addresses, Origins};
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
@@ -73,9 +73,11 @@ impl Hall {
             // Sooner or later every play would be over a limit, and show nothing else.
             gate: GateLimits::UNLIMITED,
             rates: Rates::UNLIMITED,
+            ice: people::ice(),
             ..engine::Options::new(people::tokens())
         });
-        let door = Door { origins: Origins::Any, origin_required: false };
+        let addresses = Addresses::default();
+        let door = Door { origins: Origins::Any, origin_required: false, addresses };
         Self {
             app: Signaling::new(engine, door, MESSAGE_BYTES_MAX, Box::new(NoPages)),
             visitors: Arena::new(),

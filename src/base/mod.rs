@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod bucket;
+pub mod cidr;
 pub mod deadlines;
 pub mod limits;
 pub mod redacted;

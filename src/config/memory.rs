@@ -33,6 +33,10 @@ const FREE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
 /// just doubled is twice as large.
 pub const CONNECTION_BYTES: usize = 1_024;
 
+/// What the library for TLS keeps of one connection: its keys, a record in pieces, and up to 64 KiB that the socket does not
+/// take yet.
+const TLS_BYTES: usize = 96 * 1024;
+
 /// Over `CONNECTIONS_MAX` so many are let in to be told that the server is full.
 const TURNED_AWAY_MAX: usize = 64;
 
@@ -71,17 +75,17 @@ pub fn rooms_max(config: &Config) -> usize {
 }
 
 /// All that the process can need.
-pub fn terms(config: &Config) -> [Term; 9] {
+pub fn terms(config: &Config) -> [Term; 10] {
+    let connections = config.connections_max.saturating_add(TURNED_AWAY_MAX);
+    let tls = if config.tls_files().is_some() { TLS_BYTES } else { 0 };
     let retained = retained_bytes_max(config);
     let room = ROOM_BYTES.saturating_add(PLACE_BYTES.saturating_mul(config.room_participants_max));
     // A `room-joined`, and behind it everything that somebody has missed; the buffer doubles, and is copied to grow.
     let turn = config.retained_bytes_max.saturating_add(config.message_bytes_max);
     [
         ("the program", PROGRAM_BYTES),
-        (
-            "connections",
-            config.connections_max.saturating_add(TURNED_AWAY_MAX).saturating_mul(CONNECTION_BYTES),
-        ),
+        ("connections", connections.saturating_mul(CONNECTION_BYTES)),
+        ("TLS", connections.saturating_mul(tls)),
         ("cut messages", cut_bytes_max(config).saturating_add(FREE_BLOCKS_BYTES)),
         ("unsent bytes", unsent_bytes_max(config).saturating_add(FREE_BLOCKS_BYTES)),
         // Each KiB stands in three lists.

@@ -8,6 +8,7 @@
 
 mod audit;
 mod env_file;
+mod ice;
 mod kind;
 pub mod memory;
 mod problems;
@@ -16,6 +17,7 @@ mod rules;
 mod setting;
 mod settings;
 mod source;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -23,9 +25,11 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::Networks;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::engine::Duplicates;
+use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
@@ -35,6 +39,7 @@ pub use reading::Reading;
 pub use setting::Setting;
 pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
+pub use tls::TlsFiles;
 
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
@@ -68,6 +73,16 @@ pub struct Config {
     pub origin_required: bool,
     /// `BEHIND_PROXY`: whether a proxy in front ends TLS.
     pub behind_proxy: bool,
+    /// `TLS_CERT`: the certificate chain in PEM; TLS is spoken where it is named.
+    pub tls_cert: Option<PathBuf>,
+    /// `TLS_KEY`: its private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// `IP_ALLOWLIST`: who may come in; empty for everyone.
+    pub ip_allowlist: Networks,
+    /// `TRUSTED_PROXIES`: the proxies whose word on the client's address counts.
+    pub trusted_proxies: Networks,
+    /// `PROXY_PROTOCOL`: whether those proxies say it with the PROXY protocol.
+    pub proxy_protocol: bool,
     /// `TOKEN_LEEWAY`: how far the clocks of the token's issuer and this machine may differ.
     pub token_leeway: Duration,
     /// `JOIN_TIMEOUT`: how long a connection without a token may wait before it joins a room.
@@ -86,6 +101,10 @@ pub struct Config {
     pub emergency_access: bool,
     /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
     pub room_participants_max: usize,
+    /// `CANDIDATE_ALLOWLIST`: where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// `CANDIDATE_BLOCKLIST`: networks that no candidate may name.
+    pub candidate_blocklist: Networks,
     /// `MESSAGE_BYTES_MAX`: bytes of one message, all its fragments together.
     pub message_bytes_max: usize,
     /// `CONNECTIONS_MAX`: connections at the same time.
@@ -120,6 +139,22 @@ pub struct Config {
     pub bytes_burst: usize,
     /// `MEMORY_MAX`: bytes that the limits may add up to ([`memory::sum`]); `None`: whatever they do.
     pub memory_max: Option<usize>,
+    /// `STUN_URLS`: the servers that tell clients their public address.
+    pub stun_urls: Vec<IceUrl>,
+    /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
+    pub turn_urls: Vec<IceUrl>,
+    /// `TURN_SECRET`: what credentials that end are made with; empty for none.
+    pub turn_secret: Redacted<Vec<u8>>,
+    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. Nothing is made with it.
+    pub turn_secret_previous: Redacted<Vec<u8>>,
+    /// `TURN_TTL`: how long credentials made with the secret are good.
+    pub turn_ttl: Duration,
+    /// `TURN_USERNAME`: the user name that is the same for everybody, in place of a secret.
+    pub turn_username: Option<String>,
+    /// `TURN_CREDENTIAL`: the password that goes with it; empty for none.
+    pub turn_credential: Redacted<String>,
+    /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
+    pub relay_only: bool,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
     /// ([`crate::Server::keep_journal`]).
     pub audit_log: bool,
@@ -157,7 +192,7 @@ impl Config {
     /// The defaults of production, with the key of the token signatures.
     ///
     /// They do not start as they are: no web page is allowed yet ([`Config::origins`]), and the server wants to know
-    /// who ends TLS ([`Config::behind_proxy`]) or to listen on a loopback address only ([`Config::host`]).
+    /// its certificate ([`Config::tls_cert`]), or who ends TLS ([`Config::behind_proxy`]), or to listen on a loopback address only ([`Config::host`]).
     pub fn production(jwt_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             environment: Environment::Production,
@@ -172,6 +207,11 @@ impl Config {
             origins: Origins::Listed(Vec::new()),
             origin_required: false,
             behind_proxy: false,
+            tls_cert: None,
+            tls_key: None,
+            ip_allowlist: Networks::default(),
+            trusted_proxies: Networks::default(),
+            proxy_protocol: false,
             token_leeway: Duration::from_secs(60),
             join_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
@@ -181,6 +221,8 @@ impl Config {
             room_empty_timeout: Duration::from_secs(300),
             emergency_access: false,
             room_participants_max: 8,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
             message_bytes_max: 64 * 1024,
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
@@ -198,6 +240,14 @@ impl Config {
             bytes_rate: 256 * 1024,
             bytes_burst: 1024 * 1024,
             memory_max: None,
+            stun_urls: Vec::new(),
+            turn_urls: Vec::new(),
+            turn_secret: Redacted::new(Vec::new()),
+            turn_secret_previous: Redacted::new(Vec::new()),
+            turn_ttl: Duration::from_secs(3_600),
+            turn_username: None,
+            turn_credential: Redacted::new(String::new()),
+            relay_only: false,
             audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,
@@ -247,6 +297,7 @@ impl Config {
         let mut problems = Problems::default();
         setting::check_ranges(self, &mut problems);
         rules::check(self, &mut problems);
+        problems.extend(self.tls_files().and_then(|files| files.load().err()));
         problems.into_result(())
     }
 }

@@ -36,13 +36,18 @@ impl Setting {
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
+        matches!(self.kind, Kind::Secret(_) | Kind::Password(_) | Kind::Later { secret: true, .. })
     }
 }
 
 /// The setting of this name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// What the setting of this name accepts, in words.
+pub(super) fn accepted(name: &str) -> String {
+    find(name).map(Setting::accepted).unwrap_or_default()
 }
 
 /// Where a problem's setting stands in the list; files come before all of them.
@@ -62,19 +67,11 @@ pub(super) fn check_ranges(config: &Config, problems: &mut Problems) {
 }
 
 pub(super) const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    later_but(name, meaning, "")
-}
-
-pub(super) const fn later_but(
-    name: &'static str,
-    meaning: &'static str,
-    instead: &'static str,
-) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false, instead } }
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
 }
 
 pub(super) const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true, instead: "" } }
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: true } }
 }
 
 #[cfg(test)]
@@ -93,8 +90,9 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "ROOMS_MAX" | "MEMORY_MAX" | "AUDIT_KEY_FILE"
-                | "AUDIT_CHECKPOINT" => {
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
+                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT"
+                | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" | "ROOMS_MAX" | "MEMORY_MAX" => {
                     assert_eq!(in_production, "");
                 }
                 _ => {

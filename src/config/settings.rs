@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::{self, Networks};
 use crate::engine::Duplicates;
 
 use super::audit;
+use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
-use super::setting::{Setting, later, later_but, later_secret};
+use super::setting::{Setting, later, later_secret};
 use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
@@ -69,6 +71,36 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         meaning: "a proxy in front of the server ends TLS (HTTPS)",
         kind: Kind::Flag(|config| &mut config.behind_proxy),
+    },
+    Setting {
+        name: "TLS_CERT",
+        default: "none: no TLS",
+        meaning: "certificate (HTTPS), as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_cert),
+    },
+    Setting {
+        name: "TLS_KEY",
+        default: "none: no TLS",
+        meaning: "private key of the certificate, as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_key),
+    },
+    Setting {
+        name: "IP_ALLOWLIST",
+        default: "everyone",
+        meaning: "addresses that may connect",
+        kind: Kind::Networks(|config| &mut config.ip_allowlist),
+    },
+    Setting {
+        name: "TRUSTED_PROXIES",
+        default: "none",
+        meaning: "proxies whose word on the client's address counts",
+        kind: Kind::Networks(|config| &mut config.trusted_proxies),
+    },
+    Setting {
+        name: "PROXY_PROTOCOL",
+        default: "false",
+        meaning: "those proxies begin each connection with a PROXY header",
+        kind: Kind::Flag(|config| &mut config.proxy_protocol),
     },
     Setting {
         name: "JWT_SECRET",
@@ -166,6 +198,26 @@ pub const SETTINGS: &[Setting] = &[
         default: "8",
         meaning: "people in one room, doctor and patient included",
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
+    },
+    Setting {
+        name: "CANDIDATE_ALLOWLIST",
+        default: "none, which is every network",
+        meaning: "the only networks that ICE candidates may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
+            show: |config| config.candidate_allowlist.to_string(),
+        },
+    },
+    Setting {
+        name: "CANDIDATE_BLOCKLIST",
+        default: "none",
+        meaning: "networks that no ICE candidate may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
+            show: |config| config.candidate_blocklist.to_string(),
+        },
     },
     Setting {
         name: "CONNECTIONS_MAX",
@@ -283,6 +335,14 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "what is kept for one participant until it is known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
+    ice::STUN_URLS,
+    ice::TURN_SERVER_URL,
+    ice::TURN_SECRET,
+    ice::TURN_SECRET_PREVIOUS,
+    ice::TURN_TTL,
+    ice::TURN_USERNAME,
+    ice::TURN_CREDENTIAL,
+    ice::ICE_POLICY,
     Setting {
         name: "MEMORY_MAX",
         default: "what the limits add up to",
@@ -368,26 +428,10 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("IP_ALLOWLIST", "networks that may connect"),
-    later("TRUSTED_PROXIES", "proxies whose word on the client's address counts"),
-    later("PROXY_PROTOCOL", "the PROXY protocol of load balancers"),
-    later_but("TLS_CERT", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later_but("TLS_KEY", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later("STUN_URLS", "STUN servers for the clients"),
-    later("TURN_SERVER_URL", "TURN servers for the clients"),
-    later("TURN_USERNAME", "TURN credentials"),
-    later_secret("TURN_CREDENTIAL", "TURN credentials"),
-    later_secret("TURN_SECRET", "time-limited TURN credentials"),
-    later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
-    later("TURN_TTL", "time-limited TURN credentials"),
-    later("ICE_POLICY", "media through TURN only"),
     later("ADMIN_ADDR", "the administrator's listener"),
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-const END_TLS_IN_A_PROXY: &str =
-    "let a proxy in front of the server end TLS, and set BEHIND_PROXY=true";
 
 fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     // The entry that is wrong is shown, so nothing that may be a password goes further.
@@ -399,5 +443,10 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         let text = bad.to_string();
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
+    Ok(())
+}
+
+fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
+    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
     Ok(())
 }

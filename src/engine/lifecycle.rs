@@ -110,6 +110,7 @@ impl Engine {
         participant.peer = None;
         participant.probing = false;
         participant.absence = absence;
+        self.logins.cancel(key.index());
         self.places.arm(key.index(), GRACE, now.instant);
         self.tell_state(key, None, effects);
         if let Some(participant) = self.rooms.participant(key) {
@@ -151,6 +152,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.places.cancel(key.index());
+        self.logins.cancel(key.index());
         let Some(participant) = self.rooms.remove(key, &mut self.retained) else { return };
         let Some(room) = self.rooms.room(participant.room) else { return };
         let user = participant.grant.user;
@@ -266,6 +268,7 @@ impl Engine {
         });
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
+            self.logins.cancel(first.index());
             // Who it is, is known as long as it has its place.
             let peer = self.rooms.participant(first).and_then(|participant| participant.peer);
             peer.into_iter().for_each(|peer| self.set_standing(peer, Standing::Gone));

@@ -14,6 +14,8 @@
 mod duplicates;
 mod effects;
 mod ended;
+mod fingerprints;
+mod ice;
 mod join;
 mod lifecycle;
 mod peers;
@@ -30,6 +32,7 @@ use crate::admission::Grant;
 use crate::admission::gate::{Gate, GateLimits};
 use crate::admission::tokens::Tokens;
 use crate::base::arena::Arena;
+use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::{Hits, Limit};
 use crate::base::time::{Duration, Instant, Now};
@@ -38,10 +41,12 @@ use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
+use crate::wire::sdp::{CandidateRules, FingerprintHash};
 
 pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
+pub use ice::{IceOptions, Logins};
 use peers::{Peers, Standing};
 use rates::Meters;
 pub use rates::Rates;
@@ -89,6 +94,14 @@ pub struct Options {
     pub rooms_max: usize,
     /// What happens to a user who joins twice.
     pub duplicates: Duplicates,
+    /// Whether media goes through relays only: told to clients, and no other candidate passes.
+    pub relay_only: bool,
+    /// Where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// Networks that no candidate may name.
+    pub candidate_blocklist: Networks,
+    /// The STUN and TURN servers that clients are told of.
+    pub ice: IceOptions,
 }
 
 impl Options {
@@ -109,6 +122,18 @@ impl Options {
             rates: Rates::ORDINARY,
             rooms_max: 10_000,
             duplicates: Duplicates::Replace,
+            relay_only: false,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
+            ice: IceOptions { stun: Vec::new(), turn: Vec::new(), logins: Logins::None },
+        }
+    }
+
+    const fn candidate_rules(&self) -> CandidateRules<'_> {
+        CandidateRules {
+            relay_only: self.relay_only,
+            allowed: &self.candidate_allowlist,
+            blocked: &self.candidate_blocklist,
         }
     }
 }
@@ -135,6 +160,10 @@ pub struct Engine {
     /// Rooms by their age, and those that stand empty.
     ages: Deadlines<1>,
     empties: Deadlines<1>,
+    /// Participants whose TURN credentials are to be renewed.
+    logins: Deadlines<1>,
+    /// How many of those were ever given out: no two are the same.
+    logins_issued: u64,
 }
 
 /// Queues of [`Engine::places`].
@@ -165,6 +194,8 @@ impl Engine {
             places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
             ages: Deadlines::new([options.room_max_age]),
             empties: Deadlines::new([options.room_empty_timeout]),
+            logins: Deadlines::new([options.ice.renewal()]),
+            logins_issued: 0,
             options,
         }
     }
@@ -223,6 +254,7 @@ impl Engine {
         self.advance_waiting(now, effects);
         self.advance_places(now, effects);
         self.advance_rooms(now, effects);
+        self.advance_logins(now, effects);
     }
 
     /// When [`Engine::advance`] has something to do next.
@@ -232,8 +264,9 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
-        let fixed = [self.joins.next(), self.places.next(), self.ages.next(), self.empties.next()];
-        fixed.into_iter().chain([token, self.next_decision(now.instant)]).flatten().min()
+        let rooms = [self.ages.next(), self.empties.next(), self.next_decision(now.instant)];
+        let people = [self.joins.next(), self.places.next(), self.logins.next(), token];
+        rooms.into_iter().chain(people).flatten().min()
     }
 
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
@@ -246,8 +279,14 @@ impl Engine {
             effects.close(peer, CloseCode::Restart);
         }
         self.note_shutdown(effects);
-        let (recording, hits) = (self.recording, self.hits);
-        *self = Self { recording, hits, ..Self::new(self.options.clone()) };
+        let (recording, logins_issued, hits) = (self.recording, self.logins_issued, self.hits);
+        *self = Self { recording, logins_issued, hits, ..Self::new(self.options.clone()) };
+    }
+
+    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
+    pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
+        let Standing::Inside(key) = self.peers.standing(peer) else { return None };
+        self.rooms.participant(key)?.fingerprint()
     }
 
     /// Who is inside by address and by user: to be asked and told by whoever opens connections.
@@ -309,6 +348,8 @@ impl Engine {
             assert_eq!(away, grace, "who is away has a limited time to return");
             let asked = participant.probing || self.places.queue_of(key.index()) == Some(PROBE);
             assert!(away || asked || participant.queue.is_empty(), "what is kept is asked for");
+            let renewed = self.logins.queue_of(key.index()).is_some();
+            assert!(!away || !renewed, "who is away is told of no servers");
             inside -= i32::from(!away);
             chunks += participant.queue.chunks(&self.retained);
         }

@@ -117,6 +117,9 @@ impl Engine {
             Request::EndSession(speaker, reason) => {
                 return self.end_session(peer, *speaker, *reason, id, now, effects);
             }
+            Request::RefreshToken(token) => {
+                return self.refresh_token(peer, token, id, now, effects);
+            }
             Request::Relay(relay) => self.relay(peer, relay, text, now, effects)?,
             Request::MediaState(speaker, media) => {
                 self.media_state(peer, *speaker, *media, effects)?;
@@ -127,7 +130,6 @@ impl Engine {
             Request::ConnectionStats(speaker, stats) => {
                 self.connection_stats(peer, *speaker, stats, effects)?;
             }
-            Request::RefreshToken(token) => self.refresh_token(peer, token, now, effects)?,
             Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
         }
         acknowledge(peer, id, effects);

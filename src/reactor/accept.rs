@@ -113,11 +113,13 @@ impl Listener {
         }
     }
 
-    /// Stops accepting for a while. The reserve serves to tell one of those who wait; the others stay in the queue.
-    pub(super) fn pause(&mut self, now: Now) {
+    /// Stops accepting for a while. The reserve serves to tell one of those who wait; the others stay in the queue. Who
+    /// expects TLS is not told in the clear.
+    pub(super) fn pause(&mut self, now: Now, tls: bool) {
         self.paused_until = Some(now.instant + PAUSE);
         if self.reserve.take().is_some()
             && let Ok((mut socket, _)) = self.socket.accept()
+            && !tls
         {
             turn_away(&mut socket, Refusal::Full, now);
         }
@@ -148,7 +150,7 @@ mod tests {
         let mut listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
         let start = Now::default();
         assert!(listener.is_ready(start.instant));
-        listener.pause(start);
+        listener.pause(start, false);
         let end = start.instant + PAUSE;
         assert_eq!(
             (listener.is_ready(start.instant), listener.resumes_at(start.instant)),
@@ -159,7 +161,7 @@ mod tests {
         listener.put_off(end + PAUSE);
         assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (false, Some(end + PAUSE)));
         listener.put_off(start.instant);
-        listener.pause(start);
+        listener.pause(start, false);
         listener.resume();
         assert_eq!(
             (listener.is_ready(start.instant), listener.resumes_at(start.instant)),

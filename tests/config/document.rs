@@ -30,10 +30,12 @@ fn the_document_is_in_step_with_the_settings() {
         given.environment.remove(name);
         given.env_file = EnvFile::parse("example", example);
         given.file = Some(SECRET.into());
-        let file = format!("{name}_FILE");
-        if let Some(path) = given.env_file.value(&file) {
-            assert!(path.text.reveal().to_string_lossy().starts_with("/run/secrets/jwt_secret"));
-            given.environment.insert(file, PATH.into());
+        for secret in SETTINGS.iter().filter(|setting| setting.is_secret()) {
+            let file = format!("{}_FILE", secret.name);
+            if let Some(path) = given.env_file.value(&file) {
+                assert!(path.text.reveal().to_string_lossy().starts_with("/run/secrets/"));
+                given.environment.insert(file, PATH.into());
+            }
         }
         let reading =
             Reading::read(&given).unwrap_or_else(|problems| panic!("{example}: {problems}"));

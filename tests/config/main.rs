@@ -3,4 +3,5 @@
 mod document;
 mod files;
 mod given;
+mod ice;
 mod values;

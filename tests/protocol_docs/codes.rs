@@ -8,6 +8,7 @@ use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::base::time::{Duration, WallTime};
 use autamedica_signaling::message::problem::{Excess, Flaw, Problem};
 use autamedica_signaling::wire::frame::CloseCode;
+use autamedica_signaling::wire::sdp::Fault;
 
 use super::document::{Document, quoted};
 use super::schema::Schema;
@@ -25,8 +26,8 @@ macro_rules! all {
 fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
-        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected, RoleTaken, RoomFull, SessionEnded, Replaced,
-        AuditUnavailable, ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
+        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(Fault::Sends), RoleTaken, RoomFull,
+        SessionEnded, Replaced, AuditUnavailable, ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
     ]
     .to_vec()
 }
@@ -34,7 +35,7 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full, RateLimited(Duration::from_secs(1)),
+        HeadTimeout, Full, InTheClear, Address, RateLimited(Duration::from_secs(1)),
     ]
     .to_vec()
 }

@@ -9,6 +9,8 @@ mod effects;
 mod expected;
 #[path = "book/judgement.rs"]
 mod judgement;
+#[path = "book/logins.rs"]
+mod logins;
 #[path = "book/places.rs"]
 mod places;
 #[path = "book/requests.rs"]
@@ -28,6 +30,7 @@ use super::promises::{Promise, Verdict};
 pub use admission::Token;
 pub use effects::{Done, field, kind, participants};
 use expected::Expected;
+use logins::Logins;
 use places::Room;
 
 /// A connection, as the server names it.
@@ -65,6 +68,8 @@ pub struct Book {
     /// Before these times no token, and no place or room, is due.
     tokens_quiet_until: WallTime,
     rooms_quiet_until: Instant,
+    /// The logins of TURN servers.
+    logins: Logins,
     /// When the server last stood still, which excuses what comes late.
     stalled: (Instant, Instant),
     /// When the wall clock last jumped, which is seen only now and then.
@@ -119,6 +124,7 @@ impl Book {
             ended: BTreeSet::new(),
             tokens_quiet_until: WallTime::default(),
             rooms_quiet_until: Instant::default(),
+            logins: Logins::default(),
             stalled: Default::default(),
             jumped_at: Instant::default(),
         }
@@ -201,6 +207,8 @@ impl Book {
         self.anonymous.clear();
         self.watched.clear();
         self.ended.clear();
+        // In this play every server counts its logins from the beginning.
+        self.logins = Logins::default();
     }
 
     fn standing(&self, key: Key) -> Standing {

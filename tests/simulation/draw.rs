@@ -57,6 +57,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         emergency_access: random.chance(50),
         rates: Rates::UNLIMITED,
         bytes_rate: Rate::UNLIMITED,
+        turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
     }

@@ -68,6 +68,8 @@ pub struct Settings {
     pub unsent_bytes_max: usize,
     /// `EMERGENCY_ACCESS`.
     pub emergency_access: bool,
+    /// `TURN_TTL`, in seconds.
+    pub turn_ttl_secs: u64,
     /// The shared read buffer.
     pub read_bytes: usize,
     /// How long the loop may take to see that something has come.

@@ -24,11 +24,13 @@ use std::rc::Rc;
 
 use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::gate::GateLimits;
-use autamedica_signaling::admission::{Origins, TokenRules, Tokens};
+use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{NoPages, Signaling};
-use autamedica_signaling::engine::{self, Engine};
+use autamedica_signaling::engine::{self, Engine, IceOptions, Logins};
+use autamedica_signaling::wire::ice_url::IceUrl;
 use autamedica_signaling::wire::jwt::Key as Secret;
+use autamedica_signaling::wire::turn::Minter;
 
 use super::book::Book;
 use super::link::{Micros, SharedLink};
@@ -338,6 +340,13 @@ impl Tally {
     }
 }
 
+/// A TURN server whose credentials end.
+fn ice(lifetime: Duration) -> IceOptions {
+    let minter = Minter::new(&[1; 32], &[2; 32]).expect("long enough");
+    let turn = vec![IceUrl::parse("turn:turn.example").expect("an address")];
+    IceOptions { stun: Vec::new(), turn, logins: Logins::Limited { minter, lifetime } }
+}
+
 /// The server of these settings, as `src/server.rs` puts it together.
 fn server(
     settings: &Settings,
@@ -360,9 +369,11 @@ fn server(
         emergency_access: settings.emergency_access,
         gate: GateLimits::UNLIMITED,
         rates: settings.rates,
+        ice: ice(Duration::from_secs(settings.turn_ttl_secs)),
         ..engine::Options::new(Tokens::new(rules))
     });
-    let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
+    let (origins, addresses) = (Origins::Listed(Vec::new()), Addresses::default());
+    let door = Door { origins, origin_required: false, addresses };
     let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
     let witness = Witness::new(signaling, book, transcript);
     let options = Options {

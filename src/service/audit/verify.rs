@@ -10,6 +10,7 @@ use crate::base::time::WallTime;
 
 use super::chain::{EpochKey, Head, sha256, to_text};
 use super::checkpoint::Witness;
+use super::files::segment_path;
 use super::line::Line;
 use super::reading::{First, Gone, Retired, Segment, Segments, newest_gone};
 use super::seal_file::{Ending, Seal};
@@ -110,6 +111,17 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
     }
     for segment in segments {
         walk.segment(&segment?);
+    }
+    if let Some(seal) = &seal {
+        // Looked for now: a server that is writing says first that it begins a segment, and then does.
+        let begun = segment_path(folder, seal.segment).try_exists()?;
+        if !begun && walk.next_segment <= seal.segment {
+            walk.report.fault(Fault::of_log(&format!(
+                "the file `seal` says that segment {} was begun, but it is not here: it was cut off, unless the server \
+                 was stopped in that very moment",
+                seal.segment
+            )));
+        }
     }
     Ok(walk.finish())
 }

@@ -48,6 +48,7 @@ impl Book {
         self.check_answer(key, text, &outcome, done, &mut expected);
         self.bring_about(key, text, &outcome, now, &mut expected);
         self.carry_out(Some(key), done, &expected);
+        self.note_logins(now, done);
     }
 
     /// A connection has answered a ping that was sent when `mark` letters had been accepted.
@@ -235,6 +236,7 @@ impl Book {
                     && let Some(place) = self.place_mut(who)
                 {
                     place.bearer.token = token;
+                    expected.tell(vec![from], "ice-servers", 0);
                 }
             }
         }

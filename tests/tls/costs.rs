@@ -1,0 +1,36 @@
+//! What a relayed message costs over TLS in system calls.
+
+use crate::common::secure::{self, HOST, Pair};
+use crate::common::{Client, people};
+
+#[test]
+fn a_message_alone_costs_one_read_and_one_write() {
+    const MESSAGES: u64 = 300;
+    let pair = Pair::new();
+    let server = secure::start(&pair, |_| {});
+    let (doctor, patient) = people();
+    let mut doctor = Client::join_over(pair.connect(server.address()), HOST, &doctor);
+    let mut patient = Client::join_over(pair.connect(server.address()), HOST, &patient);
+    doctor.expect("peer-joined");
+    doctor.expect("room-status");
+    patient.expect("room-status");
+    for size in [200, 5_700, 15_000] {
+        let offer = doctor.offer_to(&patient.person, size);
+        server.wait_until("everything before to be counted", |now| now.received + 3 == now.sent);
+        let before = server.counters();
+        for _ in 0..MESSAGES {
+            doctor.send(&offer);
+            patient.expect("offer");
+        }
+        server.wait_until("all to be counted", |now| now.sent == before.sent + MESSAGES);
+        let after = server.counters();
+        // Now and then the server asks what has arrived, and is answered.
+        let asked = after.pings - before.pings;
+        // An answer of each to an earlier question may still have been on its way.
+        let answered = asked + 2;
+        let (reads, writes) = (after.reads - before.reads, after.writes - before.writes);
+        assert!(reads <= MESSAGES + answered, "{size}: {reads} reads, {asked} pings");
+        assert!(writes <= MESSAGES + asked, "{size}: {writes} writes, {asked} pings");
+        println!("{size} bytes: {reads} reads, {writes} writes, {asked} pings");
+    }
+}
