@@ -18,6 +18,7 @@ mod tls;
 mod transport;
 mod turn;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,8 +110,6 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
-    /// How many more handshakes go on in this turn.
-    handshakes_left: usize,
     records: Records,
     counters: Snapshot,
     shared: Arc<Shared>,
@@ -124,6 +123,8 @@ struct Lists {
     dirty: Vec<Key<Peer>>,
     /// Has used up its bytes for this turn; goes on in the next.
     ready: Vec<Key<Peer>>,
+    /// Is in the middle of a TLS handshake and has sent something for it.
+    handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
     /// To be freed at the end of the turn.
@@ -222,7 +223,6 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
-            handshakes_left: 0,
             records: Records::default(),
             counters: Snapshot::default(),
             shared: Arc::new(shared),

@@ -18,6 +18,8 @@ mod serve;
 #[path = "../../src/reactor/settle.rs"]
 mod settle;
 
+use std::collections::VecDeque;
+
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
@@ -68,7 +70,6 @@ pub struct Reactor<A> {
     output: Output,
     lists: Lists,
     peer_bytes: usize,
-    handshakes_left: usize,
     counters: Snapshot,
     news: Vec<(Key<Peer>, News)>,
 }
@@ -84,6 +85,7 @@ enum News {
 struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
+    handshakes: VecDeque<Key<Peer>>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
 }
@@ -101,7 +103,6 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
-            handshakes_left: 0,
             counters: Snapshot::default(),
             news: Vec::new(),
             options,
