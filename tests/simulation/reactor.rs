@@ -76,7 +76,6 @@ pub struct Reactor<A> {
     output: Output,
     lists: Lists,
     peer_bytes: usize,
-    handshakes_left: usize,
     counters: Snapshot,
     hits: Hits,
     news: Vec<(Key<Peer>, News)>,
@@ -94,6 +93,7 @@ struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
     resting: VecDeque<(Instant, Key<Peer>)>,
+    handshakes: VecDeque<Key<Peer>>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
 }
@@ -112,7 +112,6 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
-            handshakes_left: 0,
             counters: Snapshot::default(),
             hits: Hits::NONE,
             news: Vec::new(),
