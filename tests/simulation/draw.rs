@@ -1,5 +1,7 @@
 //! A plan from a seed.
 
+use autamedica_signaling::base::bucket::Rate;
+use autamedica_signaling::engine::Rates;
 use autamedica_signaling::message::Role;
 
 use super::link::{Micros, Weather};
@@ -23,7 +25,8 @@ pub fn plan(seed: u64) -> Plan {
         let mut random = Random::new(seed, &[2, u64::from(room)]);
         fill_room(&mut random, room, lasts, &mut people);
     }
-    let settings = settings(&mut random, people.len(), crowd);
+    let mut settings = settings(&mut random, people.len(), crowd);
+    draw_rates(&mut Random::new(seed, &[4]), &mut settings);
     let faults = faults(&mut random, &people, lasts);
     let ending = if random.chance(10) { Ending::Shutdown } else { Ending::EverybodyGoes };
     Plan { seed, settings, people, faults, calm_at: lasts, ending }
@@ -52,9 +55,19 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         cut_bytes_max: if cut { random.between(2..=8) as usize * 1024 } else { plenty },
         unsent_bytes_max: if scarce { random.between(4..=64) as usize * 1024 } else { plenty },
         emergency_access: random.chance(50),
+        rates: Rates::UNLIMITED,
+        bytes_rate: Rate::UNLIMITED,
         turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
+    }
+}
+
+/// In some hospitals bytes are limited, which everybody must bear; that messages are is another matter.
+fn draw_rates(random: &mut Random, settings: &mut Settings) {
+    if random.chance(25) {
+        let burst = *random.pick(&[4_096, 65_536]);
+        settings.bytes_rate = Rate { per_second: *random.pick(&[16_384, 262_144]), burst };
     }
 }
 

@@ -18,8 +18,13 @@ mod serve;
 #[path = "../../src/reactor/settle.rs"]
 mod settle;
 
+use std::collections::VecDeque;
+
+use autamedica_signaling::admission::gate::{Census, Network};
 use autamedica_signaling::base::arena::{Arena, Key};
+use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::deadlines::Deadlines;
+use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Connection, Output, Wait};
 use autamedica_signaling::engine::{Note, PeerId};
@@ -41,6 +46,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
+    /// How many bytes of one peer are read a second.
+    pub bytes_rate: Rate,
     /// How many bytes of cut messages there may be, over all connections.
     pub cut_bytes_max: usize,
     /// How many bytes of messages on their way out there may be, over all connections.
@@ -62,6 +69,7 @@ pub struct Reactor<A> {
     options: Options,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
+    heads: Census<Network>,
     cut: Pool,
     unsent: Pool,
     read_buffer: Box<[u8]>,
@@ -70,6 +78,7 @@ pub struct Reactor<A> {
     peer_bytes: usize,
     handshakes_left: usize,
     counters: Snapshot,
+    hits: Hits,
     news: Vec<(Key<Peer>, News)>,
 }
 
@@ -84,6 +93,7 @@ enum News {
 struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
+    resting: VecDeque<(Instant, Key<Peer>)>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
 }
@@ -95,6 +105,7 @@ impl<A: Application> Reactor<A> {
             app,
             peers: Arena::new(),
             deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            heads: Census::default(),
             cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
             unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),
             read_buffer: vec![0; options.read_bytes].into_boxed_slice(),
@@ -103,6 +114,7 @@ impl<A: Application> Reactor<A> {
             peer_bytes: 0,
             handshakes_left: 0,
             counters: Snapshot::default(),
+            hits: Hits::NONE,
             news: Vec::new(),
             options,
         }
@@ -116,11 +128,11 @@ impl<A: Application> Reactor<A> {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
         let full = self.peers.len() >= self.options.connections_max;
-        let key = self.peers.insert(Peer::new(
-            socket,
-            Connection::new(Arrival { full, ..Arrival::LOCAL }),
-            number,
-        ));
+        let arrival = Arrival { full, ..Arrival::LOCAL };
+        let network = Network::of(arrival.address);
+        self.heads.add(network);
+        let connection = Connection::new(arrival);
+        let key = self.peers.insert(Peer::new(socket, connection, network, number));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         Some(peer_id(key))
     }
@@ -153,6 +165,7 @@ impl<A: Application> Reactor<A> {
         for key in carried_over {
             self.go_on(key, now);
         }
+        self.wake_rested(now);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
@@ -164,7 +177,9 @@ impl<A: Application> Reactor<A> {
         if busy || !self.news.is_empty() {
             return Some(Instant::default());
         }
-        [self.deadlines.next(), self.app.next_deadline(now)].into_iter().flatten().min()
+        let rested = self.lists.resting.front().map(|(until, _)| *until);
+        let next = [self.deadlines.next(), self.app.next_deadline(now), rested];
+        next.into_iter().flatten().min()
     }
 
     /// Says good-bye to everybody.
@@ -210,7 +225,9 @@ impl<A: Application> Reactor<A> {
         let mut doomed = std::mem::take(&mut self.lists.doomed);
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
+            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);
