@@ -6,6 +6,8 @@ mod calm;
 mod deeds;
 #[path = "world/hearing.rs"]
 mod hearing;
+#[path = "world/log.rs"]
+mod log;
 #[path = "world/mishaps.rs"]
 mod mishaps;
 #[path = "world/network.rs"]
@@ -30,8 +32,9 @@ use autamedica_signaling::engine::{self, Engine};
 use autamedica_signaling::wire::jwt::Key as Secret;
 
 use super::book::Book;
+use super::disk::{Disk, Log};
 use super::link::{Micros, SharedLink};
-use super::plan::{Plan, Settings};
+use super::plan::{ENTRIES_ENOUGH, Plan, Settings};
 use super::promises::{Broken, Promise};
 use super::random::Random;
 use super::reactor::{Options, Reactor};
@@ -63,6 +66,11 @@ pub struct World {
     events: BinaryHeap<Reverse<(Micros, u64, Event)>>,
     event_count: u64,
     server: Reactor<Witness>,
+    disk: Disk,
+    disk_random: Random,
+    /// Until when nothing becomes durable, and until when nothing can be written.
+    disk_stuck_until: Micros,
+    disk_broken_until: Micros,
     /// When the server takes its next turn.
     turn_at: Option<Micros>,
     /// Until when the server stands still.
@@ -108,6 +116,10 @@ enum Event {
     Mishap(usize),
     /// A connection reaches the server.
     Knock(usize),
+    /// What was being written to the disk is durable.
+    Written,
+    /// The disk can be written again.
+    Mended,
     /// Bytes reach the server.
     AtServer(usize),
     /// Bytes reach the client.
@@ -155,14 +167,20 @@ impl World {
         let random = Random::new(plan.seed, &[3]);
         let people = plan.people.iter().map(|person| Individual::new(plan.seed, person)).collect();
         let secrets = SECRETS.map(|secret| Secret::new(secret).expect("long enough"));
-        let book = Book::new(plan.settings.clone());
-        let server = server(&plan.settings, secrets[..2].to_vec(), book, Transcript::new(lines));
+        let disk = Disk::new(plan.settings.audit.map_or(ENTRIES_ENOUGH, |audit| audit.room));
+        let book = Book::new(plan.settings.clone(), disk.clone());
+        let keys = secrets[..2].to_vec();
+        let server = server(&plan.settings, keys, book, Transcript::new(lines), &disk);
         let mut world = Self {
             now: 0,
             wall_offset: 0,
             events: BinaryHeap::new(),
             event_count: 0,
             server,
+            disk,
+            disk_random: Random::new(plan.seed, &[10]),
+            disk_stuck_until: 0,
+            disk_broken_until: 0,
             turn_at: None,
             stalled_until: 0,
             knocking: VecDeque::new(),
@@ -212,6 +230,8 @@ impl World {
             Event::Step(person, step) => self.take_step(person, step),
             Event::Mishap(fault) => self.befall(fault),
             Event::Knock(link) => self.knock(link),
+            Event::Written => self.end_writing(),
+            Event::Mended => self.mend_disk(),
             Event::AtServer(link) => self.arrive_at_server(link),
             Event::AtClient(link) => self.arrive_at_client(link),
             Event::ServerHears(link) => self.break_at_server(link),
@@ -265,6 +285,7 @@ impl World {
         }
         self.server.turn(now, &mut Random::new(self.plan.seed, &[7, self.now]));
         self.check_turn();
+        self.begin_writing();
         self.turn_at = None;
         self.plan_turn();
     }
@@ -293,7 +314,10 @@ impl World {
             true => usize::MAX,
             false => self.server.app.book.kept_bytes_max(CHUNK_BYTES),
         };
+        let now = self.server_now();
         let book = &mut self.server.app.book;
+        book.check_kept();
+        book.check_waiting(now);
         let known = book.room_count();
         let verdict = &mut book.verdict;
         let most = [settings.cut_bytes_max, settings.unsent_bytes_max];
@@ -343,6 +367,7 @@ fn server(
     keys: Vec<Secret>,
     book: Book,
     transcript: Transcript,
+    disk: &Disk,
 ) -> Reactor<Witness> {
     let leeway = Duration::from_secs(settings.leeway_secs);
     let rules = TokenRules { keys, issuer: None, audience: None, leeway };
@@ -360,7 +385,11 @@ fn server(
         ..engine::Options::new(Tokens::new(rules))
     });
     let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
-    let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
+    let mut signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
+    if settings.audit.is_some() {
+        // What ended before the start is never open again: no token lasts as long.
+        signaling.restore_ended(&disk.ended(), WallTime::default());
+    }
     let witness = Witness::new(signaling, book, transcript);
     let options = Options {
         connections_max: settings.connections_max,
@@ -371,5 +400,9 @@ fn server(
         unsent_bytes_max: settings.unsent_bytes_max,
         read_bytes: settings.read_bytes,
     };
-    Reactor::new(options, witness)
+    let mut reactor = Reactor::new(options, witness);
+    if settings.audit.is_some() {
+        reactor.keep_journal(Box::new(Log(disk.clone())));
+    }
+    reactor
 }

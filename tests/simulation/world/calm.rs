@@ -47,6 +47,7 @@ impl World {
             self.start_anew();
         }
         self.links.iter().for_each(|link| link.borrow_mut().spare());
+        self.spare_disk();
         if self.random.chance(50) {
             // Somebody sets the server's clock.
             self.wall_offset = 0;

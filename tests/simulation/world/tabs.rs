@@ -18,6 +18,8 @@ pub struct Tab {
     pub person: usize,
     /// How far it is.
     pub stage: Stage,
+    /// What the server's log calls it: which server, and the number of the connection.
+    pub connection: Option<(usize, u64)>,
     /// What it is for.
     pub purpose: Purpose,
     /// Whether it was told that it is in the room.
@@ -127,6 +129,7 @@ impl World {
         self.tabs.push(Tab {
             person,
             stage: Stage::Asking,
+            connection: None,
             purpose,
             admitted: false,
             frozen: false,
