@@ -15,6 +15,8 @@ pub struct Register {
     open: BTreeMap<u64, (Person, usize)>,
     /// Who is in a session, over which connection; `None`: away.
     inside: BTreeMap<Person, Option<u64>>,
+    /// Records, admissions that were told, and withdrawals, of all servers of the run.
+    counts: [u64; 3],
 }
 
 impl Register {
@@ -25,6 +27,7 @@ impl Register {
         record: &Record,
         position: usize,
     ) -> Result<(), &'static str> {
+        self.counts[0] += 1;
         let subject = record.subject;
         let person = subject.session.zip(subject.user);
         match record.event {
@@ -36,7 +39,10 @@ impl Register {
                 }
             }
             Event::Withdrawal { .. } => match self.open.remove(&connection) {
-                Some((admitted, _)) if Some(admitted) == person => Ok(()),
+                Some((admitted, _)) if Some(admitted) == person => {
+                    self.counts[2] += 1;
+                    Ok(())
+                }
                 _ => Err("a withdrawal without an admission that was not told"),
             },
             Event::Absence { .. } => match person.and_then(|person| self.inside.get_mut(&person)) {
@@ -58,12 +64,19 @@ impl Register {
     pub fn told(&mut self, connection: u64) -> Option<usize> {
         let (person, position) = self.open.remove(&connection)?;
         self.inside.insert(person, Some(connection));
+        self.counts[1] += 1;
         Some(position)
     }
 
     /// The server is gone, and with it whoever was inside.
     pub fn forget(&mut self) {
-        *self = Self::default();
+        self.open.clear();
+        self.inside.clear();
+    }
+
+    /// How many records were read, and of these the admissions that were told and those that were withdrawn.
+    pub const fn counts(&self) -> [u64; 3] {
+        self.counts
     }
 
     /// How many are inside, or were let in and not told.

@@ -77,11 +77,8 @@ pub fn media_state(who: Who, id: u64, audio: bool, video: bool, screen: Option<b
 
 /// `connection-state`
 pub fn connection_state(who: Who, id: u64, state: &str) -> String {
-    let code = if state == "failed" && id.is_multiple_of(2) {
-        r#","errorCode":"ICE_FAILED""#
-    } else {
-        ""
-    };
+    let code =
+        if state == "failed" && id.is_multiple_of(2) { r#","errorCode":"ICE_FAILED""# } else { "" };
     about("connection-state", who, id) + &format!(r#","state":"{state}"{code}}}"#)
 }
 

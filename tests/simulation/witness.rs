@@ -4,9 +4,7 @@ use std::cell::Cell;
 
 use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Signaling, Verdict};
-use autamedica_signaling::engine::{
-    Effect, Effects, Note, Payload, PeerId, Recording, Ticket,
-};
+use autamedica_signaling::engine::{Effect, Effects, Note, Payload, PeerId, Recording, Ticket};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 

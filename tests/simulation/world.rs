@@ -157,6 +157,8 @@ pub struct Tally {
     pub overrun: u64,
     /// Peers for whose cut messages there was no memory.
     pub starved: u64,
+    /// Records of the audit log, and of these the admissions that were told and those that were withdrawn.
+    pub records: [u64; 3],
     /// Simulated seconds.
     pub seconds: u64,
 }
@@ -342,6 +344,7 @@ impl World {
             letters: [written as u64, acked as u64, delivered as u64],
             overrun: self.before.overrun + counters.overrun,
             starved: self.before.starved + counters.starved,
+            records: self.server.app.book.record_counts(),
             seconds: self.now / super::plan::SECOND,
         }
     }
@@ -352,7 +355,8 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.turns += other.turns;
         self.connections += other.connections;
-        for (all, more) in self.letters.iter_mut().zip(other.letters) {
+        let mine = self.letters.iter_mut().chain(&mut self.records);
+        for (all, more) in mine.zip(other.letters.iter().chain(&other.records)) {
             *all += more;
         }
         self.overrun += other.overrun;

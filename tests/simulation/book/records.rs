@@ -134,6 +134,11 @@ impl Book {
         })
     }
 
+    /// How many records there were, and of these the admissions that were told and those that were withdrawn.
+    pub fn record_counts(&self) -> [u64; 3] {
+        self.register.counts()
+    }
+
     /// Whether the audit log was told just that.
     pub(super) fn check_records(&mut self, now: Now, expected: &Expected) {
         let mut notes = std::mem::take(&mut self.notes);
@@ -225,11 +230,7 @@ impl Book {
             }
             Outcome::Shown(_) if field(text, "state") == Some("failed") => {
                 let code = if text.contains("ICE_FAILED") { "ICE_FAILED" } else { "OTHER" };
-                expected.record(
-                    Some(from),
-                    Event::ConnectionFailed { code },
-                    self.subject(from),
-                );
+                expected.record(Some(from), Event::ConnectionFailed { code }, self.subject(from));
             }
             Outcome::Refreshed(token) => {
                 let event = Event::TokenRefresh { expires_at: token.expires_at };
@@ -307,9 +308,9 @@ impl Book {
         let held = self.peers.get(&key).and_then(|peer| peer.token);
         match self.standing(key) {
             Standing::Granted => held.map_or_else(Subject::default, |it| subject(it.who, it.role)),
-            Standing::Joining => self.candidate(key).map_or_else(Subject::default, |bearer| {
-                subject(bearer.who, bearer.token.role)
-            }),
+            Standing::Joining => self
+                .candidate(key)
+                .map_or_else(Subject::default, |bearer| subject(bearer.who, bearer.token.role)),
             Standing::Inside(who) => self
                 .place(who)
                 .map_or_else(Subject::default, |place| subject(who, place.bearer.token.role)),
@@ -361,7 +362,6 @@ pub(super) fn leave_reason(reason: &str) -> LeaveReason {
         _ => LeaveReason::Disconnected,
     }
 }
-
 
 fn admission(
     from: Key,

@@ -81,7 +81,8 @@ impl Book {
 
     /// What waits for the record of a session's end.
     pub(super) fn waits_for_end(&self, of: u32) -> Option<&Waiting> {
-        let is = |waiting: &&Waiting| matches!(waiting.awaited, Awaited::End { room, .. } if room == of);
+        let is =
+            |waiting: &&Waiting| matches!(waiting.awaited, Awaited::End { room, .. } if room == of);
         self.waiting.iter().find(is)
     }
 
@@ -134,13 +135,7 @@ impl Book {
         self.carry_out(Some(key), now, done, &expected);
     }
 
-    fn go_on_ending(
-        &mut self,
-        room: u32,
-        by: Option<(Key, String)>,
-        now: Now,
-        done: &[Done<'_>],
-    ) {
+    fn go_on_ending(&mut self, room: u32, by: Option<(Key, String)>, now: Now, done: &[Done<'_>]) {
         let mut expected = Expected::default();
         let asked = by.filter(|(key, _)| matches!(self.standing(*key), Standing::Inside(_)));
         if let Some((key, text)) = &asked {

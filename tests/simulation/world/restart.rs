@@ -40,8 +40,7 @@ impl World {
         let mut book = std::mem::replace(&mut app.book, nothing);
         let kept = if self.plan.settings.audit.is_some() { self.disk.ended() } else { Vec::new() };
         let rooms = self.people.iter().map(|one| one.plan.room);
-        let ended =
-            rooms.filter(|room| kept.iter().any(|(it, _)| *it == names::session_id(*room)));
+        let ended = rooms.filter(|room| kept.iter().any(|(it, _)| *it == names::session_id(*room)));
         book.started_anew(ended.collect());
         let transcript = std::mem::replace(&mut app.transcript, Transcript::new(None));
         let keys = self.secrets[..2].to_vec();
