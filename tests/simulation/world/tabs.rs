@@ -86,6 +86,12 @@ pub enum Asked {
     Other,
 }
 
+/// How often a tab looks whether the server is still there.
+const WATCHED_EVERY: Micros = 5 * SECOND;
+
+/// After how long an attempt to get into a room is given up at the latest.
+pub const ATTEMPT_MAX: Micros = 20 * SECOND;
+
 /// The answer to the key in the request (RFC 6455 1.3).
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -143,7 +149,7 @@ impl World {
         let name = self.people[person].name();
         self.server.app.transcript.line(|| format!("{name} opens link {number}, {purpose:?}"));
         self.after(weather.delay, Event::Knock(number));
-        self.after(5 * SECOND, Event::Watches(number));
+        self.after(WATCHED_EVERY, Event::Watches(number));
         number
     }
 
@@ -379,7 +385,7 @@ impl World {
         let patience = match (admitted, purpose) {
             (true, _) => heartbeat * 5 / 2 + 10 * SECOND,
             (false, Purpose::Loiter) => 40 * SECOND,
-            (false, Purpose::Join(_)) => 15 * SECOND,
+            (false, Purpose::Join(_)) => ATTEMPT_MAX - WATCHED_EVERY,
         };
         let asleep = self.people[person].asleep_until > self.now;
         if !asleep && heard_at + patience < self.now {
@@ -392,7 +398,7 @@ impl World {
             }
             return;
         }
-        self.after(5 * SECOND, Event::Watches(number));
+        self.after(WATCHED_EVERY, Event::Watches(number));
     }
 }
 
