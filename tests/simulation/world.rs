@@ -57,6 +57,9 @@ const SECRETS: [&[u8]; 3] = [
 /// In which units letters are retained.
 const CHUNK_BYTES: usize = 1_024;
 
+/// How many turns a server may take without any time passing.
+const TURNS_AT_ONCE_MAX: u32 = 10_000;
+
 /// A run.
 pub struct World {
     plan: Plan,
@@ -73,6 +76,8 @@ pub struct World {
     disk_broken_until: Micros,
     /// When the server takes its next turn.
     turn_at: Option<Micros>,
+    /// How many turns it has taken without any time passing.
+    turns_at_once: u32,
     /// Until when the server stands still.
     stalled_until: Micros,
     /// Connections that nobody has accepted yet.
@@ -184,6 +189,7 @@ impl World {
             disk_stuck_until: 0,
             disk_broken_until: 0,
             turn_at: None,
+            turns_at_once: 0,
             stalled_until: 0,
             knocking: VecDeque::new(),
             links: Vec::new(),
@@ -214,6 +220,9 @@ impl World {
         let event_at = self.events.peek().map(|Reverse((at, ..))| *at);
         let turn_at = self.turn_at.map(|at| at.max(self.stalled_until));
         let Some(at) = event_at.into_iter().chain(turn_at).min() else { return false };
+        if at > self.now {
+            self.turns_at_once = 0;
+        }
         self.now = self.now.max(at);
         self.server.app.transcript.at(self.now);
         if event_at.is_some_and(|event_at| turn_at.is_none_or(|turn_at| event_at <= turn_at)) {
@@ -285,6 +294,10 @@ impl World {
         if !self.stopped {
             self.admit_knocking(now);
         }
+        self.turns_at_once += 1;
+        let rests = self.turns_at_once < TURNS_AT_ONCE_MAX;
+        let verdict = &mut self.server.app.book.verdict;
+        verdict.check(Promise::Soundness, rests, || "the loop turns and turns".to_owned());
         self.server.turn(now, &mut Random::new(self.plan.seed, &[7, self.now]));
         self.check_turn();
         self.begin_writing();
