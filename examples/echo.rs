@@ -12,7 +12,7 @@ use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::base::time::{Duration, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Verdict};
 use autamedica_signaling::engine::{Effects, PeerId};
-use autamedica_signaling::reactor::{Options, Reactor};
+use autamedica_signaling::reactor::{Edge, Options, Reactor};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 use autamedica_signaling::wire::upgrade::{Fault, Upgrade};
@@ -100,6 +100,7 @@ pub fn options(address: SocketAddr) -> Options {
         // Sixteen connections with their largest message on the way in and out; blocks are up to twice as large.
         cut_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
         unsent_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
+        edge: Edge::default(),
     }
 }
 

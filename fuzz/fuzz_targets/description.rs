@@ -1,32 +1,87 @@
-//! Session descriptions: what passes as an observer's, no browser takes for a description of someone who sends; and the
-//! verdict does not depend on how the JSON string around it is written.
+//! Session descriptions and candidates: the verdict and the hash of the fingerprints are those of a second reader, in both
+//! directions; no browser finds anything in what passes that may not; and how the JSON string around it is written changes
+//! nothing.
 //!
-//! An input is a description. The browsers here read it as theirs do, but where theirs would give up these go on.
+//! An input is a description. It is also taken for a candidate, as in a message of its own.
 #![no_main]
+
+mod browsers;
+mod slow;
 
 use std::fmt::Write;
 
-use autamedica_signaling::wire::sdp::may_send;
+use autamedica_signaling::base::cidr::Networks;
+use autamedica_signaling::wire::sdp::{
+    CandidateRules, FingerprintHash, Rules, check_candidate, check_description,
+};
+use browsers::{chromium, firefox};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 
+/// Rules for candidates: whether only relays pass, and where they may lead. Those of `slow` are the same by hand.
+const RULES: [(bool, &str, &str); 4] = [
+    (false, "", ""),
+    (true, "", ""),
+    (false, "192.0.2.0/24,2001:db8::/32", ""),
+    (false, "", "192.0.2.128/25,::1"),
+];
+
 fuzz_target!(|input: &[u8]| {
     let Ok(text) = str::from_utf8(input) else { return };
-    let quoted = serde_json::to_string(text).expect("a string");
-    let verdict = judge(quoted);
-    assert_eq!(judge(escaped(text)), verdict, "an escape changes the verdict");
-    if !verdict {
-        let lines: Vec<_> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
-        assert!(!sends(lines.iter().filter_map(|line| chromium(line))), "Chromium: it sends");
-        assert!(!sends(lines.iter().filter_map(|line| firefox(line))), "Firefox: it sends");
-        // Whoever reads C strings sees no more than this.
-        let cut = text.split('\0').next().unwrap_or_default().split('\n');
-        assert!(!sends(cut.filter_map(|line| chromium(line.trim_end_matches('\r')))));
+    let [quoted, escaped] = [serde_json::to_string(text).expect("a string"), escaped(text)]
+        .map(|quoted| RawValue::from_string(quoted).expect("JSON"));
+    for (number, (relay_only, allowed, blocked)) in RULES.into_iter().enumerate() {
+        let [allowed, blocked] = [allowed, blocked].map(networks);
+        let candidates = CandidateRules { relay_only, allowed: &allowed, blocked: &blocked };
+        for may_send in [true, false] {
+            let rules = Rules { may_send, candidates };
+            let verdict = check_description(&quoted, rules);
+            assert_eq!(
+                check_description(&escaped, rules),
+                verdict,
+                "an escape changes the verdict"
+            );
+            let hash =
+                verdict.ok().map(|hash| hash.as_ref().map(FingerprintHash::as_bytes).copied());
+            assert_eq!(hash, slow::description(text, may_send, number), "{verdict:?}");
+            if hash.is_some() {
+                look_as_browsers_do(text, may_send, relay_only);
+            }
+        }
+        let verdict = check_candidate(&quoted, candidates);
+        assert_eq!(check_candidate(&escaped, candidates), verdict, "an escape changes the verdict");
+        assert_eq!(verdict.is_ok(), slow::candidate(text, number), "{verdict:?}");
+        if verdict.is_ok() {
+            let lines = text.strip_prefix("a=").unwrap_or(text).lines();
+            let found: Vec<_> = lines.map(browsers::attribute).collect();
+            assert!(found.len() <= 1, "more than a candidate");
+            assert!(
+                !relay_only || !found.iter().any(browsers::Line::is_direct),
+                "a way past the relay"
+            );
+        }
     }
 });
 
-fn judge(quoted: String) -> bool {
-    may_send(&RawValue::from_string(quoted).expect("JSON"))
+/// What passed is looked at as browsers read it, but where they would give up these go on.
+fn look_as_browsers_do(text: &str, may_send: bool, relay_only: bool) {
+    let lines = || text.split('\n').map(|line| line.trim_end_matches('\r'));
+    // Whoever reads C strings sees no more than this.
+    let cut = || text.split('\0').next().unwrap_or_default().split('\n');
+    for (name, seen) in [
+        ("Chromium", browsers::look(lines().filter_map(chromium))),
+        ("Firefox", browsers::look(lines().filter_map(firefox))),
+        ("C", browsers::look(cut().filter_map(|line| chromium(line.trim_end_matches('\r'))))),
+    ] {
+        assert!(!seen.is_insecure, "{name}: a section is not secured");
+        assert!(!seen.has_keys, "{name}: there are keys");
+        assert!(may_send || !seen.sends, "{name}: it sends");
+        assert!(!relay_only || !seen.leads_past_relays, "{name}: a way past the relay");
+    }
+}
+
+fn networks(list: &str) -> Networks {
+    if list.is_empty() { Networks::none() } else { Networks::parse(list).expect("networks") }
 }
 
 /// A JSON string of nothing but escapes.
@@ -36,66 +91,4 @@ fn escaped(text: &str) -> String {
         write!(quoted, "\\u{unit:04X}").expect("a string takes everything");
     }
     quoted + "\""
-}
-
-/// A line, as far as directions go.
-enum Line {
-    Section { carries_media: bool, is_rejected: bool },
-    Direction { sends: bool },
-    BundleOnly,
-}
-
-/// RFC 8866 6.7: a section that says nothing sends. What stands before the first says nothing to Chromium.
-fn sends(lines: impl Iterator<Item = Line>) -> bool {
-    let (mut found, mut may, mut says, mut rejected) = (false, false, true, false);
-    for line in lines {
-        match line {
-            Line::Section { carries_media, is_rejected } => {
-                found |= may && says && !rejected;
-                (may, says, rejected) = (carries_media, true, is_rejected);
-            }
-            Line::Direction { sends } => says = sends,
-            Line::BundleOnly => rejected = false,
-        }
-    }
-    found || (may && says && !rejected)
-}
-
-/// A name counts where a space or a colon follows it.
-fn chromium(line: &str) -> Option<Line> {
-    let (kind, rest) = line.split_at_checked(2)?;
-    match kind {
-        "m=" => section(rest),
-        "a=" => attribute(rest.split([' ', ':']).next()?),
-        _ => None,
-    }
-}
-
-/// Letter case and white space on either side of `=` do not count.
-fn firefox(line: &str) -> Option<Line> {
-    let (kind, value) = line.split_once('=')?;
-    match kind.trim() {
-        "m" | "M" => section(value.trim()),
-        "a" | "A" => attribute(&value.trim().split(':').next()?.to_lowercase()),
-        _ => None,
-    }
-}
-
-fn section(media: &str) -> Option<Line> {
-    let mut words = media.split_whitespace();
-    let kind = words.next().unwrap_or_default();
-    let port = words.next().unwrap_or_default();
-    Some(Line::Section {
-        carries_media: kind.starts_with("audio") || kind.starts_with("video"),
-        is_rejected: port == "0",
-    })
-}
-
-fn attribute(name: &str) -> Option<Line> {
-    match name {
-        "sendrecv" | "sendonly" => Some(Line::Direction { sends: true }),
-        "recvonly" | "inactive" => Some(Line::Direction { sends: false }),
-        "bundle-only" => Some(Line::BundleOnly),
-        _ => None,
-    }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autamedica_signaling::admission::Origins;
 use autamedica_signaling::admission::door::Door;
+use autamedica_signaling::admission::{Addresses, Origins};
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
@@ -69,9 +69,11 @@ impl Hall {
             retained_bytes_max: 1_500,
             retained_bytes_total_max: 6 * 1_024,
             emergency_access: true,
+            ice: people::ice(),
             ..engine::Options::new(people::tokens())
         });
-        let door = Door { origins: Origins::Any, origin_required: false };
+        let addresses = Addresses::default();
+        let door = Door { origins: Origins::Any, origin_required: false, addresses };
         Self {
             app: Signaling::new(engine, door, MESSAGE_BYTES_MAX, Box::new(NoPages)),
             visitors: Arena::new(),

@@ -1,8 +1,8 @@
 //! The upgrade request: may this browser, this app, this token come in?
 
-use super::Grant;
 use super::origin::Origins;
 use super::tokens::{TokenFault, Tokens};
+use super::{Addresses, Grant};
 use crate::base::time::WallTime;
 use crate::message::notice;
 use crate::wire::http::{self, Request, Response, StatusCode};
@@ -24,6 +24,8 @@ pub struct Door {
     pub origins: Origins,
     /// Whether a request must say where it comes from.
     pub origin_required: bool,
+    /// Which addresses may come in, and which proxies are believed.
+    pub addresses: Addresses,
 }
 
 /// A request that may become a WebSocket.
@@ -62,6 +64,10 @@ pub enum Refusal {
     HeadTimeout,
     /// As many connections as there may be.
     Full,
+    /// Plain HTTP on a port that speaks TLS.
+    InTheClear,
+    /// An address that is not on the list.
+    Address,
 }
 
 impl Door {
@@ -96,6 +102,40 @@ impl Door {
         })?;
         let offered = request.list("sec-websocket-protocol").any(|name| name == SUBPROTOCOL);
         Ok(Entry { upgrade, protocol: offered.then_some(SUBPROTOCOL), grant })
+    }
+}
+
+impl Door {
+    /// What a page of another origin may be told of the answer (Fetch, "CORS protocol"): the fields for it. A page that is not
+    /// listed gets none, and its browser keeps the answer from it. Nothing here needs credentials, so none are ever allowed.
+    pub fn cors_fields<'a>(&self, request: &Request<'a>) -> Vec<(&'static str, &'a str)> {
+        let origin = request.field("origin").filter(|one| self.origins.allows(Some(one), false));
+        let allowed = origin.map(|origin| match self.origins {
+            Origins::Any => "*",
+            Origins::Listed(_) => origin,
+        });
+        // Also where nothing is allowed: a cache must not show one page what was meant for another.
+        let vary = ("Vary", "Origin");
+        allowed
+            .map(|origin| ("Access-Control-Allow-Origin", origin))
+            .into_iter()
+            .chain([vary])
+            .collect()
+    }
+
+    /// Whether the request is one with which a browser asks before a page may send its own (Fetch, "CORS-preflight request").
+    ///
+    /// # Errors
+    /// [`Refusal::Origin`] where its page may not send any.
+    pub fn is_preflight(&self, request: &Request<'_>) -> Result<bool, Refusal> {
+        if request.method != "OPTIONS" || !request.has_field("access-control-request-method") {
+            return Ok(false);
+        }
+        match origin(request)? {
+            None => Ok(false),
+            Some(origin) if self.origins.allows(Some(origin), false) => Ok(true),
+            Some(_) => Err(Refusal::Origin),
+        }
     }
 }
 
@@ -188,6 +228,10 @@ impl Refusal {
                 "there are as many connections as this server takes",
                 Some(("Retry-After", "5")),
             ),
+            Self::InTheClear => {
+                (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)
+            }
+            Self::Address => (Status::Forbidden, "FORBIDDEN", "this address is not allowed", None),
         }
     }
 
@@ -241,7 +285,8 @@ mod tests {
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         let head = [&head[..], field, b"\r\n\r\n"].concat();
         let (request, _) = http::parse(&head, 0).expect("a head").expect("a whole one");
-        let door = Door { origins: Origins::Any, origin_required: false };
+        let addresses = Addresses::default();
+        let door = Door { origins: Origins::Any, origin_required: false, addresses };
         door.admit(&request, &Tokens::new(rules), false, WallTime::default()).map(|_| ())
     }
 

@@ -1,5 +1,6 @@
-//! Floor 3: who may come in. From a request head or a token to a grant.
+//! Floor 3: who may come in. From an address, a request head or a token to a grant.
 
+pub mod addresses;
 pub mod claims;
 pub mod door;
 pub mod grant;
@@ -7,6 +8,7 @@ pub mod mint;
 pub mod origin;
 pub mod tokens;
 
+pub use addresses::Addresses;
 pub use grant::Grant;
 pub use origin::Origins;
 pub use tokens::{TokenFault, TokenRules, Tokens};

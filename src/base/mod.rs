@@ -1,6 +1,7 @@
 //! Ground: what every floor stands on and what knows nothing of signaling.
 
 pub mod arena;
+pub mod cidr;
 pub mod deadlines;
 pub mod redacted;
 pub mod time;

@@ -1,7 +1,9 @@
 //! The kinds of values that settings have: how each is read, shown, and kept in its range.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
+use crate::base::cidr::{self, Networks};
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 
@@ -12,10 +14,16 @@ use super::{Config, SECRET_BYTES_MIN};
 pub(super) enum Kind {
     /// A key or a password: never shown, and readable from a file.
     Secret(fn(&mut Config) -> &mut Redacted<Vec<u8>>),
+    /// A password that somebody else has chosen: never shown, and readable from a file.
+    Password(fn(&mut Config) -> &mut Redacted<String>),
     /// `true` or `false`.
     Flag(fn(&mut Config) -> &mut bool),
     /// Any text.
     Text(fn(&mut Config) -> &mut Option<String>),
+    /// The path of a file.
+    Path(fn(&mut Config) -> &mut Option<PathBuf>),
+    /// Ranges of IP addresses.
+    Networks(fn(&mut Config) -> &mut Networks),
     /// A length of time in whole seconds.
     Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
     /// A number of things; the first is what they are called.
@@ -33,8 +41,6 @@ pub(super) enum Kind {
     Later {
         /// Whether it may be read from a file, too.
         secret: bool,
-        /// What to do instead, where there is something.
-        instead: &'static str,
     },
 }
 
@@ -44,12 +50,13 @@ impl Kind {
         match self {
             Self::Secret(_) => format!("a text of at least {SECRET_BYTES_MIN} random bytes"),
             Self::Flag(_) => "true or false".to_owned(),
-            Self::Text(_) => "any text".to_owned(),
+            Self::Text(_) | Self::Password(_) => "any text".to_owned(),
+            Self::Path(_) => "the path of a PEM file".to_owned(),
+            Self::Networks(_) => cidr::ACCEPTED.to_owned(),
             Self::Seconds(range, _) => number_in("seconds", range),
             Self::Count(unit, range, _) => number_in(unit, range),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
-            Self::Later { instead: "", .. } => "nothing: leave it unset".to_owned(),
-            Self::Later { instead, .. } => format!("nothing: leave it unset; {instead}"),
+            Self::Later { .. } => "nothing: leave it unset".to_owned(),
         }
     }
 
@@ -57,8 +64,13 @@ impl Kind {
     pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
         match self {
             Self::Secret(field) => *field(config) = Redacted::new(text.as_bytes().to_vec()),
+            Self::Password(field) => *field(config) = Redacted::new(text.to_owned()),
             Self::Flag(field) => *field(config) = flag(text)?,
             Self::Text(field) => *field(config) = Some(text.to_owned()),
+            Self::Path(field) => *field(config) = Some(PathBuf::from(text)),
+            Self::Networks(field) => {
+                *field(config) = Networks::parse(text).map_err(|bad| bad.to_string())?;
+            }
             Self::Seconds(range, field) => {
                 *field(config) = Duration::from_secs(number(text, range)?)
             }
@@ -75,9 +87,14 @@ impl Kind {
     pub(super) fn show(&self, config: &mut Config) -> String {
         match self {
             Self::Secret(field) if field(config).reveal().is_empty() => String::new(),
-            Self::Secret(_) => "****".to_owned(),
+            Self::Password(field) if field(config).reveal().is_empty() => String::new(),
+            Self::Secret(_) | Self::Password(_) => "****".to_owned(),
             Self::Flag(field) => field(config).to_string(),
             Self::Text(field) => field(config).clone().unwrap_or_default(),
+            Self::Path(field) => {
+                field(config).as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+            }
+            Self::Networks(field) => field(config).to_string(),
             Self::Seconds(_, field) => field(config).as_secs().to_string(),
             Self::Count(_, _, field) => field(config).to_string(),
             Self::Own { show, .. } => show(config),

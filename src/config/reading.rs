@@ -38,6 +38,8 @@ impl Reading {
             reading.make_up_secret(source);
         }
         rules::check(&reading.config, &mut problems);
+        let tls_files = reading.config.tls_files();
+        problems.extend(tls_files.and_then(|files| files.load_by(|path| source.file(path)).err()));
         if !problems.are_about("CONNECTIONS_MAX") {
             problems.extend(too_few_files(reading.config.connections_max, open_files));
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
+use super::ice;
 use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, settings};
 
 /// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
@@ -16,11 +17,23 @@ const RULES: &[Rule] = &[
     Rule { weighs: &["JWT_SECRET"], check: secret_is_long_enough },
     Rule { weighs: &["JWT_SECRET_PREVIOUS"], check: previous_secret_is_long_enough },
     Rule { weighs: &["CORS_ORIGIN"], check: pages_are_named_in_production },
-    Rule { weighs: &["HOST", "BEHIND_PROXY"], check: tokens_are_not_sent_in_the_clear },
+    Rule { weighs: &["TLS_CERT", "TLS_KEY"], check: certificate_and_key_go_together },
+    Rule {
+        weighs: &["HOST", "BEHIND_PROXY", "TLS_CERT", "TLS_KEY"],
+        check: tokens_are_not_sent_in_the_clear,
+    },
+    Rule { weighs: &["PROXY_PROTOCOL", "TRUSTED_PROXIES"], check: the_proxies_are_named },
     Rule {
         weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
         check: a_message_fits_the_queue,
     },
+    Rule {
+        weighs: &["TURN_SERVER_URL", "TURN_SECRET", "TURN_USERNAME", "TURN_CREDENTIAL"],
+        check: ice::credentials_fit,
+    },
+    Rule { weighs: &["TURN_SECRET"], check: ice::secret_is_long_enough },
+    Rule { weighs: &["TURN_SECRET", "TURN_SECRET_PREVIOUS"], check: ice::previous_secret_fits },
+    Rule { weighs: &["TURN_SERVER_URL", "ICE_POLICY"], check: ice::a_relay_is_there },
 ];
 
 /// Adds a problem for each rule that is broken.
@@ -77,19 +90,39 @@ fn pages_are_named_in_production(config: &Config) -> Option<Problem> {
     })
 }
 
+fn certificate_and_key_go_together(config: &Config) -> Option<Problem> {
+    let (missing, set) = match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => ("TLS_KEY", "TLS_CERT"),
+        (None, Some(_)) => ("TLS_CERT", "TLS_KEY"),
+        _ => return None,
+    };
+    let fault = format!("is not set while {set} is, and one is of no use without the other");
+    Some(Problem::new(missing, fault, "both of them, or neither"))
+}
+
+/// Whoever could write the header could be anybody.
+fn the_proxies_are_named(config: &Config) -> Option<Problem> {
+    (config.proxy_protocol && config.trusted_proxies.is_empty()).then(|| {
+        Problem::new(
+            "PROXY_PROTOCOL",
+            "is true while TRUSTED_PROXIES names nobody who may send the header, so that nobody could connect",
+            "true together with TRUSTED_PROXIES, or false",
+        )
+    })
+}
+
 fn tokens_are_not_sent_in_the_clear(config: &Config) -> Option<Problem> {
-    let local = is_loopback(config.host);
-    let open = config.environment == Environment::Production && !local && !config.behind_proxy;
-    open.then(|| {
+    let safe = is_loopback(config.host) || config.behind_proxy || config.tls_cert.is_some();
+    (config.environment == Environment::Production && !safe).then(|| {
         Problem::new(
             "BEHIND_PROXY",
             format!(
-                "is false while HOST {} can be reached from other machines: this version does not speak TLS (HTTPS) \
-                 itself, so tokens and call details would cross the network unencrypted",
+                "is false and TLS_CERT is not set while HOST {} can be reached from other machines: without TLS (HTTPS) \
+                 tokens and call details would cross the network unencrypted",
                 config.host
             ),
-            "true where a proxy in front of this server (nginx, Caddy, a load balancer) ends TLS and nobody else can \
-             reach the port; or HOST=127.0.0.1",
+            "TLS_CERT and TLS_KEY with a certificate; or true where a proxy in front of this server (nginx, Caddy, a load \
+             balancer) ends TLS and nobody else can reach the port; or HOST=127.0.0.1",
         )
     })
 }

@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::base::cidr::{self, Networks};
 
 use super::audit;
+use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
@@ -78,6 +80,36 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         meaning: "a proxy in front of the server ends TLS (HTTPS)",
         kind: Kind::Flag(|config| &mut config.behind_proxy),
+    },
+    Setting {
+        name: "TLS_CERT",
+        default: "none: no TLS",
+        meaning: "certificate (HTTPS), as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_cert),
+    },
+    Setting {
+        name: "TLS_KEY",
+        default: "none: no TLS",
+        meaning: "private key of the certificate, as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_key),
+    },
+    Setting {
+        name: "IP_ALLOWLIST",
+        default: "everyone",
+        meaning: "addresses that may connect",
+        kind: Kind::Networks(|config| &mut config.ip_allowlist),
+    },
+    Setting {
+        name: "TRUSTED_PROXIES",
+        default: "none",
+        meaning: "proxies whose word on the client's address counts",
+        kind: Kind::Networks(|config| &mut config.trusted_proxies),
+    },
+    Setting {
+        name: "PROXY_PROTOCOL",
+        default: "false",
+        meaning: "those proxies begin each connection with a PROXY header",
+        kind: Kind::Flag(|config| &mut config.proxy_protocol),
     },
     Setting {
         name: "JWT_SECRET",
@@ -177,6 +209,26 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
     },
     Setting {
+        name: "CANDIDATE_ALLOWLIST",
+        default: "none, which is every network",
+        meaning: "the only networks that ICE candidates may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
+            show: |config| config.candidate_allowlist.to_string(),
+        },
+    },
+    Setting {
+        name: "CANDIDATE_BLOCKLIST",
+        default: "none",
+        meaning: "networks that no ICE candidate may name",
+        kind: Kind::Own {
+            accepted: cidr::ACCEPTED,
+            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
+            show: |config| config.candidate_blocklist.to_string(),
+        },
+    },
+    Setting {
         name: "CONNECTIONS_MAX",
         default: "the limit of open files less 64, at most 1000000",
         meaning: "connections at the same time",
@@ -202,53 +254,19 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "what is kept for one participant until it is known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
-    Setting {
-        name: "AUDIT_DIR",
-        default: "data/audit",
-        meaning: "folder of the audit log",
-        kind: Kind::Own {
-            accepted: "the path of a folder, which is made where there is none",
-            set: audit::set_dir,
-            show: |config| config.audit_dir.to_string_lossy().into_owned(),
-        },
-    },
-    Setting {
-        name: "AUDIT_KEY_FILE",
-        default: "audit.key beside AUDIT_DIR",
-        meaning: "file with the keys of the audit log",
-        kind: Kind::Own {
-            accepted: "the path of a file that only its owner may read, which is made where there is none",
-            set: audit::set_key_file,
-            show: audit::show_key_file,
-        },
-    },
-    Setting {
-        name: "AUDIT_RETENTION_DAYS",
-        default: "2192",
-        meaning: "how long records of the audit log are kept",
-        kind: Kind::Count("days", 2_192..=36_525, |config| &mut config.audit_retention_days),
-    },
-    Setting {
-        name: "AUDIT_SYNC",
-        default: "always",
-        meaning: "when the audit log is brought to the disk",
-        kind: Kind::Own {
-            accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
-            set: audit::set_sync,
-            show: audit::show_sync,
-        },
-    },
-    Setting {
-        name: "AUDIT_CHECKPOINT",
-        default: "none",
-        meaning: "where signed checkpoints of the audit log go",
-        kind: Kind::Own {
-            accepted: "the absolute path of a file, or udp:ADDRESS:PORT or tcp:ADDRESS:PORT of a syslog server by \
-                       its IP address",
-            set: audit::set_checkpoint,
-            show: audit::show_checkpoint,
-        },
-    },
+    ice::STUN_URLS,
+    ice::TURN_SERVER_URL,
+    ice::TURN_SECRET,
+    ice::TURN_SECRET_PREVIOUS,
+    ice::TURN_TTL,
+    ice::TURN_USERNAME,
+    ice::TURN_CREDENTIAL,
+    ice::ICE_POLICY,
+    audit::DIR,
+    audit::KEY_FILE,
+    audit::RETENTION_DAYS,
+    audit::SYNC,
+    audit::CHECKPOINT,
     Setting {
         name: "LOG_LEVEL",
         default: "info",
@@ -279,19 +297,6 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("IP_ALLOWLIST", "networks that may connect"),
-    later("TRUSTED_PROXIES", "proxies whose word on the client's address counts"),
-    later("PROXY_PROTOCOL", "the PROXY protocol of load balancers"),
-    later_but("TLS_CERT", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later_but("TLS_KEY", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later("STUN_URLS", "STUN servers for the clients"),
-    later("TURN_SERVER_URL", "TURN servers for the clients"),
-    later("TURN_USERNAME", "TURN credentials"),
-    later_secret("TURN_CREDENTIAL", "TURN credentials"),
-    later_secret("TURN_SECRET", "time-limited TURN credentials"),
-    later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
-    later("TURN_TTL", "time-limited TURN credentials"),
-    later("ICE_POLICY", "media through TURN only"),
     later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
     later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
     later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
@@ -309,9 +314,6 @@ pub const SETTINGS: &[Setting] = &[
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
 
-const END_TLS_IN_A_PROXY: &str =
-    "let a proxy in front of the server end TLS, and set BEHIND_PROXY=true";
-
 impl Setting {
     /// What is accepted, in words.
     pub fn accepted(&self) -> String {
@@ -325,21 +327,24 @@ impl Setting {
 
     /// Whether its value is a place on this machine.
     pub(super) fn is_path(&self) -> bool {
-        matches!(
-            self.name,
-            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
-        )
+        matches!(self.kind, Kind::Path(_))
+            || matches!(self.name, "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT")
     }
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
+        matches!(self.kind, Kind::Secret(_) | Kind::Password(_) | Kind::Later { secret: true, .. })
     }
 }
 
 /// The setting of this name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// What the setting of this name accepts, in words.
+pub(super) fn accepted(name: &str) -> String {
+    find(name).map(Setting::accepted).unwrap_or_default()
 }
 
 /// Where a problem's setting stands in the list; files come before all of them.
@@ -371,16 +376,17 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    later_but(name, meaning, "")
+fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
+    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
+    Ok(())
 }
 
-const fn later_but(name: &'static str, meaning: &'static str, instead: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false, instead } }
+const fn later(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
 }
 
 const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true, instead: "" } }
+    Setting { name, default: "", meaning, kind: Kind::Later { secret: true } }
 }
 
 #[cfg(test)]
@@ -399,7 +405,9 @@ mod tests {
             match setting.name {
                 "NODE_ENV" => assert_eq!(told, in_production),
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
+                "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
+                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT"
+                | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" => {
                     assert_eq!(in_production, "");
                 }
                 _ => {

@@ -36,15 +36,18 @@ impl<'a> Message<'a> {
 /// What is known of a connection before it has said anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Where it comes from.
+    /// Where it comes from. Whoever believes a proxy puts in what that says.
     pub address: IpAddr,
     /// There is no room for it: an upgrade is to be refused.
     pub full: bool,
+    /// This server speaks TLS with it.
+    pub encrypted: bool,
 }
 
 impl Arrival {
     /// From this machine, with room enough: for tests and embedders whose transport has no addresses.
-    pub const LOCAL: Self = Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false };
+    pub const LOCAL: Self =
+        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false, encrypted: false };
 }
 
 /// What became of a request head.

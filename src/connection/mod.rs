@@ -12,6 +12,8 @@ mod application;
 mod heartbeat;
 mod signaling;
 
+use std::net::IpAddr;
+
 use crate::base::time::Now;
 use crate::engine::{Effects, PeerId};
 use crate::wire::frame::{
@@ -109,6 +111,21 @@ impl Connection {
         }
     }
 
+    /// A proxy says where it really comes from, before anything else came.
+    pub fn comes_from(&mut self, address: IpAddr) {
+        if let Stage::Head { arrival, .. } = &mut self.stage {
+            arrival.address = address;
+        }
+    }
+
+    /// What came cannot be a request, whatever follows: the answer, in the clear.
+    pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
+        if self.is_head() {
+            refusal.write(&mut out.reply, now.wall, false);
+            self.stage = Stage::Draining;
+        }
+    }
+
     /// Closes the WebSocket, behind what was sent before.
     pub fn close(&mut self, code: CloseCode, reply: &mut Vec<u8>) {
         if self.stage == Stage::Open {
@@ -158,8 +175,10 @@ impl Connection {
     ) {
         match self.stage {
             Stage::Head { seen: 0, .. } => self.stage = Stage::Ended,
-            Stage::Head { .. } => {
+            Stage::Head { arrival, .. } => {
+                let start = out.reply.len();
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                ask_for_tls(&mut out.reply, start, arrival);
                 self.stage = Stage::Draining;
             }
             Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
@@ -224,6 +243,7 @@ impl Connection {
         out: &mut Output,
     ) -> bool {
         let unread = &bytes[at.unread()];
+        let start = out.reply.len();
         self.stage = match http::parse(unread, usize::from(seen)) {
             Ok(None) => {
                 self.stage = Stage::Head { seen: unread.len() as u16, arrival };
@@ -241,6 +261,7 @@ impl Connection {
                 Stage::Draining
             }
         };
+        ask_for_tls(&mut out.reply, start, arrival);
         true
     }
 
@@ -310,6 +331,14 @@ impl Connection {
             Err(_) => self.stage = Stage::Draining,
         }
         Progress::Handled(None)
+    }
+}
+
+/// Has a browser that came by TLS come by nothing else for a year (RFC 6797 6.1; never said in the clear, 7.2). Here and not
+/// where answers are written, so that none can leave it out.
+fn ask_for_tls(reply: &mut Vec<u8>, start: usize, arrival: Arrival) {
+    if arrival.encrypted {
+        http::add_fields(reply, start, &[("Strict-Transport-Security", "max-age=31536000")]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
+use crate::admission::addresses::Client;
 use crate::admission::door::{self, Door, Refusal};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Instant, Now, WallTime};
@@ -11,7 +12,7 @@ use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Subject, TokenWay};
 use crate::wire::frame::{CloseCode, Limits};
-use crate::wire::http::{Request, Response, StatusCode};
+use crate::wire::http::{self, Request, Response, StatusCode};
 
 /// Pages that a deployment adds to the public address, such as the demo in development.
 pub trait Pages {
@@ -73,14 +74,29 @@ impl Signaling {
     ) -> Result<Verdict, Refusal> {
         let reply = &mut out.reply;
         door::check_query(request)?;
+        if self.door.is_preflight(request)? {
+            let fields =
+                [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
+            let status = StatusCode::NoContent;
+            let response = Response { status, content_type: "", fields: &fields, body: b"" };
+            response.write(reply, now.wall, false);
+            return Ok(Verdict::Answered);
+        }
         let upgrade = request.has_field("upgrade");
         match request.path {
             "/health" => {
                 check_read(request)?;
-                let body = br#"{"status":"ok"}"#;
-                let content_type = "application/json";
-                let response = Response { status: StatusCode::Ok, content_type, fields: &[], body };
-                response.write(reply, now.wall, request.method == "HEAD");
+                answer(request, StatusCode::Ok, br#"{"status":"ok"}"#, now, reply);
+                Ok(Verdict::Answered)
+            }
+            "/ready" => {
+                check_read(request)?;
+                let audit = self.engine.recording() != Recording::Unavailable;
+                let mut body = Vec::new();
+                notice::readiness(&mut body, audit, !arrival.full);
+                let ready = audit && !arrival.full;
+                let status = if ready { StatusCode::Ok } else { StatusCode::ServiceUnavailable };
+                answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
@@ -122,6 +138,13 @@ fn note_arrival(
     }
 }
 
+/// Answers with a small JSON body.
+fn answer(request: &Request<'_>, status: StatusCode, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+    let content_type = "application/json";
+    let response = Response { status, content_type, fields: &[], body };
+    response.write(reply, now.wall, request.method == "HEAD");
+}
+
 /// Whether the request only reads (RFC 9110 9.2.1).
 fn check_read(request: &Request<'_>) -> Result<(), Refusal> {
     if matches!(request.method, "GET" | "HEAD") { Ok(()) } else { Err(Refusal::Method) }
@@ -140,14 +163,25 @@ impl Application for Signaling {
         now: Now,
         out: &mut Output,
     ) -> Verdict {
-        self.route(peer, arrival, request, now, out).unwrap_or_else(|refusal| {
+        let from = arrival.address;
+        let client = self.door.addresses.client(from, request);
+        let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
+        let start = out.reply.len();
+        let verdict = client
+            .and_then(|client| self.door.addresses.admit(client, from, request))
+            .and_then(|()| self.route(peer, arrival, request, now, out));
+        let verdict = verdict.unwrap_or_else(|refusal| {
             // Who only looks at a page has not come for a call.
             if request.has_field("upgrade") {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
             Verdict::Answered
-        })
+        });
+        if verdict == Verdict::Answered {
+            http::add_fields(&mut out.reply, start, &self.door.cors_fields(request));
+        }
+        verdict
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {

@@ -290,12 +290,15 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) {
+        let login = self.issue_login(place, now);
         let Some(participant) = self.rooms.participant(place) else { return };
         let Some(room) = self.rooms.describe(participant.room) else { return };
         let Some(peer) = participant.peer else { return };
         let participants = self.rooms.describe_participants(participant.room);
         let welcome = Welcome {
             polite: participant.grant.role != Role::Doctor,
+            ice_servers: self.options.ice.servers(login.as_ref()),
+            relay_only: self.options.relay_only,
             resumed,
             heartbeat: self.options.heartbeat,
             server_time: now.wall,

@@ -109,6 +109,7 @@ impl Engine {
         participant.peer = None;
         participant.probing = false;
         participant.absence = absence;
+        self.logins.cancel(key.index());
         self.places.arm(key.index(), GRACE, now.instant);
         self.tell_state(key, None, effects);
         if let Some(participant) = self.rooms.participant(key) {
@@ -147,6 +148,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.places.cancel(key.index());
+        self.logins.cancel(key.index());
         let Some(participant) = self.rooms.remove(key, &mut self.retained) else { return };
         let Some(room) = self.rooms.room(participant.room) else { return };
         let user = participant.grant.user;
@@ -262,6 +264,7 @@ impl Engine {
         });
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
+            self.logins.cancel(first.index());
             let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };
             let event = Event::Leave { reason: ExitReason::SessionEnded };
             let subject = self.rooms.subject_of(&participant);

@@ -13,6 +13,8 @@
 
 mod effects;
 mod ended;
+mod fingerprints;
+mod ice;
 mod join;
 mod lifecycle;
 mod peers;
@@ -26,15 +28,18 @@ mod token_life;
 use crate::admission::Grant;
 use crate::admission::tokens::Tokens;
 use crate::base::arena::Arena;
+use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{self, MessageId, Request, Speaker};
 use crate::wire::frame::CloseCode;
+use crate::wire::sdp::{CandidateRules, FingerprintHash};
 
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
+pub use ice::{IceOptions, Logins};
 use peers::{Peers, Standing};
 use recording::Pending;
 pub use recording::Recording;
@@ -72,6 +77,14 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
+    /// Whether media goes through relays only: told to clients, and no other candidate passes.
+    pub relay_only: bool,
+    /// Where there are any, the only networks that candidates may name.
+    pub candidate_allowlist: Networks,
+    /// Networks that no candidate may name.
+    pub candidate_blocklist: Networks,
+    /// The STUN and TURN servers that clients are told of.
+    pub ice: IceOptions,
 }
 
 impl Options {
@@ -88,6 +101,18 @@ impl Options {
             retained_bytes_max: 64 * 1024,
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
+            relay_only: false,
+            candidate_allowlist: Networks::none(),
+            candidate_blocklist: Networks::none(),
+            ice: IceOptions { stun: Vec::new(), turn: Vec::new(), logins: Logins::None },
+        }
+    }
+
+    const fn candidate_rules(&self) -> CandidateRules<'_> {
+        CandidateRules {
+            relay_only: self.relay_only,
+            allowed: &self.candidate_allowlist,
+            blocked: &self.candidate_blocklist,
         }
     }
 }
@@ -110,6 +135,10 @@ pub struct Engine {
     /// Rooms by their age, and those that stand empty.
     ages: Deadlines<1>,
     empties: Deadlines<1>,
+    /// Participants whose TURN credentials are to be renewed.
+    logins: Deadlines<1>,
+    /// How many of those were ever given out: no two are the same.
+    logins_issued: u64,
 }
 
 /// Queues of [`Engine::places`].
@@ -136,6 +165,8 @@ impl Engine {
             places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
             ages: Deadlines::new([options.room_max_age]),
             empties: Deadlines::new([options.room_empty_timeout]),
+            logins: Deadlines::new([options.ice.renewal()]),
+            logins_issued: 0,
             options,
         }
     }
@@ -221,6 +252,7 @@ impl Engine {
         self.advance_tokens(now, effects);
         self.advance_places(now, effects);
         self.advance_rooms(now, effects);
+        self.advance_logins(now, effects);
     }
 
     /// When [`Engine::advance`] has something to do next.
@@ -230,9 +262,9 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
-        let fixed =
-            [self.joins.next(), self.places.next(), self.ages.next(), self.empties.next(), token];
-        fixed.into_iter().flatten().min()
+        let rooms = [self.ages.next(), self.empties.next()];
+        let people = [self.joins.next(), self.places.next(), self.logins.next(), token];
+        rooms.into_iter().chain(people).flatten().min()
     }
 
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
@@ -245,7 +277,14 @@ impl Engine {
             effects.close(peer, CloseCode::Restart);
         }
         self.note_shutdown(effects);
-        *self = Self { recording: self.recording, ..Self::new(self.options.clone()) };
+        let (recording, logins_issued) = (self.recording, self.logins_issued);
+        *self = Self { recording, logins_issued, ..Self::new(self.options.clone()) };
+    }
+
+    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
+    pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
+        let Standing::Inside(key) = self.peers.standing(peer) else { return None };
+        self.rooms.participant(key)?.fingerprint()
     }
 
     /// Judges tokens by the rules that this engine was given.
@@ -289,6 +328,8 @@ impl Engine {
             assert_eq!(away, grace, "who is away has a limited time to return");
             let asked = participant.probing || self.places.queue_of(key.index()) == Some(PROBE);
             assert!(away || asked || participant.queue.is_empty(), "what is kept is asked for");
+            let renewed = self.logins.queue_of(key.index()).is_some();
+            assert!(!away || !renewed, "who is away is told of no servers");
             inside -= i32::from(!away);
             chunks += participant.queue.chunks(&self.retained);
         }
@@ -323,6 +364,9 @@ impl Engine {
             Request::EndSession(speaker, reason) => {
                 return self.end_session(peer, *speaker, *reason, id, now, effects);
             }
+            Request::RefreshToken(token) => {
+                return self.refresh_token(peer, token, id, now, effects);
+            }
             Request::Relay(relay) => self.relay(peer, relay, text, now, effects)?,
             Request::MediaState(speaker, media) => {
                 self.media_state(peer, *speaker, *media, effects)?;
@@ -333,7 +377,6 @@ impl Engine {
             Request::ConnectionStats(speaker, stats) => {
                 self.connection_stats(peer, *speaker, stats, effects)?;
             }
-            Request::RefreshToken(token) => self.refresh_token(peer, token, now, effects)?,
             Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
         }
         acknowledge(peer, id, effects);

@@ -2,9 +2,9 @@
 
 use crate::admission::Grant;
 use crate::message::problem::Problem;
-use crate::message::request::Relay;
+use crate::message::request::{Content, Relay};
 use crate::message::{Permissions, Role};
-use crate::wire::sdp;
+use crate::wire::sdp::{self, CandidateRules, Fault, FingerprintHash, Rules};
 
 /// Something that a participant may or may not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +27,24 @@ pub fn check(action: Action, grant: &Grant) -> Result<(), Problem> {
     if allowed { Ok(()) } else { Err(Problem::Forbidden) }
 }
 
-/// Whether a session description may pass: an observer only receives.
-pub fn check_description(relay: &Relay<'_>, grant: &Grant) -> Result<(), Problem> {
-    match relay.sdp {
-        Some(sdp) if grant.role == Role::Observer && sdp::may_send(sdp) => {
-            Err(Problem::SdpRejected)
+/// Whether the description or candidate in a message may pass: how its media is secured, where it leads, and that an
+/// observer only receives. The hash of the fingerprints in it, where there are some.
+pub fn check_content(
+    relay: &Relay<'_>,
+    grant: &Grant,
+    candidates: CandidateRules<'_>,
+) -> Result<Option<FingerprintHash>, Problem> {
+    match relay.content {
+        Content::Nothing => Ok(None),
+        Content::Rollback(_) => Err(Fault::Rollback.into()),
+        Content::Candidate(raw) => {
+            sdp::check_candidate(raw, candidates)?;
+            Ok(None)
         }
-        _ => Ok(()),
+        Content::Description(raw) => {
+            let may_send = grant.role != Role::Observer;
+            Ok(sdp::check_description(raw, Rules { may_send, candidates })?)
+        }
     }
 }
 

@@ -52,6 +52,11 @@ impl Engine {
         self.recording = recording;
     }
 
+    /// What the engine expects of the audit log.
+    pub const fn recording(&self) -> Recording {
+        self.recording
+    }
+
     /// Remembers sessions that ended before the start, each until when no token may open it.
     pub fn restore_ended(&mut self, sessions: &[(SessionId, WallTime)], now: WallTime) {
         for &(session, until) in sessions {
@@ -91,7 +96,7 @@ impl Engine {
                 | Problem::RoleTaken
                 | Problem::RoomFull
                 | Problem::SessionEnded
-                | Problem::SdpRejected
+                | Problem::SdpRejected(_)
                 | Problem::AuditUnavailable
         );
         if matters {

@@ -10,6 +10,7 @@ use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record};
 use crate::message::request::{ConnectionState, MediaChange, Relay, RelayKind, Speaker, Stats};
+use crate::wire::sdp::FingerprintHash;
 
 impl Engine {
     /// The message goes on as it came. Its sender, room and addressee are checked first, so its bytes can be trusted.
@@ -27,7 +28,8 @@ impl Engine {
             RelayKind::Offer | RelayKind::Answer | RelayKind::IceCandidate => Action::Signal,
         };
         policy::check(action, &sender.grant)?;
-        policy::check_description(relay, &sender.grant)?;
+        let rules = self.options.candidate_rules();
+        let shown = policy::check_content(relay, &sender.grant, rules)?;
         let room = sender.room;
         let to = self.rooms.find(room, relay.to).filter(|to| *to != sender_key);
         let to = to.ok_or(Problem::PeerNotFound)?;
@@ -43,7 +45,26 @@ impl Engine {
             None if addressee.queue.hold(text.as_bytes(), limit, &mut self.retained) => {}
             None => return Err(Problem::PeerUnreachable),
         }
+        if let Some(shown) = shown {
+            self.note_fingerprint(peer, sender_key, shown, effects);
+        }
         Ok(())
+    }
+
+    /// An offer or answer with these fingerprints was accepted. Nothing else that a participant says has any, so that they
+    /// change in no other way.
+    fn note_fingerprint(
+        &mut self,
+        peer: PeerId,
+        key: Key<Participant>,
+        shown: FingerprintHash,
+        effects: &mut Effects,
+    ) {
+        let Some(participant) = self.rooms.participant_mut(key) else { return };
+        if participant.fingerprints.note(shown) {
+            let event = Event::Fingerprint { sha256: *shown.as_bytes() };
+            effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
+        }
     }
 
     pub(super) fn media_state(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use super::PeerId;
+use super::fingerprints::Fingerprints;
 use super::retention::{Pool, Queue};
 use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
@@ -13,6 +14,7 @@ use crate::message::problem::Problem;
 use crate::message::record::Subject;
 use crate::message::request::{ConnectionState, Media, MediaChange};
 use crate::message::{Role, RoomType, SessionId, UserId};
+use crate::wire::sdp::FingerprintHash;
 
 /// A room. Its participants are linked through their places, in the order in which they came.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(super) struct Participant {
     pub(super) probing: bool,
     /// What the others hear if an absence becomes final.
     pub(super) absence: LeaveReason,
+    /// What its offers and answers showed of its certificates.
+    pub(super) fingerprints: Fingerprints,
     /// Relayed messages that may have to be sent again.
     pub(super) queue: Queue,
     next: Option<Key<Participant>>,
@@ -109,6 +113,7 @@ impl Rooms {
             emergency: newcomer.emergency,
             probing: false,
             absence: LeaveReason::Disconnected,
+            fingerprints: Fingerprints::default(),
             queue: Queue::new(),
             next: None,
         });
@@ -335,6 +340,11 @@ impl Participant {
             joined_at: self.joined_at,
             emergency: self.emergency,
         }
+    }
+
+    /// Stands for the fingerprints in its last offer or answer.
+    pub(super) fn fingerprint(&self) -> Option<FingerprintHash> {
+        self.fingerprints.last()
     }
 
     fn seat(&self) -> Option<Role> {

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::request::RelayKind;
+use super::request::{Content, RelayKind};
 use crate::wire::json::{self, Field, present};
 
 /// An `RTCSessionDescriptionInit` (WebRTC 1.0, 4.4.1.2) that fits the message it is in: an offer holds an `offer`, an
-/// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text. Returns the text, a JSON string.
-pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Field<'_>> {
+/// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text.
+pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Content<'_>> {
     #[derive(Deserialize)]
     struct Init<'a> {
         #[serde(rename = "type", borrow)]
@@ -18,16 +18,19 @@ pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Field<
     }
     let init: Init = json::object(raw)?;
     let sdp = init.sdp.filter(|sdp| json::is_string(sdp));
-    let fits = match (json::string(init.kind)?.as_ref(), kind) {
-        ("offer", RelayKind::Offer) | ("answer" | "pranswer", RelayKind::Answer) => sdp.is_some(),
-        ("rollback", _) => sdp.is_some() || init.sdp.is_none_or(is_null),
-        _ => false,
-    };
-    fits.then_some(sdp)
+    match (json::string(init.kind)?.as_ref(), kind, sdp) {
+        ("offer", RelayKind::Offer, Some(sdp))
+        | ("answer" | "pranswer", RelayKind::Answer, Some(sdp)) => Some(Content::Description(sdp)),
+        // Browsers write `""` where nothing stands.
+        ("rollback", _, Some(sdp)) if sdp.get() != "\"\"" => Some(Content::Rollback(sdp)),
+        ("rollback", _, None) if !init.sdp.is_none_or(is_null) => None,
+        ("rollback", ..) => Some(Content::Nothing),
+        _ => None,
+    }
 }
 
 /// An `RTCIceCandidateInit` (WebRTC 1.0, 4.8.1), or `null` for the end of candidates.
-pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
+pub(super) fn read_candidate(raw: &RawValue) -> Option<Content<'_>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Init<'a> {
@@ -42,7 +45,7 @@ pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
         username_fragment: Field<'a>,
     }
     if is_null(raw) {
-        return Some(());
+        return Some(Content::Nothing);
     }
     let init: Init = json::object(raw)?;
     let string_or_null =
@@ -53,7 +56,7 @@ pub(super) fn check_candidate(raw: &RawValue) -> Option<()> {
         && string_or_null(init.sdp_mid)
         && index(init.sdp_m_line_index)
         && string_or_null(init.username_fragment);
-    fits.then_some(())
+    fits.then(|| init.candidate.map_or(Content::Nothing, Content::Candidate))
 }
 
 fn is_null(raw: &RawValue) -> bool {

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::description::{check_candidate, read_description};
+use super::description::{read_candidate, read_description};
 use super::problem::{Flaw, Problem};
 use super::record::FAILURES;
 use super::request::{
-    ConnectionState, Join, MediaChange, MessageId, Reason, Relay, RelayKind, Request, Speaker,
-    Stats,
+    ConnectionState, Content, Join, MediaChange, MessageId, Reason, Relay, RelayKind, Request,
+    Speaker, Stats,
 };
 use super::{Role, RoomType, SessionId, UserId};
 use crate::wire::json::{self, Field, present};
@@ -150,19 +150,19 @@ impl<'a> Envelope<'a> {
     fn relay(&self, kind: RelayKind) -> Result<Relay<'a>, Problem> {
         let speaker = self.speaker_named(self.from_user_id, "fromUserId")?;
         let to = required(self.to_user_id, "toUserId", |raw| UserId::parse(&json::string(raw)?))?;
-        let mut sdp = None;
-        match kind {
-            RelayKind::IceCandidate => required(self.candidate, "candidate", check_candidate)?,
+        let content = match kind {
+            RelayKind::IceCandidate => required(self.candidate, "candidate", read_candidate)?,
             RelayKind::MediaControl => {
                 let audio = optional(self.audio, "audio", json::boolean)?;
                 let video = optional(self.video, "video", json::boolean)?;
                 audio.or(video).ok_or(Flaw::Missing("audio or video"))?;
+                Content::Nothing
             }
             RelayKind::Offer | RelayKind::Answer => {
-                sdp = required(self.sdp, "sdp", |raw| read_description(raw, kind))?;
+                required(self.sdp, "sdp", |raw| read_description(raw, kind))?
             }
-        }
-        Ok(Relay { kind, speaker, to, sdp })
+        };
+        Ok(Relay { kind, speaker, to, content })
     }
 
     fn media_state(&self) -> Result<MediaChange, Problem> {

@@ -1,6 +1,7 @@
 //! What can be wrong, as the client hears of it.
 
 use crate::wire::frame::CloseCode;
+use crate::wire::sdp::Fault;
 
 /// A refusal. It is the reply: its code and text go into the `error` message, and some end the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub enum Problem {
     PeerNotFound,
     /// The addressee is away, and what is kept for its return is full.
     PeerUnreachable,
-    /// The session description may not pass.
-    SdpRejected,
+    /// The session description or the candidate may not pass; says which rule is in its way.
+    SdpRejected(Fault),
     /// The session is over.
     SessionEnded,
     /// The seat of this role is held by someone else.
@@ -78,7 +79,7 @@ impl Problem {
             Self::NotInRoom => "NOT_IN_ROOM",
             Self::PeerNotFound => "PEER_NOT_FOUND",
             Self::PeerUnreachable => "PEER_UNREACHABLE",
-            Self::SdpRejected => "SDP_REJECTED",
+            Self::SdpRejected(_) => "SDP_REJECTED",
             Self::SessionEnded => "SESSION_ENDED",
             Self::RoleTaken => "ROLE_TAKEN",
             Self::RoomFull => "ROOM_FULL",
@@ -107,7 +108,7 @@ impl Problem {
             Self::PeerUnreachable => {
                 "this participant is away, and no more can be kept for its return"
             }
-            Self::SdpRejected => "the session description may not pass: an observer only receives",
+            Self::SdpRejected(fault) => return ("this may not pass: ", fault.text()),
             Self::SessionEnded => "the session has ended",
             Self::RoleTaken => "someone else holds this role in the room",
             Self::RoomFull => "the room is full",
@@ -145,6 +146,12 @@ impl Flaw {
             Self::Wrong(name) => ("a field has a wrong type or value: ", name),
             Self::Bounds => ("nested too deep, too many members, or a lone surrogate", ""),
         }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::SdpRejected(fault)
     }
 }
 

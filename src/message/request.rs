@@ -75,8 +75,21 @@ pub struct Relay<'a> {
     pub speaker: Speaker,
     /// The addressee.
     pub to: UserId,
-    /// The JSON string of the session description, where the message holds one.
-    pub sdp: Option<&'a RawValue>,
+    /// What is in it that not everyone may say.
+    pub content: Content<'a>,
+}
+
+/// The JSON string in a relayed message that WebRTC reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// There is none: a `rollback`, the end of candidates, or a message of another kind.
+    Nothing,
+    /// The text of a session description.
+    Description(&'a RawValue),
+    /// A `rollback` that has a text all the same.
+    Rollback(&'a RawValue),
+    /// A candidate.
+    Candidate(&'a RawValue),
 }
 
 /// The messages that are relayed.

@@ -99,11 +99,13 @@ impl Listener {
         }
     }
 
-    /// Stops accepting for a while. The reserve serves to tell one of those who wait; the others stay in the queue.
-    pub(super) fn pause(&mut self, now: Now) {
+    /// Stops accepting for a while. The reserve serves to tell one of those who wait; the others stay in the queue. Who
+    /// expects TLS is not told in the clear.
+    pub(super) fn pause(&mut self, now: Now, tls: bool) {
         self.paused_until = Some(now.instant + PAUSE);
         if self.reserve.take().is_some()
             && let Ok((mut socket, _)) = self.socket.accept()
+            && !tls
         {
             let mut answer = Vec::new();
             Refusal::Full.write(&mut answer, now.wall, false);
@@ -128,7 +130,7 @@ mod tests {
         let mut listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
         let start = Now::default();
         assert!(listener.is_ready(start.instant));
-        listener.pause(start);
+        listener.pause(start, false);
         let end = start.instant + PAUSE;
         assert_eq!(
             (listener.is_ready(start.instant), listener.resumes_at(start.instant)),
@@ -136,7 +138,7 @@ mod tests {
         );
         // Also where the reactor does not accept then, being full: it would turn and turn.
         assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (true, None));
-        listener.pause(start);
+        listener.pause(start, false);
         listener.resume();
         assert_eq!(
             (listener.is_ready(start.instant), listener.resumes_at(start.instant)),

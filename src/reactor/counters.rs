@@ -40,6 +40,14 @@ counters! {
     accepted,
     /// Connections at the moment.
     connections,
+    /// TLS handshakes completed.
+    handshakes,
+    /// TLS handshakes that came to nothing, plain HTTP on a TLS port among them.
+    handshakes_failed,
+    /// Connections closed because their PROXY header was missing or broken, or came from who is no proxy.
+    proxy_headers_bad,
+    /// Connections closed before TLS because their address is not on the list.
+    strangers,
     /// Whole messages received.
     received,
     /// Messages queued for a peer.

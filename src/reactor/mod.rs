@@ -10,15 +10,22 @@ mod outbound;
 mod peer;
 mod serve;
 mod settle;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+mod transport;
 mod turn;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mio::{Events, Poll, Token, Waker};
 
+use crate::admission::Addresses;
 use crate::base::arena::{Arena, Key};
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant};
@@ -32,6 +39,7 @@ pub use counters::{Counters, Snapshot};
 use journal::Records;
 pub use journal::{Entry, Journal};
 use peer::Peer;
+pub use tls::{BadPair, Tls};
 
 /// How a reactor treats its sockets.
 #[derive(Clone, Debug)]
@@ -50,6 +58,19 @@ pub struct Options {
     pub cut_bytes_max: usize,
     /// The same for bytes on their way out. Apart from the others, so that nobody who sends halves can silence the rest.
     pub unsent_bytes_max: usize,
+    /// What comes before the request.
+    pub edge: Edge,
+}
+
+/// What comes before the request of a connection. By default nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Edge {
+    /// The certificate to show; without one, nothing is encrypted.
+    pub tls: Option<Tls>,
+    /// Whether every connection begins with a header of the PROXY protocol, which only trusted proxies may send.
+    pub proxy_protocol: bool,
+    /// Who may come at all. Requests are judged by the application.
+    pub addresses: Addresses,
 }
 
 /// How long a peer may take to answer our close frame, or to read our last bytes.
@@ -73,6 +94,7 @@ pub struct Reactor<A> {
     poll: Poll,
     events: Option<Events>,
     signals: Option<signal_hook_mio::v1_0::Signals>,
+    on_reload: Option<Box<dyn FnMut() + Send>>,
     listener: Option<Listener>,
     clock: Clock,
     peers: Arena<Peer>,
@@ -87,6 +109,8 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
+    /// How many more handshakes go on in this turn.
+    handshakes_left: usize,
     records: Records,
     counters: Snapshot,
     shared: Arc<Shared>,
@@ -110,6 +134,9 @@ struct Lists {
 struct Shared {
     waker: Waker,
     stop: AtomicBool,
+    reload: AtomicBool,
+    /// What newcomers are to be shown from the next turn on.
+    tls: Mutex<Option<Tls>>,
     counters: Counters,
     local_addr: SocketAddr,
 }
@@ -129,13 +156,28 @@ impl Handle {
     /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
     pub fn shutdown(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        // A waker fails only where the loop is gone, and then there is nobody to wake.
-        let _ = self.shared.waker.wake();
+        self.wake();
+    }
+
+    /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
+    pub fn reload(&self) {
+        self.shared.reload.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Shows newcomers another certificate. Whoever is connected stays so. Changes nothing where there was none at the start:
+    /// a port does not begin to speak TLS. Returns at once.
+    pub fn use_tls(&self, tls: Tls) {
+        // Nothing is done under the lock that could leave it half done.
+        let mut next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner());
+        *next = Some(tls);
+        drop(next);
+        self.wake();
     }
 
     /// Lets the loop look at once at what others do for it.
     pub fn wake(&self) {
-        // As above.
+        // A waker fails only where the loop is gone, and then there is nobody to wake.
         let _ = self.shared.waker.wake();
     }
 
@@ -154,6 +196,8 @@ impl<A: Application> Reactor<A> {
         let shared = Shared {
             waker: Waker::new(poll.registry(), WAKER)?,
             stop: AtomicBool::new(false),
+            reload: AtomicBool::new(false),
+            tls: Mutex::new(None),
             counters: Counters::default(),
             local_addr: listener.local_addr()?,
         };
@@ -162,6 +206,7 @@ impl<A: Application> Reactor<A> {
             poll,
             events: Some(Events::with_capacity(1_024)),
             signals: None,
+            on_reload: None,
             listener: Some(listener),
             clock: Clock::new(),
             peers: Arena::new(),
@@ -177,6 +222,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            handshakes_left: 0,
             records: Records::default(),
             counters: Snapshot::default(),
             shared: Arc::new(shared),
@@ -190,6 +236,12 @@ impl<A: Application> Reactor<A> {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
+    /// What SIGHUP and [`Handle::reload`] lead to. It is called between two packets of a call: it must return at once, and
+    /// have something else do the reading.
+    pub fn on_reload(&mut self, reload: impl FnMut() + Send + 'static) {
+        self.on_reload = Some(Box::new(reload));
+    }
+
     /// What it drives.
     pub fn app_mut(&mut self) -> &mut A {
         &mut self.app
@@ -201,10 +253,10 @@ impl<A: Application> Reactor<A> {
         self.app.set_recording(Recording::Available);
     }
 
-    /// Lets SIGTERM and SIGINT shut the reactor down; a second one ends it at once.
+    /// Lets SIGTERM and SIGINT shut the reactor down (a second one ends it at once), and SIGHUP reload.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         self.poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
         self.signals = Some(signals);
         Ok(())

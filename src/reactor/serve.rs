@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::inbound::Inbound;
 use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
+use crate::admission::door::Refusal;
 use crate::base::arena::Key;
 use crate::base::time::Now;
 use crate::connection::{Application, Message, Progress};
@@ -16,6 +17,10 @@ use crate::wire::frame::{CloseCode, Cursor};
 const TURN_BYTES: usize = 2 * 1024 * 1024;
 const PEER_BYTES: RangeInclusive<usize> = 8 * 1024..=128 * 1024;
 
+/// How many peers in the middle of a TLS handshake are served in a turn. A step of it takes a hundred times as long as a
+/// message, and those in a call must not wait for a crowd at the door.
+const HANDSHAKES_MAX: usize = 16;
+
 /// How much of a cut message is copied to the shared buffer with each read that goes on with it.
 const MOVED_MAX: usize = 4 * 1024;
 
@@ -24,10 +29,17 @@ impl<A: Application> Reactor<A> {
     pub(super) fn share_turn(&mut self, peers: usize) {
         let share = TURN_BYTES / peers.max(1);
         self.peer_bytes = share.clamp(*PEER_BYTES.start(), *PEER_BYTES.end());
+        self.handshakes_left = HANDSHAKES_MAX;
     }
 
     /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
+        if self.peers.get(key).is_some_and(Peer::is_handshaking) {
+            let Some(left) = self.handshakes_left.checked_sub(1) else {
+                return self.mark_ready(key);
+            };
+            self.handshakes_left = left;
+        }
         let mut shared = std::mem::take(&mut self.read_buffer);
         let mut budget = self.peer_bytes;
         while self.serve_once(key, &mut shared, &mut budget, now) {}
@@ -68,19 +80,14 @@ impl<A: Application> Reactor<A> {
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
         let filled = match resumed && used > 0 {
-            true => Filled::Bytes(0),
-            false => peer.fill(&mut buffer[used..used + room], &mut self.counters.reads),
+            true => Filled::Bytes { len: 0, more: false },
+            false => peer.fill(&mut buffer[used..used + room], &mut self.counters),
         };
-        let len = match filled {
-            Filled::Bytes(len) => len,
-            Filled::Drained => {
+        let (len, more) = match filled {
+            Filled::Bytes { len, more } => (len, more),
+            filled => {
                 peer.inbound = inbound;
-                return false;
-            }
-            Filled::End => {
-                peer.inbound = inbound;
-                self.end_of_input(key, now);
-                return false;
+                return self.heed(key, filled, now);
             }
         };
         if let Some(moved) = inbound.take_if(|_| used <= MOVED_MAX) {
@@ -93,10 +100,10 @@ impl<A: Application> Reactor<A> {
             return self.starve(key, now);
         }
         // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so. Unless an end
-        // was announced, which only another read finds.
-        *budget = budget.saturating_sub(len);
+        // was announced, which only another read finds. Room that is used up counts whole, whatever of it was content.
+        *budget = budget.saturating_sub(if more { room } else { len });
         let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
-        if len < room && !ends && !resumed {
+        if !more && !ends && !resumed {
             return false;
         }
         if *budget == 0 {
@@ -104,6 +111,29 @@ impl<A: Application> Reactor<A> {
             return false;
         }
         true
+    }
+
+    /// A read that brought nothing to handle; `true`: there may be more to read.
+    fn heed(&mut self, key: Key<Peer>, filled: Filled, now: Now) -> bool {
+        let Some(peer) = self.peers.get_mut(key) else { return false };
+        match filled {
+            Filled::Bytes { .. } | Filled::Drained => false,
+            Filled::End => {
+                self.end_of_input(key, now);
+                false
+            }
+            Filled::InTheClear => {
+                log::debug!("connection {} does not speak TLS", peer.number);
+                peer.connection.refuse(Refusal::InTheClear, now, &mut self.output);
+                self.apply(Some(key), None, now);
+                true
+            }
+            Filled::Broken(why) => {
+                log::debug!("connection {} cannot be understood: {why}", peer.number);
+                self.lose(key, now);
+                false
+            }
+        }
     }
 
     /// Frames to texts to effects, one after the other.
@@ -198,8 +228,7 @@ impl<A: Application> Reactor<A> {
         if pushed.is_err() {
             // Much can be said in one turn: what the socket takes now makes room. Where it is broken, the flush at the end
             // of the turn hears of it again.
-            let writes = &mut self.counters.writes;
-            let _ = peer.outbound.flush(&mut peer.socket, &mut self.unsent, writes);
+            let _ = peer.write_out(&mut self.unsent, &mut self.counters.writes);
             pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         }
         if pushed.is_err() && !peer.flags.overrun {

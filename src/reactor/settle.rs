@@ -72,7 +72,7 @@ impl<A: Application> Reactor<A> {
 
     pub(super) fn mark_writable(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
-            && !peer.outbound.is_empty()
+            && peer.has_unsent()
             && !peer.flags.dirty
         {
             peer.flags.dirty = true;
@@ -112,8 +112,7 @@ impl<A: Application> Reactor<A> {
         if self.deadlines.queue_of(key.index()) != Some(wait) {
             self.deadlines.arm(key.index(), wait, now.instant);
         }
-        let needs_flush = peer.connection.is_draining() && !peer.flags.shut;
-        if needs_flush && !peer.flags.dirty {
+        if peer.wants_flush() && !peer.flags.dirty {
             peer.flags.dirty = true;
             self.lists.dirty.push(key);
         }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time;
 
 use mio::Interest;
@@ -10,6 +11,7 @@ use mio::event::Event;
 
 use super::accept::{Accepted, BATCH};
 use super::peer::Peer;
+use super::transport::Transport;
 use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
 use crate::base::arena::Key;
 use crate::base::time::Now;
@@ -78,11 +80,7 @@ impl<A: Application> Reactor<A> {
                     listener.knocked();
                 }
             }
-            WAKER => {
-                if self.shared.stop.load(std::sync::atomic::Ordering::Acquire) {
-                    self.stop(now);
-                }
-            }
+            WAKER => self.heed_handles(now),
             SIGNALS => self.heed_signals(now),
             token => {
                 let key = peer_key(token);
@@ -101,16 +99,45 @@ impl<A: Application> Reactor<A> {
         }
     }
 
+    fn heed_handles(&mut self, now: Now) {
+        if self.shared.reload.swap(false, Ordering::AcqRel) {
+            self.reload();
+        }
+        let next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+        if let (Some(next), Some(tls)) = (next, &mut self.options.edge.tls) {
+            *tls = next;
+        }
+        if self.shared.stop.load(Ordering::Acquire) {
+            self.stop(now);
+        }
+    }
+
     fn heed_signals(&mut self, now: Now) {
         let Some(signals) = &mut self.signals else { return };
-        for _ in signals.pending() {
+        let (mut reload, mut stops) = (false, 0);
+        for signal in signals.pending() {
+            match signal {
+                signal_hook::consts::SIGHUP => reload = true,
+                _ => stops += 1,
+            }
+        }
+        if reload {
+            self.reload();
+        }
+        for _ in 0..stops {
             if self.stopping.is_some() {
                 // Asked twice: at once.
                 self.stopping = Some(now.instant);
             } else {
                 self.stop(now);
-                return;
             }
+        }
+    }
+
+    fn reload(&mut self) {
+        match &mut self.on_reload {
+            Some(reload) => reload(),
+            None => log::info!("there is nothing to reload"),
         }
     }
 
@@ -156,7 +183,7 @@ impl<A: Application> Reactor<A> {
                 Accepted::Socket(socket, address) => self.welcome(socket, address, now),
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {
-                    listener.pause(now);
+                    listener.pause(now, self.options.edge.tls.is_some());
                     self.counters.accept_paused += 1;
                     log::warn!("accepting pauses: {error}");
                     return;
@@ -165,19 +192,38 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn welcome(&mut self, mut socket: mio::net::TcpStream, address: IpAddr, now: Now) {
+    fn welcome(&mut self, socket: mio::net::TcpStream, address: IpAddr, now: Now) {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
+        let edge = &self.options.edge;
+        if edge.proxy_protocol && !edge.addresses.trusted_proxies.contains(address) {
+            self.counters.proxy_headers_bad += 1;
+            log::debug!("connection {number} closed: it comes from no trusted proxy");
+            return;
+        }
+        // Whoever will be refused whatever it says is spared no answer in the clear, but is not worth a handshake.
+        if edge.tls.is_some() && !edge.addresses.may_knock(address) {
+            self.counters.strangers += 1;
+            log::debug!("connection {number} closed: its address is not on the list");
+            return;
+        }
         let full = self.peers.len() >= self.options.connections_max;
-        let arrival = Arrival { address, full };
+        let arrival = Arrival { address, full, encrypted: edge.tls.is_some() };
         // Small messages must not wait for the answer to earlier ones.
         let nodelay = socket.set_nodelay(true);
+        let Some(mut transport) = Transport::new(socket, edge.tls.as_ref(), edge.proxy_protocol)
+        else {
+            log::error!(
+                "connection {number} closed: the system has nothing left to begin TLS with"
+            );
+            return;
+        };
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            registered = registry.register(&mut socket, peer_token(key), interest);
-            Peer::new(socket, Connection::new(arrival), number)
+            registered = registry.register(&mut transport.socket, peer_token(key), interest);
+            Peer::new(transport, Connection::new(arrival), number)
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
@@ -204,7 +250,8 @@ impl<A: Application> Reactor<A> {
                 inbound.give_back(&mut self.cut);
             }
             // Closing the descriptor deregisters it too; a failure here changes nothing.
-            let _ = self.poll.registry().deregister(&mut peer.socket);
+            let _ = self.poll.registry().deregister(&mut peer.transport.socket);
+            peer.transport.part(&mut self.counters.writes);
             log::debug!("connection {} closed", peer.number);
             if let Some(listener) = &mut self.listener {
                 listener.resume();

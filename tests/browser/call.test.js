@@ -5,7 +5,7 @@ import { join, launch, seesOthers, until, visit } from './support/browser.js';
 import { startProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 
-describe('a call', { timeout: 400_000 }, () => {
+describe('a call', { timeout: 900_000 }, () => {
   let browser, server, pages;
 
   before(async () => { browser = await launch(); });
@@ -88,6 +88,35 @@ describe('a call', { timeout: 400_000 }, () => {
       }
     });
   }
+
+  test('shows both sides the same code, with what to do with it, and another one for another connection', async () => {
+    const { doctor, patient } = await consultation();
+    const codes = async (page) => {
+      await page.locator('#code-list dd').first().waitFor();
+      return page.locator('#code-list dd').allTextContents();
+    };
+    const [code] = await codes(doctor);
+    assert.match(code, /^(\d{4} ){4}\d{4}$/);
+    assert.deepEqual(await codes(patient), [code]);
+    await doctor.getByText('Read the digits to each other.').waitFor();
+    await patient.click('[data-language=es]');
+    await patient.getByText('Léanse los números en voz alta.').waitFor();
+    assert.deepEqual(await codes(patient), [code], 'in any language');
+    const observer = await open(await doctor.inputValue('#link-observer'));
+    await join(observer);
+    await seesOthers(observer, 2);
+    await doctor.locator('#code-list dd').nth(1).waitFor();
+    const [, ofObserver] = await codes(doctor);
+    assert.notEqual(ofObserver, code);
+    await observer.locator('#code-list dd').nth(1).waitFor();
+    assert.ok((await codes(observer)).includes(ofObserver));
+    await patient.reload(); // which makes a new certificate
+    await until(doctor, ({ peers }, code) => peers.some((peer) => peer.userType === 'patient' && peer.code && peer.code !== code), code);
+    const { peers } = await doctor.evaluate(() => window.autamedica.stats());
+    const { code: after } = peers.find((peer) => peer.userType === 'patient');
+    await until(patient, ({ peers }, code) => peers.some((peer) => peer.code === code), after);
+    assertClean(doctor, patient, observer);
+  });
 
   test('tells the other side when camera and microphone are off', async () => {
     const { doctor, patient } = await consultation();
@@ -266,7 +295,7 @@ for (const [trouble, without, words] of [
   ['there is no camera and no microphone', '--use-fake-device', 'No camera and no microphone found'],
   ['the browser does not allow them', '--use-fake-ui', 'Camera and microphone are not allowed'],
 ]) {
-  test(`a call works one way when ${trouble}`, { timeout: 60_000 }, async () => {
+  test(`a call works one way when ${trouble}`, { timeout: 300_000 }, async () => {
     const [server, poor, rich] = await Promise.all([startServer(), launch({ without }), launch()]);
     try {
       const doctor = await visit(rich, server.url);

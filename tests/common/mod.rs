@@ -11,7 +11,11 @@
 
 pub mod client;
 pub mod http;
+pub mod program;
+pub mod programs;
 pub mod raw;
+#[cfg(feature = "tls")]
+pub mod secure;
 
 use std::fs;
 use std::net::SocketAddr;

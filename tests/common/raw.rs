@@ -120,6 +120,11 @@ impl Raw {
         response
     }
 
+    /// The status of the next response.
+    pub fn read_status(&mut self) -> u16 {
+        self.read_head().status
+    }
+
     fn read_head(&mut self) -> Response {
         let end = loop {
             if let Some(at) = self.read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -128,18 +133,7 @@ impl Raw {
             assert!(self.read_some(), "the end of a response head: {:?}", self.read);
         };
         let head: Vec<u8> = self.read.drain(..end).collect();
-        let head = String::from_utf8(head).expect("ASCII");
-        let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-        let field = |line: &str| {
-            let (name, value) = line.split_once(": ").expect("a field");
-            (name.to_owned(), value.to_owned())
-        };
-        Response {
-            status: status.expect("a status"),
-            fields: lines.map(field).collect(),
-            body: Vec::new(),
-        }
+        Response::parse(&head)
     }
 
     /// The next frame.
@@ -225,6 +219,23 @@ impl Frame {
 }
 
 impl Response {
+    /// Reads a head, and takes what follows for the body.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head");
+        let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII");
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let field = |line: &str| {
+            let (name, value) = line.split_once(": ").expect("a field");
+            (name.to_owned(), value.to_owned())
+        };
+        Self {
+            status: status.expect("a status"),
+            fields: lines.map(field).collect(),
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
     /// The value of a field that occurs once.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut values = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));

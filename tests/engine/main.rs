@@ -23,9 +23,11 @@
 //! anything before they came or after they were closed, and that no one hears of another room.
 
 mod cast;
+mod descriptions;
 mod emergency;
 mod ending;
 mod entering;
+mod ice;
 mod leaving;
 mod media;
 mod relaying;

@@ -120,7 +120,8 @@ fn an_observer_only_receives() {
     ] {
         for kind in ["offer", "answer"] {
             let sdp = format!(
-                r#"{{"type": "{kind}", "sdp": "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n{lines}"}}"#
+                r#"{{"type": "{kind}", "sdp": "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 {}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=setup:active\r\n{lines}"}}"#,
+                ["4A"; 32].join(":")
             );
             let comes_of_it = match rejected {
                 true => r#"observer hears error {"code": "SDP_REJECTED", "id": 1}"#,

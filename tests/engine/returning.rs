@@ -36,7 +36,7 @@ fn who_returns_hears_what_was_said_meanwhile_and_nothing_else() {
         at 2 patient drops
             doctor hears peer-state {{"userId": "$patient", "connectionState": "reconnecting"}} and more
         # Accepted is acknowledged, though nobody hears it yet.
-        at 3 doctor says ice-candidate to patient {{"id": 2, "candidate": {{"candidate": "a\nb"}}}}
+        at 3 doctor says ice-candidate to patient {{"id": 2, "candidate": {{"candidate": "a\tb"}}}}
             doctor hears ack {{"id": 2}}
         at 4 doctor says media-control to patient {{"id": 3, "audio": false}}
             doctor hears ack {{"id": 3}}

@@ -134,10 +134,10 @@ fn say(person: &Person, words: &str) -> String {
     if !to.is_empty() {
         set("toUserId", &Person::of(to).user);
     }
-    let sdp = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
     match kind {
         "offer" | "answer" => {
-            message.insert("sdp".to_owned(), serde_json::json!({"type": kind, "sdp": sdp}));
+            let sdp = serde_json::json!({"type": kind, "sdp": description("4A")});
+            message.insert("sdp".to_owned(), sdp);
         }
         "ice-candidate" => {
             message.insert("candidate".to_owned(), Value::Null);
@@ -147,6 +147,15 @@ fn say(person: &Person, words: &str) -> String {
     message.extend(fields);
     message.retain(|_, value| value != "$absent");
     Value::Object(message).to_string()
+}
+
+/// A session description with this byte in its fingerprint, which anybody may send.
+pub fn description(byte: &str) -> String {
+    let fingerprint = [byte; 32].join(":");
+    format!(
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 {fingerprint}\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=setup:active\r\na=recvonly\r\n"
+    )
 }
 
 /// `NAME, NAME hear what`, or of one person `hears` or `is closed with`.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use autamedica_signaling::admission::{TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::engine::{Effect, Effects, Engine, Options, Payload, PeerId};
+use autamedica_signaling::wire::sdp::FingerprintHash;
 use serde_json::{Map, Value};
 
 use super::cast::{Person, START, key};
@@ -97,6 +98,11 @@ impl Stage {
         let mut got = self.let_time_pass(cue);
         got.extend(self.act(&cue.action));
         got
+    }
+
+    /// What was noted of the fingerprints that an actor showed.
+    pub fn fingerprint(&self, actor: &str) -> Option<FingerprintHash> {
+        self.engine.fingerprint(self.actor(actor).peer)
     }
 
     /// Whether an actor ever connected.
@@ -310,6 +316,16 @@ impl Stage {
 }
 
 impl Got {
+    /// The words of an error with this code that this actor heard.
+    pub fn error(&self, code: &str, who: &str) -> &str {
+        match self {
+            Self::Heard { actor, message, .. } if message["code"] == code && actor == who => {
+                message["message"].as_str().unwrap_or_default()
+            }
+            _ => panic!("{who} heard no {code}"),
+        }
+    }
+
     fn is(&self, expected: &Outcome, sent: &BTreeMap<String, String>) -> bool {
         match (self, expected) {
             (Self::Closed { actor, code }, Outcome::Closed { actor: who, code: with }) => {

@@ -86,6 +86,18 @@ fn a_message_has_at_most_16_levels() {
         assert_eq!(flaw(&nested(17)), Some(Flaw::Bounds));
         assert_eq!(flaw(&nested(10_000)), Some(Flaw::Bounds));
     }
+    // The objects that are passed on are part of it.
+    for (kind, field, start) in [
+        ("offer", "sdp", r#"{"type":"offer","sdp":"""#),
+        ("ice-candidate", "candidate", r#"{"candidate":"""#),
+    ] {
+        let nested = |levels: usize| {
+            let inner = format!("{}{}", "[".repeat(levels - 2), "]".repeat(levels - 2));
+            message(kind).with(field, &format!("{start},\"x\":{inner}}}")).text()
+        };
+        assert_eq!(code(&nested(16)), None, "{kind}");
+        assert_eq!(flaw(&nested(17)), Some(Flaw::Bounds), "{kind}");
+    }
     let in_string = message("ping").with("extra", &format!("\"{}\"", "[{".repeat(100))).text();
     assert_eq!(code(&in_string), None);
 }
@@ -102,6 +114,17 @@ fn an_object_has_at_most_64_members() {
     let inside = |count| message("ping").with("extra", &many(count).text()).text();
     assert_eq!(code(&inside(63)), None);
     assert_eq!(flaw(&inside(64)), Some(Flaw::Bounds));
+    for (kind, field, own) in [
+        ("offer", "sdp", r#"{"type":"offer","sdp":"""#),
+        ("ice-candidate", "candidate", r#"{"candidate":"","sdpMid":"0""#),
+    ] {
+        let with = |count: usize| {
+            let more: String = (0..count).map(|n| format!(",\"k{n}\":0")).collect();
+            message(kind).with(field, &format!("{own}{more}}}")).text()
+        };
+        assert_eq!(code(&with(62)), None, "{kind}");
+        assert_eq!(flaw(&with(63)), Some(Flaw::Bounds), "{kind}");
+    }
 }
 
 #[test]
@@ -115,6 +138,10 @@ fn half_of_a_surrogate_pair_is_refused_wherever_it_stands() {
             message("ping").with("extra", &format!("[{{\"{lone}\":1}}]")),
             message("ping").with("id", &format!("\"{lone}\"")),
             message("offer").with("sdp", &sdp),
+            message("offer")
+                .with("sdp", &sdp.replace("v=0", "").replace("offer\"", "offer\",\"x\":0")),
+            message("ice-candidate").with("candidate", &format!(r#"{{"candidate":"{lone}"}}"#)),
+            message("ice-candidate").with("candidate", &format!(r#"{{"{lone}":0}}"#)),
             message("join-room").with("userId", &format!("\"{lone}\"")),
             Message::new(lone, &[]),
         ];

@@ -12,6 +12,8 @@ fn an_offer_holds_an_offer_and_an_answer_an_answer() {
         r#"{"type":"rollback"}"#,
         r#"{"type":"rollback","sdp":null}"#,
         r#"{"type":"rollback","sdp":""}"#,
+        // Whether it may have a text is not a matter of its shape.
+        r#"{"type":"rollback","sdp":"v=0"}"#,
     ];
     for (kind, right, wrong) in
         [("offer", &offers[..], &answers[..]), ("answer", &answers, &offers)]

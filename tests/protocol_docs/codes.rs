@@ -8,6 +8,7 @@ use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::message::problem::{Flaw, Problem};
 use autamedica_signaling::wire::frame::CloseCode;
+use autamedica_signaling::wire::sdp::Fault;
 
 use super::document::{Document, quoted};
 use super::schema::Schema;
@@ -25,7 +26,7 @@ macro_rules! all {
 fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
-        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected, RoleTaken, RoomFull, SessionEnded, Replaced,
+Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(Fault::Sends), RoleTaken, RoomFull, SessionEnded, Replaced,
         AuditUnavailable, ServerShutdown, Internal,
     ]
     .to_vec()
@@ -34,7 +35,7 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full,
+        HeadTimeout, Full, InTheClear, Address,
     ]
     .to_vec()
 }

@@ -9,6 +9,8 @@ mod effects;
 mod expected;
 #[path = "book/judgement.rs"]
 mod judgement;
+#[path = "book/logins.rs"]
+mod logins;
 #[path = "book/places.rs"]
 mod places;
 #[path = "book/records.rs"]
@@ -36,6 +38,7 @@ use super::register::Register;
 pub use admission::Token;
 pub use effects::{Done, field, kind, participants};
 use expected::Expected;
+use logins::Logins;
 use places::Room;
 pub use records::Noted;
 use waiting::{Candidate, Waiting};
@@ -65,6 +68,8 @@ pub struct Book {
     waiting: Vec<Waiting>,
     /// Rooms whose end was told though it could not be written.
     unwritten_ends: BTreeSet<u32>,
+    /// What the log says of everybody's certificate.
+    fingerprint: Option<[u8; 32]>,
     settings: Settings,
     /// Every token that was ever made.
     tokens: BTreeMap<String, Token>,
@@ -86,6 +91,8 @@ pub struct Book {
     /// Before these times no token, and no place or room, is due.
     tokens_quiet_until: WallTime,
     rooms_quiet_until: Instant,
+    /// The logins of TURN servers.
+    logins: Logins,
     /// When the server last stood still, which excuses what comes late.
     stalled: (Instant, Instant),
     /// When the wall clock last jumped, which is seen only now and then.
@@ -140,6 +147,7 @@ impl Book {
             note_count: 0,
             waiting: Vec::new(),
             unwritten_ends: BTreeSet::new(),
+            fingerprint: None,
             settings,
             tokens: BTreeMap::new(),
             presented: BTreeMap::new(),
@@ -153,6 +161,7 @@ impl Book {
             ended: BTreeSet::new(),
             tokens_quiet_until: WallTime::default(),
             rooms_quiet_until: Instant::default(),
+            logins: Logins::default(),
             stalled: Default::default(),
             jumped_at: Instant::default(),
         }
@@ -255,6 +264,8 @@ impl Book {
         self.waiting.clear();
         self.unread.clear();
         self.note_count = 0;
+        // In this play every server counts its logins from the beginning.
+        self.logins = Logins::default();
     }
 
     /// Everybody leaves, and nobody enters any more.

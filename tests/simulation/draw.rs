@@ -56,6 +56,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         unsent_bytes_max: if scarce { random.between(4..=64) as usize * 1024 } else { plenty },
         emergency_access: random.chance(50),
         audit: None,
+        turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
     }

@@ -67,6 +67,8 @@ pub struct Settings {
     pub emergency_access: bool,
     /// The audit log, where one is kept.
     pub audit: Option<Audit>,
+    /// `TURN_TTL`, in seconds.
+    pub turn_ttl_secs: u64,
     /// The shared read buffer.
     pub read_bytes: usize,
     /// How long the loop may take to see that something has come.

@@ -73,6 +73,7 @@ pub struct Reactor<A> {
     lists: Lists,
     peer_bytes: usize,
     records: Records,
+    handshakes_left: usize,
     counters: Snapshot,
     news: Vec<(Key<Peer>, News)>,
 }
@@ -106,6 +107,7 @@ impl<A: Application> Reactor<A> {
             lists: Lists::default(),
             peer_bytes: 0,
             records: Records::default(),
+            handshakes_left: 0,
             counters: Snapshot::default(),
             news: Vec::new(),
             options,

@@ -25,11 +25,13 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::rc::Rc;
 
 use autamedica_signaling::admission::door::Door;
-use autamedica_signaling::admission::{Origins, TokenRules, Tokens};
+use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{NoPages, Signaling};
-use autamedica_signaling::engine::{self, Engine};
+use autamedica_signaling::engine::{self, Engine, IceOptions, Logins};
+use autamedica_signaling::wire::ice_url::IceUrl;
 use autamedica_signaling::wire::jwt::Key as Secret;
+use autamedica_signaling::wire::turn::Minter;
 
 use super::book::Book;
 use super::disk::{Disk, Log};
@@ -378,6 +380,13 @@ impl Tally {
     }
 }
 
+/// A TURN server whose credentials end.
+fn ice(lifetime: Duration) -> IceOptions {
+    let minter = Minter::new(&[1; 32], &[2; 32]).expect("long enough");
+    let turn = vec![IceUrl::parse("turn:turn.example").expect("an address")];
+    IceOptions { stun: Vec::new(), turn, logins: Logins::Limited { minter, lifetime } }
+}
+
 /// The server of these settings, as `src/server.rs` puts it together.
 fn server(
     settings: &Settings,
@@ -399,9 +408,11 @@ fn server(
         retained_bytes_max: settings.retained_bytes_max,
         retained_bytes_total_max: settings.retained_total_max,
         emergency_access: settings.emergency_access,
+        ice: ice(Duration::from_secs(settings.turn_ttl_secs)),
         ..engine::Options::new(Tokens::new(rules))
     });
-    let door = Door { origins: Origins::Listed(Vec::new()), origin_required: false };
+    let (origins, addresses) = (Origins::Listed(Vec::new()), Addresses::default());
+    let door = Door { origins, origin_required: false, addresses };
     let mut signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
     if settings.audit.is_some() {
         // What ended before the start is never open again: no token lasts as long.

@@ -1,5 +1,6 @@
 // @ts-check
 /** The page: what is to be seen, and what the buttons do. */
+import { renderCodes } from './codes.js';
 import { $, setText } from './dom.js';
 import { Flow } from './flow.js';
 import { Invite } from './invite.js';
@@ -112,6 +113,7 @@ function renderRoom(visit) {
   renderCountdown();
   renderNotices($('notices'), visit, soundBlocked ? playAloud : null);
   stage.render(tiles(visit, invite));
+  renderCodes(visit);
   renderWatching(visit);
   renderControls(visit);
   invite.render(visit);

@@ -26,6 +26,8 @@
  * @property {(kind: Kind, fields: Record<string, any>) => Promise<void>} send Hands a message to the signaling server.
  */
 
+import { callCode } from './call-code.js';
+
 /** Dispatches `change` whenever something that can be seen of it changed, and `trouble` (with an Error) when a step failed. */
 export class Peer extends EventTarget {
   /** @type {PeerOptions} */ #options;
@@ -38,6 +40,8 @@ export class Peer extends EventTarget {
   #ignoringOffer = false;
   #iceFailures = 0;
   #unanswered = 0;
+  /** @type {string | null} */ #code = null;
+  #turnRefused = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
   /** What arrives of the other side's camera and microphone. */
@@ -57,6 +61,9 @@ export class Peer extends EventTarget {
   /** How often in a row no way through the network was found. */
   get iceFailures() { return this.#iceFailures; }
 
+  /** Whether a TURN server has refused our credentials, since we got them. */
+  get turnRefused() { return this.#turnRefused; }
+
   /** The name of the present connection: another one after a new start. */
   get connection() { return this.#connection; }
 
@@ -65,6 +72,9 @@ export class Peer extends EventTarget {
 
   /** Whether a picture of the other side's screen arrives. */
   get hasScreen() { return this.screen.getVideoTracks().some((track) => !track.muted); }
+
+  /** What both sides compare to be sure of each other; null before they are connected. */
+  get code() { return this.#code; }
 
   /** The browser's statistics. */
   async stats() { return this.#pc?.getStats(); }
@@ -105,10 +115,13 @@ export class Peer extends EventTarget {
   /** Call after tracks of our own have come or gone. */
   tracksChanged() { this.#enqueue(() => this.#attachTracks()); }
 
-  /** Fresh TURN credentials, say. @param {RTCConfiguration} configuration */
+  /** Fresh TURN credentials, say. A connection that lacked them looks for its way again. @param {RTCConfiguration} configuration */
   setConfiguration(configuration) {
     this.#options.configuration = configuration;
     this.#pc?.setConfiguration(configuration);
+    const lacking = this.#turnRefused || this.#iceFailures > 0;
+    this.#turnRefused = false;
+    if (lacking && this.state !== 'connected') this.restart();
   }
 
   /** The other one has gone. */
@@ -124,14 +137,23 @@ export class Peer extends EventTarget {
     const pc = this.#pc;
     if (!pc || pc.signalingState !== 'stable') return;
     await pc.setLocalDescription();
-    this.#offers += 1;
-    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
+    this.#sendOffer(pc);
   }
 
-  /** Offers, taking back an offer that still waits for its answer. */
+  /**
+   * Offers, or says again what we have offered and what has no answer yet; what is still missing after that one, an ICE restart
+   * say, the browser asks for. Taken back an offer must not be: the other side may have answered it a moment ago, and after a
+   * rollback browsers give a new section another `mid`, which a side that knows the first refuses for ever.
+   */
   async #offerAgain() {
-    if (this.#pc?.signalingState === 'have-local-offer') await this.#pc.setLocalDescription({ type: 'rollback' });
-    await this.#offer();
+    if (this.#pc?.signalingState === 'have-local-offer') this.#sendOffer(this.#pc);
+    else await this.#offer();
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  #sendOffer(pc) {
+    this.#offers += 1;
+    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
   }
 
   /** An offer that has reached the server, or was refused by it, is answered in time or made again, more slowly each time. */
@@ -175,7 +197,7 @@ export class Peer extends EventTarget {
   async #receiveAnswer({ sdp, connection, offerId }) {
     const pc = this.#pc;
     if (pc?.signalingState !== 'have-local-offer') return;
-    if (offerId !== undefined && offerId !== this.#offerId()) return; // to an offer that was taken back
+    if (offerId !== undefined && offerId !== this.#offerId()) return; // we have said it again since: the answer to that one comes too
     if (this.#isNewConnection(connection)) {
       // The other side has reloaded: our old connection would not get through to its new one.
       this.#open();
@@ -212,8 +234,10 @@ export class Peer extends EventTarget {
       this.#addTrack(track, transceiver === this.#section('screen') ? this.screen : this.stream);
     };
     pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
+    pc.onicecandidateerror = ({ errorCode }) => this.#candidateFailed(errorCode, pc);
     pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
     pc.onconnectionstatechange = () => this.#connectionStateChanged(pc);
+    pc.onsignalingstatechange = () => this.#computeCode(pc);
     if (this.#options.initiator) {
       for (const what of /** @type {const} */ (['audio', 'video', 'screen'])) {
         const { track, direction, streams } = this.#plan(what);
@@ -229,6 +253,7 @@ export class Peer extends EventTarget {
     this.#pc?.close();
     this.#pc = null;
     this.#remoteConnection = undefined;
+    this.#code = null;
     for (const stream of [this.stream, this.screen]) {
       for (const track of stream.getTracks()) stream.removeTrack(track);
     }
@@ -281,6 +306,13 @@ export class Peer extends EventTarget {
 
   // --- the way through the network ----------------------------------------------------------------------------------
 
+  /** @param {number} errorCode of STUN, or 701 where there was no answer @param {RTCPeerConnection} pc */
+  #candidateFailed(errorCode, pc) {
+    if (pc !== this.#pc || errorCode !== 401 || this.#turnRefused) return;
+    this.#turnRefused = true;
+    this.#changed();
+  }
+
   /** @param {RTCPeerConnection} pc */
   #connectionStateChanged(pc) {
     if (pc !== this.#pc) return;
@@ -296,6 +328,15 @@ export class Peer extends EventTarget {
     } else if (pc.connectionState === 'disconnected') {
       this.#restartTimer = setTimeout(() => this.restart(), initiator ? 3000 : 8000);
     }
+    this.#changed();
+  }
+
+  /** Anew with each exchange: another certificate comes with a description or not at all. @param {RTCPeerConnection} pc */
+  async #computeCode(pc) {
+    if (pc.signalingState !== 'stable') return;
+    const code = await callCode(pc.currentLocalDescription?.sdp, pc.currentRemoteDescription?.sdp);
+    if (pc !== this.#pc || code === this.#code) return;
+    this.#code = code;
     this.#changed();
   }
 

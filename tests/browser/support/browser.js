@@ -1,4 +1,5 @@
 /** A real Chromium with a made-up camera, and pages that report whatever a page should not do. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = [
@@ -9,7 +10,7 @@ const ARGUMENTS = [
 ];
 
 /** No step of a test takes longer. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 /** @param {{ without?: string }} [options] `without`: leaves out the arguments that begin so */
 export function launch({ without } = {}) {
@@ -52,13 +53,23 @@ export async function join(page, role) {
   await page.click('#join .primary');
 }
 
-/** Waits until the page's own numbers satisfy `condition`. */
-export function until(page, condition, argument) {
-  return page.waitForFunction(
-    async ([source, argument]) => new Function('stats', 'argument', `return (${source})(stats, argument)`)(await window.autamedica.stats(), argument),
-    [condition.toString(), argument],
-    { polling: 100 },
-  );
+/** The page's own numbers: how the call is doing. */
+export function stats(page) {
+  return page.evaluate(() => window.autamedica.stats());
+}
+
+/**
+ * Waits until the page's own numbers satisfy `condition`. Asked from here: Playwright's `waitForFunction` takes the promise of
+ * an asynchronous function for the truth, and so waits for nothing.
+ */
+export async function until(page, condition, patienceMs = PATIENCE_MS) {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const numbers = await stats(page);
+    if (condition(numbers)) return;
+    if (!(performance.now() < deadline)) throw new Error(`not so in time: ${condition}\n${JSON.stringify(numbers)}`);
+    await pause(50);
+  }
 }
 
 /** Waits until pictures come in, and go on coming, from `count` others. */

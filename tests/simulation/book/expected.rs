@@ -19,8 +19,15 @@ pub(super) struct Expected {
 }
 
 /// Messages of the server that tell of something; everything else is an answer, or relayed.
-const NOTICES: [&str; 6] =
-    ["peer-joined", "peer-left", "peer-state", "peer-stats", "room-status", "token-expiring"];
+const NOTICES: [&str; 7] = [
+    "peer-joined",
+    "peer-left",
+    "peer-state",
+    "peer-stats",
+    "room-status",
+    "token-expiring",
+    "ice-servers",
+];
 
 impl Expected {
     /// All of them must hear this, about a user (0: about nobody).

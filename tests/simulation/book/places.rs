@@ -38,6 +38,8 @@ pub(super) struct Place {
     pub(super) bearer: Bearer,
     pub(super) media: [bool; 3],
     pub(super) state: &'static str,
+    /// Whether the log knows its certificate. Everybody has the same here, and keeps it.
+    pub(super) fingerprint_noted: bool,
     pub(super) stream: usize,
     /// How many letters of the stream need not be kept: they are known to have arrived, or there was no room for them.
     pub(super) released: usize,
@@ -136,6 +138,7 @@ impl Book {
             bearer,
             media: [true, true, false],
             state: "connected",
+            fingerprint_noted: false,
             stream,
             released: 0,
             kept_bytes: 0,

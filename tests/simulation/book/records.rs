@@ -240,6 +240,23 @@ impl Book {
         }
     }
 
+    /// The first description of a participant shows its certificate.
+    pub(super) fn note_fingerprint(&mut self, from: Key, text: &str, expected: &mut Expected) {
+        let Standing::Inside(who) = self.standing(from) else { return };
+        let subject = self.subject(from);
+        let Some(place) = self.place_mut(who) else { return };
+        let shows = matches!(kind(text), "offer" | "answer");
+        if shows && !std::mem::replace(&mut place.fingerprint_noted, true) {
+            let told = self.notes.iter().find_map(|noted| match noted.record.event {
+                Event::Fingerprint { sha256 } => Some(sha256),
+                _ => None,
+            });
+            self.fingerprint = self.fingerprint.or(told);
+            let sha256 = self.fingerprint.unwrap_or_default();
+            expected.record(Some(from), Event::Fingerprint { sha256 }, subject);
+        }
+    }
+
     /// A token that comes with a message is noted, whatever it is worth.
     fn note_shown_token(&self, from: Key, text: &str, now: Now, expected: &mut Expected) {
         let way = match (kind(text), self.standing(from)) {

@@ -63,6 +63,7 @@ impl Book {
         self.check_answer(key, text, &outcome, done, &mut expected);
         self.bring_about(key, text, &outcome, now, &mut expected);
         self.carry_out(Some(key), now, done, &expected);
+        self.note_logins(now, done);
     }
 
     /// A connection has answered a ping that was sent when `mark` letters had been accepted.
@@ -260,6 +261,7 @@ impl Book {
                 self.vacate(who, "left", now, expected);
             }
             Outcome::Relayed(to) => {
+                self.note_fingerprint(from, text, expected);
                 if let Some(letter) = says::letter_of(text) {
                     self.keep(to, letter);
                 }
@@ -283,6 +285,7 @@ impl Book {
                     && let Some(place) = self.place_mut(who)
                 {
                     place.bearer.token = token;
+                    expected.tell(vec![from], "ice-servers", 0);
                 }
             }
         }

@@ -27,7 +27,9 @@ impl Book {
             self.end_rooms(now, &mut expected);
             self.rooms_quiet_until = self.next_of_rooms();
         }
+        self.renew_logins(now, &mut expected);
         self.carry_out(None, now, done, &expected);
+        self.note_logins(now, done);
     }
 
     fn close_late_joiners(&mut self, now: Now, expected: &mut Expected) {

@@ -133,6 +133,7 @@ impl Book {
         self.check_answer(key, &text, &outcome, done, &mut expected);
         self.bring_about(key, &text, &outcome, now, &mut expected);
         self.carry_out(Some(key), now, done, &expected);
+        self.note_logins(now, done);
     }
 
     fn go_on_ending(&mut self, room: u32, by: Option<(Key, String)>, now: Now, done: &[Done<'_>]) {

@@ -1,0 +1,63 @@
+//! The certificates that a participant has shown, as far as they must be told apart.
+
+use crate::wire::sdp::FingerprintHash;
+
+/// How many are remembered. A browser makes a certificate for each connection, so that a participant shows as many at a
+/// time as there are others in an ordinary room.
+const REMEMBERED: usize = 8;
+
+/// The beginning of a hash: too long for anyone to find two with the same.
+type Short = [u8; 16];
+
+/// What a participant showed in its offers and answers, the latest first.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprints {
+    last: Option<FingerprintHash>,
+    recent: [Option<Short>; REMEMBERED],
+}
+
+impl Fingerprints {
+    /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that eight
+    /// others came since.
+    pub(super) fn note(&mut self, shown: FingerprintHash) -> bool {
+        self.last = Some(shown);
+        let short = shown.as_bytes().first_chunk().copied();
+        let known = self.recent.iter().position(|recent| *recent == short);
+        // The oldest makes room.
+        self.recent[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
+        self.recent[0] = short;
+        known.is_none()
+    }
+
+    /// What the last one showed.
+    pub(super) const fn last(&self) -> Option<FingerprintHash> {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(byte: u8) -> FingerprintHash {
+        FingerprintHash::made_up(byte)
+    }
+
+    #[test]
+    fn what_was_shown_before_is_not_new() {
+        let mut fingerprints = Fingerprints::default();
+        assert_eq!(fingerprints.last(), None);
+        for round in 0..3 {
+            // One connection to each of seven others.
+            for other in 0..7 {
+                assert_eq!(fingerprints.note(shown(other)), round == 0, "{round} {other}");
+                assert_eq!(fingerprints.last(), Some(shown(other)));
+            }
+        }
+        assert!(fingerprints.note(shown(7)));
+        assert!(!fingerprints.note(shown(0)), "it stands last, and moves to the front");
+        assert!(fingerprints.note(shown(8)));
+        assert!(fingerprints.note(shown(1)), "it was forgotten for the one before");
+        assert!(!fingerprints.note(shown(0)));
+    }
+}
