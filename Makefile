@@ -13,10 +13,10 @@ LOCKED := $(if $(CI),--locked)
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build start test lint type-check bench fuzz simulate
+.PHONY: help run dev build start test test-rust test-browser lint type-check bench fuzz simulate
 
 help: ## Lists these.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 run: ## Builds and starts the server in development mode; prints where to open it.
 	NODE_ENV=development exec $(CARGO) run $(LOCKED) -- $(ARGS)
@@ -30,8 +30,14 @@ build: ## Builds the release binary.
 start: build ## Starts the release binary in production mode, with the settings of the environment.
 	NODE_ENV=production exec "$(TARGET)/release/autamedica-signaling" $(ARGS)
 
-test: ## Runs all tests, those in a browser too, and sets up what they need.
+test: test-rust test-browser ## Runs all tests, those in a browser too, and sets up what they need.
+
+test-rust: ## Those in Rust alone.
+	bash .ci/coturn.sh
+	bash .ci/programs.sh
 	$(CARGO) test $(LOCKED) --all-features --no-fail-fast
+
+test-browser: ## Those in a browser alone.
 	CARGO="$(CARGO)" bash .ci/browser-tests.sh
 
 simulate: ## Plays SEEDS simulated days of a hospital with faults; a seed that fails replays by SIMULATION_SEED.

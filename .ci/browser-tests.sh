@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that need a browser against the development build. Needs npm and a Chromium and gets them where it may;
-# CHROMIUM names one that stands elsewhere.
+# Runs the tests that need a browser against the development build. Needs npm, a Chromium and coturn, and gets them where
+# it may; CHROMIUM and TURNSERVER name ones that stand elsewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
@@ -20,6 +20,7 @@ find_chromium() {
     return 1
 }
 
+bash .ci/coturn.sh
 need npm nodejs npm
 if ! CHROMIUM=$(find_chromium); then
     need chromium chromium

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds every fuzz target and runs each on its corpus, then SECONDS_EACH (the first argument, 60) on what it makes up.
 # Inputs worth keeping go to fuzz/grown, inputs that fail to fuzz/artifacts. The rest of the arguments name targets.
+# FUZZ_SEED, where it is set, makes up the same inputs in each run, as long as nothing else has changed.
 set -euo pipefail
+export LC_ALL=C # one order of file names everywhere
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
 
@@ -18,8 +20,9 @@ fi
 fuzz+=(fuzz)
 # The runtime of the fuzzer is C++.
 need c++ g++
+# It only calls the compiler and the targets: no need for it to be quick itself.
 if ! command -v cargo-fuzz >/dev/null; then
-    env -u RUSTC_BOOTSTRAP "${CARGO:-cargo}" install cargo-fuzz --version 0.13.2 --locked
+    env -u RUSTC_BOOTSTRAP "${CARGO:-cargo}" install cargo-fuzz --version 0.13.2 --locked --debug
 fi
 
 "${fuzz[@]}" build
@@ -28,6 +31,15 @@ if [ $# -eq 0 ]; then
     set -- "${targets[@]}"
 fi
 
+# Shows the inputs of a target that are newer than a file, for machines that are gone when somebody looks.
+show_failing() {
+    local input
+    find "fuzz/artifacts/$1" -type f -newer "$2" | while read -r input; do
+        echo "$input, $(wc -c <"$input") bytes, the first 2,000 of them as base64:"
+        head -c 2000 "$input" | base64 -w 240
+    done
+}
+
 failed=()
 for target in "$@"; do
     if [ -z "$(ls "fuzz/corpus/$target" 2>/dev/null)" ]; then
@@ -35,13 +47,18 @@ for target in "$@"; do
         failed+=("$target")
         continue
     fi
-    echo "fuzzing $target for $seconds_each s"
-    mkdir -p "fuzz/grown/$target"
-    # New inputs go to the first folder, so that the seeds stay what they are.
-    if ! "${fuzz[@]}" run "$target" "fuzz/grown/$target" "fuzz/corpus/$target" -- \
-        -max_total_time="$seconds_each" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 2>&1 \
+    echo "fuzzing $target for $seconds_each s${FUZZ_SEED:+, seed $FUZZ_SEED}"
+    mkdir -p "fuzz/grown/$target" "fuzz/artifacts/$target"
+    touch "fuzz/artifacts/.begun"
+    # New inputs go to the folder. The seeds stay what they are, and are named one by one: folders have no order, and what
+    # the fuzzer makes up depends on it.
+    seeds=$(printf '%s,' "fuzz/corpus/$target"/*)
+    if ! "${fuzz[@]}" run "$target" "fuzz/grown/$target" -- -seed_inputs="${seeds%,}" \
+        -max_total_time="$seconds_each" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+        ${FUZZ_SEED:+-seed="$FUZZ_SEED"} 2>&1 \
         | sed "/^\"/d; /^######/d"; then
         failed+=("$target")
+        show_failing "$target" fuzz/artifacts/.begun
     fi
 done
 

@@ -9,10 +9,11 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use autamedica_signaling::admission::door::Refusal;
+use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::time::{Duration, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Verdict};
 use autamedica_signaling::engine::{Effects, PeerId};
-use autamedica_signaling::reactor::{Options, Reactor};
+use autamedica_signaling::reactor::{Edge, Options, Reactor};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 use autamedica_signaling::wire::upgrade::{Fault, Upgrade};
@@ -40,7 +41,7 @@ impl Default for Echo {
 }
 
 impl Application for Echo {
-    fn limits(&self) -> &Limits {
+    fn limits(&self, _peer: PeerId) -> &Limits {
         &self.limits
     }
 
@@ -96,10 +97,14 @@ pub fn options(address: SocketAddr) -> Options {
         connections_max: 1_000,
         head_timeout: Duration::from_secs(10),
         heartbeat: Duration::from_secs(25),
+        heads_per_address_max: 1_000,
+        accept_rate: Rate::UNLIMITED,
+        bytes_rate: Rate::UNLIMITED,
         send_queue_bytes_max: 4 * MESSAGE_BYTES_MAX,
         // Sixteen connections with their largest message on the way in and out; blocks are up to twice as large.
         cut_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
         unsent_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
+        edge: Edge::default(),
     }
 }
 

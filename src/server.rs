@@ -6,20 +6,25 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-use sha2::{Digest, Sha256};
-
+use crate::admission::Addresses;
 use crate::admission::door::Door;
+use crate::admission::gate::GateLimits;
 use crate::admission::tokens::{TokenRules, Tokens};
+use crate::base::bucket::Rate;
+use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
-use crate::config::{Config, Environment, Problems};
+use crate::config::{Config, Environment, Problems, TlsFiles, memory};
 use crate::connection::{NoPages, Pages, Signaling};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
-use crate::reactor::{self, Reactor, clock};
+use crate::reactor::{self, Edge, Reactor, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
-use crate::wire::jwt::{Key, ShortSecret};
+use crate::wire::jwt::Key;
+use crate::wire::turn::{Login, Minter};
 use recorder::Recorder;
 
 pub use crate::reactor::{Entry, Handle, Journal};
@@ -63,8 +68,12 @@ impl Server {
         let address = SocketAddr::new(config.host, config.port);
         let failed = |error| BindError::Address(address, error);
         let signaling = signaling(&config).map_err(failed)?;
-        let reactor =
-            Reactor::bind(reactor_options(&config, address), signaling).map_err(failed)?;
+        let edge = edge(&config).map_err(BindError::Config)?;
+        let options = reactor_options(&config, address, edge);
+        let mut reactor = Reactor::bind(options, signaling).map_err(failed)?;
+        if let Some(files) = config.tls_files() {
+            watch_tls_files(&mut reactor, files);
+        }
         let mut server = Self { reactor, audit: None };
         // Last: a start that fails for another reason is none that auditors must hear of.
         if config.audit_log {
@@ -73,7 +82,7 @@ impl Server {
         Ok(server)
     }
 
-    /// A handle for other threads: the address, the counters, and the way to stop it.
+    /// A handle for other threads: the address, the counters, and the ways to stop it and to have it reload.
     pub fn handle(&self) -> Handle {
         self.reactor.handle()
     }
@@ -84,7 +93,8 @@ impl Server {
         self.reactor.keep_journal(journal);
     }
 
-    /// Lets SIGTERM and SIGINT shut the server down. For a program of its own; an embedder has ways of its own.
+    /// Lets SIGTERM and SIGINT shut the server down, and SIGHUP reload its certificate. For a program of its own; an
+    /// embedder has ways of its own.
     ///
     /// # Errors
     /// Where the handlers cannot be installed.
@@ -150,14 +160,9 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
     if !restored.clean {
         log::warn!("the run before did not end in good order; {} torn bytes", restored.torn_bytes);
     }
-    let summary = config.summary();
-    audit.note(OwnRecord::Configuration { sha256: Sha256::digest(&summary).into(), summary });
+    audit.note(OwnRecord::configuration(config.summary()));
     Ok((audit, restored))
 }
-
-/// So many connections may at the same time use all the memory that the limits allow to each. Past that the pools are
-/// empty, and whoever needs more is refused.
-const AT_THEIR_LIMITS: usize = 256;
 
 fn signaling(config: &Config) -> io::Result<Signaling> {
     let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
@@ -180,15 +185,26 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         room_empty_timeout: config.room_empty_timeout,
         participants_max: config.room_participants_max,
         retained_bytes_max: config.retained_bytes_max,
-        // Every participant may have a few candidates on the way, and some may have all that the limit allows.
-        retained_bytes_total_max: config.connections_max.saturating_mul(1_024)
-            + AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max),
+        retained_bytes_total_max: memory::retained_bytes_max(config),
         emergency_access: config.emergency_access,
-        relay_only: false,
+        gate: gate_limits(config),
+        rates: Rates {
+            signal: rate(config.signal_rate, config.signal_burst),
+            state: rate(config.state_rate, config.state_burst),
+            ..Rates::ORDINARY
+        },
+        rooms_max: memory::rooms_max(config),
+        duplicates: config.duplicate_identity,
         candidate_allowlist: config.candidate_allowlist.clone(),
         candidate_blocklist: config.candidate_blocklist.clone(),
+        ice: ice_options(config)?,
+        relay_only: config.relay_only,
     });
-    let door = Door { origins: config.origins.clone(), origin_required: config.origin_required };
+    let door = Door {
+        origins: config.origins.clone(),
+        origin_required: config.origin_required,
+        addresses: addresses(config),
+    };
     let pages: Box<dyn Pages + Send> = match config.environment {
         Environment::Production => Box::new(NoPages),
         Environment::Development => Box::new(Demo::new(
@@ -201,25 +217,102 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
     Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
 }
 
-fn reactor_options(config: &Config, address: SocketAddr) -> reactor::Options {
-    /// Every connection may have a cut candidate and a short notice under way.
-    const ORDINARY_BYTES: usize = 2 * 1024;
-    // And some may have everything that the limits allow them; the blocks are up to twice that.
-    let bytes_max = |limit: usize| {
-        config.connections_max.saturating_mul(ORDINARY_BYTES) + AT_THEIR_LIMITS * 2 * limit
+fn ice_options(config: &Config) -> io::Result<IceOptions> {
+    let logins = if !config.turn_secret.reveal().is_empty() {
+        // The previous secret is for the TURN servers, which accept both; nothing new is made with it.
+        let minter = Minter::new(config.turn_secret.reveal(), &clock::random_secret());
+        Logins::Limited { minter: minter.map_err(invalid)?, lifetime: config.turn_ttl }
+    } else if let Some(username) = &config.turn_username {
+        let username = Redacted::new(username.clone());
+        Logins::Fixed(Login { username, password: config.turn_credential.clone() })
+    } else {
+        Logins::None
     };
+    let (stun, turn) = (config.stun_urls.clone(), config.turn_urls.clone());
+    Ok(IceOptions { stun, turn, logins })
+}
+
+fn addresses(config: &Config) -> Addresses {
+    Addresses {
+        allowed: config.ip_allowlist.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
+}
+
+fn edge(config: &Config) -> Result<Edge, Problems> {
+    let files = config.tls_files();
+    if files.as_ref().is_some_and(TlsFiles::is_key_open) {
+        log::warn!("TLS_KEY may be read by everybody on this machine");
+    }
+    let tls = files.map(|files| files.load()).transpose()?;
+    Ok(Edge { tls, proxy_protocol: config.proxy_protocol, addresses: addresses(config) })
+}
+
+/// Has the certificate and its key read again when that is asked for: beside the event loop, which goes on meanwhile.
+fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
+    let handle = reactor.handle();
+    // One at a time, so that the last to begin is the last to be taken.
+    let files = Arc::new(Mutex::new(files));
+    reactor.on_reload(move || {
+        let (files, handle) = (Arc::clone(&files), handle.clone());
+        let work = move || {
+            let files = files.lock().unwrap_or_else(|broken| broken.into_inner());
+            match files.load() {
+                Ok(tls) => {
+                    handle.use_tls(tls);
+                    log::info!("TLS: newcomers are shown the certificate that was read now");
+                }
+                Err(problem) => {
+                    log::error!(
+                        "TLS: the certificate was not changed, the old one stays in use. {problem}"
+                    );
+                }
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("reload".to_owned()).spawn(work) {
+            log::error!("TLS: the certificate was not changed, no thread can be started: {error}");
+        }
+    });
+}
+
+fn reactor_options(config: &Config, address: SocketAddr, edge: Edge) -> reactor::Options {
     reactor::Options {
         address,
         connections_max: config.connections_max,
         head_timeout: config.head_timeout,
         heartbeat: config.heartbeat,
         send_queue_bytes_max: config.send_queue_bytes_max,
-        cut_bytes_max: bytes_max(config.message_bytes_max),
-        unsent_bytes_max: bytes_max(config.send_queue_bytes_max),
+        heads_per_address_max: gate_limits(config).per_address_max,
+        // As many at once as in a second.
+        accept_rate: rate(config.accept_rate, config.accept_rate),
+        bytes_rate: rate(config.bytes_rate, config.bytes_burst),
+        cut_bytes_max: memory::cut_bytes_max(config),
+        unsent_bytes_max: memory::unsent_bytes_max(config),
+        edge,
     }
 }
 
-fn invalid(error: ShortSecret) -> io::Error {
+/// Behind a proxy that is not trusted to tell who its clients are, all have its address, which says nothing about them.
+fn gate_limits(config: &Config) -> GateLimits {
+    let is_hidden = config.behind_proxy && config.trusted_proxies.is_empty();
+    let by_address = |max: usize| if is_hidden { u64::MAX } else { unlimited(max) };
+    GateLimits {
+        per_address_max: by_address(config.connections_per_address_max),
+        per_user_max: unlimited(config.connections_per_user_max),
+        failures_max: by_address(config.auth_failures_max),
+    }
+}
+
+fn rate(per_second: usize, burst: usize) -> Rate {
+    Rate { per_second: unlimited(per_second), burst: unlimited(burst) }
+}
+
+/// On any machine `usize::MAX` stands for no limit.
+fn unlimited(number: usize) -> u64 {
+    if number == usize::MAX { u64::MAX } else { number as u64 }
+}
+
+fn invalid(error: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
 }
 

@@ -11,7 +11,7 @@ use autamedica_signaling::{Entry, Handle, Journal};
 use serde_json::{Value, json};
 
 use common::raw::{TEXT, frame};
-use common::{Client, PATIENCE, Person, Raw, TestServer, bind, couple, people};
+use common::{Client, PATIENCE, Person, Raw, TestServer, bind, couple, http, people};
 
 /// A disk whose moods are the test's.
 #[derive(Clone, Default)]
@@ -184,6 +184,31 @@ fn while_the_log_cannot_be_written_nobody_is_let_in_and_calls_go_on() {
     disk.change(|state| state.broken = false);
     newcomer.send(&request);
     newcomer.expect("room-joined");
+}
+
+#[test]
+fn ready_says_whether_the_log_can_be_written_and_health_does_not_care() {
+    let (server, disk) = start();
+    let ask = |path: &str| http::ask(&server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let ready = |is: bool| {
+        // The loop hears of a change in its next turn.
+        let start = Instant::now();
+        loop {
+            let response = ask("/ready");
+            if (response.status == 200) == is {
+                return response.json();
+            }
+            assert!(start.elapsed() < PATIENCE, "{}", response.json());
+        }
+    };
+    let good = json!({ "status": "ready", "audit": "ok", "connections": "ok" });
+    assert_eq!(ready(true), good);
+    disk.change(|state| state.broken = true);
+    let bad = json!({ "status": "unavailable", "audit": "unavailable", "connections": "ok" });
+    assert_eq!(ready(false), bad);
+    assert_eq!(ask("/health").status, 200);
+    disk.change(|state| state.broken = false);
+    assert_eq!(ready(true), good);
 }
 
 #[test]

@@ -2,66 +2,14 @@
 
 mod common;
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration as StdDuration, Instant};
 
+use common::program::Program;
 use common::raw::upgrade_request;
 use common::{Client, Raw, people};
-
-/// The program itself, with few files and a standard output that nobody reads beyond the first line.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    out: BufReader<ChildStdout>,
-}
-
-impl Program {
-    fn start(files: u32, environment: &[(&str, &str)]) -> Self {
-        let limited = format!("ulimit -n {files} && exec \"$0\"");
-        let mut child = Command::new("sh")
-            .args(["-c", &limited, env!("CARGO_BIN_EXE_autamedica-signaling")])
-            .env_clear()
-            .envs([("NODE_ENV", "development"), ("PORT", "0")])
-            .env("AUDIT_DIR", common::scratch("program").join("audit"))
-            .env("JWT_SECRET", String::from_utf8_lossy(common::SECRET).as_ref())
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut out = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a first line");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.and_then(|address| address.parse().ok()).expect("an address");
-        Self { child, address, out }
-    }
-
-    /// Sends SIGTERM.
-    fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-
-    /// Processor time used so far, in hundredths of a second (proc(5)).
-    fn processor_time(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("stat");
-        let times = stat.rsplit(')').next().into_iter().flat_map(str::split_whitespace);
-        times.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Whether a newcomer is let in now.
 fn is_upgraded(address: SocketAddr) -> bool {

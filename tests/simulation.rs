@@ -9,6 +9,8 @@
 
 #[path = "simulation/book.rs"]
 mod book;
+#[path = "simulation/disk.rs"]
+mod disk;
 #[path = "simulation/draw.rs"]
 mod draw;
 #[path = "simulation/frames.rs"]
@@ -27,6 +29,8 @@ mod promises;
 mod random;
 #[path = "simulation/reactor.rs"]
 mod reactor;
+#[path = "simulation/register.rs"]
+mod register;
 #[path = "simulation/runs.rs"]
 mod runs;
 #[path = "simulation/says.rs"]
@@ -41,7 +45,7 @@ mod witness;
 mod world;
 
 // The reactor's own files, which the simulated reactor is built around, name these from the root of their crate.
-use autamedica_signaling::{base, connection, engine, message, wire};
+use autamedica_signaling::{admission, base, connection, engine, message, wire};
 
 /// How many seeds an ordinary test run tries.
 const SEEDS: u64 = 256;

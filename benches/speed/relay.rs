@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use autamedica_signaling::admission::door::Door;
-use autamedica_signaling::admission::{Origins, TokenRules, Tokens};
+use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{
     Arrival, Connection, Message, NoPages, Output, Progress, Signaling,
@@ -129,6 +129,7 @@ fn signaling() -> Signaling {
     let leeway = Duration::from_secs(60);
     let rules = TokenRules { keys: vec![key], issuer: None, audience: None, leeway };
     let engine = Engine::new(engine::Options::new(Tokens::new(rules)));
-    let door = Door { origins: Origins::Any, origin_required: false };
+    let addresses = Addresses::default();
+    let door = Door { origins: Origins::Any, origin_required: false, addresses };
     Signaling::new(engine, door, 65_536, Box::new(NoPages))
 }

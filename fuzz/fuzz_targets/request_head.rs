@@ -6,8 +6,8 @@
 //! demanded (`o`). Then the head; `$TOKEN` in it stands for a good token.
 #![no_main]
 
-use autamedica_signaling::admission::Origins;
 use autamedica_signaling::admission::door::{self, Door, Refusal};
+use autamedica_signaling::admission::{Addresses, Origins};
 use autamedica_signaling::wire::http::{self, Fault, HEAD_BYTES_MAX, Request};
 use autamedica_signaling_fuzz::choices::Choices;
 use autamedica_signaling_fuzz::client::read_response;
@@ -129,7 +129,8 @@ fn one_reading(request: &Request<'_>, len: usize, lines: &Lines<'_>, bytes: &[u8
 /// What the door makes of it.
 fn admitted(request: &Request<'_>, lines: &Lines<'_>, head: &[u8], options: u8) {
     let (full, origin_required) = (options == b'f', options == b'o');
-    let door = Door { origins: Origins::parse(ORIGIN).expect("an origin"), origin_required };
+    let origins = Origins::parse(ORIGIN).expect("an origin");
+    let door = Door { origins, origin_required, addresses: Addresses::default() };
     let verdict = door::check_query(request)
         .and_then(|()| door.admit(request, &people::tokens(), full, people::NOON));
     let entry = match verdict {

@@ -48,6 +48,8 @@ pub struct Client {
     pub shown: Option<Person>,
     /// The session that it is in, and who it knows to be there.
     pub inside: Option<Inside>,
+    /// The user name that opens the TURN server, as it was told last.
+    login: Option<String>,
     /// Acknowledged and refused messages.
     answered: BTreeSet<u64>,
     /// What it answers of its own accord, not sent yet.
@@ -98,6 +100,7 @@ impl Client {
             stage: Stage::Head(Vec::new()),
             shown: None,
             inside: None,
+            login: None,
             answered: BTreeSet::new(),
             answers: Vec::new(),
         }
@@ -184,7 +187,14 @@ impl Client {
             }
             "pong" => {}
             "token-expiring" => assert!(self.shown.is_some(), "whose token?"),
-            "room-joined" => heard = Some(self.joined(&message)),
+            "room-joined" => {
+                self.learn_login(&message);
+                heard = Some(self.joined(&message));
+            }
+            "ice-servers" => {
+                assert!(self.inside.is_some(), "servers are told to those inside");
+                self.learn_login(&message);
+            }
             "offer" | "answer" | "ice-candidate" | "media-control" => {
                 let inside = self.inside.as_ref().expect("nothing is relayed to outsiders");
                 let session = message.member("sessionId").and_then(Json::text);
@@ -196,6 +206,15 @@ impl Client {
         }
         self.check_marks(text);
         heard
+    }
+
+    /// Each time it is another one.
+    fn learn_login(&mut self, message: &Json) {
+        let servers = message.member("iceServers").expect("servers").elements();
+        let [server] = servers else { panic!("one server was set up") };
+        let username = server.member("username").and_then(Json::text).expect("a user name");
+        assert_ne!(self.login.as_ref(), Some(&username), "told twice");
+        self.login = Some(username);
     }
 
     fn joined(&mut self, message: &Json) -> Heard {

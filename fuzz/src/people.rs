@@ -3,8 +3,11 @@
 use autamedica_signaling::admission::mint::{Ticket, mint};
 use autamedica_signaling::admission::{TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::engine::{IceOptions, Logins};
 use autamedica_signaling::message::{Role, RoomType, SessionId, UserId};
+use autamedica_signaling::wire::ice_url::IceUrl;
 use autamedica_signaling::wire::jwt::Key;
+use autamedica_signaling::wire::turn::Minter;
 
 /// When everything begins.
 pub const NOON: WallTime = WallTime::from_secs(1_800_000_000);
@@ -159,6 +162,14 @@ pub enum Way {
 pub fn tokens() -> Tokens {
     let leeway = Duration::from_secs(60);
     Tokens::new(TokenRules { keys: vec![key()], issuer: None, audience: None, leeway })
+}
+
+/// A TURN server, with credentials that end soon.
+pub fn ice() -> IceOptions {
+    let minter = Minter::new(&[1; 32], &[2; 32]).expect("long enough");
+    let turn = vec![IceUrl::parse("turn:turn.example").expect("an address")];
+    let lifetime = Duration::from_secs(100);
+    IceOptions { stun: Vec::new(), turn, logins: Logins::Limited { minter, lifetime } }
 }
 
 /// A token that was issued at a time.

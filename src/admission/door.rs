@@ -1,9 +1,9 @@
 //! The upgrade request: may this browser, this app, this token come in?
 
-use super::Grant;
 use super::origin::Origins;
 use super::tokens::{TokenFault, Tokens};
-use crate::base::time::WallTime;
+use super::{Addresses, Grant};
+use crate::base::time::{Duration, WallTime};
 use crate::message::notice;
 use crate::wire::http::{self, Request, Response, StatusCode};
 use crate::wire::upgrade::{self, Upgrade};
@@ -24,6 +24,8 @@ pub struct Door {
     pub origins: Origins,
     /// Whether a request must say where it comes from.
     pub origin_required: bool,
+    /// Which addresses may come in, and which proxies are believed.
+    pub addresses: Addresses,
 }
 
 /// A request that may become a WebSocket.
@@ -62,6 +64,13 @@ pub enum Refusal {
     HeadTimeout,
     /// As many connections as there may be.
     Full,
+    /// As many of one address or user as there may be, or too many failed authentications.
+    /// Worth another try after this time.
+    RateLimited(Duration),
+    /// Plain HTTP on a port that speaks TLS.
+    InTheClear,
+    /// An address that is not on the list.
+    Address,
 }
 
 impl Door {
@@ -96,6 +105,40 @@ impl Door {
         })?;
         let offered = request.list("sec-websocket-protocol").any(|name| name == SUBPROTOCOL);
         Ok(Entry { upgrade, protocol: offered.then_some(SUBPROTOCOL), grant })
+    }
+}
+
+impl Door {
+    /// What a page of another origin may be told of the answer (Fetch, "CORS protocol"): the fields for it. A page that is not
+    /// listed gets none, and its browser keeps the answer from it. Nothing here needs credentials, so none are ever allowed.
+    pub fn cors_fields<'a>(&self, request: &Request<'a>) -> Vec<(&'static str, &'a str)> {
+        let origin = request.field("origin").filter(|one| self.origins.allows(Some(one), false));
+        let allowed = origin.map(|origin| match self.origins {
+            Origins::Any => "*",
+            Origins::Listed(_) => origin,
+        });
+        // Also where nothing is allowed: a cache must not show one page what was meant for another.
+        let vary = ("Vary", "Origin");
+        allowed
+            .map(|origin| ("Access-Control-Allow-Origin", origin))
+            .into_iter()
+            .chain([vary])
+            .collect()
+    }
+
+    /// Whether the request is one with which a browser asks before a page may send its own (Fetch, "CORS-preflight request").
+    ///
+    /// # Errors
+    /// [`Refusal::Origin`] where its page may not send any.
+    pub fn is_preflight(&self, request: &Request<'_>) -> Result<bool, Refusal> {
+        if request.method != "OPTIONS" || !request.has_field("access-control-request-method") {
+            return Ok(false);
+        }
+        match origin(request)? {
+            None => Ok(false),
+            Some(origin) if self.origins.allows(Some(origin), false) => Ok(true),
+            Some(_) => Err(Refusal::Origin),
+        }
     }
 }
 
@@ -188,6 +231,17 @@ impl Refusal {
                 "there are as many connections as this server takes",
                 Some(("Retry-After", "5")),
             ),
+            // Its `Retry-After` is written in `write`.
+            Self::RateLimited(_) => (
+                Status::TooManyRequests,
+                "RATE_LIMITED",
+                "too many connections or attempts, try again later",
+                None,
+            ),
+            Self::InTheClear => {
+                (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)
+            }
+            Self::Address => (Status::Forbidden, "FORBIDDEN", "this address is not allowed", None),
         }
     }
 
@@ -206,7 +260,13 @@ impl Refusal {
         let (status, code, text, field) = self.parts();
         // RFC 9110 15.5.22: a 426 names the protocol.
         let upgrade = (self == Self::NotAnUpgrade).then_some(("Upgrade", "websocket"));
-        let fields: Vec<_> = field.into_iter().chain(upgrade).collect();
+        let retry_after = match self {
+            Self::RateLimited(wait) => wait.as_micros().div_ceil(1_000_000).max(1).to_string(),
+            _ => String::new(),
+        };
+        let retry_after = Some(("Retry-After", retry_after.as_str()));
+        let retry_after = retry_after.filter(|(_, seconds)| !seconds.is_empty());
+        let fields: Vec<_> = field.into_iter().chain(upgrade).chain(retry_after).collect();
         let mut body = Vec::new();
         notice::refusal(&mut body, code, text);
         let response =
@@ -228,7 +288,6 @@ impl From<http::Fault> for Refusal {
 mod tests {
     use super::*;
     use crate::admission::TokenRules;
-    use crate::base::time::Duration;
 
     fn admit(field: &[u8]) -> Result<(), Refusal> {
         let rules = TokenRules {
@@ -241,8 +300,22 @@ mod tests {
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         let head = [&head[..], field, b"\r\n\r\n"].concat();
         let (request, _) = http::parse(&head, 0).expect("a head").expect("a whole one");
-        let door = Door { origins: Origins::Any, origin_required: false };
+        let addresses = Addresses::default();
+        let door = Door { origins: Origins::Any, origin_required: false, addresses };
         door.admit(&request, &Tokens::new(rules), false, WallTime::default()).map(|_| ())
+    }
+
+    #[test]
+    fn who_has_to_wait_is_told_how_many_whole_seconds() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (600_000, "600")]
+        {
+            let mut answer = Vec::new();
+            let refusal = Refusal::RateLimited(Duration::from_millis(millis));
+            refusal.write(&mut answer, WallTime::default(), false);
+            let answer = String::from_utf8(answer).expect("text");
+            assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{answer}");
+            assert!(answer.contains(&format!("\r\nRetry-After: {seconds}\r\n")), "{answer}");
+        }
     }
 
     #[test]

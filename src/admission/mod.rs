@@ -1,12 +1,17 @@
-//! Floor 3: who may come in. From a request head or a token to a grant.
+//! Floor 3: who may come in. From an address, a request head or a token to a grant.
 
+pub mod addresses;
 pub mod claims;
 pub mod door;
+pub mod failures;
+pub mod gate;
 pub mod grant;
 pub mod mint;
 pub mod origin;
 pub mod tokens;
 
+pub use addresses::Addresses;
+pub use gate::{Gate, GateLimits};
 pub use grant::Grant;
 pub use origin::Origins;
 pub use tokens::{TokenFault, TokenRules, Tokens};

@@ -23,6 +23,8 @@ pub enum Command {
     Check {
         /// The file with settings.
         env_file: Option<PathBuf>,
+        /// Check the STUN and TURN servers instead of printing.
+        network: bool,
     },
     /// Mint a token.
     Token(TokenArgs),
@@ -89,7 +91,9 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
             Ok(Command::Serve { env_file: Options::read(args, &["--env-file"])?.env_file() })
         }
         Some("check") => {
-            Ok(Command::Check { env_file: Options::read(args, &["--env-file"])?.env_file() })
+            let network = flag(&mut args, "--network");
+            let env_file = Options::read(args, &["--env-file"])?.env_file();
+            Ok(Command::Check { env_file, network })
         }
         Some("token") => token(args).map(Command::Token),
         Some("audit") => audit_args::parse(args).map(Command::Audit),
@@ -139,6 +143,12 @@ fn permissions(text: &str) -> Option<Vec<String>> {
     let known =
         |name: &str| (Permissions::parse(name) != Permissions::NONE).then(|| name.to_owned());
     text.split(',').map(|name| known(name.trim())).collect()
+}
+
+/// Takes an option without a value out of the arguments.
+pub(super) fn flag(args: &mut Vec<OsString>, name: &str) -> bool {
+    let at = args.iter().position(|arg| arg == name);
+    at.map(|at| args.remove(at)).is_some()
 }
 
 /// Options with a value each, `--name value` or `--name=value`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use autamedica_signaling::message::SessionId;
 
-use super::args::{Options, Usage};
+use super::args::{Options, Usage, flag};
 
 /// What is to be done with the audit log.
 #[derive(Debug)]
@@ -127,12 +127,6 @@ fn word(args: &mut Vec<OsString>) -> Option<String> {
     let word = (!text.starts_with('-')).then(|| text.to_owned())?;
     args.remove(0);
     Some(word)
-}
-
-/// Takes an option without a value out of the arguments.
-fn flag(args: &mut Vec<OsString>, name: &str) -> bool {
-    let at = args.iter().position(|arg| arg == name);
-    at.map(|at| args.remove(at)).is_some()
 }
 
 fn read(args: Vec<OsString>, more: &[&'static str]) -> Result<Options, Usage> {

@@ -23,6 +23,10 @@ Commands:
 Options of serve, check, token and audit:
   --env-file FILE       read settings from a file of NAME=value lines; the environment wins over it
 
+Option of check:
+  --network             ask the STUN and TURN servers whether they answer and accept the credentials, instead of
+                        printing the configuration; says what to open in a firewall
+
 Options of token:
   --user UUID           the person; made up where absent
   --session UUID        the session, and so the room; made up where absent
@@ -43,7 +47,8 @@ Commands of audit, each with --dir FOLDER and --key FILE where these are not tho
   audit key rotate                                  add an encryption key
   audit key detach                                  print the verification key, and take it out of the key file
 
-Exit status: 0 done, 64 the command line is wrong, 74 the output cannot be written, 78 the configuration is wrong.
+Exit status: 0 done, 64 the command line is wrong, 69 a STUN or TURN server is of no use, 74 the output cannot be
+written, 78 the configuration is wrong.
 
 Settings are environment variables; an empty one counts as not set. Durations are in seconds.
 ";

@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod audit_args;
 mod help;
+mod network;
 mod process;
 mod serve;
 mod token;
@@ -33,7 +34,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             Ok(reading) => serve::serve(reading.config),
             Err(problems) => refuse(&problems),
         },
-        Ok(Command::Check { env_file }) => match read(env_file.as_deref()) {
+        Ok(Command::Check { env_file, network }) => match read(env_file.as_deref()) {
+            Ok(reading) if network => network::check(&reading.config),
             Ok(reading) => print(reading),
             Err(problems) => refuse(&problems),
         },

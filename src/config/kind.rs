@@ -1,6 +1,7 @@
 //! The kinds of values that settings have: how each is read, shown, and kept in its range.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use crate::base::cidr::{self, Networks};
 use crate::base::redacted::Redacted;
@@ -13,16 +14,24 @@ use super::{Config, SECRET_BYTES_MIN};
 pub(super) enum Kind {
     /// A key or a password: never shown, and readable from a file.
     Secret(fn(&mut Config) -> &mut Redacted<Vec<u8>>),
+    /// A password that somebody else has chosen: never shown, and readable from a file.
+    Password(fn(&mut Config) -> &mut Redacted<String>),
     /// `true` or `false`.
     Flag(fn(&mut Config) -> &mut bool),
     /// Any text.
     Text(fn(&mut Config) -> &mut Option<String>),
-    /// Ranges of addresses.
+    /// The path of a file.
+    Path(fn(&mut Config) -> &mut Option<PathBuf>),
+    /// Ranges of IP addresses.
     Networks(fn(&mut Config) -> &mut Networks),
     /// A length of time in whole seconds.
     Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
     /// A number of things; the first is what they are called.
     Count(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// A number of things that may also be `unlimited`, which is the largest number there is.
+    Limit(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// A number of things that follows from other settings where it is not given.
+    Optional(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut Option<usize>),
     /// Something with rules of its own.
     Own {
         /// What is accepted, in words.
@@ -36,8 +45,6 @@ pub(super) enum Kind {
     Later {
         /// Whether it may be read from a file, too.
         secret: bool,
-        /// What to do instead, where there is something.
-        instead: &'static str,
     },
 }
 
@@ -47,13 +54,14 @@ impl Kind {
         match self {
             Self::Secret(_) => format!("a text of at least {SECRET_BYTES_MIN} random bytes"),
             Self::Flag(_) => "true or false".to_owned(),
-            Self::Text(_) => "any text".to_owned(),
+            Self::Text(_) | Self::Password(_) => "any text".to_owned(),
+            Self::Path(_) => "the path of a PEM file".to_owned(),
             Self::Networks(_) => cidr::ACCEPTED.to_owned(),
             Self::Seconds(range, _) => number_in("seconds", range),
-            Self::Count(unit, range, _) => number_in(unit, range),
+            Self::Count(unit, range, _) | Self::Optional(unit, range, _) => number_in(unit, range),
+            Self::Limit(unit, range, _) => format!("{}, or unlimited", number_in(unit, range)),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
-            Self::Later { instead: "", .. } => "nothing: leave it unset".to_owned(),
-            Self::Later { instead, .. } => format!("nothing: leave it unset; {instead}"),
+            Self::Later { .. } => "nothing: leave it unset".to_owned(),
         }
     }
 
@@ -61,8 +69,10 @@ impl Kind {
     pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
         match self {
             Self::Secret(field) => *field(config) = Redacted::new(text.as_bytes().to_vec()),
+            Self::Password(field) => *field(config) = Redacted::new(text.to_owned()),
             Self::Flag(field) => *field(config) = flag(text)?,
             Self::Text(field) => *field(config) = Some(text.to_owned()),
+            Self::Path(field) => *field(config) = Some(PathBuf::from(text)),
             Self::Networks(field) => {
                 *field(config) = Networks::parse(text).map_err(|bad| bad.to_string())?;
             }
@@ -71,6 +81,15 @@ impl Kind {
             }
             Self::Count(_, range, field) => {
                 *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
+            }
+            Self::Limit(_, _, field) if text.eq_ignore_ascii_case("unlimited") => {
+                *field(config) = usize::MAX;
+            }
+            Self::Limit(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
+            }
+            Self::Optional(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).ok();
             }
             Self::Own { set, .. } => set(config, text)?,
             Self::Later { .. } => {}
@@ -82,12 +101,23 @@ impl Kind {
     pub(super) fn show(&self, config: &mut Config) -> String {
         match self {
             Self::Secret(field) if field(config).reveal().is_empty() => String::new(),
-            Self::Secret(_) => "****".to_owned(),
+            Self::Password(field) if field(config).reveal().is_empty() => String::new(),
+            Self::Secret(_) | Self::Password(_) => "****".to_owned(),
             Self::Flag(field) => field(config).to_string(),
             Self::Text(field) => field(config).clone().unwrap_or_default(),
+            Self::Path(field) => {
+                field(config).as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+            }
             Self::Networks(field) => field(config).to_string(),
             Self::Seconds(_, field) => field(config).as_secs().to_string(),
             Self::Count(_, _, field) => field(config).to_string(),
+            Self::Limit(_, _, field) => match *field(config) {
+                usize::MAX => "unlimited".to_owned(),
+                number => number.to_string(),
+            },
+            Self::Optional(_, _, field) => {
+                field(config).map(|number| number.to_string()).unwrap_or_default()
+            }
             Self::Own { show, .. } => show(config),
             Self::Later { .. } => String::new(),
         }
@@ -103,6 +133,13 @@ impl Kind {
                 in_range(secs, range).err()
             }
             Self::Count(_, range, field) => in_range(*field(config) as u64, range).err(),
+            Self::Limit(_, range, field) => {
+                let number = Some(*field(config)).filter(|number| *number != usize::MAX);
+                number.and_then(|number| in_range(number as u64, range).err())
+            }
+            Self::Optional(_, range, field) => {
+                field(config).and_then(|number| in_range(number as u64, range).err())
+            }
             _ => None,
         }
     }

@@ -8,12 +8,16 @@
 
 mod audit;
 mod env_file;
+mod ice;
 mod kind;
+pub mod memory;
 mod problems;
 mod reading;
 mod rules;
+mod setting;
 mod settings;
 mod source;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -24,14 +28,18 @@ use crate::admission::origin::Origins;
 use crate::base::cidr::Networks;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
+use crate::engine::Duplicates;
+use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
-pub use settings::{SETTINGS, Setting};
+pub use setting::Setting;
+pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
+pub use tls::TlsFiles;
 
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
@@ -65,6 +73,16 @@ pub struct Config {
     pub origin_required: bool,
     /// `BEHIND_PROXY`: whether a proxy in front ends TLS.
     pub behind_proxy: bool,
+    /// `TLS_CERT`: the certificate chain in PEM; TLS is spoken where it is named.
+    pub tls_cert: Option<PathBuf>,
+    /// `TLS_KEY`: its private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// `IP_ALLOWLIST`: who may come in; empty for everyone.
+    pub ip_allowlist: Networks,
+    /// `TRUSTED_PROXIES`: the proxies whose word on the client's address counts.
+    pub trusted_proxies: Networks,
+    /// `PROXY_PROTOCOL`: whether those proxies say it with the PROXY protocol.
+    pub proxy_protocol: bool,
     /// `TOKEN_LEEWAY`: how far the clocks of the token's issuer and this machine may differ.
     pub token_leeway: Duration,
     /// `JOIN_TIMEOUT`: how long a connection without a token may wait before it joins a room.
@@ -95,6 +113,48 @@ pub struct Config {
     pub send_queue_bytes_max: usize,
     /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
     pub retained_bytes_max: usize,
+    /// `CONNECTIONS_PER_ADDRESS_MAX`: connections of one address; `usize::MAX` here and below: unlimited.
+    pub connections_per_address_max: usize,
+    /// `CONNECTIONS_PER_USER_MAX`: connections of one user.
+    pub connections_per_user_max: usize,
+    /// `DUPLICATE_IDENTITY`: which connection stays when a user joins a room twice.
+    pub duplicate_identity: Duplicates,
+    /// `ACCEPT_RATE`: new connections per second.
+    pub accept_rate: usize,
+    /// `AUTH_FAILURES_MAX`: tokens that are not valid, of one address in ten minutes.
+    pub auth_failures_max: usize,
+    /// `ROOMS_MAX`: rooms at the same time; `None`: as many as connections.
+    pub rooms_max: Option<usize>,
+    /// `SIGNAL_RATE`: offers, answers and candidates of one connection per second.
+    pub signal_rate: usize,
+    /// `SIGNAL_BURST`: the same at once.
+    pub signal_burst: usize,
+    /// `STATE_RATE`: other messages of one connection per second.
+    pub state_rate: usize,
+    /// `STATE_BURST`: the same at once.
+    pub state_burst: usize,
+    /// `BYTES_RATE`: bytes read of one connection per second.
+    pub bytes_rate: usize,
+    /// `BYTES_BURST`: the same at once.
+    pub bytes_burst: usize,
+    /// `MEMORY_MAX`: bytes that the limits may add up to ([`memory::sum`]); `None`: whatever they do.
+    pub memory_max: Option<usize>,
+    /// `STUN_URLS`: the servers that tell clients their public address.
+    pub stun_urls: Vec<IceUrl>,
+    /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
+    pub turn_urls: Vec<IceUrl>,
+    /// `TURN_SECRET`: what credentials that end are made with; empty for none.
+    pub turn_secret: Redacted<Vec<u8>>,
+    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. Nothing is made with it.
+    pub turn_secret_previous: Redacted<Vec<u8>>,
+    /// `TURN_TTL`: how long credentials made with the secret are good.
+    pub turn_ttl: Duration,
+    /// `TURN_USERNAME`: the user name that is the same for everybody, in place of a secret.
+    pub turn_username: Option<String>,
+    /// `TURN_CREDENTIAL`: the password that goes with it; empty for none.
+    pub turn_credential: Redacted<String>,
+    /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
+    pub relay_only: bool,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
     /// ([`crate::Server::keep_journal`]).
     pub audit_log: bool,
@@ -132,7 +192,7 @@ impl Config {
     /// The defaults of production, with the key of the token signatures.
     ///
     /// They do not start as they are: no web page is allowed yet ([`Config::origins`]), and the server wants to know
-    /// who ends TLS ([`Config::behind_proxy`]) or to listen on a loopback address only ([`Config::host`]).
+    /// its certificate ([`Config::tls_cert`]), or who ends TLS ([`Config::behind_proxy`]), or to listen on a loopback address only ([`Config::host`]).
     pub fn production(jwt_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             environment: Environment::Production,
@@ -147,6 +207,11 @@ impl Config {
             origins: Origins::Listed(Vec::new()),
             origin_required: false,
             behind_proxy: false,
+            tls_cert: None,
+            tls_key: None,
+            ip_allowlist: Networks::default(),
+            trusted_proxies: Networks::default(),
+            proxy_protocol: false,
             token_leeway: Duration::from_secs(60),
             join_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
@@ -162,6 +227,27 @@ impl Config {
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
             retained_bytes_max: 64 * 1024,
+            connections_per_address_max: 1_000,
+            connections_per_user_max: 8,
+            duplicate_identity: Duplicates::Replace,
+            accept_rate: 1_000,
+            auth_failures_max: 20,
+            rooms_max: None,
+            signal_rate: 50,
+            signal_burst: 200,
+            state_rate: 10,
+            state_burst: 40,
+            bytes_rate: 256 * 1024,
+            bytes_burst: 1024 * 1024,
+            memory_max: None,
+            stun_urls: Vec::new(),
+            turn_urls: Vec::new(),
+            turn_secret: Redacted::new(Vec::new()),
+            turn_secret_previous: Redacted::new(Vec::new()),
+            turn_ttl: Duration::from_secs(3_600),
+            turn_username: None,
+            turn_credential: Redacted::new(String::new()),
+            relay_only: false,
             audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,
@@ -209,8 +295,9 @@ impl Config {
     /// Everything that is wrong, at once, under the names of the settings.
     pub fn validate(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        settings::check_ranges(self, &mut problems);
+        setting::check_ranges(self, &mut problems);
         rules::check(self, &mut problems);
+        problems.extend(self.tls_files().and_then(|files| files.load().err()));
         problems.into_result(())
     }
 }

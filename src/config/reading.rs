@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use super::settings::{SETTINGS, Setting};
+use super::setting::Setting;
+use super::settings::SETTINGS;
 use super::source::{FILES_RESERVED, SetBy, Source, Value, connections_max, why_unreadable};
 use super::{Config, Environment, LogFormat, Problem, Problems, rules};
 
@@ -38,6 +39,8 @@ impl Reading {
             reading.make_up_secret(source);
         }
         rules::check(&reading.config, &mut problems);
+        let tls_files = reading.config.tls_files();
+        problems.extend(tls_files.and_then(|files| files.load_by(|path| source.file(path)).err()));
         if !problems.are_about("CONNECTIONS_MAX") {
             problems.extend(too_few_files(reading.config.connections_max, open_files));
         }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
-use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, settings};
+use super::ice;
+use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, setting};
 
 /// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
 struct Rule {
@@ -16,11 +17,24 @@ const RULES: &[Rule] = &[
     Rule { weighs: &["JWT_SECRET"], check: secret_is_long_enough },
     Rule { weighs: &["JWT_SECRET_PREVIOUS"], check: previous_secret_is_long_enough },
     Rule { weighs: &["CORS_ORIGIN"], check: pages_are_named_in_production },
-    Rule { weighs: &["HOST", "BEHIND_PROXY"], check: tokens_are_not_sent_in_the_clear },
+    Rule { weighs: &["TLS_CERT", "TLS_KEY"], check: certificate_and_key_go_together },
+    Rule {
+        weighs: &["HOST", "BEHIND_PROXY", "TLS_CERT", "TLS_KEY"],
+        check: tokens_are_not_sent_in_the_clear,
+    },
+    Rule { weighs: &["PROXY_PROTOCOL", "TRUSTED_PROXIES"], check: the_proxies_are_named },
     Rule {
         weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
         check: a_message_fits_the_queue,
     },
+    Rule { weighs: &["MEMORY_MAX"], check: the_limits_fit_the_memory },
+    Rule {
+        weighs: &["TURN_SERVER_URL", "TURN_SECRET", "TURN_USERNAME", "TURN_CREDENTIAL"],
+        check: ice::credentials_fit,
+    },
+    Rule { weighs: &["TURN_SECRET"], check: ice::secret_is_long_enough },
+    Rule { weighs: &["TURN_SECRET", "TURN_SECRET_PREVIOUS"], check: ice::previous_secret_fits },
+    Rule { weighs: &["TURN_SERVER_URL", "ICE_POLICY"], check: ice::a_relay_is_there },
 ];
 
 /// Adds a problem for each rule that is broken.
@@ -41,7 +55,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
         0 => "is not set, so no token could be checked".to_owned(),
         len => format!("has only {len} bytes, which can be guessed"),
     };
-    let accepted = settings::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
+    let accepted = setting::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
     Some(Problem::new(
         "JWT_SECRET",
         fault,
@@ -55,7 +69,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
 /// None at all is fine.
 fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
     let len = config.jwt_secret_previous.reveal().len();
-    let accepted = settings::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
+    let accepted = setting::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
     (1..SECRET_BYTES_MIN).contains(&len).then(|| {
         Problem::new(
             "JWT_SECRET_PREVIOUS",
@@ -72,24 +86,44 @@ fn pages_are_named_in_production(config: &Config) -> Option<Problem> {
         Problem::new(
             "CORS_ORIGIN",
             "* would let every web page in the world connect, which is refused in production",
-            settings::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
+            setting::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
+        )
+    })
+}
+
+fn certificate_and_key_go_together(config: &Config) -> Option<Problem> {
+    let (missing, set) = match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => ("TLS_KEY", "TLS_CERT"),
+        (None, Some(_)) => ("TLS_CERT", "TLS_KEY"),
+        _ => return None,
+    };
+    let fault = format!("is not set while {set} is, and one is of no use without the other");
+    Some(Problem::new(missing, fault, "both of them, or neither"))
+}
+
+/// Whoever could write the header could be anybody.
+fn the_proxies_are_named(config: &Config) -> Option<Problem> {
+    (config.proxy_protocol && config.trusted_proxies.is_empty()).then(|| {
+        Problem::new(
+            "PROXY_PROTOCOL",
+            "is true while TRUSTED_PROXIES names nobody who may send the header, so that nobody could connect",
+            "true together with TRUSTED_PROXIES, or false",
         )
     })
 }
 
 fn tokens_are_not_sent_in_the_clear(config: &Config) -> Option<Problem> {
-    let local = is_loopback(config.host);
-    let open = config.environment == Environment::Production && !local && !config.behind_proxy;
-    open.then(|| {
+    let safe = is_loopback(config.host) || config.behind_proxy || config.tls_cert.is_some();
+    (config.environment == Environment::Production && !safe).then(|| {
         Problem::new(
             "BEHIND_PROXY",
             format!(
-                "is false while HOST {} can be reached from other machines: this version does not speak TLS (HTTPS) \
-                 itself, so tokens and call details would cross the network unencrypted",
+                "is false and TLS_CERT is not set while HOST {} can be reached from other machines: without TLS (HTTPS) \
+                 tokens and call details would cross the network unencrypted",
                 config.host
             ),
-            "true where a proxy in front of this server (nginx, Caddy, a load balancer) ends TLS and nobody else can \
-             reach the port; or HOST=127.0.0.1",
+            "TLS_CERT and TLS_KEY with a certificate; or true where a proxy in front of this server (nginx, Caddy, a load \
+             balancer) ends TLS and nobody else can reach the port; or HOST=127.0.0.1",
         )
     })
 }
@@ -105,6 +139,22 @@ fn a_message_fits_the_queue(config: &Config) -> Option<Problem> {
                 config.send_queue_bytes_max, config.message_bytes_max
             ),
             format!("at least {needed}, or a smaller MESSAGE_BYTES_MAX"),
+        )
+    })
+}
+
+/// What the limits add up to is known before the start, so nobody need find out in the middle of a call.
+fn the_limits_fit_the_memory(config: &Config) -> Option<Problem> {
+    let max = config.memory_max?;
+    let sum = memory::sum(config);
+    (sum > max).then(|| {
+        Problem::new(
+            "MEMORY_MAX",
+            format!("{max} is less than the {sum} bytes that the limits add up to"),
+            format!(
+                "at least {sum}, or smaller limits: CONNECTIONS_MAX is {}, and most of the sum goes with it",
+                config.connections_max
+            ),
         )
     })
 }

@@ -5,22 +5,14 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
+use crate::engine::Duplicates;
 
 use super::audit;
+use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
-
-/// A setting: one row of the list.
-pub struct Setting {
-    /// The name of the variable.
-    pub name: &'static str,
-    /// The default in words, or the value itself.
-    pub default: &'static str,
-    /// What it decides, in half a sentence.
-    pub meaning: &'static str,
-    pub(super) kind: Kind,
-}
+use super::setting::{Setting, later, later_secret};
+use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -78,6 +70,36 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         meaning: "a proxy in front of the server ends TLS (HTTPS)",
         kind: Kind::Flag(|config| &mut config.behind_proxy),
+    },
+    Setting {
+        name: "TLS_CERT",
+        default: "none: no TLS",
+        meaning: "certificate (HTTPS), as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_cert),
+    },
+    Setting {
+        name: "TLS_KEY",
+        default: "none: no TLS",
+        meaning: "private key of the certificate, as a PEM file",
+        kind: Kind::Path(|config| &mut config.tls_key),
+    },
+    Setting {
+        name: "IP_ALLOWLIST",
+        default: "everyone",
+        meaning: "addresses that may connect",
+        kind: Kind::Networks(|config| &mut config.ip_allowlist),
+    },
+    Setting {
+        name: "TRUSTED_PROXIES",
+        default: "none",
+        meaning: "proxies whose word on the client's address counts",
+        kind: Kind::Networks(|config| &mut config.trusted_proxies),
+    },
+    Setting {
+        name: "PROXY_PROTOCOL",
+        default: "false",
+        meaning: "those proxies begin each connection with a PROXY header",
+        kind: Kind::Flag(|config| &mut config.proxy_protocol),
     },
     Setting {
         name: "JWT_SECRET",
@@ -197,6 +219,96 @@ pub const SETTINGS: &[Setting] = &[
         }),
     },
     Setting {
+        name: "CONNECTIONS_PER_ADDRESS_MAX",
+        default: "1000",
+        meaning: "connections of one address",
+        kind: Kind::Limit("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.connections_per_address_max
+        }),
+    },
+    Setting {
+        name: "CONNECTIONS_PER_USER_MAX",
+        default: "8",
+        meaning: "connections of one user",
+        kind: Kind::Limit("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.connections_per_user_max
+        }),
+    },
+    Setting {
+        name: "DUPLICATE_IDENTITY",
+        default: "replace",
+        meaning: "which connection stays when a user joins a room twice",
+        kind: Kind::Own {
+            accepted: "replace (the newer one stays) or reject (the older one stays, as long as it answers)",
+            set: |config, text| {
+                config.duplicate_identity = match &*text.to_ascii_lowercase() {
+                    "replace" => Duplicates::Replace,
+                    "reject" => Duplicates::Reject,
+                    _ => return Err(format!("{} is neither", quoted(text))),
+                };
+                Ok(())
+            },
+            show: |config| match config.duplicate_identity {
+                Duplicates::Replace => "replace".to_owned(),
+                Duplicates::Reject => "reject".to_owned(),
+            },
+        },
+    },
+    Setting {
+        name: "ACCEPT_RATE",
+        default: "1000",
+        meaning: "new connections per second",
+        kind: Kind::Limit("connections", 1..=1_000_000, |config| &mut config.accept_rate),
+    },
+    Setting {
+        name: "AUTH_FAILURES_MAX",
+        default: "20",
+        meaning: "tokens that are not valid, of one address in ten minutes",
+        kind: Kind::Limit("failures", 1..=1_000_000, |config| &mut config.auth_failures_max),
+    },
+    Setting {
+        name: "ROOMS_MAX",
+        default: "as many as CONNECTIONS_MAX",
+        meaning: "rooms at the same time",
+        kind: Kind::Optional("rooms", 1..=CONNECTIONS_LIMIT as u64, |config| &mut config.rooms_max),
+    },
+    Setting {
+        name: "SIGNAL_RATE",
+        default: "50",
+        meaning: "offers, answers and candidates of one connection per second",
+        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.signal_rate),
+    },
+    Setting {
+        name: "SIGNAL_BURST",
+        default: "200",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.signal_burst),
+    },
+    Setting {
+        name: "STATE_RATE",
+        default: "10",
+        meaning: "other messages of one connection per second",
+        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.state_rate),
+    },
+    Setting {
+        name: "STATE_BURST",
+        default: "40",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.state_burst),
+    },
+    Setting {
+        name: "BYTES_RATE",
+        default: "262144",
+        meaning: "bytes read of one connection per second",
+        kind: Kind::Limit("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_rate),
+    },
+    Setting {
+        name: "BYTES_BURST",
+        default: "1048576",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_burst),
+    },
+    Setting {
         name: "MESSAGE_BYTES_MAX",
         default: "65536",
         meaning: "size of one message",
@@ -214,53 +326,27 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "what is kept for one participant until it is known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
+    ice::STUN_URLS,
+    ice::TURN_SERVER_URL,
+    ice::TURN_SECRET,
+    ice::TURN_SECRET_PREVIOUS,
+    ice::TURN_TTL,
+    ice::TURN_USERNAME,
+    ice::TURN_CREDENTIAL,
+    ice::ICE_POLICY,
     Setting {
-        name: "AUDIT_DIR",
-        default: "data/audit",
-        meaning: "folder of the audit log",
-        kind: Kind::Own {
-            accepted: "the path of a folder, which is made where there is none",
-            set: audit::set_dir,
-            show: |config| config.audit_dir.to_string_lossy().into_owned(),
-        },
+        name: "MEMORY_MAX",
+        default: "what the limits add up to",
+        meaning: "memory that the limits may add up to",
+        kind: Kind::Optional("bytes", 16_777_216..=1_099_511_627_776, |config| {
+            &mut config.memory_max
+        }),
     },
-    Setting {
-        name: "AUDIT_KEY_FILE",
-        default: "audit.key beside AUDIT_DIR",
-        meaning: "file with the keys of the audit log",
-        kind: Kind::Own {
-            accepted: "the path of a file that only its owner may read, which is made where there is none",
-            set: audit::set_key_file,
-            show: audit::show_key_file,
-        },
-    },
-    Setting {
-        name: "AUDIT_RETENTION_DAYS",
-        default: "2192",
-        meaning: "how long records of the audit log are kept",
-        kind: Kind::Count("days", 2_192..=36_525, |config| &mut config.audit_retention_days),
-    },
-    Setting {
-        name: "AUDIT_SYNC",
-        default: "always",
-        meaning: "when the audit log is brought to the disk",
-        kind: Kind::Own {
-            accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
-            set: audit::set_sync,
-            show: audit::show_sync,
-        },
-    },
-    Setting {
-        name: "AUDIT_CHECKPOINT",
-        default: "none",
-        meaning: "where signed checkpoints of the audit log go",
-        kind: Kind::Own {
-            accepted: "the absolute path of a file, or udp:ADDRESS:PORT or tcp:ADDRESS:PORT of a syslog server by \
-                       its IP address",
-            set: audit::set_checkpoint,
-            show: audit::show_checkpoint,
-        },
-    },
+    audit::DIR,
+    audit::KEY_FILE,
+    audit::RETENTION_DAYS,
+    audit::SYNC,
+    audit::CHECKPOINT,
     Setting {
         name: "LOG_LEVEL",
         default: "info",
@@ -291,84 +377,10 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("IP_ALLOWLIST", "networks that may connect"),
-    later("TRUSTED_PROXIES", "proxies whose word on the client's address counts"),
-    later("PROXY_PROTOCOL", "the PROXY protocol of load balancers"),
-    later_but("TLS_CERT", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later_but("TLS_KEY", "TLS in the server itself", END_TLS_IN_A_PROXY),
-    later("STUN_URLS", "STUN servers for the clients"),
-    later("TURN_SERVER_URL", "TURN servers for the clients"),
-    later("TURN_USERNAME", "TURN credentials"),
-    later_secret("TURN_CREDENTIAL", "TURN credentials"),
-    later_secret("TURN_SECRET", "time-limited TURN credentials"),
-    later_secret("TURN_SECRET_PREVIOUS", "time-limited TURN credentials"),
-    later("TURN_TTL", "time-limited TURN credentials"),
-    later("ICE_POLICY", "media through TURN only"),
-    later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
-    later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
-    later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
-    later("ACCEPT_RATE", "new connections per second"),
-    later("AUTH_FAILURES_MAX", "failed authentications of one address"),
-    later("SIGNAL_RATE", "signaling messages per second"),
-    later("SIGNAL_BURST", "signaling messages at once"),
-    later("STATE_RATE", "other messages per second"),
-    later("STATE_BURST", "other messages at once"),
-    later("BYTES_RATE", "bytes per second"),
-    later("BYTES_BURST", "bytes at once"),
-    later("MEMORY_MAX", "memory that the limits may add up to"),
     later("ADMIN_ADDR", "the administrator's listener"),
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-const END_TLS_IN_A_PROXY: &str =
-    "let a proxy in front of the server end TLS, and set BEHIND_PROXY=true";
-
-impl Setting {
-    /// What is accepted, in words.
-    pub fn accepted(&self) -> String {
-        self.kind.accepted()
-    }
-
-    /// Whether this version does what it says. A setting that is not served is refused when it has a value.
-    pub const fn is_served(&self) -> bool {
-        !matches!(self.kind, Kind::Later { .. })
-    }
-
-    /// Whether its value is a place on this machine.
-    pub(super) fn is_path(&self) -> bool {
-        matches!(
-            self.name,
-            "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT" | "TLS_KEY"
-        )
-    }
-
-    /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
-    pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Later { secret: true, .. })
-    }
-}
-
-/// The setting of this name.
-pub(super) fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
-}
-
-/// Where a problem's setting stands in the list; files come before all of them.
-pub(super) fn position(name: &str) -> Option<usize> {
-    let base = name.strip_suffix("_FILE").unwrap_or(name);
-    SETTINGS.iter().position(|setting| setting.name == name || setting.name == base)
-}
-
-/// Adds a problem for each number that is out of its range.
-pub(super) fn check_ranges(config: &Config, problems: &mut Problems) {
-    let mut config = config.clone();
-    for setting in SETTINGS {
-        if let Some(fault) = setting.kind.range_fault(&mut config) {
-            problems.push(Problem::new(setting.name, fault, setting.accepted()));
-        }
-    }
-}
 
 fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     // The entry that is wrong is shown, so nothing that may be a password goes further.
@@ -381,51 +393,4 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
     Ok(())
-}
-
-const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    later_but(name, meaning, "")
-}
-
-const fn later_but(name: &'static str, meaning: &'static str, instead: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false, instead } }
-}
-
-const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true, instead: "" } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_that_are_told_are_the_defaults() {
-        let mut production = Config::production("");
-        let mut development = Config::development("");
-        for setting in SETTINGS.iter().filter(|setting| setting.is_served() && !setting.is_secret())
-        {
-            let (in_production, in_development) =
-                (setting.kind.show(&mut production), setting.kind.show(&mut development));
-            let told = setting.default;
-            match setting.name {
-                "NODE_ENV" => assert_eq!(told, in_production),
-                "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" => {
-                    assert_eq!(in_production, "");
-                }
-                _ => {
-                    assert!(told.starts_with(&in_production), "{}", setting.name);
-                    assert!(told.contains(&in_development), "{}", setting.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_name_stands_twice() {
-        for (index, setting) in SETTINGS.iter().enumerate() {
-            assert_eq!(position(setting.name), Some(index));
-        }
-    }
 }

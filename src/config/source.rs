@@ -29,7 +29,7 @@ pub trait Source {
         Problems::default()
     }
 
-    /// The whole contents of the file that `NAME_FILE` names.
+    /// The whole contents of a file that a setting names.
     ///
     /// # Errors
     /// Whatever the system says; `FileTooLarge` past 256 KiB.

@@ -12,6 +12,9 @@ mod application;
 mod heartbeat;
 mod signaling;
 
+use std::net::IpAddr;
+
+use crate::base::limits::{Hits, Limit};
 use crate::base::time::Now;
 use crate::engine::{Effects, PeerId};
 use crate::wire::frame::{
@@ -64,6 +67,8 @@ pub struct Output {
     pub reply: Vec<u8>,
     /// What is to be done for this and other peers.
     pub effects: Effects,
+    /// How often each limit of connections was hit.
+    pub hits: Hits,
 }
 
 /// What came of a look at the bytes.
@@ -101,11 +106,26 @@ impl Connection {
                 }
             }
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
-            Stage::Closing => self.await_close(bytes, at, app),
+            Stage::Closing => self.await_close(me, bytes, at, app),
             Stage::Draining | Stage::Ended => {
                 at.skip_all();
                 Progress::More
             }
+        }
+    }
+
+    /// A proxy says where it really comes from, before anything else came.
+    pub fn comes_from(&mut self, address: IpAddr) {
+        if let Stage::Head { arrival, .. } = &mut self.stage {
+            arrival.address = address;
+        }
+    }
+
+    /// What came cannot be a request, whatever follows: the answer, in the clear.
+    pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
+        if self.is_head() {
+            refusal.write(&mut out.reply, now.wall, false);
+            self.stage = Stage::Draining;
         }
     }
 
@@ -157,14 +177,23 @@ impl Connection {
         out: &mut Output,
     ) {
         match self.stage {
-            Stage::Head { seen: 0, .. } => self.stage = Stage::Ended,
-            Stage::Head { .. } => {
+            Stage::Head { seen: 0, .. } => {
+                out.hits.add(Limit::HeadTime);
+                self.stage = Stage::Ended;
+            }
+            Stage::Head { arrival, .. } => {
+                out.hits.add(Limit::HeadTime);
+                let start = out.reply.len();
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                ask_for_tls(&mut out.reply, start, arrival);
                 self.stage = Stage::Draining;
             }
             Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
                 Some(ping) => out.reply.extend_from_slice(&ping),
-                None => self.give_up(me, app.heartbeat_timeout(), now, app, out),
+                None => {
+                    out.hits.add(Limit::Heartbeat);
+                    self.give_up(me, app.heartbeat_timeout(), now, app, out);
+                }
             },
             Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
         }
@@ -205,6 +234,14 @@ impl Connection {
         matches!(self.stage, Stage::Head { .. })
     }
 
+    /// How it arrived, while its request head is still on its way.
+    pub fn arrival(&self) -> Option<Arrival> {
+        match self.stage {
+            Stage::Head { arrival, .. } => Some(arrival),
+            _ => None,
+        }
+    }
+
     /// Whether it is a WebSocket in use.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
@@ -224,6 +261,7 @@ impl Connection {
         out: &mut Output,
     ) -> bool {
         let unread = &bytes[at.unread()];
+        let start = out.reply.len();
         self.stage = match http::parse(unread, usize::from(seen)) {
             Ok(None) => {
                 self.stage = Stage::Head { seen: unread.len() as u16, arrival };
@@ -237,10 +275,15 @@ impl Connection {
                 }
             }
             Err(fault) => {
-                Refusal::from(fault).write(&mut out.reply, now.wall, false);
+                let refusal = Refusal::from(fault);
+                if refusal == Refusal::HeadTooLarge {
+                    out.hits.add(Limit::HeadBytes);
+                }
+                refusal.write(&mut out.reply, now.wall, false);
                 Stage::Draining
             }
         };
+        ask_for_tls(&mut out.reply, start, arrival);
         true
     }
 
@@ -253,17 +296,22 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
-        let message = match self.decoder.decode(bytes, at, app.limits()) {
+        let message = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
             Ok(Decoded::Text(text)) => Message::Text(text),
             Ok(Decoded::Binary(bytes)) => Message::Binary(bytes),
             Ok(Decoded::Ping(payload)) => {
-                frame::write_control(&mut out.reply, Control::Pong, payload);
+                if app.pinged(me, now, &mut out.effects) {
+                    frame::write_control(&mut out.reply, Control::Pong, payload);
+                }
                 return Progress::Handled(None);
             }
             Ok(Decoded::Pong(payload)) => {
-                if let Some(mark) = self.heartbeat.answered(payload) {
-                    app.ponged(me, mark, now);
+                match self.heartbeat.answered(payload) {
+                    Some(mark) => app.ponged(me, mark, now),
+                    None => {
+                        app.pinged(me, now, &mut out.effects);
+                    }
                 }
                 return Progress::Handled(None);
             }
@@ -290,6 +338,9 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) {
+        if fault == frame::Fault::TooLarge {
+            out.hits.add(Limit::MessageBytes);
+        }
         write_farewell(app, fault.close_code(), &mut out.reply);
         frame::write_close(&mut out.reply, fault.close_code());
         app.left(me, now, &mut out.effects);
@@ -299,17 +350,26 @@ impl Connection {
     /// Passes over what still comes until the peer's close frame.
     fn await_close<'a, A: Application>(
         &mut self,
+        me: PeerId,
         bytes: &'a mut [u8],
         at: &mut Cursor,
         app: &A,
     ) -> Progress<'a> {
-        match self.decoder.decode(bytes, at, app.limits()) {
+        match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
             Ok(Decoded::Close(_)) => self.stage = Stage::Ended,
             Ok(_) => {}
             Err(_) => self.stage = Stage::Draining,
         }
         Progress::Handled(None)
+    }
+}
+
+/// Has a browser that came by TLS come by nothing else for a year (RFC 6797 6.1; never said in the clear, 7.2). Here and not
+/// where answers are written, so that none can leave it out.
+fn ask_for_tls(reply: &mut Vec<u8>, start: usize, arrival: Arrival) {
+    if arrival.encrypted {
+        http::add_fields(reply, start, &[("Strict-Transport-Security", "max-age=31536000")]);
     }
 }
 

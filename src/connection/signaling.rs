@@ -2,16 +2,18 @@
 
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
-use crate::admission::door::{self, Door, Refusal};
+use crate::admission::addresses::Client;
+use crate::admission::door::{self, Door, Entry, Refusal};
+use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
-use crate::base::time::{Instant, Now, WallTime};
+use crate::base::time::{Duration, Instant, Now, WallTime};
 use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
 use crate::message::SessionId;
 use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Subject, TokenWay};
 use crate::wire::frame::{CloseCode, Limits};
-use crate::wire::http::{Request, Response, StatusCode};
+use crate::wire::http::{self, Request, Response, StatusCode};
 
 /// Pages that a deployment adds to the public address, such as the demo in development.
 pub trait Pages {
@@ -34,12 +36,24 @@ pub struct Signaling {
     engine: Engine,
     door: Door,
     limits: Limits,
+    stranger_limits: Limits,
+    hits: Hits,
     pages: Box<dyn Pages + Send>,
 }
 
 impl Signaling {
     /// How many frames a message may be cut into: enough for a message that arrives in frames of 64 bytes.
     pub const FRAGMENTS_MAX: u32 = 1_024;
+
+    /// The largest message of somebody who has shown no token yet: a `join-room` with a token of the largest size, whatever
+    /// else it says.
+    pub const STRANGER_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
+
+    /// And how many frames it may be cut into.
+    pub const STRANGER_FRAGMENTS_MAX: u32 = 64;
+
+    /// When it is worth to try again where as many are connected as may be.
+    const RETRY_AFTER: Duration = Duration::from_secs(10);
 
     /// Puts door and rooms together. Messages have at most `message_bytes_max` bytes.
     pub fn new(
@@ -50,7 +64,12 @@ impl Signaling {
     ) -> Self {
         let fragments_max = Self::FRAGMENTS_MAX;
         let limits = Limits { message_bytes_max, fragments_max, binary: false };
-        Self { engine, door, limits, pages }
+        let stranger_limits = Limits {
+            message_bytes_max: message_bytes_max.min(Self::STRANGER_MESSAGE_BYTES_MAX),
+            fragments_max: Self::STRANGER_FRAGMENTS_MAX,
+            binary: false,
+        };
+        Self { engine, door, limits, stranger_limits, hits: Hits::NONE, pages }
     }
 
     /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
@@ -73,27 +92,79 @@ impl Signaling {
     ) -> Result<Verdict, Refusal> {
         let reply = &mut out.reply;
         door::check_query(request)?;
+        if self.door.is_preflight(request)? {
+            let fields =
+                [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
+            let status = StatusCode::NoContent;
+            let response = Response { status, content_type: "", fields: &fields, body: b"" };
+            response.write(reply, now.wall, false);
+            return Ok(Verdict::Answered);
+        }
         let upgrade = request.has_field("upgrade");
         match request.path {
             "/health" => {
                 check_read(request)?;
-                let body = br#"{"status":"ok"}"#;
-                let content_type = "application/json";
-                let response = Response { status: StatusCode::Ok, content_type, fields: &[], body };
-                response.write(reply, now.wall, request.method == "HEAD");
+                answer(request, StatusCode::Ok, br#"{"status":"ok"}"#, now, reply);
+                Ok(Verdict::Answered)
+            }
+            "/ready" => {
+                check_read(request)?;
+                let audit = self.engine.recording() != Recording::Unavailable;
+                let mut body = Vec::new();
+                notice::readiness(&mut body, audit, !arrival.full);
+                let ready = audit && !arrival.full;
+                let status = if ready { StatusCode::Ok } else { StatusCode::ServiceUnavailable };
+                answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
             "/" | "/ws" => {
-                let tokens = self.engine.tokens();
-                let entry = self.door.admit(request, tokens, arrival.full, now.wall)?;
+                let entry = self.admit(arrival, request, now)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
+                self.engine.gate().arrive(peer.index, arrival.address);
                 note_arrival(peer, arrival, Ok(entry.grant), &mut out.effects);
                 self.engine.connected(peer, entry.grant, now);
                 Ok(Verdict::Upgraded)
             }
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
+    /// there, and costs less to judge than the answer to a bad one.
+    fn admit<'a>(
+        &mut self,
+        arrival: Arrival,
+        request: &Request<'a>,
+        now: Now,
+    ) -> Result<Entry<'a>, Refusal> {
+        let judged = self.door.admit(request, self.engine.tokens(), arrival.full, now.wall);
+        let gate = self.engine.gate();
+        let refused = match judged {
+            Ok(_) if !gate.admits_from(arrival.address) => {
+                (Limit::AddressConnections, Self::RETRY_AFTER)
+            }
+            Ok(entry) => match entry.grant {
+                Some(grant) if !gate.admits_user(grant.user) => {
+                    (Limit::UserConnections, Self::RETRY_AFTER)
+                }
+                _ => return Ok(entry),
+            },
+            Err(Refusal::TokenInvalid) => {
+                let wait = gate.failed_from(arrival.address, now.instant);
+                let Some(wait) = wait else { return Err(Refusal::TokenInvalid) };
+                (Limit::AuthFailures, wait)
+            }
+            Err(refusal) => {
+                if refusal == Refusal::Full {
+                    self.hits.add(Limit::Connections);
+                }
+                return Err(refusal);
+            }
+        };
+        let (limit, retry_after) = refused;
+        self.hits.add(limit);
+        Err(Refusal::RateLimited(retry_after))
     }
 }
 
@@ -122,14 +193,25 @@ fn note_arrival(
     }
 }
 
+/// Answers with a small JSON body.
+fn answer(request: &Request<'_>, status: StatusCode, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+    let content_type = "application/json";
+    let response = Response { status, content_type, fields: &[], body };
+    response.write(reply, now.wall, request.method == "HEAD");
+}
+
 /// Whether the request only reads (RFC 9110 9.2.1).
 fn check_read(request: &Request<'_>) -> Result<(), Refusal> {
     if matches!(request.method, "GET" | "HEAD") { Ok(()) } else { Err(Refusal::Method) }
 }
 
 impl Application for Signaling {
-    fn limits(&self) -> &Limits {
-        &self.limits
+    fn limits(&self, peer: PeerId) -> &Limits {
+        if self.engine.is_stranger(peer) { &self.stranger_limits } else { &self.limits }
+    }
+
+    fn is_stranger(&self, peer: PeerId) -> bool {
+        self.engine.is_stranger(peer)
     }
 
     fn request(
@@ -140,14 +222,25 @@ impl Application for Signaling {
         now: Now,
         out: &mut Output,
     ) -> Verdict {
-        self.route(peer, arrival, request, now, out).unwrap_or_else(|refusal| {
+        let from = arrival.address;
+        let client = self.door.addresses.client(from, request);
+        let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
+        let start = out.reply.len();
+        let verdict = client
+            .and_then(|client| self.door.addresses.admit(client, from, request))
+            .and_then(|()| self.route(peer, arrival, request, now, out));
+        let verdict = verdict.unwrap_or_else(|refusal| {
             // Who only looks at a page has not come for a call.
             if request.has_field("upgrade") {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
             Verdict::Answered
-        })
+        });
+        if verdict == Verdict::Answered {
+            http::add_fields(&mut out.reply, start, &self.door.cors_fields(request));
+        }
+        verdict
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {
@@ -157,8 +250,20 @@ impl Application for Signaling {
         }
     }
 
+    fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
+        self.engine.pinged(peer, now, effects)
+    }
+
     fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
         self.engine.left(peer, now, effects);
+    }
+
+    fn departed(&mut self, peer: PeerId) {
+        self.engine.gate().depart(peer.index);
+    }
+
+    fn hits(&self) -> Hits {
+        self.hits.and(self.engine.hits())
     }
 
     fn ping_mark(&self, peer: PeerId) -> u32 {

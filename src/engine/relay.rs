@@ -46,17 +46,24 @@ impl Engine {
             None => return Err(Problem::PeerUnreachable),
         }
         if let Some(shown) = shown {
-            self.note_fingerprint(sender_key, shown);
+            self.note_fingerprint(peer, sender_key, shown, effects);
         }
         Ok(())
     }
 
     /// An offer or answer with these fingerprints was accepted. Nothing else that a participant says has any, so that they
     /// change in no other way.
-    fn note_fingerprint(&mut self, key: Key<Participant>, shown: FingerprintHash) {
+    fn note_fingerprint(
+        &mut self,
+        peer: PeerId,
+        key: Key<Participant>,
+        shown: FingerprintHash,
+        effects: &mut Effects,
+    ) {
         let Some(participant) = self.rooms.participant_mut(key) else { return };
         if participant.fingerprints.note(shown) {
-            // New or changed. Who keeps a record of it is told from here.
+            let event = Event::Fingerprint { sha256: *shown.as_bytes() };
+            effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
         }
     }
 

@@ -3,13 +3,14 @@
 use super::effects::{Effects, Note};
 use super::peers::{Standing, TokenDue};
 use super::recording::Pending;
-use super::{Engine, PeerId};
+use super::{Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::base::time::Now;
 use crate::message::Permissions;
 use crate::message::notice::{self, LeaveReason};
 use crate::message::problem::{Problem, close};
 use crate::message::record::{Event, Record, TokenWay};
+use crate::message::request::MessageId;
 
 impl Engine {
     /// A new token for the same user, role and session takes the place of the one before.
@@ -17,6 +18,7 @@ impl Engine {
         &mut self,
         peer: PeerId,
         token: &str,
+        id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
@@ -31,26 +33,33 @@ impl Engine {
                 return Err(Problem::Unauthorized);
             }
         };
-        let outcome = self.options.tokens.check(token, now.wall).map_err(Problem::from);
-        self.note_token(peer, TokenWay::Refresh, &outcome, effects);
-        let fresh = outcome?;
+        let fresh = self.check(peer, token, TokenWay::Refresh, now, effects)?;
         let entitled = !emergency || fresh.permissions.contains(Permissions::EMERGENCY);
         if !held.is_same_bearer(&fresh) || !entitled {
             return Err(Problem::Forbidden);
         }
-        match self.peers.standing(peer) {
+        let place = match self.peers.standing(peer) {
             Standing::Inside(key) => {
                 if let Some(participant) = self.rooms.participant_mut(key) {
                     participant.grant = fresh;
                     let room = participant.room;
                     self.rooms.note_token(room, &fresh);
                 }
+                Some(key)
             }
-            _ => self.set_standing(peer, Standing::Granted(fresh)),
-        }
+            _ => {
+                self.set_standing(peer, Standing::Granted(fresh));
+                None
+            }
+        };
         self.peers.watch_token(peer, &fresh);
         let event = Event::TokenRefresh { expires_at: fresh.expires_at };
         effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
+        acknowledge(peer, id, effects);
+        if let Some(place) = place {
+            // The login of before may end with the token of before.
+            self.renew_login(place, now, effects);
+        }
         Ok(())
     }
 

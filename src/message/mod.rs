@@ -2,6 +2,7 @@
 
 mod description;
 mod envelope;
+pub mod ice;
 pub mod ids;
 pub mod notice;
 pub mod problem;

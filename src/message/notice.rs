@@ -1,5 +1,6 @@
 //! What the server says: flat JSON objects, written straight into a buffer.
 
+use super::ice::IceServers;
 use super::problem::Problem;
 use super::request::{Media, MessageId, Reason, Stats};
 use super::{Role, RoomType, SessionId, UserId};
@@ -87,9 +88,13 @@ impl LeaveReason {
 
 /// What `room-joined` tells beside the room.
 #[derive(Clone, Copy, Debug)]
-pub struct Welcome {
+pub struct Welcome<'a> {
     /// Whether the newcomer is the polite peer of perfect negotiation.
     pub polite: bool,
+    /// The servers that help it to find a way through the network.
+    pub ice_servers: IceServers<'a>,
+    /// Whether its media may pass through those that relay only.
+    pub relay_only: bool,
     /// Whether nothing that was relayed has been missed.
     pub resumed: bool,
     /// Time between the server's pings.
@@ -103,7 +108,7 @@ pub fn room_joined(
     out: &mut Vec<u8>,
     room: &MedicalRoom,
     participants: impl Iterator<Item = Participant> + Clone,
-    welcome: &Welcome,
+    welcome: &Welcome<'_>,
 ) {
     let mut message = Object::message(out, "room-joined");
     message.id("sessionId", room.session.to_text());
@@ -118,7 +123,8 @@ pub fn room_joined(
         object.text("status", room.status.as_str());
     });
     message.boolean("polite", welcome.polite);
-    message.raw("iceServers", "[]");
+    message.ice_servers(&welcome.ice_servers);
+    message.text("iceTransportPolicy", if welcome.relay_only { "relay" } else { "all" });
     message.boolean("resumed", welcome.resumed);
     message.number("heartbeatSeconds", welcome.heartbeat.as_secs());
     message.time("serverTime", welcome.server_time);
@@ -190,6 +196,13 @@ pub fn room_status(
     message.end();
 }
 
+/// `ice-servers`
+pub fn ice_servers(out: &mut Vec<u8>, servers: &IceServers<'_>) {
+    let mut message = Object::message(out, "ice-servers");
+    message.ice_servers(servers);
+    message.end();
+}
+
 /// `token-expiring`, with the token's `exp` in seconds.
 pub fn token_expiring(out: &mut Vec<u8>, exp: WallTime) {
     let mut message = Object::message(out, "token-expiring");
@@ -240,6 +253,15 @@ pub fn refusal(out: &mut Vec<u8>, code: &'static str, text: &str) {
     body.text("code", code);
     body.name("message");
     json::write_string(body.out, text);
+    body.end();
+}
+
+/// The body of `GET /ready`: whether newcomers can be let in, and which part is not ready.
+pub fn readiness(out: &mut Vec<u8>, audit: bool, connections: bool) {
+    let mut body = Object::begin(out);
+    body.text("status", if audit && connections { "ready" } else { "unavailable" });
+    body.text("audit", if audit { "ok" } else { "unavailable" });
+    body.text("connections", if connections { "ok" } else { "full" });
     body.end();
 }
 
@@ -343,6 +365,11 @@ impl<'a> Object<'a> {
         if emergency {
             self.boolean("emergency", true);
         }
+    }
+
+    fn ice_servers(&mut self, servers: &IceServers<'_>) {
+        self.name("iceServers");
+        servers.write(self.out);
     }
 
     fn object(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {

@@ -10,17 +10,28 @@ mod outbound;
 mod peer;
 mod serve;
 mod settle;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+mod transport;
 mod turn;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mio::{Events, Poll, Token, Waker};
 
+use crate::admission::Addresses;
+use crate::admission::gate::{Census, Network};
 use crate::base::arena::{Arena, Key};
+use crate::base::bucket::{Bucket, Rate};
 use crate::base::deadlines::Deadlines;
+use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
 use crate::connection::{Application, Output};
 use crate::engine::{PeerId, Recording};
@@ -32,6 +43,7 @@ pub use counters::{Counters, Snapshot};
 use journal::Records;
 pub use journal::{Entry, Journal};
 use peer::Peer;
+pub use tls::{BadPair, Tls};
 
 /// How a reactor treats its sockets.
 #[derive(Clone, Debug)]
@@ -46,10 +58,30 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
-    /// How many bytes of cut heads and messages there may be, over all connections, in blocks of up to twice their size.
+    /// How many connections of one address may be sending their request head.
+    pub heads_per_address_max: u64,
+    /// How many connections are accepted a second; the others wait in the system's queue.
+    pub accept_rate: Rate,
+    /// How many bytes of one peer are read a second; the others wait in the system's buffers.
+    pub bytes_rate: Rate,
+    /// How many bytes of cut heads and messages there may be, over all connections, in blocks of up to twice their size. Strangers
+    /// may have half of it.
     pub cut_bytes_max: usize,
     /// The same for bytes on their way out. Apart from the others, so that nobody who sends halves can silence the rest.
     pub unsent_bytes_max: usize,
+    /// What comes before the request.
+    pub edge: Edge,
+}
+
+/// What comes before the request of a connection. By default nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Edge {
+    /// The certificate to show; without one, nothing is encrypted.
+    pub tls: Option<Tls>,
+    /// Whether every connection begins with a header of the PROXY protocol, which only trusted proxies may send.
+    pub proxy_protocol: bool,
+    /// Who may come at all. Requests are judged by the application.
+    pub addresses: Addresses,
 }
 
 /// How long a peer may take to answer our close frame, or to read our last bytes.
@@ -73,10 +105,15 @@ pub struct Reactor<A> {
     poll: Poll,
     events: Option<Events>,
     signals: Option<signal_hook_mio::v1_0::Signals>,
+    on_reload: Option<Box<dyn FnMut() + Send>>,
     listener: Option<Listener>,
     clock: Clock,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
+    /// Connections whose request head is still arriving, by where they come from.
+    heads: Census<Network>,
+    /// How many may be accepted now.
+    newcomers: Bucket,
     /// Blocks for cut messages.
     cut: Pool,
     /// Blocks for unsent bytes.
@@ -89,6 +126,8 @@ pub struct Reactor<A> {
     peer_bytes: usize,
     records: Records,
     counters: Snapshot,
+    /// The limits that the reactor itself keeps.
+    hits: Hits,
     shared: Arc<Shared>,
     stopping: Option<Instant>,
 }
@@ -100,6 +139,10 @@ struct Lists {
     dirty: Vec<Key<Peer>>,
     /// Has used up its bytes for this turn; goes on in the next.
     ready: Vec<Key<Peer>>,
+    /// Has sent too much, and is read again at this time.
+    resting: VecDeque<(Instant, Key<Peer>)>,
+    /// Is in the middle of a TLS handshake and has sent something for it.
+    handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
     /// To be freed at the end of the turn.
@@ -110,6 +153,9 @@ struct Lists {
 struct Shared {
     waker: Waker,
     stop: AtomicBool,
+    reload: AtomicBool,
+    /// What newcomers are to be shown from the next turn on.
+    tls: Mutex<Option<Tls>>,
     counters: Counters,
     local_addr: SocketAddr,
 }
@@ -129,13 +175,28 @@ impl Handle {
     /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
     pub fn shutdown(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        // A waker fails only where the loop is gone, and then there is nobody to wake.
-        let _ = self.shared.waker.wake();
+        self.wake();
+    }
+
+    /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
+    pub fn reload(&self) {
+        self.shared.reload.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Shows newcomers another certificate. Whoever is connected stays so. Changes nothing where there was none at the start:
+    /// a port does not begin to speak TLS. Returns at once.
+    pub fn use_tls(&self, tls: Tls) {
+        // Nothing is done under the lock that could leave it half done.
+        let mut next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner());
+        *next = Some(tls);
+        drop(next);
+        self.wake();
     }
 
     /// Lets the loop look at once at what others do for it.
     pub fn wake(&self) {
-        // As above.
+        // A waker fails only where the loop is gone, and then there is nobody to wake.
         let _ = self.shared.waker.wake();
     }
 
@@ -154,6 +215,8 @@ impl<A: Application> Reactor<A> {
         let shared = Shared {
             waker: Waker::new(poll.registry(), WAKER)?,
             stop: AtomicBool::new(false),
+            reload: AtomicBool::new(false),
+            tls: Mutex::new(None),
             counters: Counters::default(),
             local_addr: listener.local_addr()?,
         };
@@ -162,6 +225,7 @@ impl<A: Application> Reactor<A> {
             poll,
             events: Some(Events::with_capacity(1_024)),
             signals: None,
+            on_reload: None,
             listener: Some(listener),
             clock: Clock::new(),
             peers: Arena::new(),
@@ -171,6 +235,8 @@ impl<A: Application> Reactor<A> {
                 options.heartbeat.max(Duration::from_millis(1)),
                 CLOSE_TIMEOUT,
             ]),
+            heads: Census::default(),
+            newcomers: Bucket::default(),
             cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),
             unsent: Pool::new(options.unsent_bytes_max, FREE_BLOCKS_BYTES_MAX),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -179,6 +245,7 @@ impl<A: Application> Reactor<A> {
             peer_bytes: 0,
             records: Records::default(),
             counters: Snapshot::default(),
+            hits: Hits::NONE,
             shared: Arc::new(shared),
             stopping: None,
             options,
@@ -188,6 +255,12 @@ impl<A: Application> Reactor<A> {
     /// A handle for other threads.
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What SIGHUP and [`Handle::reload`] lead to. It is called between two packets of a call: it must return at once, and
+    /// have something else do the reading.
+    pub fn on_reload(&mut self, reload: impl FnMut() + Send + 'static) {
+        self.on_reload = Some(Box::new(reload));
     }
 
     /// What it drives.
@@ -201,10 +274,10 @@ impl<A: Application> Reactor<A> {
         self.app.set_recording(Recording::Available);
     }
 
-    /// Lets SIGTERM and SIGINT shut the reactor down; a second one ends it at once.
+    /// Lets SIGTERM and SIGINT shut the reactor down (a second one ends it at once), and SIGHUP reload.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         self.poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
         self.signals = Some(signals);
         Ok(())

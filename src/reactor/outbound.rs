@@ -1,6 +1,6 @@
 //! What is on its way to a peer.
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 
 use super::blocks::{Block, Pool};
@@ -39,17 +39,15 @@ impl Outbound {
         Ok(())
     }
 
-    /// Writes what it can. `true`: nothing is left. Counts the calls.
+    /// Writes what it can. `true`: nothing is left. `write` tells how many bytes it took.
     pub(super) fn flush(
         &mut self,
-        to: &mut impl Write,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         pool: &mut Pool,
-        calls: &mut u64,
     ) -> io::Result<bool> {
         while let Some(block) = &self.block {
             let unsent = &block.bytes()[self.sent as usize..self.end as usize];
-            *calls += 1;
-            match to.write(unsent) {
+            match write(unsent) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(len) if len == unsent.len() => self.clear(pool),
                 Ok(len) => self.sent += len as u32,
@@ -113,7 +111,7 @@ mod tests {
         room: usize,
     }
 
-    impl Write for Pipe {
+    impl Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let len = bytes.len().min(self.room);
             if len == 0 {
@@ -122,10 +120,6 @@ mod tests {
             self.taken.extend_from_slice(&bytes[..len]);
             self.room -= len;
             Ok(len)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
         }
     }
 
@@ -144,10 +138,10 @@ mod tests {
                     Ok(())
                 );
                 pipe.room = room;
-                outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error");
+                outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error");
             }
             pipe.room = usize::MAX;
-            assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));
+            assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
             assert_eq!(pipe.taken, expected);
             assert_eq!(pool.lent_bytes(), 0, "an empty queue holds no block");
         }
@@ -164,7 +158,7 @@ mod tests {
             let message = vec![n as u8; 1 + n * 7 % 900];
             queued += usize::from(outbound.push([&message, &[]], LIMIT, &mut pool).is_ok());
             pipe.room = 300;
-            outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error");
+            outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error");
             most = most.max(pool.lent_bytes());
         }
         assert!(queued > 10_000, "as fast as it reads, all the time");
@@ -182,7 +176,7 @@ mod tests {
         );
         assert_eq!(outbound.push([&[2; 1], &[]], 100, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
-        assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));
+        assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
         assert_eq!(pipe.taken, [1; 500]);
     }
 
@@ -193,7 +187,7 @@ mod tests {
         assert_eq!(outbound.push([&[1; 1_000], &[]], 1 << 20, &mut pool), Ok(()));
         assert_eq!(outbound.push([&[2; 100], &[]], 1 << 20, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
-        assert!(outbound.flush(&mut pipe, &mut pool, &mut 0).expect("no error"));
+        assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
         assert_eq!(pipe.taken, [1; 1_000]);
     }
 }

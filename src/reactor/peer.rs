@@ -1,23 +1,29 @@
 //! One socket and what belongs to it.
 
-use std::io::{self, Read};
-use std::net::Shutdown;
-
-use mio::net::TcpStream;
+use std::io;
 
 use super::blocks::Pool;
+use super::counters::Snapshot;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
+pub(super) use super::transport::Filled;
+use super::transport::Transport;
+use crate::admission::gate::Network;
+use crate::base::bucket::Bucket;
 use crate::connection::Connection;
 
 /// A connected socket. Idle, it holds no buffer.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) socket: TcpStream,
+    pub(super) transport: Transport,
     pub(super) connection: Connection,
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Outbound,
     pub(super) flags: Flags,
+    /// What may still be read of it.
+    pub(super) bytes: Bucket,
+    /// Where it comes from, as long as its request head counts there.
+    pub(super) head: Option<Network>,
     /// Names the connection in logs: nothing about the patient can be told from it.
     pub(super) number: u64,
 }
@@ -29,6 +35,8 @@ pub(super) struct Flags {
     pub(super) ready: bool,
     pub(super) overrun: bool,
     pub(super) doomed: bool,
+    /// It has sent too much, and is not read for a while.
+    pub(super) resting: bool,
     /// Nothing of it is handled before a record is durable.
     pub(super) waiting: bool,
     /// It has waited: what was kept of it is handled before anything is read.
@@ -41,51 +49,60 @@ pub(super) struct Flags {
     pub(super) read_closed: bool,
 }
 
-/// What came of a read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Filled {
-    /// So many bytes came.
-    Bytes(usize),
-    /// Nothing there now.
-    Drained,
-    /// The peer sends no more, or the connection broke.
-    End,
-}
-
 impl Peer {
-    pub(super) fn new(socket: TcpStream, connection: Connection, number: u64) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        connection: Connection,
+        network: Network,
+        number: u64,
+    ) -> Self {
         Self {
-            socket,
+            transport,
             connection,
             inbound: None,
             outbound: Outbound::default(),
             flags: Flags::default(),
+            bytes: Bucket::default(),
+            head: Some(network),
             number,
         }
     }
 
     /// One read into `buffer`. Counts the calls.
-    pub(super) fn fill(&mut self, buffer: &mut [u8], calls: &mut u64) -> Filled {
-        loop {
-            *calls += 1;
-            return match self.socket.read(buffer) {
-                Ok(0) => Filled::End,
-                Ok(len) => Filled::Bytes(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Filled::Drained,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => Filled::End,
-            };
+    pub(super) fn fill(&mut self, buffer: &mut [u8], counters: &mut Snapshot) -> Filled {
+        let mut source = None;
+        let filled = self.transport.read(buffer, &mut source, counters);
+        if let Some(address) = source {
+            self.connection.comes_from(address);
         }
+        filled
     }
 
-    /// Writes what it can; `Err` where the connection is broken. Shuts the sending side down behind the last bytes.
+    /// Writes what it can of what is queued; `true`: all of it. `Err` where the connection is broken.
+    pub(super) fn write_out(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
+        let transport = &mut self.transport;
+        let written = self.outbound.flush(|bytes| transport.write(bytes, calls), pool)?;
+        Ok(written && self.transport.send(calls)?)
+    }
+
+    /// The same, and shuts the sending side down behind the last bytes.
     pub(super) fn flush(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
-        let flushed = self.outbound.flush(&mut self.socket, pool, calls)?;
+        let flushed = self.write_out(pool, calls)?;
         if flushed && self.connection.is_draining() && !self.flags.shut {
-            self.flags.shut = true;
-            self.socket.shutdown(Shutdown::Write)?;
+            self.flags.shut = self.transport.shut_down(calls)?;
+            return Ok(self.flags.shut);
         }
         Ok(flushed)
+    }
+
+    /// Whether something is to be sent to it.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.outbound.is_empty() || self.transport.wants_write()
+    }
+
+    /// Whether there is more to do than to send what is queued: an end to tell of, or TLS's own messages.
+    pub(super) fn wants_flush(&self) -> bool {
+        (self.connection.is_draining() && !self.flags.shut) || self.transport.wants_write()
     }
 
     /// Whether something of it may be read and handled now.
@@ -95,6 +112,11 @@ impl Peer {
 
     /// Whether nothing is to be read or written any more.
     pub(super) fn is_done(&self) -> bool {
-        self.connection.is_ended() && self.outbound.is_empty()
+        self.connection.is_ended() && !self.has_unsent()
+    }
+
+    /// Whether serving it may take long: what is costly in a connection is its beginning.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.transport.is_handshaking()
     }
 }

@@ -5,8 +5,10 @@ use std::ops::RangeInclusive;
 use super::inbound::Inbound;
 use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
+use crate::admission::door::Refusal;
 use crate::base::arena::Key;
-use crate::base::time::Now;
+use crate::base::limits::Limit;
+use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Message, Progress};
 use crate::engine::{Effect, Payload};
 use crate::wire::frame::{CloseCode, Cursor};
@@ -16,8 +18,19 @@ use crate::wire::frame::{CloseCode, Cursor};
 const TURN_BYTES: usize = 2 * 1024 * 1024;
 const PEER_BYTES: RangeInclusive<usize> = 8 * 1024..=128 * 1024;
 
+/// How many peers in the middle of a TLS handshake are served in a turn. A step of it takes a hundred times as long as a
+/// message, and those in a call must not wait for a crowd at the door.
+const HANDSHAKES_MAX: usize = 16;
+
 /// How much of a cut message is copied to the shared buffer with each read that goes on with it.
 const MOVED_MAX: usize = 4 * 1024;
+
+/// How long a peer that has sent too much is not read: long enough that the next read is worth a turn, and shorter than
+/// anybody waits for an answer.
+const REST: Duration = Duration::from_millis(50);
+
+/// Less than this is not read of a peer that has sent too much.
+const READ_BYTES_MIN: u64 = 1_024;
 
 impl<A: Application> Reactor<A> {
     /// Divides a turn among so many peers.
@@ -28,11 +41,74 @@ impl<A: Application> Reactor<A> {
 
     /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
+        match self.peers.get_mut(key) {
+            Some(peer) if peer.is_handshaking() => {
+                if !peer.flags.ready {
+                    peer.flags.ready = true;
+                    self.lists.handshakes.push_back(key);
+                }
+            }
+            _ => self.serve_now(key, now),
+        }
+    }
+
+    /// Goes on with some of the handshakes. Whoever has waited longest is first, so that nobody waits for ever.
+    pub(super) fn shake_hands(&mut self, now: Now) {
+        for _ in 0..HANDSHAKES_MAX {
+            let Some(key) = self.lists.handshakes.pop_front() else { return };
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flags.ready = false;
+                self.serve_now(key, now);
+            }
+        }
+    }
+
+    fn serve_now(&mut self, key: Key<Peer>, now: Now) {
+        let Some(allowed) = self.allow(key, now) else { return };
         let mut shared = std::mem::take(&mut self.read_buffer);
-        let mut budget = self.peer_bytes;
+        let mut budget = allowed;
         while self.serve_once(key, &mut shared, &mut budget, now) {}
         self.read_buffer = shared;
+        if let Some(peer) = self.peers.get_mut(key) {
+            let read = (allowed - budget) as u64;
+            peer.bytes.spend(read, &self.options.bytes_rate, now.instant);
+        }
         self.settle(key, now);
+    }
+
+    /// How much of a peer may be read in this turn. `None`: it has sent so much that it is not read for a while. What it
+    /// sends meanwhile stays with the system, which in the end lets it send no more; nothing is lost.
+    fn allow(&mut self, key: Key<Peer>, now: Now) -> Option<usize> {
+        let peer = self.peers.get_mut(key).filter(|peer| !peer.flags.resting)?;
+        let rate = &self.options.bytes_rate;
+        let allowed = peer.bytes.available(rate, now.instant);
+        if allowed >= READ_BYTES_MIN.min(rate.burst) {
+            return Some(self.peer_bytes.min(usize::try_from(allowed).unwrap_or(usize::MAX)));
+        }
+        peer.flags.resting = true;
+        self.hits.add(Limit::BytesRate);
+        self.lists.resting.push_back((now.instant + REST, key));
+        None
+    }
+
+    /// Goes on with those who have rested.
+    pub(super) fn wake_rested(&mut self, now: Now) {
+        while let Some(&(until, key)) = self.lists.resting.front()
+            && until <= now.instant
+        {
+            self.lists.resting.pop_front();
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flags.resting = false;
+                self.serve(key, now);
+            }
+        }
+    }
+
+    /// How much of the memory for cut messages there may be lent for this peer to get more.
+    fn cut_bytes_max(&self, key: Key<Peer>) -> usize {
+        let stranger = self.peers.get(key).is_some_and(|peer| peer.connection.is_head())
+            || self.app.is_stranger(peer_id(key));
+        if stranger { self.options.cut_bytes_max / 2 } else { self.options.cut_bytes_max }
     }
 
     /// One read and everything that can be made of it; `true`: there may be more to read.
@@ -43,17 +119,18 @@ impl<A: Application> Reactor<A> {
         budget: &mut usize,
         now: Now,
     ) -> bool {
+        let cut_bytes_max = self.cut_bytes_max(key);
         let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.may_be_served()) else {
             return false;
         };
         let resumed = std::mem::take(&mut peer.flags.resumed);
-        let mut inbound = match peer.inbound.take() {
-            Some(inbound) => match inbound.make_room(&mut self.cut) {
-                Some(inbound) => Some(inbound),
-                None => return self.starve(key, now),
-            },
-            None => None,
-        };
+        let mut inbound = peer.inbound.take();
+        if let Some(before) = inbound {
+            inbound = before.make_room(&mut self.cut, cut_bytes_max);
+            if inbound.is_none() {
+                return self.starve(key, now);
+            }
+        }
         // A long cut message goes on in its block, everything else in the shared buffer: a block has little room, and who
         // says much would be read in little pieces.
         let (used, assembled) = inbound.as_ref().map_or((0, 0), Inbound::kept);
@@ -68,19 +145,14 @@ impl<A: Application> Reactor<A> {
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
         let filled = match resumed && used > 0 {
-            true => Filled::Bytes(0),
-            false => peer.fill(&mut buffer[used..used + room], &mut self.counters.reads),
+            true => Filled::Bytes { len: 0, more: false },
+            false => peer.fill(&mut buffer[used..used + room], &mut self.counters),
         };
-        let len = match filled {
-            Filled::Bytes(len) => len,
-            Filled::Drained => {
+        let (len, more) = match filled {
+            Filled::Bytes { len, more } => (len, more),
+            filled => {
                 peer.inbound = inbound;
-                return false;
-            }
-            Filled::End => {
-                peer.inbound = inbound;
-                self.end_of_input(key, now);
-                return false;
+                return self.heed(key, filled, now);
             }
         };
         if let Some(moved) = inbound.take_if(|_| used <= MOVED_MAX) {
@@ -93,10 +165,10 @@ impl<A: Application> Reactor<A> {
             return self.starve(key, now);
         }
         // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so. Unless an end
-        // was announced, which only another read finds.
-        *budget = budget.saturating_sub(len);
+        // was announced, which only another read finds. Room that is used up counts whole, whatever of it was content.
+        *budget = budget.saturating_sub(if more { room } else { len });
         let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
-        if len < room && !ends && !resumed {
+        if !more && !ends && !resumed {
             return false;
         }
         if *budget == 0 {
@@ -104,6 +176,29 @@ impl<A: Application> Reactor<A> {
             return false;
         }
         true
+    }
+
+    /// A read that brought nothing to handle; `true`: there may be more to read.
+    fn heed(&mut self, key: Key<Peer>, filled: Filled, now: Now) -> bool {
+        let Some(peer) = self.peers.get_mut(key) else { return false };
+        match filled {
+            Filled::Bytes { .. } | Filled::Drained => false,
+            Filled::End => {
+                self.end_of_input(key, now);
+                false
+            }
+            Filled::InTheClear => {
+                log::debug!("connection {} does not speak TLS", peer.number);
+                peer.connection.refuse(Refusal::InTheClear, now, &mut self.output);
+                self.apply(Some(key), None, now);
+                true
+            }
+            Filled::Broken(why) => {
+                log::debug!("connection {} cannot be understood: {why}", peer.number);
+                self.lose(key, now);
+                false
+            }
+        }
     }
 
     /// Frames to texts to effects, one after the other.
@@ -198,8 +293,7 @@ impl<A: Application> Reactor<A> {
         if pushed.is_err() {
             // Much can be said in one turn: what the socket takes now makes room. Where it is broken, the flush at the end
             // of the turn hears of it again.
-            let writes = &mut self.counters.writes;
-            let _ = peer.outbound.flush(&mut peer.socket, &mut self.unsent, writes);
+            let _ = peer.write_out(&mut self.unsent, &mut self.counters.writes);
             pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         }
         if pushed.is_err() && !peer.flags.overrun {
@@ -221,10 +315,11 @@ impl<A: Application> Reactor<A> {
         shared: &[u8],
         at: &Cursor,
     ) -> bool {
+        let cut_bytes_max = self.cut_bytes_max(key);
         let kept = match inbound {
             Some(inbound) => inbound.keep_on(at, &mut self.cut),
             None if at.kept() == 0 => None,
-            None => match Inbound::keep(shared, at, &mut self.cut) {
+            None => match Inbound::keep(shared, at, &mut self.cut, cut_bytes_max) {
                 Some(inbound) => Some(inbound),
                 None => return false,
             },

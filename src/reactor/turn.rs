@@ -3,20 +3,29 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time;
 
 use mio::Interest;
 use mio::event::Event;
+use mio::net::TcpStream;
 
-use super::accept::{Accepted, BATCH};
+use super::accept::{Accepted, BATCH, turn_away};
 use super::peer::Peer;
-use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
+use super::transport::Transport;
+use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token};
+use crate::admission::door::Refusal;
+use crate::admission::gate::Network;
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
+
+/// How many are waited for once more have come than are accepted: not one by one.
+const TOGETHER: u64 = 32;
 
 impl<A: Application> Reactor<A> {
     /// One turn; `false`: the loop is over.
@@ -30,7 +39,7 @@ impl<A: Application> Reactor<A> {
         let now = self.clock.read();
         self.heed_journal(now);
         let carried_over = std::mem::take(&mut self.lists.ready);
-        self.share_turn(events.iter().count() + carried_over.len());
+        self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
         for event in &events {
             self.dispatch(event, now);
         }
@@ -41,9 +50,11 @@ impl<A: Application> Reactor<A> {
             self.go_on(key, now);
         }
         self.recycle_ready(carried_over);
+        self.wake_rested(now);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
+        self.counters.limits = self.hits.and(&self.output.hits).and(&self.app.hits());
         self.counters.connections = self.peers.len() as u64;
         self.counters.block_bytes = (self.cut.lent_bytes() + self.unsent.lent_bytes()) as u64;
         self.shared.counters.publish(&self.counters);
@@ -56,7 +67,9 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        let lists = &self.lists;
+        let busy =
+            !(lists.ready.is_empty() && lists.handshakes.is_empty() && lists.overrun.is_empty());
         if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }
@@ -64,6 +77,7 @@ impl<A: Application> Reactor<A> {
             self.deadlines.next(),
             self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
+            self.lists.resting.front().map(|(until, _)| *until),
             self.stopping,
             self.records.next_deadline(),
         ];
@@ -78,11 +92,7 @@ impl<A: Application> Reactor<A> {
                     listener.knocked();
                 }
             }
-            WAKER => {
-                if self.shared.stop.load(std::sync::atomic::Ordering::Acquire) {
-                    self.stop(now);
-                }
-            }
+            WAKER => self.heed_handles(now),
             SIGNALS => self.heed_signals(now),
             token => {
                 let key = peer_key(token);
@@ -101,16 +111,45 @@ impl<A: Application> Reactor<A> {
         }
     }
 
+    fn heed_handles(&mut self, now: Now) {
+        if self.shared.reload.swap(false, Ordering::AcqRel) {
+            self.reload();
+        }
+        let next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+        if let (Some(next), Some(tls)) = (next, &mut self.options.edge.tls) {
+            *tls = next;
+        }
+        if self.shared.stop.load(Ordering::Acquire) {
+            self.stop(now);
+        }
+    }
+
     fn heed_signals(&mut self, now: Now) {
         let Some(signals) = &mut self.signals else { return };
-        for _ in signals.pending() {
+        let (mut reload, mut stops) = (false, 0);
+        for signal in signals.pending() {
+            match signal {
+                signal_hook::consts::SIGHUP => reload = true,
+                _ => stops += 1,
+            }
+        }
+        if reload {
+            self.reload();
+        }
+        for _ in 0..stops {
             if self.stopping.is_some() {
                 // Asked twice: at once.
                 self.stopping = Some(now.instant);
             } else {
                 self.stop(now);
-                return;
             }
+        }
+    }
+
+    fn reload(&mut self) {
+        match &mut self.on_reload {
+            Some(reload) => reload(),
+            None => log::info!("there is nothing to reload"),
         }
     }
 
@@ -152,11 +191,21 @@ impl<A: Application> Reactor<A> {
             else {
                 return;
             };
+            let rate = &self.options.accept_rate;
+            if self.newcomers.available(rate, now.instant) == 0 {
+                let wait = self.newcomers.time_until(TOGETHER, rate, now.instant);
+                listener.put_off(now.instant + wait);
+                self.hits.add(Limit::AcceptRate);
+                return;
+            }
             match listener.accept() {
-                Accepted::Socket(socket, address) => self.welcome(socket, address, now),
+                Accepted::Socket(socket, address) => {
+                    self.newcomers.spend(1, rate, now.instant);
+                    self.meet(socket, address, now);
+                }
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {
-                    listener.pause(now);
+                    listener.pause(now, self.options.edge.tls.is_some());
                     self.counters.accept_paused += 1;
                     log::warn!("accepting pauses: {error}");
                     return;
@@ -165,19 +214,56 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn welcome(&mut self, mut socket: mio::net::TcpStream, address: IpAddr, now: Now) {
+    /// Sees whether somebody may come in, as far as that can be told without a word.
+    fn meet(&mut self, mut socket: TcpStream, address: IpAddr, now: Now) {
+        let edge = &self.options.edge;
+        // All whom a proxy brings have its address.
+        let is_proxy = edge.addresses.trusted_proxies.contains(address);
+        let heads = self.heads.count(Network::of(address));
+        if is_proxy || heads < self.options.heads_per_address_max {
+            return self.welcome(socket, address, now);
+        }
+        self.hits.add(Limit::AddressHeads);
+        // Whoever expects TLS would not understand it.
+        if edge.tls.is_none() {
+            turn_away(&mut socket, Refusal::RateLimited(self.options.head_timeout), now);
+        }
+    }
+
+    fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
+        let edge = &self.options.edge;
+        if edge.proxy_protocol && !edge.addresses.trusted_proxies.contains(address) {
+            self.counters.proxy_headers_bad += 1;
+            log::debug!("connection {number} closed: it comes from no trusted proxy");
+            return;
+        }
+        // Whoever will be refused whatever it says is spared no answer in the clear, but is not worth a handshake.
+        if edge.tls.is_some() && !edge.addresses.may_knock(address) {
+            self.counters.strangers += 1;
+            log::debug!("connection {number} closed: its address is not on the list");
+            return;
+        }
         let full = self.peers.len() >= self.options.connections_max;
-        let arrival = Arrival { address, full };
+        let arrival = Arrival { address, full, encrypted: edge.tls.is_some() };
         // Small messages must not wait for the answer to earlier ones.
         let nodelay = socket.set_nodelay(true);
+        let Some(mut transport) = Transport::new(socket, edge.tls.as_ref(), edge.proxy_protocol)
+        else {
+            log::error!(
+                "connection {number} closed: the system has nothing left to begin TLS with"
+            );
+            return;
+        };
+        let network = Network::of(address);
+        self.heads.add(network);
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            registered = registry.register(&mut socket, peer_token(key), interest);
-            Peer::new(socket, Connection::new(arrival), number)
+            registered = registry.register(&mut transport.socket, peer_token(key), interest);
+            Peer::new(transport, Connection::new(arrival), network, number)
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
@@ -198,13 +284,16 @@ impl<A: Application> Reactor<A> {
         let mut doomed = std::mem::take(&mut self.lists.doomed);
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
+            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);
             }
             // Closing the descriptor deregisters it too; a failure here changes nothing.
-            let _ = self.poll.registry().deregister(&mut peer.socket);
+            let _ = self.poll.registry().deregister(&mut peer.transport.socket);
+            peer.transport.part(&mut self.counters.writes);
             log::debug!("connection {} closed", peer.number);
             if let Some(listener) = &mut self.listener {
                 listener.resume();

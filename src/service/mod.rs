@@ -1,7 +1,9 @@
-//! The wing of floor 6: the operational log, the audit log and the pages. The only place that owns threads and files.
+//! The wing of floor 6: the operational log, the audit log, the pages, the check of the network. The only place that owns
+//! threads and files.
 
 pub mod audit;
 pub mod demo;
 pub mod log;
 pub mod names;
+pub mod network;
 pub mod session_log;

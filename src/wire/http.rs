@@ -83,6 +83,11 @@ impl<'a> Request<'a> {
         self.values(name).all(<[u8]>::is_ascii)
     }
 
+    /// The values of a field, a line each; those that are not ASCII are left out.
+    pub fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.values(name).filter_map(ascii)
+    }
+
     /// Whether a body follows the head. Nothing here reads one.
     pub fn has_body(&self) -> bool {
         self.values("content-length").any(|length| length.iter().any(|&digit| digit != b'0'))
@@ -224,6 +229,7 @@ pub struct Response<'a> {
 #[repr(u16)]
 pub enum StatusCode {
     Ok = 200,
+    NoContent = 204,
     BadRequest = 400,
     Unauthorized = 401,
     Forbidden = 403,
@@ -241,6 +247,7 @@ impl StatusCode {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Ok => "OK",
+            Self::NoContent => "No Content",
             Self::BadRequest => "Bad Request",
             Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
@@ -253,6 +260,15 @@ impl StatusCode {
             Self::ServiceUnavailable => "Service Unavailable",
         }
     }
+}
+
+/// Puts further fields into the response that begins at `start`, right behind its status line.
+pub fn add_fields(out: &mut Vec<u8>, start: usize, fields: &[(&str, &str)]) {
+    let response = out.get(start..).unwrap_or_default();
+    let Some(line_end) = response.windows(2).position(|end| end == b"\r\n") else { return };
+    let at = start + line_end + 2;
+    let lines = fields.iter().flat_map(|(name, value)| [*name, ": ", *value, "\r\n"]);
+    out.splice(at..at, lines.flat_map(str::bytes));
 }
 
 /// The policy of an answer that is not a page: nothing in it may load or run anything.
@@ -268,8 +284,11 @@ impl Response<'_> {
         let date = now.to_http_date();
         line(&["HTTP/1.1 ", &(self.status as u16).to_string(), " ", self.status.reason()]);
         line(&["Date: ", str::from_utf8(&date).unwrap_or_default()]);
-        line(&["Content-Type: ", self.content_type]);
-        line(&["Content-Length: ", &self.body.len().to_string()]);
+        // RFC 9110 8.6: never in a 204.
+        if self.status != StatusCode::NoContent {
+            line(&["Content-Type: ", self.content_type]);
+            line(&["Content-Length: ", &self.body.len().to_string()]);
+        }
         // RFC 9110 7.8: whoever sends `Upgrade` names it here as well.
         let has = |wanted| self.fields.iter().any(|(name, _)| *name == wanted);
         line(&[if has("Upgrade") { "Connection: close, Upgrade" } else { "Connection: close" }]);

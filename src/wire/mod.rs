@@ -1,9 +1,15 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens.
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens, what proxies add, STUN.
 
+pub mod dns;
+pub mod forwarded;
 pub mod frame;
 pub mod http;
+pub mod ice_url;
 pub mod json;
 pub mod jwt;
 pub mod members;
+pub mod proxy_header;
 pub mod sdp;
+pub mod stun;
+pub mod turn;
 pub mod upgrade;

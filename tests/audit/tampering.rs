@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use autamedica_signaling::service::audit::checkpoint::Witness;
-use autamedica_signaling::service::audit::verify::{Report, verify};
+use autamedica_signaling::service::audit::report::Report;
+use autamedica_signaling::service::audit::verify::verify;
 use autamedica_signaling::service::audit::{self, EpochKey};
 
 use crate::support::{
@@ -96,7 +97,7 @@ fn line_at(contents: &[u8], at: usize) -> usize {
 
 #[test]
 fn every_byte_of_a_log_counts() {
-    every_byte(&Sample::small(), |byte| vec![byte ^ 0x01, byte ^ 0x20, byte ^ 0x80, b'\n', b'"']);
+    every_byte(&Sample::small(), |byte| vec![byte ^ 0x01, byte ^ 0x80, b'\n']);
 }
 
 #[test]
@@ -107,6 +108,7 @@ fn every_byte_of_a_log_that_has_seen_a_lot_counts() {
 fn every_byte(sample: &Sample, others: impl Fn(u8) -> Vec<u8>) {
     for index in sample.segments() {
         let (path, contents) = &sample.files[index];
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
         for at in 0..contents.len() {
             for other in others(contents[at]) {
                 if other == contents[at] {
@@ -116,12 +118,13 @@ fn every_byte(sample: &Sample, others: impl Fn(u8) -> Vec<u8>) {
                 changed[at] = other;
                 let report = sample.with(index, &changed);
                 let place = format!("{}, byte {at} is {other:#x}", path.display());
-                let Some(fault) = report.faults.first() else { panic!("not noticed: {place}") };
-                assert!(fault.segment.is_some(), "{place}: {fault}");
-                let line = Some(line_at(contents, at));
+                assert!(!report.is_intact(), "not noticed: {place}");
                 // What is torn has no line; the record of the segment behind says what it must be.
-                let named = fault.line.is_none() || fault.line == line || fault.line == Some(1);
-                assert!(named, "{place}: {fault}");
+                let line = Some(line_at(contents, at));
+                let named = report.faults.iter().any(|fault| {
+                    fault.segment == number && (fault.line.is_none() || fault.line == line)
+                });
+                assert!(named, "{place}: {:?}", report.faults);
             }
         }
     }
@@ -267,7 +270,7 @@ fn the_independent_verifier_says_the_same() {
     for index in sample.segments() {
         let (path, contents) = &sample.files[index];
         let lines = lines(contents);
-        for round in 0..60 {
+        for round in 0..36 {
             let mut changed = contents.clone();
             let mut moved = lines.clone();
             let (at, line) = (draw(contents.len()), draw(lines.len()));

@@ -5,7 +5,7 @@ import { join, launch, seesOthers, until, visit } from './support/browser.js';
 import { startProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 
-describe('a call', { timeout: 400_000 }, () => {
+describe('a call', { timeout: 900_000 }, () => {
   let browser, server, pages;
 
   before(async () => { browser = await launch(); });
@@ -295,7 +295,7 @@ for (const [trouble, without, words] of [
   ['there is no camera and no microphone', '--use-fake-device', 'No camera and no microphone found'],
   ['the browser does not allow them', '--use-fake-ui', 'Camera and microphone are not allowed'],
 ]) {
-  test(`a call works one way when ${trouble}`, { timeout: 60_000 }, async () => {
+  test(`a call works one way when ${trouble}`, { timeout: 300_000 }, async () => {
     const [server, poor, rich] = await Promise.all([startServer(), launch({ without }), launch()]);
     try {
       const doctor = await visit(rich, server.url);

@@ -77,18 +77,22 @@ describe('the signaling client', () => {
     assert.deepEqual(states.map((change) => change.state), ['connecting', 'joined']);
   });
 
-  test('shows all traffic, but no token', async () => {
-    const shown = [];
+  test('shows all traffic, but no token and no TURN credential', async () => {
+    const shown = [], told = [];
     const client = newClient();
     client.addEventListener('traffic', ({ detail }) => shown.push(detail));
+    client.addEventListener('ice-servers', ({ detail }) => told.push(detail));
     client.connect();
     const socket = await letIn();
     socket.say({ type: 'token-expiring', exp: 1 });
     await settle();
     assert.equal(socket.of('refresh-token')[0].authToken, 'token2');
+    const iceServers = [{ urls: ['stun:a'] }, { urls: ['turn:a'], username: '1:a', credential: 'the password' }];
+    socket.say({ type: 'ice-servers', iceServers });
     assert.deepEqual(shown.map(({ direction, message }) => `${direction} ${message.type}`),
-      ['out join-room', 'in room-joined', 'in token-expiring', 'out refresh-token']);
-    assert.doesNotMatch(JSON.stringify(shown), /token\d/);
+      ['out join-room', 'in room-joined', 'in token-expiring', 'out refresh-token', 'in ice-servers']);
+    assert.doesNotMatch(JSON.stringify(shown), /token\d|the password/);
+    assert.deepEqual(told, [{ type: 'ice-servers', iceServers }], 'the application has them');
   });
 
   test('fills in who speaks, and settles a message by its acknowledgement or its refusal', async () => {

@@ -13,7 +13,7 @@ import { JWT_SECRET, startServer } from './support/server.js';
 const DOCUMENT = new URL('../../docs/javascript.md', import.meta.url);
 const CLIENT = new URL('../../src/service/demo/signaling-client.js', import.meta.url);
 
-describe('docs/javascript.md', { timeout: 90_000 }, () => {
+describe('docs/javascript.md', { timeout: 300_000 }, () => {
   let server, browser, snippets, directory;
   const sessionId = randomUUID();
   const people = { doctor: randomUUID(), patient: randomUUID(), observer: randomUUID() };
@@ -50,7 +50,7 @@ describe('docs/javascript.md', { timeout: 90_000 }, () => {
     return page;
   };
 
-  const showsPicture = (page) => page.waitForFunction(() => document.querySelector('#remote').videoWidth > 0, null, { timeout: 15_000, polling: 100 });
+  const showsPicture = (page) => page.waitForFunction(() => document.querySelector('#remote').videoWidth > 0, null, { timeout: 60_000, polling: 100 });
 
   test('its client example and its plain example make a call with each other, watched from Node', async () => {
     await copyFile(CLIENT, join(directory, 'signaling-client.js'));

@@ -7,13 +7,13 @@ import { comes, consult, goesOn, linkFor, messages } from './support/consultatio
 import { startProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 
-describe('a shared screen', { timeout: 200_000 }, () => {
+describe('a shared screen', { timeout: 900_000 }, () => {
   let browser, server, network;
 
   before(async () => { browser = await launch(); });
   after(() => browser?.close());
   beforeEach(async () => {
-    server = await startServer();
+    server = await startServer({ env: { RECONNECT_GRACE: '600' } }); // longer than any machine takes for what happens meanwhile
     network = await startProxy(server.port);
   });
   afterEach(async () => {

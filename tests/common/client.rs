@@ -1,5 +1,6 @@
 //! A client that speaks the contract, on tungstenite's WebSocket.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
@@ -11,8 +12,8 @@ use tungstenite::{Error, HandshakeError, Message, WebSocket};
 use super::{PATIENCE, Person, TestServer};
 
 /// A connected client; reading waits as long as a test has patience.
-pub struct Client {
-    pub socket: WebSocket<TcpStream>,
+pub struct Client<S = TcpStream> {
+    pub socket: WebSocket<S>,
     pub person: Person,
 }
 
@@ -45,6 +46,19 @@ impl Client {
     pub fn anonymous(server: &TestServer, person: &Person) -> Self {
         let (socket, _) = upgrade(server.address(), "/ws", &[]).expect("an upgrade");
         Self { socket, person: person.clone() }
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Upgrades a stream to `host` with the token in `Authorization`, and joins the room.
+    pub fn join_over(stream: S, host: &str, person: &Person) -> Self {
+        let bearer = format!("Bearer {}", person.token);
+        let upgraded = upgrade_over(stream, host, "/ws", &[("Authorization", &bearer)]);
+        let (socket, _) = upgraded.expect("an upgrade");
+        let mut client = Self { socket, person: person.clone() };
+        client.send(&person.join_request());
+        client.expect("room-joined");
+        client
     }
 
     /// A message of this kind to someone else in the room, with the sender's fields filled in.
@@ -134,13 +148,28 @@ pub fn upgrade(
     path: &str,
     fields: &[(&'static str, &str)],
 ) -> Result<(WebSocket<TcpStream>, Response), StatusCode> {
-    let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
-    for (name, value) in fields {
-        request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a field value"));
-    }
+    upgrade_over(connect(address), &address.to_string(), path, fields)
+}
+
+/// A connection that waits as long as a test has patience.
+pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_nodelay(true).expect("no delay");
+    stream
+}
+
+/// The same as [`upgrade`] over any stream.
+pub fn upgrade_over<S: Read + Write>(
+    stream: S,
+    host: &str,
+    path: &str,
+    fields: &[(&'static str, &str)],
+) -> Result<(WebSocket<S>, Response), StatusCode> {
+    let mut request = format!("ws://{host}{path}").into_client_request().expect("a request");
+    for (name, value) in fields {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a field value"));
+    }
     tungstenite::client(request, stream).map_err(|error| match error {
         HandshakeError::Failure(Error::Http(response)) => response.status(),
         other => panic!("neither upgraded nor refused: {other}"),

@@ -11,7 +11,11 @@
 
 pub mod client;
 pub mod http;
+pub mod program;
+pub mod programs;
 pub mod raw;
+#[cfg(feature = "tls")]
+pub mod secure;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -110,6 +114,14 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Lets everybody be as fast as they can, for tests of something else.
+pub fn as_fast_as_one_can(config: &mut Config) {
+    config.signal_rate = usize::MAX;
+    config.state_rate = usize::MAX;
+    config.bytes_rate = usize::MAX;
+    config.accept_rate = usize::MAX;
 }
 
 /// A server that listens but does not run yet: what clients do until then comes all at once.

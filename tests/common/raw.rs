@@ -1,7 +1,7 @@
 //! A client that speaks bytes, right or wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
@@ -53,10 +53,35 @@ impl Raw {
         Self { stream, read: Vec::new(), buffer: vec![0; 1 << 16].into() }
     }
 
+    /// Connects from one of this machine's own addresses.
+    pub fn connect_from(address: SocketAddr, from: IpAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
+    /// The same for one of thousands, which has little to read.
+    pub fn connect_lean(address: SocketAddr, from: IpAddr) -> Self {
+        Self { buffer: vec![0; 1_024].into(), ..Self::connect_from(address, from) }
+    }
+
     /// Connects with so small a receive buffer that the server notices early that nothing is read.
     pub fn connect_narrow(address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a receive buffer");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
+    /// The same for one of a thousand. The system lets unsent bytes for a peer grow to some segments, of which loopback has
+    /// large ones: these are small.
+    pub fn connect_tiny(address: SocketAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_tcp_mss(536).expect("a segment size");
         socket.set_recv_buffer_size(4_096).expect("a receive buffer");
         socket.connect(&address.into()).expect("a connection");
         Self::new(socket.into())
@@ -120,6 +145,11 @@ impl Raw {
         response
     }
 
+    /// The status of the next response.
+    pub fn read_status(&mut self) -> u16 {
+        self.read_head().status
+    }
+
     fn read_head(&mut self) -> Response {
         let end = loop {
             if let Some(at) = self.read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -128,18 +158,7 @@ impl Raw {
             assert!(self.read_some(), "the end of a response head: {:?}", self.read);
         };
         let head: Vec<u8> = self.read.drain(..end).collect();
-        let head = String::from_utf8(head).expect("ASCII");
-        let mut lines = head.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-        let field = |line: &str| {
-            let (name, value) = line.split_once(": ").expect("a field");
-            (name.to_owned(), value.to_owned())
-        };
-        Response {
-            status: status.expect("a status"),
-            fields: lines.map(field).collect(),
-            body: Vec::new(),
-        }
+        Response::parse(&head)
     }
 
     /// The next frame.
@@ -185,6 +204,18 @@ impl Raw {
         }
     }
 
+    /// Passes over all but the close frame, answers it, and that the connection ends; its code.
+    pub fn answer_close(&mut self) -> u16 {
+        loop {
+            let next = self.frame();
+            if next.opcode == CLOSE {
+                self.send(&frame(CLOSE, &next.payload));
+                self.expect_end();
+                return next.close_code();
+            }
+        }
+    }
+
     /// Whatever comes next; `None` where the connection ends.
     pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
         (!self.read.is_empty() || self.read_some()).then(|| std::mem::take(&mut self.read))
@@ -225,6 +256,23 @@ impl Frame {
 }
 
 impl Response {
+    /// Reads a head, and takes what follows for the body.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head");
+        let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII");
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let field = |line: &str| {
+            let (name, value) = line.split_once(": ").expect("a field");
+            (name.to_owned(), value.to_owned())
+        };
+        Self {
+            status: status.expect("a status"),
+            fields: lines.map(field).collect(),
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
     /// The value of a field that occurs once.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut values = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));

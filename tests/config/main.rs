@@ -3,4 +3,6 @@
 mod document;
 mod files;
 mod given;
+mod ice;
+mod tls;
 mod values;

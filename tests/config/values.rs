@@ -149,7 +149,7 @@ fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_settings() {
         ("CORS_ORIGIN", "*"),
         ("JWT_SECRET", "short"),
         ("PORT", "99999"),
-        ("TURN_SECRET_FILE", PATH),
+        ("ADMIN_TOKEN_FILE", PATH),
     ])
     .refused();
     let names: Vec<&str> = lines.iter().filter_map(|line| Some(line.split_once(':')?.0)).collect();
@@ -160,7 +160,7 @@ fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_settings() {
         "CORS_ORIGIN",
         "HEARTBEAT",
         "THREADS",
-        "TURN_SECRET_FILE",
+        "ADMIN_TOKEN_FILE",
     ];
     assert_eq!(names, expected);
 }

@@ -21,7 +21,7 @@ fn a_doctor_and_a_patient_meet() {
                          "audio": true, "video": true, "screen": false, "joinedAt": "$time(1)"}
                     ]
                 },
-                "polite": false, "iceServers": [], "resumed": false,
+                "polite": false, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
                 "heartbeatSeconds": 25, "serverTime": "$now"
             }
             doctor hears ack {"id": "first"}
@@ -44,7 +44,7 @@ fn a_doctor_and_a_patient_meet() {
                          "audio": true, "video": false, "screen": false, "joinedAt": "$time(2.5)"}
                     ]
                 },
-                "polite": true, "iceServers": [], "resumed": false,
+                "polite": true, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
                 "heartbeatSeconds": 25, "serverTime": "$now"
             }
             patient hears ack {"id": 2}

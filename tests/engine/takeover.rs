@@ -17,7 +17,7 @@ fn the_newer_connection_has_the_place() {
                     "roomType": "consultation", "createdAt": "$time(0)", "status": "active",
                     "participants": {participants}
                 }},
-                "polite": false, "iceServers": [], "resumed": false,
+                "polite": false, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
                 "heartbeatSeconds": 25, "serverTime": "$now"
             }}
             doctor/phone hears ack {{"id": 1}}

@@ -1,13 +1,17 @@
 //! Every message of the server is JSON and has just the fields of the contract.
 
+use autamedica_signaling::base::redacted::Redacted;
 use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::message::ice::IceServers;
 use autamedica_signaling::message::notice::{
     self, LeaveReason, MedicalRoom, Participant, RoomStatus, StatusReason, Welcome,
 };
 use autamedica_signaling::message::problem::{Flaw, Problem};
 use autamedica_signaling::message::request::{Media, Request, parse};
 use autamedica_signaling::message::{Role, RoomType, SessionId, UserId};
+use autamedica_signaling::wire::ice_url::IceUrl;
 use autamedica_signaling::wire::sdp::Fault;
+use autamedica_signaling::wire::turn::Login;
 use serde_json::{Value, json};
 
 use super::write::{DOCTOR, PATIENT, SESSION, STATS, message};
@@ -58,8 +62,22 @@ fn room_joined_tells_all_about_the_room_and_oneself() {
         created_at: NOON,
         status: RoomStatus::Active,
     };
+    let url = |text| IceUrl::parse(text).expect("an address");
+    let stun = [url("stun:turn.example.org"), url("stun:192.0.2.7:80")];
+    let relays = [url("turn:[2001:db8::7]?transport=tcp")];
+    let login = Login {
+        username: Redacted::new("1800003600:a\"b".to_owned()),
+        password: Redacted::new("\\ \n</script>".to_owned()),
+    };
+    let turn = json!({
+        "urls": ["turn:[2001:db8::7]?transport=tcp"],
+        "username": "1800003600:a\"b",
+        "credential": "\\ \n</script>",
+    });
     let welcome = Welcome {
         polite: false,
+        ice_servers: IceServers { stun: &stun, turn: &relays, login: Some(&login) },
+        relay_only: true,
         resumed: true,
         heartbeat: Duration::from_secs(25),
         server_time: NOON,
@@ -86,7 +104,8 @@ fn room_joined_tells_all_about_the_room_and_oneself() {
             "status": "active",
         },
         "polite": false,
-        "iceServers": [],
+        "iceServers": [{"urls": ["stun:turn.example.org", "stun:192.0.2.7:80"]}, turn],
+        "iceTransportPolicy": "relay",
         "resumed": true,
         "heartbeatSeconds": 25,
         "serverTime": NOON_TEXT,
@@ -101,6 +120,28 @@ fn room_joined_tells_all_about_the_room_and_oneself() {
         (&told["room"]["doctorId"], &told["room"]["patientId"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+#[test]
+fn servers_that_nothing_opens_are_not_told() {
+    let stun = [IceUrl::parse("stun:turn.example.org").expect("an address")];
+    let turn = [IceUrl::parse("turn:turn.example.org").expect("an address")];
+    let login =
+        Login { username: Redacted::new("u".to_owned()), password: Redacted::new("p".to_owned()) };
+    let told = |stun, turn, login| {
+        written(|out| notice::ice_servers(out, &IceServers { stun, turn, login }))["iceServers"]
+            .take()
+    };
+    let (seen, relay) = (
+        json!({"urls": ["stun:turn.example.org"]}),
+        json!({"urls": ["turn:turn.example.org"], "username": "u", "credential": "p"}),
+    );
+    assert_eq!(told(&[], &[], None), json!([]));
+    assert_eq!(told(&[], &[], Some(&login)), json!([]));
+    assert_eq!(told(&[], &turn, None), json!([]));
+    assert_eq!(told(&stun, &turn, None), json!([seen]));
+    assert_eq!(told(&[], &turn, Some(&login)), json!([relay]));
+    assert_eq!(told(&stun, &turn, Some(&login)), json!([seen, relay]));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! One simulated socket and what belongs to it: `src/reactor/peer.rs` with another kind of socket.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
+use autamedica_signaling::admission::gate::Network;
+use autamedica_signaling::base::bucket::Bucket;
 use autamedica_signaling::connection::Connection;
 
 use super::super::link::Socket;
 use super::blocks::Pool;
+use super::counters::Snapshot;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 
@@ -17,6 +20,8 @@ pub(super) struct Peer {
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Outbound,
     pub(super) flags: Flags,
+    pub(super) bytes: Bucket,
+    pub(super) head: Option<Network>,
     pub(super) number: u64,
 }
 
@@ -27,6 +32,7 @@ pub(super) struct Flags {
     pub(super) ready: bool,
     pub(super) overrun: bool,
     pub(super) doomed: bool,
+    pub(super) resting: bool,
     pub(super) shut: bool,
     pub(super) end_announced: bool,
     pub(super) read_closed: bool,
@@ -34,22 +40,32 @@ pub(super) struct Flags {
     pub(super) resumed: bool,
 }
 
-/// What came of a read.
+/// What came of a read. A simulated socket is never in the clear where TLS was expected, and never broken in its own way.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the real files know them")]
 pub(super) enum Filled {
-    Bytes(usize),
+    Bytes { len: usize, more: bool },
     Drained,
     End,
+    InTheClear,
+    Broken(&'static str),
 }
 
 impl Peer {
-    pub(super) fn new(socket: Socket, connection: Connection, number: u64) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        connection: Connection,
+        network: Network,
+        number: u64,
+    ) -> Self {
         Self {
             socket,
             connection,
             inbound: None,
             outbound: Outbound::default(),
             flags: Flags::default(),
+            bytes: Bucket::default(),
+            head: Some(network),
             number,
         }
     }
@@ -58,18 +74,26 @@ impl Peer {
         !self.flags.read_closed && !self.flags.waiting
     }
 
-    pub(super) fn fill(&mut self, buffer: &mut [u8], calls: &mut u64) -> Filled {
-        *calls += 1;
+    pub(super) fn fill(&mut self, buffer: &mut [u8], counters: &mut Snapshot) -> Filled {
+        counters.reads += 1;
         match self.socket.read(buffer) {
             Ok(0) => Filled::End,
-            Ok(len) => Filled::Bytes(len),
+            Ok(len) => Filled::Bytes { len, more: len == buffer.len() },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Filled::Drained,
             Err(_) => Filled::End,
         }
     }
 
+    pub(super) fn write_out(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
+        let write = |bytes: &[u8]| {
+            *calls += 1;
+            self.socket.write(bytes)
+        };
+        self.outbound.flush(write, pool)
+    }
+
     pub(super) fn flush(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
-        let flushed = self.outbound.flush(&mut self.socket, pool, calls)?;
+        let flushed = self.write_out(pool, calls)?;
         if flushed && self.connection.is_draining() && !self.flags.shut {
             self.flags.shut = true;
             self.socket.finish();
@@ -77,7 +101,19 @@ impl Peer {
         Ok(flushed)
     }
 
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.outbound.is_empty()
+    }
+
+    pub(super) fn wants_flush(&self) -> bool {
+        self.connection.is_draining() && !self.flags.shut
+    }
+
     pub(super) fn is_done(&self) -> bool {
-        self.connection.is_ended() && self.outbound.is_empty()
+        self.connection.is_ended() && !self.has_unsent()
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        false
     }
 }

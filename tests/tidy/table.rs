@@ -41,11 +41,15 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("serde_json", JSON, SHAPES),
     ("hmac", SIGNING, SIGNED),
     ("sha2", SIGNING, SIGNED),
+    ("sha1", &["wire"], SIGNED),
+    // The dependency is called md-5, and what the code names is `md5`.
+    ("md_5", &["wire"], SIGNED),
     ("base64", SIGNING, SIGNED),
     ("chacha20poly1305", &["service"], "crate::service::audit seals what is kept"),
     ("rustix", &["service"], "what crate::service says of files and disks"),
     ("uuid", &["message", "reactor", "cli"], IDS),
     ("slab", &["base", "reactor"], SLOTS),
+    ("rustls", &["reactor"], "Tls of crate::reactor"),
     ("log", LOGGING, "return an effect or a value; floor 6 logs"),
 ];
 

@@ -8,7 +8,7 @@
 //! {"sha256":"<of the body>","epoch":N}                                   of somebody else
 //! ```
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use crate::message::SessionId;
 
 use super::chain::{EpochKey, Head, mac_from_text, sha256, to_text};
+use super::files::{create, remove_if_there};
 use super::history::{Opened, read};
 use super::key_file::Keys;
 use super::line::{Line, lines};
@@ -31,20 +32,20 @@ struct Header {
     mac: String,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum Row<'a> {
-    Own {
-        record: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        key: Option<String>,
-        #[serde(borrow, skip_serializing_if = "Option::is_none")]
-        opened: Option<&'a RawValue>,
-    },
-    Foreign {
-        sha256: String,
-        epoch: u64,
-    },
+/// A record that is shown, or the two members of one that is not.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    opened: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
 }
 
 /// What came out of verifying an export.
@@ -60,16 +61,22 @@ pub struct Outcome {
     pub faults: Vec<(usize, String)>,
 }
 
-/// Writes the records of `session` to `out`; how many there are.
+/// Writes the records of `session` to a new file, for its owner only; how many there are. Where there is none, there is no file
+/// either.
 ///
 /// # Errors
-/// Where the log cannot be read, or `out` not written.
-pub fn export(
-    folder: &Path,
-    keys: &Keys,
-    session: SessionId,
-    out: &mut impl Write,
-) -> io::Result<u64> {
+/// Where the log cannot be read, or the file is there already or cannot be written.
+pub fn export_to(path: &Path, folder: &Path, keys: &Keys, session: SessionId) -> io::Result<u64> {
+    let file = create(path)?;
+    let written = export(folder, keys, session, &mut BufWriter::new(&file));
+    let written = written.and_then(|count| file.sync_all().map(|()| count));
+    if matches!(written, Ok(0) | Err(_)) {
+        remove_if_there(path)?;
+    }
+    written
+}
+
+fn export(folder: &Path, keys: &Keys, session: SessionId, out: &mut impl Write) -> io::Result<u64> {
     let (mut first, mut last, mut count) = (None, 0, 0);
     read(folder, keys, |record| {
         if record.is_of(session) {
@@ -89,7 +96,7 @@ pub fn export(
     };
     let mut result = Ok(());
     read(folder, keys, |record| {
-        if record.seq + 1 == first {
+        if record.seq.checked_add(1) == Some(first) {
             header.seq = record.seq;
             header.mac = mac_text(&record);
         }
@@ -118,12 +125,14 @@ fn write_row(out: &mut impl Write, record: &Opened, session: SessionId) -> io::R
     let row = if of_session {
         let opened = record.secret.as_deref().and_then(|secret| str::from_utf8(secret).ok());
         let opened = opened.and_then(|text| serde_json::from_str(text).ok());
-        Row::Own { record: text, key: record.record_key.map(|key| to_text(&key)), opened }
+        let key = record.record_key.map(|key| to_text(&key));
+        Row { record: Some(text), key, opened, ..Row::default() }
     } else if record.is_sealed {
         let Some(line) = Line::parse(&record.whole) else { return Ok(()) };
-        Row::Foreign { sha256: to_text(&sha256(line.body)), epoch: line.epoch }
+        let sha256 = Some(to_text(&sha256(line.body)));
+        Row { sha256, epoch: Some(line.epoch), ..Row::default() }
     } else {
-        Row::Own { record: text, key: None, opened: None }
+        Row { record: Some(text), ..Row::default() }
     };
     write_line(out, &row)
 }
@@ -178,25 +187,27 @@ impl Chain {
         outcome: &mut Outcome,
     ) -> Result<(), &'static str> {
         let row = serde_json::from_slice::<Row<'_>>(line).ok().filter(|_| whole);
-        match row.ok_or("this is not a row of an export")? {
-            Row::Foreign { sha256, epoch } => {
+        let row = row.ok_or("this is not a row of an export")?;
+        match (&row.record, &row.sha256, row.epoch) {
+            (None, Some(sha256), Some(epoch)) if row.key.is_none() && row.opened.is_none() => {
                 let sha256 = mac_from_text(sha256.as_bytes()).ok_or("this is not a hash")?;
                 self.advance(epoch)?;
                 let seq = self.head.seq.checked_add(1).ok_or("there are no such numbers")?;
                 self.head = Head { seq, mac: self.key.mac(&self.head.mac, &sha256) };
                 outcome.foreign += 1;
             }
-            Row::Own { record, key, opened } => {
+            (Some(record), None, None) => {
                 let line = Line::parse(record.as_bytes()).ok_or("this is not a record")?;
                 self.advance(line.epoch)?;
                 if !line.is_genuine(&self.head, &self.key) {
                     return Err("this record, or one before it, was changed or left out");
                 }
                 self.head = line.head();
-                if self.is_opened_rightly(&line, key.as_deref(), opened)? {
+                if self.is_opened_rightly(&line, row.key.as_deref(), row.opened)? {
                     outcome.records += 1;
                 }
             }
+            _ => return Err("this is not a row of an export"),
         }
         Ok(())
     }

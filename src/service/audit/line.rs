@@ -12,7 +12,7 @@ use super::chain::{EpochKey, Head, MAC_TEXT_BYTES, Mac, mac_from_text, sha256, t
 use super::sealing::Sealer;
 
 const MAC: &[u8] = b",\"mac\":\"";
-const SEALED: &[u8] = b",\"sealed\":\"";
+const SEALED: &str = ",\"sealed\":\"";
 const END: &[u8] = b"\"}";
 
 /// The members of a record that its event calls for, as they are written.
@@ -114,7 +114,7 @@ pub fn write(
     sealer: &mut Sealer,
 ) -> Head {
     let start = out.len();
-    let seq = head.seq + 1;
+    let seq = head.seq.saturating_add(1);
     out.extend_from_slice(format!("{{\"seq\":{seq},\"time\":\"").as_bytes());
     out.extend_from_slice(&draft.time.to_iso8601());
     out.extend_from_slice(
@@ -123,7 +123,7 @@ pub fn write(
     out.extend_from_slice(&draft.fields.0);
     if !draft.secret.is_empty() {
         let sealed = sealer.seal(&out[start..], draft.secret);
-        out.extend_from_slice(SEALED);
+        out.extend_from_slice(SEALED.as_bytes());
         out.extend_from_slice(sealed.as_bytes());
         out.push(b'"');
     }
@@ -141,7 +141,7 @@ impl<'a> Line<'a> {
         let (body, mac) = split_tail(whole)?;
         let common: Common = serde_json::from_slice(whole).ok()?;
         let time = WallTime::parse_iso8601(common.time.as_bytes())?;
-        let (plain, sealed) = split_sealed(body);
+        let (plain, sealed) = split_sealed(str::from_utf8(body).ok()?);
         body.starts_with(b"{\"seq\":").then_some(())?;
         Some(Self {
             whole,
@@ -181,12 +181,11 @@ fn split_tail(whole: &[u8]) -> Option<(&[u8], Mac)> {
 }
 
 /// A quote within a text is written `\"`, so this name can stand nowhere else.
-fn split_sealed(body: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let found = body.windows(SEALED.len()).rposition(|window| window == SEALED);
-    let Some(at) = found else { return (body, None) };
-    match body[at + SEALED.len()..].strip_suffix(b"\"") {
-        Some(sealed) => (&body[..at], Some(sealed)),
-        None => (body, None),
+fn split_sealed(body: &str) -> (&[u8], Option<&[u8]>) {
+    let sealed = |at: usize| body[at + SEALED.len()..].strip_suffix('"');
+    match body.rfind(SEALED).and_then(|at| Some((at, sealed(at)?))) {
+        Some((at, sealed)) => (&body.as_bytes()[..at], Some(sealed.as_bytes())),
+        None => (body.as_bytes(), None),
     }
 }
 

@@ -112,7 +112,7 @@ impl Segments {
             None => self.read(self.at)?,
         };
         self.at += 1;
-        if self.numbers.get(self.at) == Some(&(number + 1)) {
+        if self.numbers.get(self.at) == Some(&number.saturating_add(1)) {
             self.ahead = Some(self.read(self.at)?);
         }
         let next = self.ahead.as_deref().and_then(first_record);
@@ -165,8 +165,13 @@ pub fn newest_gone(folder: &Path) -> io::Result<(BTreeMap<u64, Gone>, Option<Wal
         let bytes = ending.map_or(usize::MAX, |ending| usize::try_from(ending.bytes).unwrap_or(0));
         let counted = &contents[..contents.len().min(bytes)];
         after = first_record(counted);
-        let records = lines(counted).filter_map(|(_, line, _)| Line::parse(line));
-        let told = records.filter(|line| matches!(line.event.as_str(), "segment" | "retired"));
+        // Most lines need no closer look.
+        let may_tell = |line: &[u8]| {
+            let short = String::from_utf8_lossy(&line[..line.len().min(100)]);
+            short.contains("\"event\":\"segment\"") || short.contains("\"event\":\"retired\"")
+        };
+        let records = lines(counted).filter(|(_, line, _)| may_tell(line));
+        let told = records.filter_map(|(_, line, _)| Line::parse(line));
         if let Some((gone, time)) =
             told.filter_map(|line| Some((line.members()?, line.time))).last()
         {

@@ -75,7 +75,8 @@ export class Call extends EventTarget {
     return Promise.all([...this.peers].map(async ([userId, peer]) => {
       const totals = { framesDecoded: 0, screenFramesDecoded: 0, framesSent: 0, audioPacketsReceived: 0 };
       const ofScreen = new Set(peer.screen.getTracks().map((track) => track.id));
-      for (const report of (await peer.stats())?.values() ?? []) {
+      const reports = await peer.stats();
+      for (const report of reports?.values() ?? []) {
         if (report.type === 'inbound-rtp' && report.kind === 'video') {
           totals[ofScreen.has(report.trackIdentifier) ? 'screenFramesDecoded' : 'framesDecoded'] += report.framesDecoded ?? 0;
         }
@@ -83,7 +84,7 @@ export class Call extends EventTarget {
         if (report.type === 'outbound-rtp' && report.kind === 'video') totals.framesSent += report.framesSent ?? 0;
       }
       const { state, connection, code } = peer;
-      return { userId, userType: this.participants.get(userId)?.userType, state, connection, code, ...totals };
+      return { userId, userType: this.participants.get(userId)?.userType, state, connection, code, route: routeOf(reports), ...totals };
     }));
   }
 
@@ -193,9 +194,9 @@ export class Call extends EventTarget {
     return mine === theirs ? this.#client.userId < userId : mine < theirs;
   }
 
-  /** @param {Record<string, any>} message */
-  #configure({ iceServers }) {
-    this.#configuration = { iceServers: iceServers ?? [] };
+  /** `ice-servers` says nothing of the policy, which stays. @param {Record<string, any>} message */
+  #configure({ iceServers = [], iceTransportPolicy = this.#configuration.iceTransportPolicy ?? 'all' }) {
+    this.#configuration = { iceServers, iceTransportPolicy };
     for (const peer of this.peers.values()) peer.setConfiguration(this.#configuration);
   }
 
@@ -206,6 +207,14 @@ export class Call extends EventTarget {
   }
 
   #changed() { this.dispatchEvent(new CustomEvent('change')); }
+}
+
+/** The way that the media takes from here: `host`, `srflx` or `relay`, then over what. @param {RTCStatsReport | undefined} reports */
+function routeOf(reports) {
+  const all = [...(reports?.values() ?? [])];
+  const transport = all.find((report) => report.type === 'transport' && report.selectedCandidatePairId);
+  const local = reports?.get(reports.get(transport?.selectedCandidatePairId)?.localCandidateId);
+  return local ? `${local.candidateType} ${local.relayProtocol ?? local.protocol}` : null;
 }
 
 /** @type {Record<UserType, number>} */

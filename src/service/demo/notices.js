@@ -56,7 +56,9 @@ function ofCall({ call, known, disagreement }) {
   for (const [userId, peer] of call.peers) {
     if (peer.state === 'connected') continue;
     const who = inSentence(`the.${known.get(userId) ?? 'observer'}`);
-    if (peer.iceFailures > 0) notices.push({ key: 'problem.ice-failed', who, again: 'over.retry', act: () => call.retry() });
+    // The one explains the other.
+    const key = peer.turnRefused ? 'problem.turn-refused' : peer.iceFailures > 0 ? 'problem.ice-failed' : null;
+    if (key) notices.push({ key, who, again: 'over.retry', act: () => call.retry() });
     if (disagreement?.userId === userId) notices.push({ key: 'problem.negotiation', who, code: disagreement.code });
   }
   return notices;

@@ -41,6 +41,7 @@ export class Peer extends EventTarget {
   #iceFailures = 0;
   #unanswered = 0;
   /** @type {string | null} */ #code = null;
+  #turnRefused = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
   /** What arrives of the other side's camera and microphone. */
@@ -59,6 +60,9 @@ export class Peer extends EventTarget {
 
   /** How often in a row no way through the network was found. */
   get iceFailures() { return this.#iceFailures; }
+
+  /** Whether a TURN server has refused our credentials, since we got them. */
+  get turnRefused() { return this.#turnRefused; }
 
   /** The name of the present connection: another one after a new start. */
   get connection() { return this.#connection; }
@@ -111,10 +115,13 @@ export class Peer extends EventTarget {
   /** Call after tracks of our own have come or gone. */
   tracksChanged() { this.#enqueue(() => this.#attachTracks()); }
 
-  /** Fresh TURN credentials, say. @param {RTCConfiguration} configuration */
+  /** Fresh TURN credentials, say. A connection that lacked them looks for its way again. @param {RTCConfiguration} configuration */
   setConfiguration(configuration) {
     this.#options.configuration = configuration;
     this.#pc?.setConfiguration(configuration);
+    const lacking = this.#turnRefused || this.#iceFailures > 0;
+    this.#turnRefused = false;
+    if (lacking && this.state !== 'connected') this.restart();
   }
 
   /** The other one has gone. */
@@ -130,14 +137,23 @@ export class Peer extends EventTarget {
     const pc = this.#pc;
     if (!pc || pc.signalingState !== 'stable') return;
     await pc.setLocalDescription();
-    this.#offers += 1;
-    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
+    this.#sendOffer(pc);
   }
 
-  /** Offers, taking back an offer that still waits for its answer. */
+  /**
+   * Offers, or says again what we have offered and what has no answer yet; what is still missing after that one, an ICE restart
+   * say, the browser asks for. Taken back an offer must not be: the other side may have answered it a moment ago, and after a
+   * rollback browsers give a new section another `mid`, which a side that knows the first refuses for ever.
+   */
   async #offerAgain() {
-    if (this.#pc?.signalingState === 'have-local-offer') await this.#pc.setLocalDescription({ type: 'rollback' });
-    await this.#offer();
+    if (this.#pc?.signalingState === 'have-local-offer') this.#sendOffer(this.#pc);
+    else await this.#offer();
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  #sendOffer(pc) {
+    this.#offers += 1;
+    this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
   }
 
   /** An offer that has reached the server, or was refused by it, is answered in time or made again, more slowly each time. */
@@ -181,7 +197,7 @@ export class Peer extends EventTarget {
   async #receiveAnswer({ sdp, connection, offerId }) {
     const pc = this.#pc;
     if (pc?.signalingState !== 'have-local-offer') return;
-    if (offerId !== undefined && offerId !== this.#offerId()) return; // to an offer that was taken back
+    if (offerId !== undefined && offerId !== this.#offerId()) return; // we have said it again since: the answer to that one comes too
     if (this.#isNewConnection(connection)) {
       // The other side has reloaded: our old connection would not get through to its new one.
       this.#open();
@@ -218,6 +234,7 @@ export class Peer extends EventTarget {
       this.#addTrack(track, transceiver === this.#section('screen') ? this.screen : this.stream);
     };
     pc.onicecandidate = ({ candidate }) => this.#send('ice-candidate', { candidate: candidate?.toJSON() ?? null }, pc);
+    pc.onicecandidateerror = ({ errorCode }) => this.#candidateFailed(errorCode, pc);
     pc.onnegotiationneeded = () => this.#enqueue(() => (pc === this.#pc ? this.#offer() : undefined));
     pc.onconnectionstatechange = () => this.#connectionStateChanged(pc);
     pc.onsignalingstatechange = () => this.#computeCode(pc);
@@ -288,6 +305,13 @@ export class Peer extends EventTarget {
   }
 
   // --- the way through the network ----------------------------------------------------------------------------------
+
+  /** @param {number} errorCode of STUN, or 701 where there was no answer @param {RTCPeerConnection} pc */
+  #candidateFailed(errorCode, pc) {
+    if (pc !== this.#pc || errorCode !== 401 || this.#turnRefused) return;
+    this.#turnRefused = true;
+    this.#changed();
+  }
 
   /** @param {RTCPeerConnection} pc */
   #connectionStateChanged(pc) {

@@ -15,7 +15,8 @@
  * Events are `CustomEvent`s. Each message of the server is one, named by its `type`, the message being its `detail`
  * (`room-joined`, `peer-joined`, `offer`, ...). Two more come from the client itself:
  *  - `state`, with a {@link StateChange}: whenever {@link SignalingClient#state} changes or a new attempt is planned;
- *  - `traffic`, with a {@link Traffic}: every message in either direction, tokens blanked out, for logs and debugging.
+ *  - `traffic`, with a {@link Traffic}: every message in either direction, tokens and TURN credentials blanked out, for logs and
+ *    debugging.
  *
  * When `room-joined` says `resumed: false`, both sides have lost what was under way: negotiate anew with every
  * participant (the doctor offers). With `resumed: true` nothing was lost and there is nothing to do.
@@ -309,7 +310,7 @@ export class SignalingClient extends EventTarget {
     const message = parseMessage(data);
     if (!message) return;
     this.#cancel('pong');
-    this.#emit('traffic', { direction: 'in', message, at: new Date() });
+    this.#emit('traffic', { direction: 'in', message: withoutSecrets(message), at: new Date() });
     const turn = this.#turn;
     switch (message.type) {
       case 'ack': this.#settle(message.id); break;
@@ -332,6 +333,8 @@ export class SignalingClient extends EventTarget {
     if (message.id === undefined) {
       this.#said = problem;
     } else if (message.id === this.#joinId) {
+      // Perhaps since too many tokens from this network were refused, and this one was no better: ask for a new one.
+      if (problem.code === 'RATE_LIMITED') this.#tokenRefused = true;
       this.#lost(problem);
     } else {
       this.#settle(message.id, problem);
@@ -444,8 +447,7 @@ export class SignalingClient extends EventTarget {
   /** @param {Record<string, any>} message */
   #write(message) {
     this.#socket?.send(JSON.stringify(message));
-    const shown = 'authToken' in message ? { ...message, authToken: '(hidden)' } : message;
-    this.#emit('traffic', { direction: 'out', message: shown, at: new Date() });
+    this.#emit('traffic', { direction: 'out', message: withoutSecrets(message), at: new Date() });
   }
 
   #nextId() { return `${this.#instance}.${++this.#lastId}`; }
@@ -509,6 +511,14 @@ function parseMessage(data) {
   } catch {
     return null;
   }
+}
+
+/** A message as it may be logged. @param {Record<string, any>} message @returns {Record<string, any>} */
+function withoutSecrets(message) {
+  const { authToken, iceServers } = message;
+  if (authToken !== undefined) return { ...message, authToken: '(hidden)' };
+  if (!Array.isArray(iceServers)) return message;
+  return { ...message, iceServers: iceServers.map((server) => (server?.credential ? { ...server, credential: '(hidden)' } : server)) };
 }
 
 /** @param {string | URL | undefined} url */

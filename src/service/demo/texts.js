@@ -197,6 +197,10 @@ const TEXTS = {
   'problem.ice-failed.text': [
     'The server is reached, but picture and sound do not get through: usually a firewall that blocks UDP, or no TURN server. It is tried again by itself. Another network, a phone’s for example, often helps.',
     'Se llega al servidor, pero la imagen y el sonido no pasan: suele ser un cortafuegos que bloquea UDP, o la falta de un servidor TURN. Se reintenta solo. Otra red, por ejemplo la del teléfono, suele ayudar.'],
+  'problem.turn-refused': ['The TURN server refused the credential', 'El servidor TURN rechazó la credencial'],
+  'problem.turn-refused.text': [
+    'It is wrong or has expired (401), so picture and sound find no way around a firewall to {who}. Those who run the servers see more with “check --network”. Fresh credentials are used as soon as they come.',
+    'Es incorrecta o ha vencido (401), así que la imagen y el sonido no encuentran cómo rodear un cortafuegos hasta {who}. Quienes administran los servidores ven más con «check --network». Las credenciales nuevas se usan en cuanto llegan.'],
   'problem.negotiation': ['The connection with {who} could not be agreed', 'No se pudo acordar la conexión con {who}'],
   'problem.negotiation.text': ['Reload the page on both sides. ({code})', 'Recargue la página en ambos lados. ({code})'],
 

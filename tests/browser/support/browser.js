@@ -1,15 +1,16 @@
 /** A real Chromium with a made-up camera, and pages that report whatever a page should not do. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+  '--use-fake-device-for-media-stream=fps=10', '--use-fake-ui-for-media-stream',
   // Without a network there would be no candidates.
   '--allow-loopback-in-peer-connection',
 ];
 
-/** No step of a test takes longer. */
-const PATIENCE_MS = 20_000;
+/** No step of a test takes longer, on the slowest machine. */
+const PATIENCE_MS = 60_000;
 
 /** @param {{ without?: string }} [options] `without`: leaves out the arguments that begin so */
 export function launch({ without } = {}) {
@@ -52,13 +53,23 @@ export async function join(page, role) {
   await page.click('#join .primary');
 }
 
-/** Waits until the page's own numbers satisfy `condition`. */
-export function until(page, condition, argument) {
-  return page.waitForFunction(
-    async ([source, argument]) => new Function('stats', 'argument', `return (${source})(stats, argument)`)(await window.autamedica.stats(), argument),
-    [condition.toString(), argument],
-    { polling: 100 },
-  );
+/** The page's own numbers: how the call is doing. */
+export function stats(page) {
+  return page.evaluate(() => window.autamedica.stats());
+}
+
+/**
+ * Waits until the page's own numbers satisfy `condition`, which is called here, with them and `argument`. Playwright's
+ * `waitForFunction` would not do: it takes the promise of an asynchronous function for the truth, and so waits for nothing.
+ */
+export async function until(page, condition, argument, patienceMs = PATIENCE_MS) {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const numbers = await stats(page);
+    if (condition(numbers, argument)) return;
+    if (performance.now() > deadline) throw new Error(`not so in time: ${condition}\n${JSON.stringify(numbers)}`);
+    await pause(50);
+  }
 }
 
 /** Waits until pictures come in, and go on coming, from `count` others. */

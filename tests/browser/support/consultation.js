@@ -1,5 +1,5 @@
 /** A doctor and a patient in a call, each with a browser's storage of their own. */
-import { join, seesOthers, until, visit } from './browser.js';
+import { join, seesOthers, stats, until, visit } from './browser.js';
 
 /**
  * Opens both and waits until they see each other. `patientUrl` is another way to the same server; `doctor` and `patient` are
@@ -22,10 +22,10 @@ export async function linkFor(page, role, url) {
 
 /** Waits until five more of each (`framesDecoded`, `screenFramesDecoded`) have come in from everyone. */
 export async function goesOn(page, ...counters) {
-  const totals = async () => (await page.evaluate(() => window.autamedica.stats())).peers;
-  const first = await totals();
-  return until(page, ({ peers }, { first, counters }) => peers.length > 0 && counters.every((counter) => (
-    peers.every((peer, index) => peer[counter] >= (first[index]?.[counter] ?? 0) + 5))), { first, counters });
+  const first = (await stats(page)).peers;
+  const begin = (userId, counter) => first.find((peer) => peer.userId === userId)?.[counter] ?? 0;
+  await until(page, ({ peers }) => peers.length > 0 && peers.every((peer) => (
+    counters.every((counter) => peer[counter] >= begin(peer.userId, counter) + 5))));
 }
 
 /** The messages of a type that the page shows, in order, as they went over the wire. `direction` is `in` or `out`. */

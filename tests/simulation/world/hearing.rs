@@ -38,6 +38,8 @@ impl World {
                 self.hear_of_peer(person, text);
             }
             "room-status" => self.hear_of_room(person, text),
+            // Whether it should have come, and what it says, the book knows.
+            "ice-servers" => {}
             _ => self.server.app.book.verdict.broken(Promise::Wire, short(text)),
         }
     }
@@ -51,6 +53,7 @@ impl World {
             .book
             .verdict
             .check(Promise::Answers, first, || format!("link {number} was admitted twice"));
+        self.check_admission_heard(number);
         if frozen {
             return;
         }
@@ -112,6 +115,7 @@ impl World {
 
     fn hear_of_room(&mut self, person: usize, text: &str) {
         if field(text, "status") == Some("ended") {
+            self.check_end_heard(self.people[person].plan.room);
             let individual = &mut self.people[person];
             individual.wants_in = false;
             self.server.app.book.ledger.report(individual.who(), None);
@@ -174,6 +178,9 @@ impl World {
         self.server.app.book.verdict.check(Promise::Exits, consistent, || {
             format!("{who:?} knows of {view:?} and hears {}", short(text))
         });
+        if kind(text) == "peer-joined" {
+            self.check_admission((room, user), None);
+        }
         let is_doctor = self.people[person].plan.role == Role::Doctor;
         if is_doctor && (kind(text) == "peer-joined" || begins_anew) {
             self.send_letter(person, "offer", user, 200);

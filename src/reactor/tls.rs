@@ -1,0 +1,288 @@
+//! TLS 1.2 and 1.3 (RFC 5246, 8446) on top of a socket.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
+use rustls::{Error, ServerConfig, ServerConnection};
+
+use super::counters::Snapshot;
+use super::transport::Filled;
+
+/// What is spoken within TLS; a client that insists on something else is refused (RFC 7301 3.2).
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// The first byte of a client that speaks TLS: a handshake record (RFC 8446 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// So much may come without bringing a single byte of content, then it is the end: a whole record (RFC 8446 5.2), or a
+/// handshake of any client that exists. It bounds what a stranger can make us keep.
+const BARREN_BYTES_MAX: usize = 18 * 1024;
+
+/// How many bytes are encrypted ahead of what the socket takes.
+const UNSENT_BYTES_MAX: usize = 64 * 1024;
+
+/// The certificate and key that newcomers are shown. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    config: Arc<ServerConfig>,
+}
+
+/// Why a certificate and a key are of no use. Tells nothing of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPair {
+    /// The first file holds no certificate, or one that cannot be read.
+    Certificate,
+    /// The second file holds no private key, or one that is encrypted or cannot be read.
+    Key,
+    /// They do not belong together.
+    Mismatch,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: ServerConnection,
+    /// Bytes that came in since the last that had content.
+    barren_bytes: usize,
+    /// Something came in.
+    begun: bool,
+    /// The peer has said that nothing more comes (RFC 8446 6.1).
+    peer_closed: bool,
+    /// We have said so.
+    closed: bool,
+}
+
+impl Tls {
+    /// From a certificate chain, the server's own certificate first, and its private key (PKCS #8, PKCS #1 or SEC 1), both
+    /// as PEM.
+    ///
+    /// # Errors
+    /// Where either cannot be read, or they do not belong together.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, BadPair> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|_| BadPair::Certificate)?;
+        if chain.is_empty() {
+            return Err(BadPair::Certificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| BadPair::Key)?;
+        let key = ring::sign::any_supported_type(&key).map_err(|_| BadPair::Key)?;
+        let pair = rustls::sign::CertifiedKey::new(chain, key);
+        pair.keys_match().map_err(|error| match error {
+            Error::InconsistentKeys(_) => BadPair::Mismatch,
+            _ => BadPair::Certificate,
+        })?;
+        let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(pair));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| BadPair::Key)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        // Whoever comes back after a drop is spared the costly half of a handshake, and nothing is kept for it here. A new
+        // pair has tickets of its own: nobody resumes what another certificate began.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        if let Ok(ticketer) = ring::Ticketer::new() {
+            config.ticketer = ticketer;
+        }
+        config.send_tls13_tickets = 1;
+        // Early data could be replayed (RFC 8446 8).
+        config.max_early_data_size = 0;
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// The state of a newcomer; `None`: there is no memory or no entropy for it.
+    pub(super) fn session(&self) -> Option<Session> {
+        let mut connection = ServerConnection::new(Arc::clone(&self.config)).ok()?;
+        connection.set_buffer_limit(Some(UNSENT_BYTES_MAX));
+        let (barren_bytes, begun, peer_closed, closed) = (0, false, false, false);
+        Some(Session { connection, barren_bytes, begun, peer_closed, closed })
+    }
+}
+
+impl Session {
+    /// Whether it is still being agreed on how to encrypt.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
+    }
+
+    /// Whether something encrypted waits to be sent.
+    pub(super) fn wants_write(&self) -> bool {
+        self.connection.wants_write()
+    }
+
+    /// What is left of earlier reads, and then one read of the socket.
+    pub(super) fn read(
+        &mut self,
+        socket: &mut impl Read,
+        buffer: &mut [u8],
+        counters: &mut Snapshot,
+    ) -> Filled {
+        let len = self.take(buffer);
+        if len == buffer.len() {
+            return Filled::Bytes { len, more: true };
+        }
+        if self.peer_closed {
+            return if len > 0 { Filled::Bytes { len, more: true } } else { Filled::End };
+        }
+        let came = loop {
+            counters.reads += 1;
+            match socket.read(&mut buffer[len..]) {
+                Ok(0) => break None,
+                Ok(came) => break Some(came),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock if len == 0 => return Filled::Drained,
+                    io::ErrorKind::WouldBlock => return Filled::Bytes { len, more: false },
+                    _ => break None,
+                },
+            }
+        };
+        match came {
+            None if len > 0 => Filled::Bytes { len, more: true },
+            None => Filled::End,
+            Some(came) => self.decrypt(buffer, len, came, counters),
+        }
+    }
+
+    /// Decrypts `came` bytes at `start`, in place. What they hold follows what stands before `start`: content is shorter than
+    /// the record around it, so that it never runs into what is not decrypted yet; and where an earlier read has left the
+    /// beginning of a record, at most that much content waits for room.
+    pub(super) fn decrypt(
+        &mut self,
+        buffer: &mut [u8],
+        start: usize,
+        came: usize,
+        counters: &mut Snapshot,
+    ) -> Filled {
+        let (mut len, mut at, end) = (start, start, start + came);
+        if !self.begun {
+            self.begun = true;
+            if buffer[at] != HANDSHAKE && buffer[at].is_ascii_uppercase() {
+                counters.handshakes_failed += 1;
+                return Filled::InTheClear;
+            }
+        }
+        let handshaking = self.is_handshaking();
+        while at < end && !self.peer_closed {
+            match self.connection.read_tls(&mut &buffer[at..end]) {
+                Ok(taken @ 1..) => at += taken,
+                _ => return self.fail("too long a message", handshaking, counters),
+            }
+            match self.connection.process_new_packets() {
+                Ok(state) => self.peer_closed = state.peer_has_closed(),
+                Err(error) => return self.fail(name(&error), handshaking, counters),
+            }
+            len += self.take(&mut buffer[len..at]);
+        }
+        let room = buffer.len();
+        len += self.take(&mut buffer[len..room]);
+        self.barren_bytes = if len > start { 0 } else { self.barren_bytes + came };
+        if self.barren_bytes > BARREN_BYTES_MAX {
+            return self.fail("much and no content", handshaking, counters);
+        }
+        counters.handshakes += u64::from(handshaking && !self.is_handshaking());
+        let more = end == room || len == room || self.peer_closed;
+        Filled::Bytes { len, more }
+    }
+
+    /// Encrypts and sends; tells how many bytes it took. It takes none before what it took earlier is sent.
+    pub(super) fn write(
+        &mut self,
+        socket: &mut impl Write,
+        bytes: &[u8],
+        calls: &mut u64,
+    ) -> io::Result<usize> {
+        if !self.send(socket, calls)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let taken = self.connection.writer().write(bytes)?;
+        self.send(socket, calls)?;
+        Ok(taken)
+    }
+
+    /// Sends what is encrypted already; `true`: all of it.
+    pub(super) fn send(&mut self, socket: &mut impl Write, calls: &mut u64) -> io::Result<bool> {
+        while self.connection.wants_write() {
+            *calls += 1;
+            match self.connection.write_tls(socket) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Says that nothing more comes, so that the peer can tell it from a cut line; `true`: it is sent.
+    pub(super) fn close(&mut self, socket: &mut impl Write, calls: &mut u64) -> io::Result<bool> {
+        if !self.closed {
+            self.closed = true;
+            self.connection.send_close_notify();
+        }
+        self.send(socket, calls)
+    }
+
+    /// Takes as much decrypted content as there is and fits.
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let mut len = 0;
+        while len < buffer.len() {
+            // An end is known from `peer_closed`, and a cut line from the socket.
+            match self.connection.reader().read(&mut buffer[len..]) {
+                Ok(0) | Err(_) => break,
+                Ok(taken) => len += taken,
+            }
+        }
+        len
+    }
+
+    fn fail(&mut self, fault: &'static str, handshaking: bool, counters: &mut Snapshot) -> Filled {
+        self.closed = true;
+        counters.handshakes_failed += u64::from(handshaking);
+        Filled::Broken(fault)
+    }
+}
+
+/// The kind of a fault, in words that hold nothing of what the peer has sent.
+fn name(error: &Error) -> &'static str {
+    match error {
+        Error::PeerIncompatible(_) => "no version, cipher or key exchange in common",
+        Error::NoApplicationProtocol => "no application protocol in common",
+        Error::AlertReceived(_) => "the peer refused",
+        Error::DecryptError => "bytes that were changed on the way",
+        Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. } => "not TLS, or a message out of place",
+        Error::PeerMisbehaved(_) => "a broken implementation",
+        Error::PeerSentOversizedRecord => "too large a record",
+        _ => "another fault",
+    }
+}
+
+impl BadPair {
+    /// Whether the key is to blame rather than the certificate.
+    pub const fn is_about_key(self) -> bool {
+        !matches!(self, Self::Certificate)
+    }
+}
+
+impl fmt::Display for BadPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "holds no certificate that can be read",
+            Self::Key => {
+                "holds no private key that can be read (one that asks for a pass phrase cannot)"
+            }
+            Self::Mismatch => "is not the key of the first certificate in TLS_CERT",
+        })
+    }
+}
+
+impl std::error::Error for BadPair {}

@@ -1,0 +1,193 @@
+//! What stands between a socket and the bytes of a connection: nothing, or TLS, and before either perhaps a PROXY header.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown};
+
+use mio::net::TcpStream;
+
+use super::counters::Snapshot;
+use super::tls::{Session, Tls};
+use crate::wire::proxy_header;
+
+/// A socket and what is spoken on it.
+#[derive(Debug)]
+pub(super) struct Transport {
+    pub(super) socket: TcpStream,
+    layer: Layer,
+}
+
+#[derive(Debug)]
+enum Layer {
+    Plain,
+    Tls(Box<Session>),
+    /// A header of the PROXY protocol comes first.
+    Preamble(Box<Preamble>),
+}
+
+/// Waits for the PROXY header.
+#[derive(Debug)]
+struct Preamble {
+    /// What came of it; nothing where it comes in one piece.
+    seen: Vec<u8>,
+    /// What follows it.
+    next: Layer,
+}
+
+/// What came of a read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// So many bytes of content came, perhaps none; `more`: the room is used up, so that there may be others.
+    Bytes { len: usize, more: bool },
+    /// Nothing there now.
+    Drained,
+    /// The peer sends no more, or the connection broke.
+    End,
+    /// HTTP where TLS was expected. From here on it is spoken in the clear.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "nobody expects TLS"))]
+    InTheClear,
+    /// What came cannot be made sense of, which is said in words without anything of the peer: there is no way on.
+    Broken(&'static str),
+}
+
+impl Transport {
+    /// `None`: there is no memory or no entropy for TLS.
+    pub(super) fn new(socket: TcpStream, tls: Option<&Tls>, proxy_header: bool) -> Option<Self> {
+        let mut layer = match tls {
+            Some(tls) => Layer::Tls(Box::new(tls.session()?)),
+            None => Layer::Plain,
+        };
+        if proxy_header {
+            layer = Layer::Preamble(Box::new(Preamble { seen: Vec::new(), next: layer }));
+        }
+        Some(Self { socket, layer })
+    }
+
+    /// Whether it is in the costly beginning of TLS.
+    pub(super) fn is_handshaking(&self) -> bool {
+        match &self.layer {
+            Layer::Tls(session) => session.is_handshaking(),
+            Layer::Preamble(preamble) => matches!(preamble.next, Layer::Tls(_)),
+            Layer::Plain => false,
+        }
+    }
+
+    /// Whether it has bytes of its own to send, or encrypted ones that the socket did not take.
+    pub(super) fn wants_write(&self) -> bool {
+        matches!(&self.layer, Layer::Tls(session) if session.wants_write())
+    }
+
+    /// One read of the socket into `buffer`. Counts the calls. `source` becomes what a PROXY header says of who is there.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        source: &mut Option<IpAddr>,
+        counters: &mut Snapshot,
+    ) -> Filled {
+        let filled = match &mut self.layer {
+            Layer::Tls(session) => session.read(&mut self.socket, buffer, counters),
+            Layer::Plain | Layer::Preamble(_) => read_plain(&mut self.socket, buffer, counters),
+        };
+        let filled = match (filled, &self.layer) {
+            (Filled::Bytes { len, more }, Layer::Preamble(_)) => {
+                self.read_preamble(buffer, len, more, source, counters)
+            }
+            (filled, _) => filled,
+        };
+        match filled {
+            Filled::InTheClear => self.layer = Layer::Plain,
+            // Why it ends is told where the socket takes it; there is no second try.
+            Filled::Broken(_) => drop(self.send(&mut counters.writes)),
+            _ => {}
+        }
+        filled
+    }
+
+    /// Writes as much as goes. Counts the calls.
+    pub(super) fn write(&mut self, bytes: &[u8], calls: &mut u64) -> io::Result<usize> {
+        match &mut self.layer {
+            Layer::Tls(session) => session.write(&mut self.socket, bytes, calls),
+            Layer::Plain | Layer::Preamble(_) => {
+                *calls += 1;
+                self.socket.write(bytes)
+            }
+        }
+    }
+
+    /// Sends what it has to send by itself; `true`: nothing is left of it.
+    pub(super) fn send(&mut self, calls: &mut u64) -> io::Result<bool> {
+        match &mut self.layer {
+            Layer::Tls(session) => session.send(&mut self.socket, calls),
+            Layer::Plain | Layer::Preamble(_) => Ok(true),
+        }
+    }
+
+    /// Shuts the sending side down; `false`: what must go before is not sent yet.
+    pub(super) fn shut_down(&mut self, calls: &mut u64) -> io::Result<bool> {
+        let said = match &mut self.layer {
+            Layer::Tls(session) => session.close(&mut self.socket, calls)?,
+            Layer::Plain | Layer::Preamble(_) => true,
+        };
+        if said {
+            self.socket.shutdown(Shutdown::Write)?;
+        }
+        Ok(said)
+    }
+
+    /// The last that it does: says its own good-bye, if it has one and the socket takes it.
+    pub(super) fn part(&mut self, calls: &mut u64) {
+        if let Layer::Tls(session) = &mut self.layer
+            && !session.is_handshaking()
+        {
+            drop(session.close(&mut self.socket, calls));
+        }
+    }
+
+    /// Takes the PROXY header off the `len` bytes that came; what follows it belongs to the next layer.
+    fn read_preamble(
+        &mut self,
+        buffer: &mut [u8],
+        len: usize,
+        more: bool,
+        source: &mut Option<IpAddr>,
+        counters: &mut Snapshot,
+    ) -> Filled {
+        let Layer::Preamble(preamble) = &mut self.layer else { return Filled::Drained };
+        let before = preamble.seen.len();
+        preamble.seen.extend_from_slice(&buffer[..len]);
+        let (header, header_len) = match proxy_header::parse(&preamble.seen) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Filled::Bytes { len: 0, more },
+            Err(_) => {
+                counters.proxy_headers_bad += 1;
+                return Filled::Broken("no PROXY header, or a broken one");
+            }
+        };
+        *source = header.source;
+        // All of what came before belongs to the header, or it would have been whole then.
+        let own = header_len.saturating_sub(before).min(len);
+        self.layer = std::mem::replace(&mut preamble.next, Layer::Plain);
+        buffer.copy_within(own..len, 0);
+        let len = len - own;
+        match &mut self.layer {
+            Layer::Tls(session) if len > 0 => match session.decrypt(buffer, 0, len, counters) {
+                // The room that the header took does not say that the socket is drained.
+                Filled::Bytes { len, .. } if more => Filled::Bytes { len, more },
+                filled => filled,
+            },
+            _ => Filled::Bytes { len, more },
+        }
+    }
+}
+
+fn read_plain(socket: &mut impl Read, buffer: &mut [u8], counters: &mut Snapshot) -> Filled {
+    loop {
+        counters.reads += 1;
+        return match socket.read(buffer) {
+            Ok(0) => Filled::End,
+            Ok(len) => Filled::Bytes { len, more: len == buffer.len() },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Filled::Drained,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => Filled::End,
+        };
+    }
+}
