@@ -109,6 +109,11 @@ impl<A: Application> Reactor<A> {
     /// After anything that may have changed what the peer waits for.
     pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
+        if !peer.connection.is_head()
+            && let Some(network) = peer.head.take()
+        {
+            self.heads.remove(network);
+        }
         let wait = peer.connection.waits_for() as usize;
         if self.deadlines.queue_of(key.index()) != Some(wait) {
             self.deadlines.arm(key.index(), wait, now.instant);

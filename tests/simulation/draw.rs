@@ -1,11 +1,13 @@
 //! A plan from a seed.
 
+use autamedica_signaling::base::bucket::Rate;
+use autamedica_signaling::engine::Rates;
 use autamedica_signaling::message::Role;
 
 use super::link::{Micros, Weather};
 use super::plan::{
-    Babble, Deed, Ending, Fault, MILLISECOND, Mishap, Person, Plan, SECOND, Settings, Step,
-    Trespass, Way,
+    Audit, Babble, Deed, ENTRIES_ENOUGH, Ending, Fault, MILLISECOND, Mishap, Person, Plan, SECOND,
+    Settings, Step, Trespass, Way,
 };
 use super::random::Random;
 
@@ -23,8 +25,12 @@ pub fn plan(seed: u64) -> Plan {
         let mut random = Random::new(seed, &[2, u64::from(room)]);
         fill_room(&mut random, room, lasts, &mut people);
     }
-    let settings = settings(&mut random, people.len(), crowd);
-    let faults = faults(&mut random, &people, lasts);
+    let audit = audit(&mut Random::new(seed, &[8]));
+    let mut settings = Settings { audit, ..settings(&mut random, people.len(), crowd) };
+    draw_rates(&mut Random::new(seed, &[4]), &mut settings);
+    let mut faults = faults(&mut random, &people, lasts);
+    faults.extend(disk_faults(&mut Random::new(seed, &[9]), lasts));
+    faults.sort_by_key(|fault| fault.at);
     let ending = if random.chance(10) { Ending::Shutdown } else { Ending::EverybodyGoes };
     Plan { seed, settings, people, faults, calm_at: lasts, ending }
 }
@@ -52,9 +58,20 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         cut_bytes_max: if cut { random.between(2..=8) as usize * 1024 } else { plenty },
         unsent_bytes_max: if scarce { random.between(4..=64) as usize * 1024 } else { plenty },
         emergency_access: random.chance(50),
+        rates: Rates::UNLIMITED,
+        bytes_rate: Rate::UNLIMITED,
+        audit: None,
         turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
+    }
+}
+
+/// In some hospitals bytes are limited, which everybody must bear; that messages are is another matter.
+fn draw_rates(random: &mut Random, settings: &mut Settings) {
+    if random.chance(25) {
+        let burst = *random.pick(&[4_096, 65_536]);
+        settings.bytes_rate = Rate { per_second: *random.pick(&[16_384, 262_144]), burst };
     }
 }
 
@@ -254,7 +271,27 @@ fn faults(random: &mut Random, people: &[Person], lasts: Micros) -> Vec<Fault> {
             what: Mishap::WallJump { millis: jump(random) },
         });
     }
-    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// Most keep an audit log.
+fn audit(random: &mut Random) -> Option<Audit> {
+    let narrow = random.chance(5);
+    let room = if narrow { random.between(8..=64) as usize } else { ENTRIES_ENOUGH };
+    let delay_max = *random.pick(&[0, 5, 20, 100]) * MILLISECOND;
+    random.chance(90).then_some(Audit { delay_max, room })
+}
+
+fn disk_faults(random: &mut Random, lasts: Micros) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for _ in 0..random.below(3) {
+        let for_how_long = random.below(20 * SECOND);
+        let what = match random.chance(50) {
+            true => Mishap::DiskStuck { lasts: for_how_long },
+            false => Mishap::DiskBroken { lasts: for_how_long },
+        };
+        faults.push(Fault { at: random.below(lasts), what });
+    }
     faults
 }
 

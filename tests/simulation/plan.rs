@@ -1,5 +1,7 @@
 //! What is going to happen in a run, all of it as data: so it can be shown, and made smaller while it still fails.
 
+use autamedica_signaling::base::bucket::Rate;
+use autamedica_signaling::engine::Rates;
 use autamedica_signaling::message::Role;
 
 use super::link::{Micros, Weather};
@@ -9,6 +11,9 @@ pub const SECOND: Micros = 1_000_000;
 
 /// One millisecond.
 pub const MILLISECOND: Micros = 1_000;
+
+/// More entries than ever wait in a run.
+pub const ENTRIES_ENOUGH: usize = 1 << 20;
 
 /// A whole run.
 #[derive(Clone, Debug)]
@@ -54,6 +59,10 @@ pub struct Settings {
     pub message_bytes_max: usize,
     /// `SEND_QUEUE_BYTES_MAX`.
     pub send_queue_bytes_max: usize,
+    /// `SIGNAL_RATE`, `STATE_RATE` and the bursts that belong to them, and what a stranger may say.
+    pub rates: Rates,
+    /// `BYTES_RATE` and `BYTES_BURST`.
+    pub bytes_rate: Rate,
     /// `CONNECTIONS_MAX`.
     pub connections_max: usize,
     /// How many bytes of cut messages there may be, over all connections.
@@ -62,12 +71,23 @@ pub struct Settings {
     pub unsent_bytes_max: usize,
     /// `EMERGENCY_ACCESS`.
     pub emergency_access: bool,
+    /// The audit log, where one is kept.
+    pub audit: Option<Audit>,
     /// `TURN_TTL`, in seconds.
     pub turn_ttl_secs: u64,
     /// The shared read buffer.
     pub read_bytes: usize,
     /// How long the loop may take to see that something has come.
     pub latency: Micros,
+}
+
+/// How the audit log's disk is when nothing is wrong with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Audit {
+    /// How long it takes at most to make something durable; now and then it is seconds.
+    pub delay_max: Micros,
+    /// How many entries may wait to be written.
+    pub room: usize,
 }
 
 /// Somebody who wants to be in a room.
@@ -300,6 +320,16 @@ pub enum Mishap {
         /// How long nobody listens.
         lasts: Micros,
     },
+    /// Nothing becomes durable for a while, and nobody says why.
+    DiskStuck {
+        /// For how long.
+        lasts: Micros,
+    },
+    /// The audit log cannot be written for a while.
+    DiskBroken {
+        /// For how long.
+        lasts: Micros,
+    },
     /// The server's wall clock jumps, forwards or backwards.
     WallJump {
         /// By so many milliseconds.
@@ -320,9 +350,15 @@ impl Settings {
     /// Whether somebody may be turned away for want of room, so that nobody can say who must be in.
     pub fn are_scarce(&self) -> bool {
         let enough = |bytes: usize| bytes >= 1 << 20;
-        self.connections_max < 10_000
+        self.has_little_room_for_records()
+            || self.connections_max < 10_000
             || !enough(self.cut_bytes_max)
             || !enough(self.unsent_bytes_max)
+    }
+
+    /// Whether records may find no room.
+    pub fn has_little_room_for_records(&self) -> bool {
+        self.audit.is_some_and(|audit| audit.room < ENTRIES_ENOUGH)
     }
 }
 
@@ -350,7 +386,11 @@ impl Mishap {
             | Self::Lag { person, .. }
             | Self::SlowReader { person, .. }
             | Self::Sleep { person, .. } => Some(person),
-            Self::Stall { .. } | Self::Restart { .. } | Self::WallJump { .. } => None,
+            Self::Stall { .. }
+            | Self::Restart { .. }
+            | Self::DiskStuck { .. }
+            | Self::DiskBroken { .. }
+            | Self::WallJump { .. } => None,
         }
     }
 }

@@ -18,6 +18,16 @@ pub enum Promise {
     Answers,
     /// Nobody is closed who did nothing wrong, and nobody stays who did: with the right code, at the right time.
     Closing,
+    /// Nobody hears of an admission or of the end of a session before its record is durable, so that what a client was told is
+    /// among what a crash leaves; and a session that ended stays so.
+    WrittenAhead,
+    /// The audit log says just what happened, whoever is asked: each admission that was told has one record with the right
+    /// subject and one exit, each withdrawal belongs to an admission that was not told, each refusal that matters has its
+    /// record, and nothing is told that did not happen.
+    Records,
+    /// Whoever waits for a record gets on as soon as it is durable, and hears of it where it cannot be written, after ten
+    /// seconds at most. While it cannot be written nobody is let in, and everything else goes on.
+    Waiting,
     /// What the server writes is HTTP, then WebSocket, then a message of the contract.
     Wire,
     /// All memory for unfinished work stays within the configured sum, and connections within their limit.

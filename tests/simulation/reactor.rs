@@ -9,6 +9,8 @@ mod blocks;
 mod counters;
 #[path = "../../src/reactor/inbound.rs"]
 mod inbound;
+#[path = "../../src/reactor/journal.rs"]
+mod journal;
 #[path = "../../src/reactor/outbound.rs"]
 mod outbound;
 #[path = "peer.rs"]
@@ -20,16 +22,21 @@ mod settle;
 
 use std::collections::VecDeque;
 
+use autamedica_signaling::admission::gate::{Census, Network};
 use autamedica_signaling::base::arena::{Arena, Key};
+use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::deadlines::Deadlines;
+use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Connection, Output, Wait};
-use autamedica_signaling::engine::{Note, PeerId};
+use autamedica_signaling::engine::{PeerId, Recording};
 
 use super::link::Socket;
 use super::random::Random;
 use blocks::Pool;
 pub use counters::Snapshot;
+use journal::Records;
+pub use journal::{Entry, Journal};
 use peer::Peer;
 
 /// What the real reactor's options say of one connection and of all.
@@ -43,6 +50,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
+    /// How many bytes of one peer are read a second.
+    pub bytes_rate: Rate,
     /// How many bytes of cut messages there may be, over all connections.
     pub cut_bytes_max: usize,
     /// How many bytes of messages on their way out there may be, over all connections.
@@ -64,13 +73,16 @@ pub struct Reactor<A> {
     options: Options,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
+    heads: Census<Network>,
     cut: Pool,
     unsent: Pool,
     read_buffer: Box<[u8]>,
     output: Output,
     lists: Lists,
     peer_bytes: usize,
+    records: Records,
     counters: Snapshot,
+    hits: Hits,
     news: Vec<(Key<Peer>, News)>,
 }
 
@@ -85,6 +97,7 @@ enum News {
 struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
+    resting: VecDeque<(Instant, Key<Peer>)>,
     handshakes: VecDeque<Key<Peer>>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
@@ -97,16 +110,25 @@ impl<A: Application> Reactor<A> {
             app,
             peers: Arena::new(),
             deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            heads: Census::default(),
             cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
             unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),
             read_buffer: vec![0; options.read_bytes].into_boxed_slice(),
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            records: Records::default(),
             counters: Snapshot::default(),
+            hits: Hits::NONE,
             news: Vec::new(),
             options,
         }
+    }
+
+    /// Keeps an audit log from now on.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.records = Records::new(journal);
+        self.app.set_recording(Recording::Available);
     }
 
     /// Takes a newcomer in; `None`: it has to wait.
@@ -117,11 +139,11 @@ impl<A: Application> Reactor<A> {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
         let full = self.peers.len() >= self.options.connections_max;
-        let key = self.peers.insert(Peer::new(
-            socket,
-            Connection::new(Arrival { full, ..Arrival::LOCAL }),
-            number,
-        ));
+        let arrival = Arrival { full, ..Arrival::LOCAL };
+        let network = Network::of(arrival.address);
+        self.heads.add(network);
+        let connection = Connection::new(arrival);
+        let key = self.peers.insert(Peer::new(socket, connection, network, number));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         Some(peer_id(key))
     }
@@ -141,6 +163,7 @@ impl<A: Application> Reactor<A> {
 
     /// One turn, as in `src/reactor/turn.rs`. The sockets are served in an order that `random` decides.
     pub fn turn(&mut self, now: Now, random: &mut Random) {
+        self.heed_journal(now);
         let carried_over = std::mem::take(&mut self.lists.ready);
         let mut news = std::mem::take(&mut self.news);
         random.shuffle(&mut news);
@@ -154,6 +177,7 @@ impl<A: Application> Reactor<A> {
         for key in carried_over {
             self.go_on(key, now);
         }
+        self.wake_rested(now);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
@@ -162,10 +186,17 @@ impl<A: Application> Reactor<A> {
     /// When a turn is due without news.
     pub fn next_turn(&self, now: Now) -> Option<Instant> {
         let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
-        if busy || !self.news.is_empty() {
+        if busy || !self.news.is_empty() || self.records.answer(now).is_some() {
             return Some(Instant::default());
         }
-        [self.deadlines.next(), self.app.next_deadline(now)].into_iter().flatten().min()
+        let rested = self.lists.resting.front().map(|(until, _)| *until);
+        let next = [
+            self.deadlines.next(),
+            self.app.next_deadline(now),
+            self.records.next_deadline(),
+            rested,
+        ];
+        next.into_iter().flatten().min()
     }
 
     /// Says good-bye to everybody.
@@ -195,11 +226,6 @@ impl<A: Application> Reactor<A> {
         &self.counters
     }
 
-    /// Keeps no audit log.
-    fn note(&mut self, _note: &Note, _reason: Option<&str>, _now: Now) {}
-
-    fn publish(&mut self) {}
-
     fn hear(&mut self, key: (u32, u32), what: News) {
         let key = Key::from_parts(key.0, key.1);
         if self.peers.get(key).is_some() && !self.news.contains(&(key, what)) {
@@ -211,7 +237,9 @@ impl<A: Application> Reactor<A> {
         let mut doomed = std::mem::take(&mut self.lists.doomed);
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
+            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);

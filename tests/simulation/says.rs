@@ -63,9 +63,10 @@ pub fn refresh(token: &str, id: u64) -> String {
     open("refresh-token", Some(id)) + &format!(r#","authToken":"{token}"}}"#)
 }
 
-/// `end-session`
+/// `end-session`, in some cases with a reason.
 pub fn end(who: Who, id: u64) -> String {
-    about("end-session", who, id) + "}"
+    let reason = if id.is_multiple_of(2) { r#","reason":"all is said"}"# } else { "}" };
+    about("end-session", who, id) + reason
 }
 
 /// `media-state`
@@ -76,7 +77,9 @@ pub fn media_state(who: Who, id: u64, audio: bool, video: bool, screen: Option<b
 
 /// `connection-state`
 pub fn connection_state(who: Who, id: u64, state: &str) -> String {
-    about("connection-state", who, id) + &format!(r#","state":"{state}"}}"#)
+    let code =
+        if state == "failed" && id.is_multiple_of(2) { r#","errorCode":"ICE_FAILED""# } else { "" };
+    about("connection-state", who, id) + &format!(r#","state":"{state}"{code}}}"#)
 }
 
 /// `connection-stats`

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use autamedica_signaling::base::time::Now;
 use serde_json::Value;
 
 use super::super::names::{self, Named};
@@ -51,7 +52,14 @@ const TO_ANYBODY: [&str; 5] = ["error", "ack", "pong", "room-joined", "token-exp
 
 impl Book {
     /// Follows what the server did, in its order; `cause` is who said something.
-    pub(super) fn carry_out(&mut self, cause: Option<Key>, done: &[Done<'_>], expected: &Expected) {
+    pub(super) fn carry_out(
+        &mut self,
+        cause: Option<Key>,
+        now: Now,
+        done: &[Done<'_>],
+        expected: &Expected,
+    ) {
+        self.check_records(now, expected);
         let mut touched = BTreeSet::new();
         for (position, one) in done.iter().enumerate() {
             match *one {

@@ -1,12 +1,16 @@
 //! What a message of a client must lead to, and what becomes of everybody by it.
 
 use autamedica_signaling::base::time::Now;
-use autamedica_signaling::engine::PeerId;
+use autamedica_signaling::engine::{PeerId, Recording};
 use autamedica_signaling::message::Role;
+use autamedica_signaling::message::notice::RoomStatus;
+use autamedica_signaling::message::record::Entry;
 
 use super::super::ledger::Who;
 use super::super::names;
+use super::super::promises::Promise;
 use super::super::says;
+use super::super::transcript::short;
 use super::admission::{Bearer, Claim, Joining, Token};
 use super::effects::{field, kind, plain};
 use super::expected::Expected;
@@ -25,6 +29,8 @@ pub(super) enum Outcome {
     Joined(Bearer),
     /// The place that the user has already; whether nothing of the stream is missing, and who had it.
     Returned { bearer: Bearer, resumed: bool, older: Option<Key> },
+    /// An answer once the record is durable.
+    Waits(Bearer, Entry),
     /// The end of the connection.
     Left(Who),
     /// The message is passed on, or kept for somebody who is away.
@@ -34,7 +40,11 @@ pub(super) enum Outcome {
     /// The others hear how good a participant's connection is.
     Measured(Who),
     /// The session is over.
-    Ended(Who),
+    Ended(u32),
+    /// It will be once the record of that is durable.
+    Ends(u32),
+    /// It will be anyway.
+    EndsAlready,
     /// A new token counts.
     Refreshed(Token),
 }
@@ -44,10 +54,15 @@ impl Book {
     pub fn received(&mut self, peer: PeerId, text: &str, now: Now, done: &[Done<'_>]) {
         let key = key(peer);
         let mut expected = Expected::default();
+        let waits = self.standing(key) == Standing::Joining;
+        self.verdict.check(Promise::Waiting, !waits, || {
+            format!("a connection that waits for its record was listened to: {}", short(text))
+        });
         let outcome = self.outcome(key, text, now, done);
+        self.note_outcome(key, text, &outcome, now, &mut expected);
         self.check_answer(key, text, &outcome, done, &mut expected);
         self.bring_about(key, text, &outcome, now, &mut expected);
-        self.carry_out(Some(key), done, &expected);
+        self.carry_out(Some(key), now, done, &expected);
         self.note_logins(now, done);
     }
 
@@ -70,7 +85,7 @@ impl Book {
 
     fn outcome(&self, from: Key, text: &str, now: Now, done: &[Done<'_>]) -> Outcome {
         let standing = self.standing(from);
-        if matches!(standing, Standing::Gone | Standing::New) {
+        if matches!(standing, Standing::Gone | Standing::New | Standing::Joining) {
             return Outcome::Nothing;
         }
         if let Some(code) = self.babble.get(text) {
@@ -80,7 +95,9 @@ impl Book {
             "ping" => Ok(Outcome::Pong),
             "join-room" => self.join(from, text, now, done),
             "leave-room" => self.speaker(standing, text, "userId").map(Outcome::Left),
-            "end-session" => self.may(standing, text, "userId", "room:end").map(Outcome::Ended),
+            "end-session" => {
+                self.may(standing, text, "userId", "room:end").map(|who| self.ending(who.0))
+            }
             "media-state" => self.may(standing, text, "userId", "room:media").map(Outcome::Shown),
             "connection-state" => self.speaker(standing, text, "userId").map(Outcome::Shown),
             "connection-stats" => self.speaker(standing, text, "userId").map(Outcome::Measured),
@@ -105,15 +122,38 @@ impl Book {
             token: field(text, "authToken"),
             has_reason: field(text, "reason").is_some(),
         };
-        match self.joining(from, &claim, now) {
-            Joining::Refused(code) => Err(code),
-            Joining::Admitted(bearer) => Ok(Outcome::Joined(bearer)),
-            Joining::Returns(bearer) => {
-                let older = self.place(bearer.who).and_then(|place| place.peer);
-                let received = plain(text, "received").and_then(|count| count.parse().ok());
-                let resumed = self.resumes(bearer.who, received, done);
-                Ok(Outcome::Returned { bearer, resumed, older })
-            }
+        let (bearer, entry) = match self.joining(from, &claim, now) {
+            Joining::Refused(code) => return Err(code),
+            Joining::Admitted(bearer) => (bearer, Entry::New),
+            Joining::Returns(bearer) => (bearer, self.way_back(bearer.who)),
+        };
+        match self.recording() {
+            Recording::Available => Ok(Outcome::Waits(bearer, entry)),
+            Recording::Unavailable => Err("AUDIT_UNAVAILABLE"),
+            Recording::Off if entry == Entry::New => Ok(Outcome::Joined(bearer)),
+            Recording::Off => Ok(self.returned(bearer, text, done)),
+        }
+    }
+
+    /// How somebody comes to a place that it has already.
+    fn way_back(&self, who: Who) -> Entry {
+        let is_there = self.place(who).is_some_and(|place| place.peer.is_some());
+        if is_there { Entry::Takeover } else { Entry::Return }
+    }
+
+    /// Somebody comes to the place that it has already.
+    pub(super) fn returned(&self, bearer: Bearer, text: &str, done: &[Done<'_>]) -> Outcome {
+        let older = self.place(bearer.who).and_then(|place| place.peer);
+        let received = plain(text, "received").and_then(|count| count.parse().ok());
+        let resumed = self.resumes(bearer.who, received, done);
+        Outcome::Returned { bearer, resumed, older }
+    }
+
+    fn ending(&self, room: u32) -> Outcome {
+        match self.rooms.get(&room) {
+            Some(room) if room.ending => Outcome::EndsAlready,
+            _ if self.recording() == Recording::Available => Outcome::Ends(room),
+            _ => Outcome::Ended(room),
         }
     }
 
@@ -182,7 +222,7 @@ impl Book {
         if role_may && place.bearer.token.permits(permission) { Ok(who) } else { Err("FORBIDDEN") }
     }
 
-    fn bring_about(
+    pub(super) fn bring_about(
         &mut self,
         from: Key,
         text: &str,
@@ -191,13 +231,19 @@ impl Book {
         expected: &mut Expected,
     ) {
         match *outcome {
-            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong => {}
+            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong | Outcome::EndsAlready => {}
+            Outcome::Waits(bearer, _) => self.let_wait(from, bearer, text),
             Outcome::Joined(bearer) => {
                 let (room, user) = bearer.who;
                 self.note_joining_token(from, text, bearer.token, now);
+                let is_new = !self.rooms.contains_key(&room);
                 let activated = self.seat_down(from, bearer, media(text), now);
                 expected.tell(self.others(room, user), "peer-joined", user);
+                if is_new {
+                    self.note_status(room, RoomStatus::Waiting, now, expected);
+                }
                 if activated {
+                    self.note_status(room, RoomStatus::Active, now, expected);
                     expected.tell(self.others(room, u32::MAX), "room-status", 0);
                 }
             }
@@ -212,9 +258,10 @@ impl Book {
             }
             Outcome::Left(who) => {
                 expected.close(from, 1000);
-                self.vacate(who, now, expected);
+                self.vacate(who, "left", now, expected);
             }
             Outcome::Relayed(to) => {
+                self.note_fingerprint(from, text, expected);
                 if let Some(letter) = says::letter_of(text) {
                     self.keep(to, letter);
                 }
@@ -229,7 +276,9 @@ impl Book {
             Outcome::Measured(who) => {
                 expected.tell(self.others(who.0, who.1), "peer-stats", who.1);
             }
-            Outcome::Ended(who) => self.end(who.0, expected),
+            Outcome::Ended(room) | Outcome::Ends(room) => {
+                self.begin_to_end(room, Some((from, text)), None, now, expected);
+            }
             Outcome::Refreshed(token) => {
                 self.set_token(from, token, now);
                 if let Standing::Inside(who) = self.standing(from)

@@ -53,6 +53,7 @@ impl World {
             .book
             .verdict
             .check(Promise::Answers, first, || format!("link {number} was admitted twice"));
+        self.check_admission_heard(number);
         if frozen {
             return;
         }
@@ -114,6 +115,7 @@ impl World {
 
     fn hear_of_room(&mut self, person: usize, text: &str) {
         if field(text, "status") == Some("ended") {
+            self.check_end_heard(self.people[person].plan.room);
             let individual = &mut self.people[person];
             individual.wants_in = false;
             self.server.app.book.ledger.report(individual.who(), None);
@@ -176,6 +178,9 @@ impl World {
         self.server.app.book.verdict.check(Promise::Exits, consistent, || {
             format!("{who:?} knows of {view:?} and hears {}", short(text))
         });
+        if kind(text) == "peer-joined" {
+            self.check_admission((room, user), None);
+        }
         let is_doctor = self.people[person].plan.role == Role::Doctor;
         if is_doctor && (kind(text) == "peer-joined" || begins_anew) {
             self.send_letter(person, "offer", user, 200);

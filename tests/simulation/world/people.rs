@@ -14,6 +14,9 @@ use super::super::random::Random;
 use super::tabs::Memory;
 use super::{Event, Phase, World};
 
+/// How long a client waits at most before it tries again.
+pub const BACKOFF_MAX: Micros = 32 * SECOND;
+
 /// A person in a run.
 #[derive(Debug)]
 pub struct Individual {
@@ -139,7 +142,7 @@ impl World {
         }
         individual.retrying = true;
         // As the protocol's document advises: 1, 2, 4, up to 32 seconds, from half of it on.
-        let bound = SECOND << individual.failures.min(5);
+        let bound = (SECOND << individual.failures.min(5)).min(BACKOFF_MAX);
         individual.failures += 1;
         let wait = bound / 2 + individual.random.below(bound / 2);
         self.after(wait, Event::Retries(person));
