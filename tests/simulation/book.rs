@@ -36,7 +36,7 @@ use super::promises::{Promise, Verdict};
 use super::register::Register;
 
 pub use admission::Token;
-pub use effects::{Done, field, kind, participants};
+pub use effects::{Done, field, kind, participants, plain};
 use expected::Expected;
 use logins::Logins;
 use places::Room;
@@ -84,6 +84,8 @@ pub struct Book {
     rooms: BTreeMap<u32, Room>,
     /// The stream of letters that comes over a link.
     streams: BTreeMap<usize, usize>,
+    /// What the server called the stream that began last.
+    last_stream_name: u64,
     /// Everybody who ever had a place in a room.
     known: BTreeSet<Who>,
     /// Rooms whose session is over.
@@ -157,6 +159,7 @@ impl Book {
             watched: BTreeSet::new(),
             rooms: BTreeMap::new(),
             streams: BTreeMap::new(),
+            last_stream_name: 0,
             known: BTreeSet::new(),
             ended: BTreeSet::new(),
             tokens_quiet_until: WallTime::default(),
@@ -246,9 +249,6 @@ impl Book {
 
     /// Another server has taken the place of the one before: it knows nobody, and nothing that was accepted counts.
     pub fn started_anew(&mut self, ended: BTreeSet<u32>) {
-        for room in self.rooms.values() {
-            room.places.values().for_each(|place| self.ledger.void(place.stream));
-        }
         self.rooms.clear();
         self.peers.clear();
         self.anonymous.clear();
@@ -261,6 +261,7 @@ impl Book {
         });
         self.ended = ended;
         self.register.forget();
+        self.last_stream_name = 0;
         self.waiting.clear();
         self.unread.clear();
         self.note_count = 0;

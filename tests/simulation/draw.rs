@@ -116,6 +116,7 @@ const NOBODY: Person = Person {
     permissions: &["room:*"],
     token_secs: 3_600,
     way: Way::Header,
+    names_stream: true,
     old_secret: false,
     skew_secs: 0,
     weather: Weather { delay: 0, jitter: 0, segment_bytes_max: 1_460, buffer_bytes: 65_536 },
@@ -140,6 +141,7 @@ fn person(random: &mut Random, mut person: Person, lasts: Micros) -> Person {
         buffer_bytes: *random.pick(&[2_048, 16_384, 65_536]),
     };
     person.steps = steps(random, lasts, person.role);
+    person.names_stream = random.chance(85);
     person
 }
 

@@ -111,6 +111,8 @@ pub struct Person {
     pub token_secs: u64,
     /// How the token is presented.
     pub way: Way,
+    /// Whether the client says of which stream its count is: older ones do not.
+    pub names_stream: bool,
     /// Whether the tokens are signed with the secret before the last change.
     pub old_secret: bool,
     /// By how much the clock of the issuer is wrong, in seconds.

@@ -40,17 +40,6 @@ pub enum Promise {
     Soundness,
 }
 
-/// Where the contract promises more than can be kept with it. To be deleted, one by one, with what makes them needless.
-pub mod gaps {
-    /// A sender who is away when the addressee begins anew, or whose connection dies before it hears of that, resumes
-    /// without being told that what it sent before may not have arrived.
-    pub const REPORTS_GET_LOST: bool = true;
-
-    /// A `room-joined` with `resumed` false that never arrives begins a stream of which the client does not know: the count
-    /// that it sends with its next `resume` is of the stream before, and is taken for one of the new stream.
-    pub const COUNTS_ARE_MISTAKEN: bool = true;
-}
-
 /// A promise that was not kept.
 #[derive(Clone, Debug)]
 pub struct Broken {

@@ -19,13 +19,15 @@ pub struct Join<'a> {
     pub token: Option<&'a str>,
     /// `resume`
     pub resume: Option<u64>,
+    /// `stream` of `resume`
+    pub stream: Option<u64>,
     /// `media`: whether there is sound, and a picture where there is none.
     pub media: Option<bool>,
 }
 
 /// `join-room`
 pub fn join(person: &Person, id: u64, join: &Join<'_>) -> String {
-    let Join { token, resume, media } = *join;
+    let Join { token, resume, stream, media } = *join;
     let mut text = open("join-room", Some(id));
     text += &format!(
         r#","sessionId":"{}","userId":"{}","userType":"{}""#,
@@ -43,7 +45,8 @@ pub fn join(person: &Person, id: u64, join: &Join<'_>) -> String {
         text += &format!(r#","authToken":"{token}""#);
     }
     if let Some(received) = resume {
-        text += &format!(r#","resume":{{"received":{received}}}"#);
+        let stream = stream.map(|stream| format!(r#","stream":{stream}"#)).unwrap_or_default();
+        text += &format!(r#","resume":{{"received":{received}{stream}}}"#);
     }
     text + "}"
 }

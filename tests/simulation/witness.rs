@@ -17,8 +17,8 @@ pub struct Witness {
     app: Signaling,
     /// What it has seen.
     pub book: Book,
-    /// A ping said that so many letters had been accepted, and it were so many.
-    wrong_mark: Cell<Option<(u32, usize)>>,
+    /// A ping had this mark, and should have had that.
+    wrong_mark: Cell<Option<[u32; 2]>>,
     /// Where it writes it down for people.
     pub transcript: Transcript,
 }
@@ -73,8 +73,8 @@ impl Witness {
         self.note(effects, noted, now);
         self.book.check_written_ahead(now, &done);
         see(&mut self.book, &done);
-        if let Some((mark, accepted)) = self.wrong_mark.take() {
-            let how = format!("a ping is marked {mark} where {accepted} letters were accepted");
+        if let Some([mark, right]) = self.wrong_mark.take() {
+            let how = format!("a ping is marked {mark:#x} where {right:#x} was right");
             self.book.verdict.broken(Promise::Delivery, how);
         }
     }
@@ -177,9 +177,9 @@ impl Application for Witness {
     }
 
     fn ping_mark(&self, peer: PeerId) -> u32 {
-        let (mark, accepted) = (self.app.ping_mark(peer), self.book.ping_mark(peer));
-        if mark as usize != accepted {
-            self.wrong_mark.set(Some((mark, accepted)));
+        let (mark, right) = (self.app.ping_mark(peer), self.book.ping_mark(peer));
+        if mark != right {
+            self.wrong_mark.set(Some([mark, right]));
         }
         mark
     }

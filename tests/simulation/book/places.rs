@@ -12,6 +12,10 @@ use super::admission::Bearer;
 use super::expected::Expected;
 use super::{Book, Key, Standing, records};
 
+/// How many messages, and how many beginnings, a mark can tell apart.
+pub(super) const SENT_MAX: usize = 1 << 20;
+pub(super) const TOLD_MAX: u32 = 1 << 12;
+
 /// A room that has not ended.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -41,6 +45,11 @@ pub(super) struct Place {
     /// Whether the log knows its certificate. Everybody has the same here, and keeps it.
     pub(super) fingerprint_noted: bool,
     pub(super) stream: usize,
+    /// What the server calls it.
+    pub(super) stream_name: u64,
+    /// Whose beginning the participant may not have heard of, and how often it was told of one, as far as a ping says it.
+    pub(super) unheard: BTreeSet<u32>,
+    pub(super) told: u32,
     /// How many letters of the stream need not be kept: they are known to have arrived, or there was no room for them.
     pub(super) released: usize,
     /// Bytes of those that are kept.
@@ -140,6 +149,9 @@ impl Book {
             state: "connected",
             fingerprint_noted: false,
             stream,
+            stream_name: 0,
+            unheard: BTreeSet::new(),
+            told: 0,
             released: 0,
             kept_bytes: 0,
         };
@@ -158,7 +170,36 @@ impl Book {
         room.active |= activated;
         self.set_standing(from, Standing::Inside(bearer.who));
         self.streams.insert(self.link(from), stream);
+        self.begin_anew(bearer.who);
         activated
+    }
+
+    /// The others in the room are to hear that a participant begins anew: those who are there do, unless their connection is
+    /// dead already.
+    pub(super) fn begin_anew(&mut self, who: Who) {
+        let Some(room) = self.rooms.get_mut(&who.0) else { return };
+        for (user, place) in &mut room.places {
+            if *user == who.1 {
+                place.unheard.clear();
+                continue;
+            }
+            place.unheard.insert(who.1);
+            if place.peer.is_some() {
+                place.told = (place.told + 1) % TOLD_MAX;
+            }
+        }
+    }
+
+    /// Who goes on where it was hears of those whose beginning it may not have heard of.
+    pub(super) fn tell_beginnings(&mut self, who: Who, expected: &mut Expected) {
+        let users = self.users_in(who.0);
+        let Some(place) = self.place_mut(who) else { return };
+        let news: Vec<u32> = place.unheard.intersection(&users).copied().collect();
+        if !news.is_empty() {
+            place.told = (place.told + 1) % TOLD_MAX;
+        }
+        let peer: Vec<Key> = place.peer.into_iter().collect();
+        news.into_iter().for_each(|user| expected.tell(peer.clone(), "peer-state", user));
     }
 
     /// Takes a participant out of the room; the others hear of it.
@@ -172,9 +213,6 @@ impl Book {
         if let Some(place) = self.place(who) {
             let subject = records::subject(who, place.bearer.token.role);
             expected.record(place.peer, records::exit(reason), subject);
-        }
-        if let Some(stream) = self.stream_of_user(who) {
-            self.ledger.void(stream);
         }
         let Some(room) = self.rooms.get_mut(&who.0) else { return };
         room.places.remove(&who.1);

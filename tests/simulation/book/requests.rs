@@ -14,6 +14,7 @@ use super::super::transcript::short;
 use super::admission::{Bearer, Claim, Joining, Token};
 use super::effects::{field, kind, plain};
 use super::expected::Expected;
+use super::places::SENT_MAX;
 use super::{Book, Done, Key, Standing, key};
 
 /// What a message must lead to.
@@ -68,19 +69,23 @@ impl Book {
 
     /// A connection has answered a ping that was sent when `mark` letters had been accepted.
     pub fn ponged(&mut self, peer: PeerId, mark: u32) {
-        if let Standing::Inside(who) = self.standing(key(peer)) {
-            self.release(who, mark as usize);
+        let Standing::Inside(who) = self.standing(key(peer)) else { return };
+        // A run is too short for more letters than a mark can tell apart.
+        self.release(who, mark as usize % SENT_MAX);
+        if let Some(place) = self.place_mut(who)
+            && place.told == mark / SENT_MAX as u32
+        {
+            place.unheard.clear();
         }
     }
 
-    /// How many letters were accepted for a connection: what a ping must remember.
-    pub fn ping_mark(&self, peer: PeerId) -> usize {
-        match self.standing(key(peer)) {
-            Standing::Inside(who) => {
-                self.place(who).map_or(0, |place| self.ledger.stream(place.stream).letters.len())
-            }
-            _ => 0,
-        }
+    /// How many letters were accepted for a connection, and how many beginnings it was told of: what a ping must remember.
+    pub fn ping_mark(&self, peer: PeerId) -> u32 {
+        let Standing::Inside(who) = self.standing(key(peer)) else { return 0 };
+        self.place(who).map_or(0, |place| {
+            let letters = self.ledger.stream(place.stream).letters.len();
+            place.told * SENT_MAX as u32 + letters as u32
+        })
     }
 
     fn outcome(&self, from: Key, text: &str, now: Now, done: &[Done<'_>]) -> Outcome {
@@ -145,7 +150,10 @@ impl Book {
     pub(super) fn returned(&self, bearer: Bearer, text: &str, done: &[Done<'_>]) -> Outcome {
         let older = self.place(bearer.who).and_then(|place| place.peer);
         let received = plain(text, "received").and_then(|count| count.parse().ok());
-        let resumed = self.resumes(bearer.who, received, done);
+        let named = plain(text, "stream").and_then(|name| name.parse::<u64>().ok());
+        let present = self.place(bearer.who).map(|place| place.stream_name);
+        let same_stream = named.is_none_or(|named| Some(named) == present);
+        let resumed = same_stream && self.resumes(bearer.who, received, done);
         Outcome::Returned { bearer, resumed, older }
     }
 
@@ -254,6 +262,9 @@ impl Book {
                 if let Some(older) = older {
                     expected.close(older, 4409);
                 }
+                if resumed {
+                    self.tell_beginnings(bearer.who, expected);
+                }
                 expected.tell(self.others(room, user), "peer-state", user);
             }
             Outcome::Left(who) => {
@@ -304,9 +315,7 @@ impl Book {
             Some(received) => self.release(who, received),
             None => {
                 let stream = self.ledger.begin(who);
-                if let Some(older) = self.stream_of_user(who) {
-                    self.ledger.void(older);
-                }
+                self.begin_anew(who);
                 if let Some(place) = self.place_mut(who) {
                     (place.stream, place.released, place.kept_bytes) = (stream, 0, 0);
                 }

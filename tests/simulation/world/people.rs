@@ -34,6 +34,8 @@ pub struct Individual {
     pub tabs: Vec<usize>,
     /// How many relayed messages were received since the last `room-joined` that did not resume.
     pub received: u64,
+    /// What that one called the stream.
+    pub stream: Option<u64>,
     /// Whether there ever was one, so that there is something to resume.
     pub has_joined: bool,
     /// Who is in the room, as far as the person knows.
@@ -63,6 +65,7 @@ impl Individual {
             tabs: Vec::new(),
             joined: false,
             received: 0,
+            stream: None,
             has_joined: false,
             view: BTreeSet::new(),
             slow_until: 0,

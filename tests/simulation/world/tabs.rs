@@ -167,7 +167,8 @@ impl World {
         let id = individual.take_id();
         let media = individual.random.chance(30).then(|| individual.random.chance(50));
         let (plan, others) = (&individual.plan, individual.tabs.clone());
-        let join = says::Join { token: token.as_deref(), resume, media };
+        let stream = individual.stream.filter(|_| plan.names_stream);
+        let join = says::Join { token: token.as_deref(), resume, stream, media };
         let text = says::join(plan, id, &join);
         if resume.is_some() {
             self.freeze_others(&others, number);
