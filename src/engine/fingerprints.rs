@@ -1,29 +1,31 @@
 //! The certificates that a participant has shown, as far as they must be told apart.
 
+use crate::base::redacted::Redacted;
 use crate::wire::sdp::FingerprintHash;
 
 /// How many are remembered. A browser makes a certificate for each connection, and most rooms have no more than four people.
 const REMEMBERED: usize = 3;
 
-/// What a participant showed in its offers and answers, the latest first.
+/// The first halves of the hashes of what a participant showed in its offers and answers, the latest first.
 #[derive(Debug, Default)]
 pub(super) struct Fingerprints {
-    recent: [Option<FingerprintHash>; REMEMBERED],
+    recent: [Option<Redacted<[u8; 16]>>; REMEMBERED],
 }
 
 impl Fingerprints {
     /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that three
     /// others came since.
     pub(super) fn note(&mut self, shown: FingerprintHash) -> bool {
-        let known = self.recent.iter().position(|recent| *recent == Some(shown));
+        let half = Some(shown.half());
+        let known = self.recent.iter().position(|recent| *recent == half);
         // The oldest makes room.
         self.recent[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
-        self.recent[0] = Some(shown);
+        self.recent[0] = half;
         known.is_none()
     }
 
     /// What the last one showed.
-    pub(super) const fn last(&self) -> Option<FingerprintHash> {
+    pub(super) const fn last(&self) -> Option<Redacted<[u8; 16]>> {
         self.recent[0]
     }
 }
@@ -44,7 +46,7 @@ mod tests {
             // One connection to each of three others.
             for other in 0..3 {
                 assert_eq!(fingerprints.note(shown(other)), round == 0, "{round} {other}");
-                assert_eq!(fingerprints.last(), Some(shown(other)));
+                assert_eq!(fingerprints.last(), Some(shown(other).half()));
             }
         }
         assert!(!fingerprints.note(shown(0)), "it stood last, and moves to the front");

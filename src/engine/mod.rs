@@ -36,13 +36,14 @@ use crate::base::arena::Arena;
 use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::{Hits, Limit};
+use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
-use crate::wire::sdp::{CandidateRules, FingerprintHash};
+use crate::wire::sdp::CandidateRules;
 
 pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
@@ -287,8 +288,9 @@ impl Engine {
         *self = Self { recording, logins_issued, hits, ..Self::new(self.options.clone()) };
     }
 
-    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
-    pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
+    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted and
+    /// had some: the first half of a [`FingerprintHash`](crate::wire::sdp::FingerprintHash).
+    pub fn fingerprint(&self, peer: PeerId) -> Option<Redacted<[u8; 16]>> {
         let Standing::Inside(key) = self.peers.standing(peer) else { return None };
         self.rooms.participant(key)?.fingerprint()
     }

@@ -9,13 +9,13 @@ use super::retention::{Pool, Queue};
 use super::streams::Hearing;
 use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
+use crate::base::redacted::Redacted;
 use crate::base::time::WallTime;
 use crate::message::notice::{self, LeaveReason, MedicalRoom, RoomStatus};
 use crate::message::problem::Problem;
 use crate::message::record::Subject;
 use crate::message::request::{ConnectionState, Media, MediaChange};
 use crate::message::{Role, RoomType, SessionId, UserId};
-use crate::wire::sdp::FingerprintHash;
 
 /// A room. Its participants are linked through their places, in the order in which they came.
 #[derive(Debug)]
@@ -353,8 +353,8 @@ impl Participant {
         }
     }
 
-    /// Stands for the fingerprints in its last offer or answer.
-    pub(super) fn fingerprint(&self) -> Option<FingerprintHash> {
+    /// Stands for the fingerprints in its last offer or answer that had some: the first half of their hash.
+    pub(super) fn fingerprint(&self) -> Option<Redacted<[u8; 16]>> {
         self.fingerprints.last()
     }
 

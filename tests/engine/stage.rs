@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
 use autamedica_signaling::admission::{TokenRules, Tokens};
+use autamedica_signaling::base::redacted::Redacted;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::engine::{Effect, Effects, Engine, Options, Payload, PeerId};
-use autamedica_signaling::wire::sdp::FingerprintHash;
 use serde_json::{Map, Value};
 
 use super::cast::{Person, START, key};
@@ -101,7 +101,7 @@ impl Stage {
     }
 
     /// What was noted of the fingerprints that an actor showed.
-    pub fn fingerprint(&self, actor: &str) -> Option<FingerprintHash> {
+    pub fn fingerprint(&self, actor: &str) -> Option<Redacted<[u8; 16]>> {
         self.engine.fingerprint(self.actor(actor).peer)
     }
 

@@ -10,7 +10,7 @@ const LINE_CHARS_MAX: usize = 512;
 
 /// Whether the description passes, and then the hash of its fingerprints where it has some. `rules` is a number of
 /// `RULES`.
-pub fn description(text: &str, may_send: bool, rules: usize) -> Option<Option<[u8; 16]>> {
+pub fn description(text: &str, may_send: bool, rules: usize) -> Option<Option<[u8; 32]>> {
     let lines = lines(text)?;
     let mut sections: Vec<Vec<&str>> = vec![vec![]];
     for line in lines.iter().filter(|line| !line.is_empty()) {
@@ -51,8 +51,7 @@ pub fn description(text: &str, may_send: bool, rules: usize) -> Option<Option<[u
         return None;
     }
     let all: String = fingerprints.iter().map(|one| format!("{one}\n")).collect();
-    let hash: [u8; 32] = Sha256::digest(all).into();
-    Some((!fingerprints.is_empty()).then(|| *hash.first_chunk().expect("half of it")))
+    Some((!fingerprints.is_empty()).then(|| Sha256::digest(all).into()))
 }
 
 /// Whether the text passes as the candidate of a message of its own.

@@ -11,24 +11,31 @@ const FINGERPRINTS_MAX: usize = 8;
 /// The longest digest, in bytes.
 const DIGEST_BYTES_MAX: usize = 64;
 
-/// Stands for all the fingerprints of a description: the first half of the SHA-256 of `sha-256 AB:CD:…` in lower and upper
-/// case as here, LF behind each, the different ones in the order of their bytes.
+/// Stands for all the fingerprints of a description: the SHA-256 of `sha-256 AB:CD:…` in lower and upper case as here, LF
+/// behind each, the different ones in the order of their bytes.
 ///
 /// Whoever has the fingerprints can compute it; nobody learns them from it. It depends neither on how often each occurs,
 /// nor on where, nor on its letter case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FingerprintHash(Redacted<[u8; 16]>);
+pub struct FingerprintHash(Redacted<[u8; 32]>);
 
 impl FingerprintHash {
-    /// The sixteen bytes.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
+    /// The SHA-256.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
         self.0.reveal()
+    }
+
+    /// Its first half: enough to tell two apart, for who keeps many.
+    pub fn half(&self) -> Redacted<[u8; 16]> {
+        let mut half = [0; 16];
+        half.copy_from_slice(&self.as_bytes()[..16]);
+        Redacted::new(half)
     }
 
     /// For tests.
     #[cfg(test)]
     pub(crate) const fn made_up(byte: u8) -> Self {
-        Self(Redacted::new([byte; 16]))
+        Self(Redacted::new([byte; 32]))
     }
 }
 
@@ -78,8 +85,7 @@ impl Fingerprints {
         for fingerprint in &self.sorted[..self.count] {
             fingerprint.write(&mut hash);
         }
-        let half = hash.finalize().first_chunk().copied()?;
-        (self.count > 0).then(|| FingerprintHash(Redacted::new(half)))
+        (self.count > 0).then(|| FingerprintHash(Redacted::new(hash.finalize().into())))
     }
 }
 
