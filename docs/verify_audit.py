@@ -109,10 +109,10 @@ def verify(folder, keys, expected):
             continue
         while due < number and due in gone:
             one = gone[due]
-            if one["firstSeq"] != seq + 1:
+            if one["firstSeq"] != seq + 1 or one["to"] < one["from"]:
                 faults.append(f"segment {due}: the record of its removal does not fit")
             keys.go(one["epoch"])
-            seq, code, due, before = one["lastSeq"], unbase64(one["mac"]), one["to"] + 1, None
+            seq, code, due, before = one["lastSeq"], unbase64(one["mac"]), max(one["to"], due) + 1, None
         if due != number:
             faults.append(f"segments {due} to {number - 1} are missing")
         due, data, ending = number + 1, read(folder, number), ending_of(folder, number, numbers)

@@ -9,8 +9,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sha2::{Digest, Sha256};
-
 use crate::admission::Addresses;
 use crate::admission::door::Door;
 use crate::admission::gate::GateLimits;
@@ -162,8 +160,7 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
     if !restored.clean {
         log::warn!("the run before did not end in good order; {} torn bytes", restored.torn_bytes);
     }
-    let summary = config.summary();
-    audit.note(OwnRecord::Configuration { sha256: Sha256::digest(&summary).into(), summary });
+    audit.note(OwnRecord::configuration(config.summary()));
     Ok((audit, restored))
 }
 

@@ -167,7 +167,8 @@ fn an_expired_login_is_refused() {
         let url = format!("turn:127.0.0.1:{}", server.port());
         ask_at(&url, Some(&minter.mint(secs.unsigned_abs(), wall))).result
     };
-    assert!(matches!(at(600), Ok(Finding::Relays { for_anybody: false, .. })));
+    let good = at(600);
+    assert!(matches!(good, Ok(Finding::Relays { for_anybody: false, .. })), "{good:?}");
     assert_eq!(at(-600), Err(Failure::LoginRefused));
 }
 

@@ -9,6 +9,8 @@
 
 #[path = "simulation/book.rs"]
 mod book;
+#[path = "simulation/disk.rs"]
+mod disk;
 #[path = "simulation/draw.rs"]
 mod draw;
 #[path = "simulation/frames.rs"]
@@ -27,6 +29,8 @@ mod promises;
 mod random;
 #[path = "simulation/reactor.rs"]
 mod reactor;
+#[path = "simulation/register.rs"]
+mod register;
 #[path = "simulation/runs.rs"]
 mod runs;
 #[path = "simulation/says.rs"]

@@ -59,6 +59,7 @@ fn said(request: &Request<'_>) -> Said {
             said.note("reason", join.reason.and_then(decoded).as_deref());
             said.media(&join.media);
             said.note("received", join.received.map(|count| count.to_string()).as_deref());
+            said.note("stream", join.stream.map(|number| number.to_string()).as_deref());
         }
         Request::Leave(speaker) => said.begin("leave-room", Some(*speaker)),
         Request::Relay(relay) => {

@@ -111,7 +111,7 @@ impl Addresses {
     /// Whether a proxy, or something on this machine, asks on its own account whether we are well.
     fn is_probe(&self, client: IpAddr, from: IpAddr, request: &Request<'_>) -> bool {
         let near = from.to_canonical().is_loopback() || self.trusted_proxies.contains(from);
-        near && client == from && request.path == "/health"
+        near && client == from && matches!(request.path, "/health" | "/ready")
     }
 }
 
@@ -259,7 +259,8 @@ mod tests {
             assert!(!admitted(path, "6.6.6.6", ""));
         }
         for near in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1"] {
-            assert!(admitted("/health", near, "") && !admitted("/ws", near, ""), "{near}");
+            assert!(admitted("/health", near, "") && admitted("/ready", near, ""), "{near}");
+            assert!(!admitted("/ws", near, ""), "{near}");
         }
     }
 }

@@ -2,9 +2,8 @@
 //! They only read the log, and work on a copy on another machine and beside a running server.
 
 use std::fmt::{self, Display, Write as _};
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,7 +14,8 @@ use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::audit::checkpoint::Witness;
 use autamedica_signaling::service::audit::history::{self, Stats};
 use autamedica_signaling::service::audit::holds::Holds;
-use autamedica_signaling::service::audit::verify::{Report, verify};
+use autamedica_signaling::service::audit::report::Report;
+use autamedica_signaling::service::audit::verify::verify;
 use autamedica_signaling::service::audit::{EpochKey, KeyFileError, Keys, export};
 
 use super::audit_args::{AuditArgs, Task};
@@ -151,20 +151,11 @@ impl Place {
 
     fn export(&self, session: SessionId, output: &Path) -> Done {
         let keys = self.keys()?;
-        let failed = |error: io::Error| Failure(format!("{}: {error}", output.display()));
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(output).map_err(failed)?;
-        let count = export::export(&self.folder, &keys, session, &mut BufWriter::new(&file));
-        let count = count.and_then(|count| file.sync_all().map(|()| count));
-        match count {
-            Ok(0) => {
-                let _ = fs::remove_file(output);
-                Err(Failure("no record of this session can be opened".to_owned()))
-            }
+        match export::export_to(output, &self.folder, &keys, session) {
+            Ok(0) => Err(Failure("no record of this session can be opened".to_owned())),
             Ok(count) => Ok(print(format_args!("{count} records in {}\n", output.display()))),
             Err(error) => {
-                let _ = fs::remove_file(output);
-                Err(Failure(format!("the export failed: {error}")))
+                Err(Failure(format!("the export to {} failed: {error}", output.display())))
             }
         }
     }

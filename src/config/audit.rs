@@ -3,14 +3,67 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::kind::number;
+use super::kind::{Kind, number};
 use super::problems::quoted;
+use super::setting::Setting;
 use super::{AuditSync, Checkpoint, Config};
 
 /// What `interval` alone means.
 const INTERVAL_MS: u32 = 1_000;
 
-pub(super) fn set_dir(config: &mut Config, text: &str) -> Result<(), String> {
+pub(super) const DIR: Setting = Setting {
+    name: "AUDIT_DIR",
+    default: "data/audit",
+    meaning: "folder of the audit log",
+    kind: Kind::Own {
+        accepted: "the path of a folder, which is made where there is none",
+        set: set_dir,
+        show: |config| config.audit_dir.to_string_lossy().into_owned(),
+    },
+};
+
+pub(super) const KEY_FILE: Setting = Setting {
+    name: "AUDIT_KEY_FILE",
+    default: "audit.key beside AUDIT_DIR",
+    meaning: "file with the keys of the audit log",
+    kind: Kind::Own {
+        accepted: "the path of a file that only its owner may read, which is made where there is none",
+        set: set_key_file,
+        show: show_key_file,
+    },
+};
+
+pub(super) const RETENTION_DAYS: Setting = Setting {
+    name: "AUDIT_RETENTION_DAYS",
+    default: "2192",
+    meaning: "how long records of the audit log are kept",
+    kind: Kind::Count("days", 2_192..=36_525, |config| &mut config.audit_retention_days),
+};
+
+pub(super) const SYNC: Setting = Setting {
+    name: "AUDIT_SYNC",
+    default: "always",
+    meaning: "when the audit log is brought to the disk",
+    kind: Kind::Own {
+        accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
+        set: set_sync,
+        show: show_sync,
+    },
+};
+
+pub(super) const CHECKPOINT: Setting = Setting {
+    name: "AUDIT_CHECKPOINT",
+    default: "none",
+    meaning: "where signed checkpoints of the audit log go",
+    kind: Kind::Own {
+        accepted: "the absolute path of a file, or udp:ADDRESS:PORT or tcp:ADDRESS:PORT of a syslog server by \
+                       its IP address",
+        set: set_checkpoint,
+        show: show_checkpoint,
+    },
+};
+
+fn set_dir(config: &mut Config, text: &str) -> Result<(), String> {
     config.audit_dir = PathBuf::from(text);
     // Its key stands beside it.
     match config.audit_dir.file_name() {
@@ -19,17 +72,17 @@ pub(super) fn set_dir(config: &mut Config, text: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn set_key_file(config: &mut Config, text: &str) -> Result<(), String> {
+fn set_key_file(config: &mut Config, text: &str) -> Result<(), String> {
     config.audit_key_file = Some(PathBuf::from(text));
     Ok(())
 }
 
-pub(super) fn show_key_file(config: &Config) -> String {
+fn show_key_file(config: &Config) -> String {
     let path = config.audit_key_file.as_deref();
     path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-pub(super) fn set_sync(config: &mut Config, text: &str) -> Result<(), String> {
+fn set_sync(config: &mut Config, text: &str) -> Result<(), String> {
     let text = text.to_ascii_lowercase();
     config.audit_sync = match text.split_once(':') {
         None if text == "always" => AuditSync::Always,
@@ -40,14 +93,14 @@ pub(super) fn set_sync(config: &mut Config, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn show_sync(config: &Config) -> String {
+fn show_sync(config: &Config) -> String {
     match config.audit_sync {
         AuditSync::Always => "always".to_owned(),
         AuditSync::Interval(millis) => format!("interval:{millis}"),
     }
 }
 
-pub(super) fn set_checkpoint(config: &mut Config, text: &str) -> Result<(), String> {
+fn set_checkpoint(config: &mut Config, text: &str) -> Result<(), String> {
     let address = |text: &str| {
         text.parse::<SocketAddr>().map_err(|_| {
             format!("{} is not an IP address and a port (names are not looked up)", quoted(text))
@@ -62,7 +115,7 @@ pub(super) fn set_checkpoint(config: &mut Config, text: &str) -> Result<(), Stri
     Ok(())
 }
 
-pub(super) fn show_checkpoint(config: &Config) -> String {
+fn show_checkpoint(config: &Config) -> String {
     match &config.audit_checkpoint {
         None => String::new(),
         Some(Checkpoint::File(path)) => path.to_string_lossy().into_owned(),
@@ -77,33 +130,22 @@ mod tests {
 
     #[test]
     fn what_is_read_is_shown_the_same() {
-        type Set = fn(&mut Config, &str) -> Result<(), String>;
         let mut config = Config::production("");
-        let cases: [(Set, fn(&Config) -> String, &[&str], &[&str]); 2] = [
-            (
-                set_sync,
-                show_sync,
-                &["interval:1", "interval:60000", "always"],
-                &["interval:0", "interval:x", "never", "interval:60001"],
-            ),
-            (
-                set_checkpoint,
-                show_checkpoint,
-                &["udp:192.0.2.1:514", "tcp:[2001:db8::1]:601", "/var/log/checkpoints"],
-                &["udp:syslog:514", "tcp:192.0.2.1", "checkpoints", "http://192.0.2.1:80"],
-            ),
-        ];
-        for (set, show, good, bad) in cases {
-            for text in good {
-                assert_eq!(set(&mut config, text), Ok(()));
-                assert_eq!(show(&config), *text);
-            }
-            for text in bad {
-                assert!(set(&mut config, text).is_err(), "{text}");
-            }
+        let mut reads =
+            |kind: &Kind, text: &str| kind.set(&mut config, text).map(|()| kind.show(&mut config));
+        for text in ["interval:1", "interval:60000", "always"] {
+            assert_eq!(reads(&SYNC.kind, text).as_deref(), Ok(text));
         }
-        assert_eq!(set_sync(&mut config, "Interval"), Ok(()));
-        assert_eq!(show_sync(&config), "interval:1000");
-        assert!(set_dir(&mut config, "/").is_err());
+        for text in ["udp:192.0.2.1:514", "tcp:[2001:db8::1]:601", "/var/log/checkpoints"] {
+            assert_eq!(reads(&CHECKPOINT.kind, text).as_deref(), Ok(text));
+        }
+        assert_eq!(reads(&SYNC.kind, "Interval").as_deref(), Ok("interval:1000"));
+        for text in ["interval:0", "interval:x", "never", "interval:60001"] {
+            assert!(reads(&SYNC.kind, text).is_err(), "{text}");
+        }
+        for text in ["udp:syslog:514", "tcp:192.0.2.1", "checkpoints", "http://192.0.2.1:80"] {
+            assert!(reads(&CHECKPOINT.kind, text).is_err(), "{text}");
+        }
+        assert!(reads(&DIR.kind, "/").is_err());
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
-use crate::base::cidr::{self, Networks};
 use crate::engine::Duplicates;
 
 use super::audit;
@@ -203,21 +202,13 @@ pub const SETTINGS: &[Setting] = &[
         name: "CANDIDATE_ALLOWLIST",
         default: "none, which is every network",
         meaning: "the only networks that ICE candidates may name",
-        kind: Kind::Own {
-            accepted: cidr::ACCEPTED,
-            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
-            show: |config| config.candidate_allowlist.to_string(),
-        },
+        kind: Kind::Networks(|config| &mut config.candidate_allowlist),
     },
     Setting {
         name: "CANDIDATE_BLOCKLIST",
         default: "none",
         meaning: "networks that no ICE candidate may name",
-        kind: Kind::Own {
-            accepted: cidr::ACCEPTED,
-            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
-            show: |config| config.candidate_blocklist.to_string(),
-        },
+        kind: Kind::Networks(|config| &mut config.candidate_blocklist),
     },
     Setting {
         name: "CONNECTIONS_MAX",
@@ -351,53 +342,11 @@ pub const SETTINGS: &[Setting] = &[
             &mut config.memory_max
         }),
     },
-    Setting {
-        name: "AUDIT_DIR",
-        default: "data/audit",
-        meaning: "folder of the audit log",
-        kind: Kind::Own {
-            accepted: "the path of a folder, which is made where there is none",
-            set: audit::set_dir,
-            show: |config| config.audit_dir.to_string_lossy().into_owned(),
-        },
-    },
-    Setting {
-        name: "AUDIT_KEY_FILE",
-        default: "audit.key beside AUDIT_DIR",
-        meaning: "file with the keys of the audit log",
-        kind: Kind::Own {
-            accepted: "the path of a file that only its owner may read, which is made where there is none",
-            set: audit::set_key_file,
-            show: audit::show_key_file,
-        },
-    },
-    Setting {
-        name: "AUDIT_RETENTION_DAYS",
-        default: "2192",
-        meaning: "how long records of the audit log are kept",
-        kind: Kind::Count("days", 2_192..=36_525, |config| &mut config.audit_retention_days),
-    },
-    Setting {
-        name: "AUDIT_SYNC",
-        default: "always",
-        meaning: "when the audit log is brought to the disk",
-        kind: Kind::Own {
-            accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
-            set: audit::set_sync,
-            show: audit::show_sync,
-        },
-    },
-    Setting {
-        name: "AUDIT_CHECKPOINT",
-        default: "none",
-        meaning: "where signed checkpoints of the audit log go",
-        kind: Kind::Own {
-            accepted: "the absolute path of a file, or udp:ADDRESS:PORT or tcp:ADDRESS:PORT of a syslog server by \
-                       its IP address",
-            set: audit::set_checkpoint,
-            show: audit::show_checkpoint,
-        },
-    },
+    audit::DIR,
+    audit::KEY_FILE,
+    audit::RETENTION_DAYS,
+    audit::SYNC,
+    audit::CHECKPOINT,
     Setting {
         name: "LOG_LEVEL",
         default: "info",
@@ -443,10 +392,5 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         let text = bad.to_string();
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
-    Ok(())
-}
-
-fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
-    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
     Ok(())
 }

@@ -119,6 +119,7 @@ impl Engine {
             emergency,
             media: join.media,
             received: join.received,
+            stream: join.stream,
             // The token's word counts before the doctor's, and nobody else has a say.
             room_type: grant
                 .room_type
@@ -263,6 +264,7 @@ impl Engine {
             self.ages.arm(room.index(), 0, now.instant);
         }
         self.empties.cancel(room.index());
+        self.begin_stream(place, now);
         let changed = self.rooms.activate(room);
         if is_new {
             self.note_status(room, RoomStatus::Waiting, None, effects);
@@ -296,7 +298,10 @@ impl Engine {
     ) {
         let Newcomer { peer, grant, .. } = newcomer;
         let Some(participant) = self.rooms.participant_mut(place) else { return };
-        let received = newcomer.received.filter(|&count| participant.queue.can_resume(count));
+        let same_stream =
+            newcomer.stream.is_none_or(|stream| stream == participant.hearing.stream());
+        let received =
+            newcomer.received.filter(|&count| same_stream && participant.queue.can_resume(count));
         match received {
             Some(count) => participant.queue.release(count, &mut self.retained),
             None => participant.queue.reset(&mut self.retained),
@@ -310,6 +315,9 @@ impl Engine {
         let room = participant.room;
         self.rooms.note_token(room, &grant);
         self.places.cancel(place.index());
+        if received.is_none() {
+            self.begin_stream(place, now);
+        }
         if let Some(older) = older {
             self.set_standing(older, Standing::Gone);
             effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
@@ -319,6 +327,9 @@ impl Engine {
         acknowledge(peer, id, effects);
         if let Some(participant) = self.rooms.participant(place) {
             participant.queue.replay(&self.retained, |write| effects.send(peer, |out| write(out)));
+        }
+        if received.is_some() {
+            self.tell_beginnings(place, effects);
         }
         self.ask_for_arrival(place, now);
         self.tell_state(place, Some(received.is_some()), effects);
@@ -343,6 +354,7 @@ impl Engine {
             ice_servers: self.options.ice.servers(login.as_ref()),
             relay_only: self.options.relay_only,
             resumed,
+            stream: participant.hearing.stream(),
             heartbeat: self.options.heartbeat,
             server_time: now.wall,
         };

@@ -278,10 +278,6 @@ impl Engine {
             effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
             if let Some(peer) = participant.peer {
                 effects.close(peer, close::SESSION_ENDED);
-                self.set_standing(peer, Standing::Gone);
-            }
-            if self.rooms.remove(first, &mut self.retained).is_none() {
-                break;
             }
         }
         self.ages.cancel(key.index());

@@ -26,6 +26,7 @@ mod recording;
 mod relay;
 mod retention;
 mod rooms;
+mod streams;
 mod token_life;
 
 use crate::admission::Grant;
@@ -153,6 +154,8 @@ pub struct Engine {
     meters: Meters,
     waiting: Vec<duplicates::Waiting>,
     hits: Hits,
+    /// The number of the stream that began last.
+    last_stream: u64,
     /// Connections that must still join.
     joins: Deadlines<1>,
     /// Participants that are away, and those whose messages are to be proved arrived.
@@ -190,6 +193,7 @@ impl Engine {
             meters: Meters::default(),
             waiting: Vec::new(),
             hits: Hits::NONE,
+            last_stream: 0,
             joins: Deadlines::new([options.join_timeout]),
             places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
             ages: Deadlines::new([options.room_max_age]),
@@ -231,7 +235,7 @@ impl Engine {
     pub fn ping_mark(&self, peer: PeerId) -> u32 {
         match self.peers.standing(peer) {
             Standing::Inside(key) => {
-                self.rooms.participant(key).map_or(0, |p| p.queue.sent() as u32)
+                self.rooms.participant(key).map_or(0, |p| p.hearing.mark(p.queue.sent()))
             }
             _ => 0,
         }

@@ -3,6 +3,7 @@
 use super::effects::{Effects, Note};
 use super::policy::{self, Action};
 use super::rooms::Participant;
+use super::streams::Hearing;
 use super::{Engine, GRACE, PROBE, PeerId};
 use crate::base::arena::Key;
 use crate::base::time::Now;
@@ -144,9 +145,8 @@ impl Engine {
     /// What had been sent when the mark was taken has arrived.
     pub(super) fn arrived(&mut self, key: Key<Participant>, mark: u32, now: Now) {
         let Some(participant) = self.rooms.participant_mut(key) else { return };
-        let sent = participant.queue.sent();
-        let since = u64::from((sent as u32).wrapping_sub(mark));
-        if let Some(arrived) = sent.checked_sub(since) {
+        participant.hearing.prove(mark, self.last_stream);
+        if let Some(arrived) = Hearing::sent_at(mark, participant.queue.sent()) {
             participant.queue.release(arrived, &mut self.retained);
         }
         participant.probing = false;

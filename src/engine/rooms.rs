@@ -6,6 +6,7 @@ use std::iter;
 use super::PeerId;
 use super::fingerprints::Fingerprints;
 use super::retention::{Pool, Queue};
+use super::streams::Hearing;
 use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
 use crate::base::time::WallTime;
@@ -50,6 +51,8 @@ pub(super) struct Participant {
     pub(super) absence: LeaveReason,
     /// What its offers and answers showed of its certificates.
     pub(super) fingerprints: Fingerprints,
+    /// Which stream of messages it receives, and what it knows of the streams of the others.
+    pub(super) hearing: Hearing,
     /// Relayed messages that may have to be sent again.
     pub(super) queue: Queue,
     next: Option<Key<Participant>>,
@@ -68,6 +71,8 @@ pub(super) struct Newcomer {
     pub(super) media: MediaChange,
     /// How much of what was relayed to it it has received, where it wants the rest.
     pub(super) received: Option<u64>,
+    /// Of which stream, where it says that.
+    pub(super) stream: Option<u64>,
     /// What the room is for, where the newcomer has a say in it.
     pub(super) room_type: Option<RoomType>,
     pub(super) joined_at: WallTime,
@@ -114,6 +119,7 @@ impl Rooms {
             probing: false,
             absence: LeaveReason::Disconnected,
             fingerprints: Fingerprints::default(),
+            hearing: Hearing::default(),
             queue: Queue::new(),
             next: None,
         });
@@ -208,6 +214,11 @@ impl Rooms {
     /// The first place of a room.
     pub(super) fn first(&self, room: Key<Room>) -> Option<Key<Participant>> {
         self.rooms.get(room)?.first
+    }
+
+    /// The place behind another one of its room.
+    pub(super) fn next(&self, key: Key<Participant>) -> Option<Key<Participant>> {
+        self.participants.get(key)?.next
     }
 
     /// The connections of everybody in a room who is not away, but for one.

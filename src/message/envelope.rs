@@ -134,6 +134,7 @@ impl<'a> Envelope<'a> {
 
     fn join(&self) -> Result<Join<'a>, Problem> {
         let reason = optional(self.reason, "reason", Reason::read)?;
+        let resume = optional(self.resume, "resume", read_resume)?;
         Ok(Join {
             speaker: self.speaker()?,
             role: required(self.user_type, "userType", |raw| Role::parse(&json::string(raw)?))?,
@@ -143,7 +144,8 @@ impl<'a> Envelope<'a> {
             })?,
             reason: reason.flatten(),
             media: optional(self.media, "media", read_media)?.unwrap_or_default(),
-            received: optional(self.resume, "resume", read_resume)?,
+            received: resume.map(|(received, _)| received),
+            stream: resume.and_then(|(_, stream)| stream),
         })
     }
 
@@ -235,13 +237,18 @@ fn read_media(raw: &RawValue) -> Option<MediaChange> {
     Some(MediaChange { audio, video, screen: None })
 }
 
-fn read_resume(raw: &RawValue) -> Option<u64> {
+/// How many messages were received, and of which stream.
+fn read_resume(raw: &RawValue) -> Option<(u64, Option<u64>)> {
     #[derive(Deserialize)]
     struct Fields<'a> {
         #[serde(borrow)]
         received: &'a RawValue,
+        #[serde(borrow, default, deserialize_with = "present")]
+        stream: Field<'a>,
     }
-    json::unsigned(json::object::<Fields>(raw)?.received)
+    let fields: Fields = json::object(raw)?;
+    let stream = optional(fields.stream, "resume", json::unsigned).ok()?;
+    Some((json::unsigned(fields.received)?, stream))
 }
 
 fn read_stats(raw: &RawValue) -> Option<Stats<'_>> {

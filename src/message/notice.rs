@@ -97,6 +97,8 @@ pub struct Welcome<'a> {
     pub relay_only: bool,
     /// Whether nothing that was relayed has been missed.
     pub resumed: bool,
+    /// The number of the stream of relayed messages that the newcomer receives.
+    pub stream: u64,
     /// Time between the server's pings.
     pub heartbeat: Duration,
     /// The server's clock.
@@ -126,6 +128,7 @@ pub fn room_joined(
     message.ice_servers(&welcome.ice_servers);
     message.text("iceTransportPolicy", if welcome.relay_only { "relay" } else { "all" });
     message.boolean("resumed", welcome.resumed);
+    message.number("stream", welcome.stream);
     message.number("heartbeatSeconds", welcome.heartbeat.as_secs());
     message.time("serverTime", welcome.server_time);
     message.end();

@@ -55,6 +55,8 @@ pub struct Join<'a> {
     pub media: MediaChange,
     /// How many relayed messages the client has received since its last `room-joined` with `resumed` false.
     pub received: Option<u64>,
+    /// The number of the stream that these belong to, where the client says so.
+    pub stream: Option<u64>,
 }
 
 /// The room and the user that a message names.

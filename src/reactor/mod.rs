@@ -124,8 +124,6 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
-    /// How many more handshakes go on in this turn.
-    handshakes_left: usize,
     records: Records,
     counters: Snapshot,
     /// The limits that the reactor itself keeps.
@@ -143,6 +141,8 @@ struct Lists {
     ready: Vec<Key<Peer>>,
     /// Has sent too much, and is read again at this time.
     resting: VecDeque<(Instant, Key<Peer>)>,
+    /// Is in the middle of a TLS handshake and has sent something for it.
+    handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
     /// To be freed at the end of the turn.
@@ -243,7 +243,6 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
-            handshakes_left: 0,
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,

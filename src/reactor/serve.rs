@@ -37,18 +37,34 @@ impl<A: Application> Reactor<A> {
     pub(super) fn share_turn(&mut self, peers: usize) {
         let share = TURN_BYTES / peers.max(1);
         self.peer_bytes = share.clamp(*PEER_BYTES.start(), *PEER_BYTES.end());
-        self.handshakes_left = HANDSHAKES_MAX;
     }
 
     /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
-        let Some(allowed) = self.allow(key, now) else { return };
-        if self.peers.get(key).is_some_and(Peer::is_handshaking) {
-            let Some(left) = self.handshakes_left.checked_sub(1) else {
-                return self.mark_ready(key);
-            };
-            self.handshakes_left = left;
+        match self.peers.get_mut(key) {
+            Some(peer) if peer.is_handshaking() => {
+                if !peer.flags.ready {
+                    peer.flags.ready = true;
+                    self.lists.handshakes.push_back(key);
+                }
+            }
+            _ => self.serve_now(key, now),
         }
+    }
+
+    /// Goes on with some of the handshakes. Whoever has waited longest is first, so that nobody waits for ever.
+    pub(super) fn shake_hands(&mut self, now: Now) {
+        for _ in 0..HANDSHAKES_MAX {
+            let Some(key) = self.lists.handshakes.pop_front() else { return };
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flags.ready = false;
+                self.serve_now(key, now);
+            }
+        }
+    }
+
+    fn serve_now(&mut self, key: Key<Peer>, now: Now) {
+        let Some(allowed) = self.allow(key, now) else { return };
         let mut shared = std::mem::take(&mut self.read_buffer);
         let mut budget = allowed;
         while self.serve_once(key, &mut shared, &mut budget, now) {}

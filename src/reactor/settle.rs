@@ -11,6 +11,7 @@ use crate::message::problem::close;
 impl<A: Application> Reactor<A> {
     /// After everything that came in: what is due, and then one write to each peer that something is for.
     pub(super) fn wind_up(&mut self, now: Now) {
+        self.shake_hands(now);
         self.pass_deadlines(now);
         // The writer begins while the rest of the turn goes on.
         self.publish();

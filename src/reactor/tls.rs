@@ -67,10 +67,10 @@ impl Tls {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
             .map_err(|_| BadPair::Certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| BadPair::Key)?;
         if chain.is_empty() {
             return Err(BadPair::Certificate);
         }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| BadPair::Key)?;
         let key = ring::sign::any_supported_type(&key).map_err(|_| BadPair::Key)?;
         let pair = rustls::sign::CertifiedKey::new(chain, key);
         pair.keys_match().map_err(|error| match error {

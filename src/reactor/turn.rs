@@ -67,7 +67,9 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        let lists = &self.lists;
+        let busy =
+            !(lists.ready.is_empty() && lists.handshakes.is_empty() && lists.overrun.is_empty());
         if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }

@@ -91,6 +91,28 @@ fn a_full_disk_loses_nothing_and_the_gap_is_told() {
 }
 
 #[test]
+fn a_stop_on_a_full_disk_comes_to_its_end_and_the_next_start_goes_on() {
+    let place = Place::new("full-stop");
+    let Some(disk) = Disk::mount(&place.log(), 64) else { return };
+    let (log, _) = place.open();
+    fill(&log, 1);
+    let durable = log.audit.durable();
+    log.close();
+    let (log, restored) = place.open();
+    assert_eq!(log.audit.state(), State::Unavailable, "it starts, and admits nobody");
+    assert!(!restored.clean);
+    disk.remount("size=1m");
+    log.wait("room", |audit| audit.state() == State::Available);
+    log.write(admission(1_000));
+    log.close();
+    assert_intact(&place);
+    let mut expected: Vec<u64> = (1..=durable).collect();
+    expected.push(1_000);
+    assert_eq!(admitted(&place), expected);
+    drop(disk);
+}
+
+#[test]
 fn a_disk_that_becomes_read_only_is_waited_for() {
     let place = Place::new("read-only");
     let Some(disk) = Disk::mount(&place.root.join("disk"), 1_024) else { return };

@@ -26,7 +26,8 @@ fn two_sessions() -> Place {
     rotate_key(&place);
     let (log, _) = place.open();
     log.write(admission(2));
-    let record = Record { event: Event::ConnectionFailed { code: "OTHER" }, ..admission(1).record };
+    let record =
+        Record { event: Event::ConnectionFailed { code: "ICE_FAILED" }, ..admission(1).record };
     log.write(Entry { record, ..admission(1) });
     log.write(admission(2));
     log.close();

@@ -14,7 +14,8 @@ use autamedica_signaling::message::record::{Entry as Entering, Event, Record, Su
 use autamedica_signaling::message::{Role, SessionId, UserId};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::audit::history;
-use autamedica_signaling::service::audit::verify::{Report, verify};
+use autamedica_signaling::service::audit::report::Report;
+use autamedica_signaling::service::audit::verify::verify;
 use autamedica_signaling::service::audit::{
     self, Audit, Entry, EpochKey, Keys, Options, Restored, Sync,
 };

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use autamedica_signaling::service::audit::checkpoint::Witness;
-use autamedica_signaling::service::audit::verify::{Report, verify};
+use autamedica_signaling::service::audit::report::Report;
+use autamedica_signaling::service::audit::verify::verify;
 use autamedica_signaling::service::audit::{self, EpochKey};
 
 use crate::support::{
@@ -269,7 +270,7 @@ fn the_independent_verifier_says_the_same() {
     for index in sample.segments() {
         let (path, contents) = &sample.files[index];
         let lines = lines(contents);
-        for round in 0..60 {
+        for round in 0..36 {
             let mut changed = contents.clone();
             let mut moved = lines.clone();
             let (at, line) = (draw(contents.len()), draw(lines.len()));

@@ -7,7 +7,7 @@ use autamedica_signaling::base::time::{Duration, WallTime};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::audit::{self, KeyFileError, OpenError, State};
 
-use crate::support::{Place, admission, ending, session};
+use crate::support::{Place, admission, assert_intact, ending, session};
 
 #[test]
 fn what_is_taken_becomes_durable_in_order() {
@@ -93,4 +93,46 @@ fn ended_sessions_are_known_again_after_each_start_until_their_time() {
     let known = |ended: &[(_, WallTime)]| ended.iter().map(|(_, until)| *until).collect::<Vec<_>>();
     assert_eq!(known(&restored.ended), [WallTime::from_millis(later.as_millis())]);
     log.close();
+}
+
+#[test]
+fn with_an_interval_nobody_waits_for_the_disk() {
+    let place = Place::new("interval");
+    let (log, _) = place.open_with(|options| options.sync = audit::Sync::Interval(60_000));
+    let before = log.audit.gauges().syncs;
+    for number in 1..=50 {
+        log.write(admission(number));
+    }
+    assert_eq!(log.audit.gauges().syncs, before, "not before its time");
+    log.close();
+    assert_eq!(assert_intact(&place).last.expect("records").0, 3 + 50 + 2);
+
+    let (log, _) = place.open_with(|options| options.sync = audit::Sync::Interval(1));
+    let before = log.audit.gauges().syncs;
+    log.write(admission(51));
+    // Nothing that depends on it has changed, so nobody is woken for it.
+    while log.audit.gauges().queued > 0 {
+        std::thread::yield_now();
+    }
+    assert!(log.audit.gauges().syncs > before);
+    log.close();
+}
+
+#[test]
+fn the_last_handle_ends_the_log() {
+    let place = Place::new("last");
+    let (audit, _) = audit::open(place.options()).expect("opens");
+    let other = audit.clone();
+    drop(audit);
+    assert!(matches!(audit::open(place.options()), Err(OpenError::Locked(_))), "one is left");
+    drop(other);
+    // The writer writes its last words and lets go of the folder then.
+    let (audit, restored) = loop {
+        match audit::open(place.options()) {
+            Err(OpenError::Locked(_)) => std::thread::yield_now(),
+            opened => break opened.expect("opens"),
+        }
+    };
+    assert!(restored.clean);
+    drop(audit);
 }

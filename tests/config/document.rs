@@ -4,6 +4,16 @@ use autamedica_signaling::config::{EnvFile, Reading, SETTINGS, SetBy};
 
 use crate::given::{Given, PATH, SECRET};
 
+#[cfg(feature = "tls")]
+fn tls_pair() -> Vec<u8> {
+    crate::tls::pair().into()
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls_pair() -> Vec<u8> {
+    Vec::new()
+}
+
 /// `docs/settings.md` tells of each setting what the program does, and its examples are accepted.
 #[test]
 fn the_document_is_in_step_with_the_settings() {
@@ -36,6 +46,14 @@ fn the_document_is_in_step_with_the_settings() {
                 assert!(path.text.reveal().to_string_lossy().starts_with("/run/secrets/"));
                 given.environment.insert(file, PATH.into());
             }
+        }
+        if name.starts_with("TLS_") {
+            if !cfg!(feature = "tls") {
+                continue;
+            }
+            given.file = Some(tls_pair());
+            given.environment.insert("TLS_CERT".to_owned(), PATH.into());
+            given.environment.insert("TLS_KEY".to_owned(), PATH.into());
         }
         let reading =
             Reading::read(&given).unwrap_or_else(|problems| panic!("{example}: {problems}"));

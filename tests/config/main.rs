@@ -4,4 +4,5 @@ mod document;
 mod files;
 mod given;
 mod ice;
+mod tls;
 mod values;

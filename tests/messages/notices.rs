@@ -79,6 +79,7 @@ fn room_joined_tells_all_about_the_room_and_oneself() {
         ice_servers: IceServers { stun: &stun, turn: &relays, login: Some(&login) },
         relay_only: true,
         resumed: true,
+        stream: 1_800_000_000_007,
         heartbeat: Duration::from_secs(25),
         server_time: NOON,
     };
@@ -107,6 +108,7 @@ fn room_joined_tells_all_about_the_room_and_oneself() {
         "iceServers": [{"urls": ["stun:turn.example.org", "stun:192.0.2.7:80"]}, turn],
         "iceTransportPolicy": "relay",
         "resumed": true,
+        "stream": 1_800_000_000_007_u64,
         "heartbeatSeconds": 25,
         "serverTime": NOON_TEXT,
     });

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use autamedica_signaling::wire::stun::{Method, Request};
+
 /// No step of starting it, or of waiting for what it says, takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -80,9 +82,10 @@ impl Coturn {
         panic!("coturn never said {words:?}, but\n{}", said.join("\n"));
     }
 
+    /// Over UDP as well, which is its last.
     fn wait_until_it_listens(&mut self) {
         let begin = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
+        while TcpStream::connect(self.address).is_err() || !answers(self.address) {
             let ended = self.child.try_wait().expect("its state");
             assert!(ended.is_none(), "coturn ended with {ended:?}");
             assert!(begin.elapsed() < PATIENCE, "coturn does not listen on {}", self.address);
@@ -97,6 +100,15 @@ impl Drop for Coturn {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether something comes back for a STUN request.
+fn answers(address: SocketAddr) -> bool {
+    let request = Request::new(Method::Binding, [7; 12]).finish();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.connect(address).expect("an address of this machine");
+    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a limit");
+    socket.send(&request).is_ok() && socket.recv(&mut [0; 512]).is_ok()
 }
 
 /// A port that nobody has, of either kind.

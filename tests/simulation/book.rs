@@ -13,25 +13,35 @@ mod judgement;
 mod logins;
 #[path = "book/places.rs"]
 mod places;
+#[path = "book/records.rs"]
+mod records;
 #[path = "book/requests.rs"]
 mod requests;
 #[path = "book/timers.rs"]
 mod timers;
+#[path = "book/waiting.rs"]
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use autamedica_signaling::base::time::{Instant, Now, WallTime};
 use autamedica_signaling::engine::PeerId;
 
+use autamedica_signaling::message::record::{Event, ExitReason};
+
+use super::disk::Disk;
 use super::ledger::{Ledger, Who};
 use super::plan::Settings;
 use super::promises::{Promise, Verdict};
+use super::register::Register;
 
 pub use admission::Token;
-pub use effects::{Done, field, kind, participants};
+pub use effects::{Done, field, kind, participants, plain};
 use expected::Expected;
 use logins::Logins;
 use places::Room;
+pub use records::Noted;
+use waiting::{Candidate, Waiting};
 
 /// A connection, as the server names it.
 pub type Key = (u32, u32);
@@ -47,6 +57,19 @@ pub struct Book {
     pub verdict: Verdict,
     /// The letters.
     pub ledger: Ledger,
+    /// Where the audit log is.
+    disk: Disk,
+    /// The audit log as somebody reads it.
+    register: Register,
+    /// What it was told: what was not looked at yet, what was not compared with the disk yet, and how much it was.
+    notes: Vec<Noted>,
+    unread: Vec<Noted>,
+    note_count: usize,
+    waiting: Vec<Waiting>,
+    /// Rooms whose end was told though it could not be written.
+    unwritten_ends: BTreeSet<u32>,
+    /// What the log says of everybody's certificate.
+    fingerprint: Option<[u8; 16]>,
     settings: Settings,
     /// Every token that was ever made.
     tokens: BTreeMap<String, Token>,
@@ -61,6 +84,8 @@ pub struct Book {
     rooms: BTreeMap<u32, Room>,
     /// The stream of letters that comes over a link.
     streams: BTreeMap<usize, usize>,
+    /// What the server called the stream that began last.
+    last_stream_name: u64,
     /// Everybody who ever had a place in a room.
     known: BTreeSet<Who>,
     /// Rooms whose session is over.
@@ -80,12 +105,16 @@ pub struct Book {
 #[derive(Debug)]
 struct Peer {
     link: usize,
+    /// Its number in the log.
+    number: u64,
     since: Instant,
     standing: Standing,
     /// Its token, since when, and whether it was told that this is about to end.
     token: Option<Token>,
     token_since: Instant,
     warned: bool,
+    /// Who is about to enter over it.
+    candidate: Option<Candidate>,
     /// Whom it knows to be in its room, by what it was told.
     told: BTreeSet<u32>,
 }
@@ -99,6 +128,8 @@ enum Standing {
     Anonymous,
     /// A WebSocket with a token.
     Granted,
+    /// About to enter: waits for the record of it.
+    Joining,
     /// In its room.
     Inside(Who),
     /// It was closed, or has gone.
@@ -107,10 +138,18 @@ enum Standing {
 
 impl Book {
     /// An empty book of a server with these settings.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, disk: Disk) -> Self {
         Self {
             verdict: Verdict::default(),
             ledger: Ledger::default(),
+            disk,
+            register: Register::default(),
+            notes: Vec::new(),
+            unread: Vec::new(),
+            note_count: 0,
+            waiting: Vec::new(),
+            unwritten_ends: BTreeSet::new(),
+            fingerprint: None,
             settings,
             tokens: BTreeMap::new(),
             presented: BTreeMap::new(),
@@ -120,6 +159,7 @@ impl Book {
             watched: BTreeSet::new(),
             rooms: BTreeMap::new(),
             streams: BTreeMap::new(),
+            last_stream_name: 0,
             known: BTreeSet::new(),
             ended: BTreeSet::new(),
             tokens_quiet_until: WallTime::default(),
@@ -156,14 +196,16 @@ impl Book {
     }
 
     /// The server has accepted a connection.
-    pub fn accepted(&mut self, peer: PeerId, link: usize, now: Now) {
+    pub fn accepted(&mut self, peer: PeerId, link: usize, number: u64, now: Now) {
         let entry = Peer {
             link,
+            number,
             since: now.instant,
             standing: Standing::New,
             token: None,
             token_since: now.instant,
             warned: false,
+            candidate: None,
             told: BTreeSet::new(),
         };
         self.peers.insert(key(peer), entry);
@@ -180,11 +222,19 @@ impl Book {
         let mut expected = Expected::default();
         self.drop_connection(key, "disconnected", now, &mut expected);
         self.set_standing(key, Standing::Gone);
-        self.carry_out(None, done, &expected);
+        self.carry_out(None, now, done, &expected);
     }
 
     /// The server has said good-bye to everybody.
-    pub fn shut_down(&mut self, done: &[Done<'_>]) {
+    pub fn shut_down(&mut self, now: Now, done: &[Done<'_>]) {
+        let mut expected = Expected::default();
+        self.note_farewell(&mut expected);
+        self.check_records(now, &expected);
+        let left = self.register.count();
+        self.verdict.check(Promise::Records, left == 0, || {
+            format!("the server stops, and of {left} people the log does not say that they go")
+        });
+        self.waiting.clear();
         let open = |peer: &Peer| !matches!(peer.standing, Standing::New | Standing::Gone);
         let open = self.peers.iter().filter(|(_, peer)| open(peer)).map(|(key, _)| *key);
         let untold = open.filter(|key| !done.contains(&Done::Close { peer: *key, code: 1012 }));
@@ -198,17 +248,40 @@ impl Book {
     }
 
     /// Another server has taken the place of the one before: it knows nobody, and nothing that was accepted counts.
-    pub fn started_anew(&mut self) {
-        for room in self.rooms.values() {
-            room.places.values().for_each(|place| self.ledger.void(place.stream));
-        }
+    pub fn started_anew(&mut self, ended: BTreeSet<u32>) {
         self.rooms.clear();
         self.peers.clear();
         self.anonymous.clear();
         self.watched.clear();
-        self.ended.clear();
+        let open: Vec<u32> = self.ended.difference(&ended).copied().collect();
+        let lost = open.iter().find(|room| !self.unwritten_ends.contains(room));
+        let kept = lost.is_none() || self.settings.audit.is_none();
+        self.verdict.check(Promise::WrittenAhead, kept, || {
+            format!("room {lost:?} was over, and is not after a restart")
+        });
+        self.ended = ended;
+        self.register.forget();
+        self.last_stream_name = 0;
+        self.waiting.clear();
+        self.unread.clear();
+        self.note_count = 0;
         // In this play every server counts its logins from the beginning.
         self.logins = Logins::default();
+    }
+
+    /// Everybody leaves, and nobody enters any more.
+    fn note_farewell(&mut self, expected: &mut Expected) {
+        let event = Event::Leave { reason: ExitReason::ServerStopped };
+        for (room, entry) in &self.rooms {
+            for (user, place) in &entry.places {
+                let subject = records::subject((*room, *user), place.bearer.token.role);
+                expected.record(place.peer, event, subject);
+            }
+        }
+        let all: Vec<Key> = self.peers.keys().copied().collect();
+        for key in all {
+            self.withdraw(key, "SERVER_SHUTDOWN", expected);
+        }
     }
 
     fn standing(&self, key: Key) -> Standing {
@@ -219,11 +292,14 @@ impl Book {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.standing = standing;
         self.anonymous.remove(&key);
-        self.watched.remove(&key);
+        // Who waits with a token of its own is still watched.
+        if standing != Standing::Joining {
+            self.watched.remove(&key);
+        }
         match standing {
             Standing::Anonymous => drop(self.anonymous.insert(key)),
             Standing::Granted | Standing::Inside(_) => drop(self.watched.insert(key)),
-            Standing::New | Standing::Gone => {}
+            Standing::New | Standing::Joining | Standing::Gone => {}
         }
     }
 

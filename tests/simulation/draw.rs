@@ -6,8 +6,8 @@ use autamedica_signaling::message::Role;
 
 use super::link::{Micros, Weather};
 use super::plan::{
-    Babble, Deed, Ending, Fault, MILLISECOND, Mishap, Person, Plan, SECOND, Settings, Step,
-    Trespass, Way,
+    Audit, Babble, Deed, ENTRIES_ENOUGH, Ending, Fault, MILLISECOND, Mishap, Person, Plan, SECOND,
+    Settings, Step, Trespass, Way,
 };
 use super::random::Random;
 
@@ -25,9 +25,12 @@ pub fn plan(seed: u64) -> Plan {
         let mut random = Random::new(seed, &[2, u64::from(room)]);
         fill_room(&mut random, room, lasts, &mut people);
     }
-    let mut settings = settings(&mut random, people.len(), crowd);
+    let audit = audit(&mut Random::new(seed, &[8]));
+    let mut settings = Settings { audit, ..settings(&mut random, people.len(), crowd) };
     draw_rates(&mut Random::new(seed, &[4]), &mut settings);
-    let faults = faults(&mut random, &people, lasts);
+    let mut faults = faults(&mut random, &people, lasts);
+    faults.extend(disk_faults(&mut Random::new(seed, &[9]), lasts));
+    faults.sort_by_key(|fault| fault.at);
     let ending = if random.chance(10) { Ending::Shutdown } else { Ending::EverybodyGoes };
     Plan { seed, settings, people, faults, calm_at: lasts, ending }
 }
@@ -57,6 +60,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         emergency_access: random.chance(50),
         rates: Rates::UNLIMITED,
         bytes_rate: Rate::UNLIMITED,
+        audit: None,
         turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
@@ -112,6 +116,7 @@ const NOBODY: Person = Person {
     permissions: &["room:*"],
     token_secs: 3_600,
     way: Way::Header,
+    names_stream: true,
     old_secret: false,
     skew_secs: 0,
     weather: Weather { delay: 0, jitter: 0, segment_bytes_max: 1_460, buffer_bytes: 65_536 },
@@ -136,6 +141,7 @@ fn person(random: &mut Random, mut person: Person, lasts: Micros) -> Person {
         buffer_bytes: *random.pick(&[2_048, 16_384, 65_536]),
     };
     person.steps = steps(random, lasts, person.role);
+    person.names_stream = random.chance(85);
     person
 }
 
@@ -267,7 +273,27 @@ fn faults(random: &mut Random, people: &[Person], lasts: Micros) -> Vec<Fault> {
             what: Mishap::WallJump { millis: jump(random) },
         });
     }
-    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// Most keep an audit log.
+fn audit(random: &mut Random) -> Option<Audit> {
+    let narrow = random.chance(5);
+    let room = if narrow { random.between(8..=64) as usize } else { ENTRIES_ENOUGH };
+    let delay_max = *random.pick(&[0, 5, 20, 100]) * MILLISECOND;
+    random.chance(90).then_some(Audit { delay_max, room })
+}
+
+fn disk_faults(random: &mut Random, lasts: Micros) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for _ in 0..random.below(3) {
+        let for_how_long = random.below(20 * SECOND);
+        let what = match random.chance(50) {
+            true => Mishap::DiskStuck { lasts: for_how_long },
+            false => Mishap::DiskBroken { lasts: for_how_long },
+        };
+        faults.push(Fault { at: random.below(lasts), what });
+    }
     faults
 }
 

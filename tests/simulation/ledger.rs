@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::promises::{Promise, Verdict, gaps};
+use super::promises::{Promise, Verdict};
 
 /// Who: the room and the user in it.
 pub type Who = (u32, u32);
@@ -22,8 +22,6 @@ pub struct Letter {
     pub acked: bool,
     /// The addressee has received it.
     pub delivered: bool,
-    /// The stream that it was accepted for has ended: the server has told whoever was there of it.
-    pub void: bool,
     /// The sender was told that it may not arrive.
     pub reported: bool,
 }
@@ -57,9 +55,9 @@ impl Ledger {
 
     /// A participant writes a letter.
     pub fn write(&mut self, from: Who, to: Who, text: String) {
-        let (acked, delivered, void, reported) = (false, false, false, false);
+        let (acked, delivered, reported) = (false, false, false);
         self.by_sender.entry(from).or_default().push(self.letters.len());
-        self.letters.push(Letter { to, text, acked, delivered, void, reported });
+        self.letters.push(Letter { to, text, acked, delivered, reported });
     }
 
     /// The text of a letter.
@@ -78,16 +76,12 @@ impl Ledger {
         self.streams.len() - 1
     }
 
-    /// What was accepted for a participant is void: it begins anew, or is gone.
-    pub fn void(&mut self, stream: usize) {
-        for letter in self.streams[stream].letters.clone() {
-            self.letters[letter].void = true;
-        }
-    }
-
-    /// The owner goes on after so many letters of a stream, however many it has received: the others are lost to it.
+    /// The owner goes on after so many letters of a stream, however many it has received: the others are lost to it, by its
+    /// own fault.
     pub fn skip_to(&mut self, stream: usize, received: usize) {
-        self.void(stream);
+        for letter in self.streams[stream].letters.clone() {
+            self.letters[letter].reported = true;
+        }
         self.streams[stream].received = received;
     }
 
@@ -144,8 +138,7 @@ impl Ledger {
         let numbers = self.by_sender.get(&from).into_iter().flatten().copied();
         numbers.filter_map(|number| {
             let letter = &self.letters[number];
-            let reported = letter.reported || gaps::REPORTS_GET_LOST && letter.void;
-            let lost = letter.acked && !letter.delivered && !reported;
+            let lost = letter.acked && !letter.delivered && !letter.reported;
             lost.then_some((number, letter.to))
         })
     }

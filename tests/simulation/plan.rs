@@ -12,6 +12,9 @@ pub const SECOND: Micros = 1_000_000;
 /// One millisecond.
 pub const MILLISECOND: Micros = 1_000;
 
+/// More entries than ever wait in a run.
+pub const ENTRIES_ENOUGH: usize = 1 << 20;
+
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -68,12 +71,23 @@ pub struct Settings {
     pub unsent_bytes_max: usize,
     /// `EMERGENCY_ACCESS`.
     pub emergency_access: bool,
+    /// The audit log, where one is kept.
+    pub audit: Option<Audit>,
     /// `TURN_TTL`, in seconds.
     pub turn_ttl_secs: u64,
     /// The shared read buffer.
     pub read_bytes: usize,
     /// How long the loop may take to see that something has come.
     pub latency: Micros,
+}
+
+/// How the audit log's disk is when nothing is wrong with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Audit {
+    /// How long it takes at most to make something durable; now and then it is seconds.
+    pub delay_max: Micros,
+    /// How many entries may wait to be written.
+    pub room: usize,
 }
 
 /// Somebody who wants to be in a room.
@@ -97,6 +111,8 @@ pub struct Person {
     pub token_secs: u64,
     /// How the token is presented.
     pub way: Way,
+    /// Whether the client says of which stream its count is: older ones do not.
+    pub names_stream: bool,
     /// Whether the tokens are signed with the secret before the last change.
     pub old_secret: bool,
     /// By how much the clock of the issuer is wrong, in seconds.
@@ -306,6 +322,16 @@ pub enum Mishap {
         /// How long nobody listens.
         lasts: Micros,
     },
+    /// Nothing becomes durable for a while, and nobody says why.
+    DiskStuck {
+        /// For how long.
+        lasts: Micros,
+    },
+    /// The audit log cannot be written for a while.
+    DiskBroken {
+        /// For how long.
+        lasts: Micros,
+    },
     /// The server's wall clock jumps, forwards or backwards.
     WallJump {
         /// By so many milliseconds.
@@ -326,9 +352,15 @@ impl Settings {
     /// Whether somebody may be turned away for want of room, so that nobody can say who must be in.
     pub fn are_scarce(&self) -> bool {
         let enough = |bytes: usize| bytes >= 1 << 20;
-        self.connections_max < 10_000
+        self.has_little_room_for_records()
+            || self.connections_max < 10_000
             || !enough(self.cut_bytes_max)
             || !enough(self.unsent_bytes_max)
+    }
+
+    /// Whether records may find no room.
+    pub fn has_little_room_for_records(&self) -> bool {
+        self.audit.is_some_and(|audit| audit.room < ENTRIES_ENOUGH)
     }
 }
 
@@ -356,7 +388,11 @@ impl Mishap {
             | Self::Lag { person, .. }
             | Self::SlowReader { person, .. }
             | Self::Sleep { person, .. } => Some(person),
-            Self::Stall { .. } | Self::Restart { .. } | Self::WallJump { .. } => None,
+            Self::Stall { .. }
+            | Self::Restart { .. }
+            | Self::DiskStuck { .. }
+            | Self::DiskBroken { .. }
+            | Self::WallJump { .. } => None,
         }
     }
 }

@@ -18,6 +18,16 @@ pub enum Promise {
     Answers,
     /// Nobody is closed who did nothing wrong, and nobody stays who did: with the right code, at the right time.
     Closing,
+    /// Nobody hears of an admission or of the end of a session before its record is durable, so that what a client was told is
+    /// among what a crash leaves; and a session that ended stays so.
+    WrittenAhead,
+    /// The audit log says just what happened, whoever is asked: each admission that was told has one record with the right
+    /// subject and one exit, each withdrawal belongs to an admission that was not told, each refusal that matters has its
+    /// record, and nothing is told that did not happen.
+    Records,
+    /// Whoever waits for a record gets on as soon as it is durable, and hears of it where it cannot be written, after ten
+    /// seconds at most. While it cannot be written nobody is let in, and everything else goes on.
+    Waiting,
     /// What the server writes is HTTP, then WebSocket, then a message of the contract.
     Wire,
     /// All memory for unfinished work stays within the configured sum, and connections within their limit.
@@ -28,17 +38,6 @@ pub enum Promise {
     Recovery,
     /// What the server holds does not contradict itself, and it never panics.
     Soundness,
-}
-
-/// Where the contract promises more than can be kept with it. To be deleted, one by one, with what makes them needless.
-pub mod gaps {
-    /// A sender who is away when the addressee begins anew, or whose connection dies before it hears of that, resumes
-    /// without being told that what it sent before may not have arrived.
-    pub const REPORTS_GET_LOST: bool = true;
-
-    /// A `room-joined` with `resumed` false that never arrives begins a stream of which the client does not know: the count
-    /// that it sends with its next `resume` is of the stream before, and is taken for one of the new stream.
-    pub const COUNTS_ARE_MISTAKEN: bool = true;
 }
 
 /// A promise that was not kept.

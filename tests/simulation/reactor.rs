@@ -9,6 +9,8 @@ mod blocks;
 mod counters;
 #[path = "../../src/reactor/inbound.rs"]
 mod inbound;
+#[path = "../../src/reactor/journal.rs"]
+mod journal;
 #[path = "../../src/reactor/outbound.rs"]
 mod outbound;
 #[path = "peer.rs"]
@@ -27,12 +29,14 @@ use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Connection, Output, Wait};
-use autamedica_signaling::engine::{Note, PeerId};
+use autamedica_signaling::engine::{PeerId, Recording};
 
 use super::link::Socket;
 use super::random::Random;
 use blocks::Pool;
 pub use counters::Snapshot;
+use journal::Records;
+pub use journal::{Entry, Journal};
 use peer::Peer;
 
 /// What the real reactor's options say of one connection and of all.
@@ -76,7 +80,7 @@ pub struct Reactor<A> {
     output: Output,
     lists: Lists,
     peer_bytes: usize,
-    handshakes_left: usize,
+    records: Records,
     counters: Snapshot,
     hits: Hits,
     news: Vec<(Key<Peer>, News)>,
@@ -94,6 +98,7 @@ struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
     resting: VecDeque<(Instant, Key<Peer>)>,
+    handshakes: VecDeque<Key<Peer>>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
 }
@@ -112,12 +117,18 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
-            handshakes_left: 0,
+            records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
             news: Vec::new(),
             options,
         }
+    }
+
+    /// Keeps an audit log from now on.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.records = Records::new(journal);
+        self.app.set_recording(Recording::Available);
     }
 
     /// Takes a newcomer in; `None`: it has to wait.
@@ -152,6 +163,7 @@ impl<A: Application> Reactor<A> {
 
     /// One turn, as in `src/reactor/turn.rs`. The sockets are served in an order that `random` decides.
     pub fn turn(&mut self, now: Now, random: &mut Random) {
+        self.heed_journal(now);
         let carried_over = std::mem::take(&mut self.lists.ready);
         let mut news = std::mem::take(&mut self.news);
         random.shuffle(&mut news);
@@ -174,11 +186,16 @@ impl<A: Application> Reactor<A> {
     /// When a turn is due without news.
     pub fn next_turn(&self, now: Now) -> Option<Instant> {
         let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
-        if busy || !self.news.is_empty() {
+        if busy || !self.news.is_empty() || self.records.answer(now).is_some() {
             return Some(Instant::default());
         }
         let rested = self.lists.resting.front().map(|(until, _)| *until);
-        let next = [self.deadlines.next(), self.app.next_deadline(now), rested];
+        let next = [
+            self.deadlines.next(),
+            self.app.next_deadline(now),
+            self.records.next_deadline(),
+            rested,
+        ];
         next.into_iter().flatten().min()
     }
 
@@ -208,11 +225,6 @@ impl<A: Application> Reactor<A> {
     pub fn counters(&self) -> &Snapshot {
         &self.counters
     }
-
-    /// Keeps no audit log.
-    fn note(&mut self, _note: &Note, _reason: Option<&str>, _now: Now) {}
-
-    fn publish(&mut self) {}
 
     fn hear(&mut self, key: (u32, u32), what: News) {
         let key = Key::from_parts(key.0, key.1);

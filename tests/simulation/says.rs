@@ -19,13 +19,15 @@ pub struct Join<'a> {
     pub token: Option<&'a str>,
     /// `resume`
     pub resume: Option<u64>,
+    /// `stream` of `resume`
+    pub stream: Option<u64>,
     /// `media`: whether there is sound, and a picture where there is none.
     pub media: Option<bool>,
 }
 
 /// `join-room`
 pub fn join(person: &Person, id: u64, join: &Join<'_>) -> String {
-    let Join { token, resume, media } = *join;
+    let Join { token, resume, stream, media } = *join;
     let mut text = open("join-room", Some(id));
     text += &format!(
         r#","sessionId":"{}","userId":"{}","userType":"{}""#,
@@ -43,7 +45,8 @@ pub fn join(person: &Person, id: u64, join: &Join<'_>) -> String {
         text += &format!(r#","authToken":"{token}""#);
     }
     if let Some(received) = resume {
-        text += &format!(r#","resume":{{"received":{received}}}"#);
+        let stream = stream.map(|stream| format!(r#","stream":{stream}"#)).unwrap_or_default();
+        text += &format!(r#","resume":{{"received":{received}{stream}}}"#);
     }
     text + "}"
 }
@@ -63,9 +66,10 @@ pub fn refresh(token: &str, id: u64) -> String {
     open("refresh-token", Some(id)) + &format!(r#","authToken":"{token}"}}"#)
 }
 
-/// `end-session`
+/// `end-session`, in some cases with a reason.
 pub fn end(who: Who, id: u64) -> String {
-    about("end-session", who, id) + "}"
+    let reason = if id.is_multiple_of(2) { r#","reason":"all is said"}"# } else { "}" };
+    about("end-session", who, id) + reason
 }
 
 /// `media-state`
@@ -76,7 +80,9 @@ pub fn media_state(who: Who, id: u64, audio: bool, video: bool, screen: Option<b
 
 /// `connection-state`
 pub fn connection_state(who: Who, id: u64, state: &str) -> String {
-    about("connection-state", who, id) + &format!(r#","state":"{state}"}}"#)
+    let code =
+        if state == "failed" && id.is_multiple_of(2) { r#","errorCode":"ICE_FAILED""# } else { "" };
+    about("connection-state", who, id) + &format!(r#","state":"{state}"{code}}}"#)
 }
 
 /// `connection-stats`

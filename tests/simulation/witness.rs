@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Signaling, Verdict};
-use autamedica_signaling::engine::{Effect, Effects, Payload, PeerId};
+use autamedica_signaling::engine::{Effect, Effects, Note, Payload, PeerId, Recording, Ticket};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 
-use super::book::{self, Book, Done};
+use super::book::{self, Book, Done, Noted};
 use super::promises::Promise;
 use super::transcript::{Transcript, short};
 
@@ -17,8 +17,8 @@ pub struct Witness {
     app: Signaling,
     /// What it has seen.
     pub book: Book,
-    /// A ping said that so many letters had been accepted, and it were so many.
-    wrong_mark: Cell<Option<(u32, usize)>>,
+    /// A ping had this mark, and should have had that.
+    wrong_mark: Cell<Option<[u32; 2]>>,
     /// Where it writes it down for people.
     pub transcript: Transcript,
 }
@@ -39,10 +39,11 @@ impl Witness {
         &mut self,
         effects: &mut Effects,
         received: &str,
+        now: Now,
         act: impl FnOnce(&mut Signaling, &mut Effects),
         see: impl FnOnce(&mut Book, &[Done<'_>]),
     ) {
-        let before = effects.iter().count();
+        let (before, noted) = (effects.iter().count(), effects.notes().count());
         act(&mut self.app, effects);
         let text = |payload| {
             str::from_utf8(effects.text(payload, received.as_bytes())).unwrap_or("not UTF-8")
@@ -69,10 +70,24 @@ impl Witness {
                 Done::Close { peer, code } => format!("    server closes {} with {code}", peer.0),
             });
         }
+        self.note(effects, noted, now);
+        self.book.check_written_ahead(now, &done);
         see(&mut self.book, &done);
-        if let Some((mark, accepted)) = self.wrong_mark.take() {
-            let how = format!("a ping is marked {mark} where {accepted} letters were accepted");
+        if let Some([mark, right]) = self.wrong_mark.take() {
+            let how = format!("a ping is marked {mark:#x} where {right:#x} was right");
             self.book.verdict.broken(Promise::Delivery, how);
+        }
+    }
+
+    /// Passes on what the audit log is told, from some note on.
+    fn note(&mut self, effects: &Effects, from: usize, now: Now) {
+        for note in effects.notes().skip(from) {
+            let reason = effects.reason(&note).map(str::to_owned);
+            let Note { peer, record, address, ticket, .. } = note;
+            self.transcript.line(|| format!("    server notes {}", short(&format!("{record:?}"))));
+            let (peer, has_address) = (peer.map(book::key), address.is_some());
+            let time = (now != Now::default()).then_some(now.wall);
+            self.book.noted(Noted { peer, record, reason, ticket, has_address, time });
         }
     }
 }
@@ -102,10 +117,12 @@ impl Application for Witness {
         now: Now,
         out: &mut Output,
     ) -> Verdict {
+        let noted = out.effects.notes().count();
         let verdict = self.app.request(peer, arrival, request, now, out);
         let head = String::from_utf8_lossy(&out.reply);
         let status = head.split(' ').nth(1).unwrap_or_default();
         self.transcript.line(|| format!("    server answers {} with {status}", peer.index));
+        self.note(&out.effects, noted, now);
         self.book.requested(peer, arrival.full, status, now);
         verdict
     }
@@ -116,6 +133,7 @@ impl Application for Witness {
         self.watch(
             effects,
             text,
+            now,
             |app, effects| app.receive(peer, message, now, effects),
             |book, done| book.received(peer, text, now, done),
         );
@@ -126,6 +144,7 @@ impl Application for Witness {
         self.watch(
             effects,
             "",
+            now,
             |app, effects| app.left(peer, now, effects),
             |book, done| book.left(peer, now, done),
         );
@@ -147,6 +166,7 @@ impl Application for Witness {
         self.watch(
             effects,
             "",
+            now,
             |app, effects| app.advance(now, effects),
             |book, done| book.advanced(now, done),
         );
@@ -157,9 +177,9 @@ impl Application for Witness {
     }
 
     fn ping_mark(&self, peer: PeerId) -> u32 {
-        let (mark, accepted) = (self.app.ping_mark(peer), self.book.ping_mark(peer));
-        if mark as usize != accepted {
-            self.wrong_mark.set(Some((mark, accepted)));
+        let (mark, right) = (self.app.ping_mark(peer), self.book.ping_mark(peer));
+        if mark != right {
+            self.wrong_mark.set(Some([mark, right]));
         }
         mark
     }
@@ -170,7 +190,31 @@ impl Application for Witness {
         self.book.ponged(peer, mark);
     }
 
+    fn recorded(&mut self, ticket: Ticket, written: bool, now: Now, effects: &mut Effects) {
+        self.transcript.line(|| format!("    the record of {ticket:?} is written: {written}"));
+        self.watch(
+            effects,
+            "",
+            now,
+            |app, effects| app.recorded(ticket, written, now, effects),
+            |book, done| book.recorded(ticket, written, now, done),
+        );
+    }
+
+    fn set_recording(&mut self, recording: Recording) {
+        self.transcript.line(|| format!("    the log is {recording:?}"));
+        self.app.set_recording(recording);
+    }
+
     fn shut_down(&mut self, effects: &mut Effects) {
-        self.watch(effects, "", |app, effects| app.shut_down(effects), Book::shut_down);
+        // Nothing that is checked of a good-bye depends on the time.
+        let now = Now::default();
+        self.watch(
+            effects,
+            "",
+            now,
+            |app, effects| app.shut_down(effects),
+            |book, done| book.shut_down(now, done),
+        );
     }
 }

@@ -6,6 +6,8 @@ mod calm;
 mod deeds;
 #[path = "world/hearing.rs"]
 mod hearing;
+#[path = "world/log.rs"]
+mod log;
 #[path = "world/mishaps.rs"]
 mod mishaps;
 #[path = "world/network.rs"]
@@ -33,8 +35,9 @@ use autamedica_signaling::wire::jwt::Key as Secret;
 use autamedica_signaling::wire::turn::Minter;
 
 use super::book::Book;
+use super::disk::{Disk, Log};
 use super::link::{Micros, SharedLink};
-use super::plan::{Plan, Settings};
+use super::plan::{ENTRIES_ENOUGH, Plan, Settings};
 use super::promises::{Broken, Promise};
 use super::random::Random;
 use super::reactor::{Options, Reactor};
@@ -57,6 +60,9 @@ const SECRETS: [&[u8]; 3] = [
 /// In which units letters are retained.
 const CHUNK_BYTES: usize = 1_024;
 
+/// How many turns a server may take without any time passing.
+const TURNS_AT_ONCE_MAX: u32 = 10_000;
+
 /// A run.
 pub struct World {
     plan: Plan,
@@ -66,8 +72,15 @@ pub struct World {
     events: BinaryHeap<Reverse<(Micros, u64, Event)>>,
     event_count: u64,
     server: Reactor<Witness>,
+    disk: Disk,
+    disk_random: Random,
+    /// Until when nothing becomes durable, and until when nothing can be written.
+    disk_stuck_until: Micros,
+    disk_broken_until: Micros,
     /// When the server takes its next turn.
     turn_at: Option<Micros>,
+    /// How many turns it has taken without any time passing.
+    turns_at_once: u32,
     /// Until when the server stands still.
     stalled_until: Micros,
     /// Connections that nobody has accepted yet.
@@ -111,6 +124,10 @@ enum Event {
     Mishap(usize),
     /// A connection reaches the server.
     Knock(usize),
+    /// What was being written to the disk is durable.
+    Written,
+    /// The disk can be written again.
+    Mended,
     /// Bytes reach the server.
     AtServer(usize),
     /// Bytes reach the client.
@@ -148,6 +165,8 @@ pub struct Tally {
     pub overrun: u64,
     /// Peers for whose cut messages there was no memory.
     pub starved: u64,
+    /// Records of the audit log, and of these the admissions that were told and those that were withdrawn.
+    pub records: [u64; 3],
     /// Simulated seconds.
     pub seconds: u64,
 }
@@ -158,15 +177,22 @@ impl World {
         let random = Random::new(plan.seed, &[3]);
         let people = plan.people.iter().map(|person| Individual::new(plan.seed, person)).collect();
         let secrets = SECRETS.map(|secret| Secret::new(secret).expect("long enough"));
-        let book = Book::new(plan.settings.clone());
-        let server = server(&plan.settings, secrets[..2].to_vec(), book, Transcript::new(lines));
+        let disk = Disk::new(plan.settings.audit.map_or(ENTRIES_ENOUGH, |audit| audit.room));
+        let book = Book::new(plan.settings.clone(), disk.clone());
+        let keys = secrets[..2].to_vec();
+        let server = server(&plan.settings, keys, book, Transcript::new(lines), &disk);
         let mut world = Self {
             now: 0,
             wall_offset: 0,
             events: BinaryHeap::new(),
             event_count: 0,
             server,
+            disk,
+            disk_random: Random::new(plan.seed, &[10]),
+            disk_stuck_until: 0,
+            disk_broken_until: 0,
             turn_at: None,
+            turns_at_once: 0,
             stalled_until: 0,
             knocking: VecDeque::new(),
             links: Vec::new(),
@@ -197,6 +223,9 @@ impl World {
         let event_at = self.events.peek().map(|Reverse((at, ..))| *at);
         let turn_at = self.turn_at.map(|at| at.max(self.stalled_until));
         let Some(at) = event_at.into_iter().chain(turn_at).min() else { return false };
+        if at > self.now {
+            self.turns_at_once = 0;
+        }
         self.now = self.now.max(at);
         self.server.app.transcript.at(self.now);
         if event_at.is_some_and(|event_at| turn_at.is_none_or(|turn_at| event_at <= turn_at)) {
@@ -215,6 +244,8 @@ impl World {
             Event::Step(person, step) => self.take_step(person, step),
             Event::Mishap(fault) => self.befall(fault),
             Event::Knock(link) => self.knock(link),
+            Event::Written => self.end_writing(),
+            Event::Mended => self.mend_disk(),
             Event::AtServer(link) => self.arrive_at_server(link),
             Event::AtClient(link) => self.arrive_at_client(link),
             Event::ServerHears(link) => self.break_at_server(link),
@@ -266,8 +297,13 @@ impl World {
         if !self.stopped {
             self.admit_knocking(now);
         }
+        self.turns_at_once += 1;
+        let rests = self.turns_at_once < TURNS_AT_ONCE_MAX;
+        let verdict = &mut self.server.app.book.verdict;
+        verdict.check(Promise::Soundness, rests, || "the loop turns and turns".to_owned());
         self.server.turn(now, &mut Random::new(self.plan.seed, &[7, self.now]));
         self.check_turn();
+        self.begin_writing();
         self.turn_at = None;
         self.plan_turn();
     }
@@ -296,7 +332,10 @@ impl World {
             true => usize::MAX,
             false => self.server.app.book.kept_bytes_max(CHUNK_BYTES),
         };
+        let now = self.server_now();
         let book = &mut self.server.app.book;
+        book.check_kept();
+        book.check_waiting(now);
         let known = book.room_count();
         let verdict = &mut book.verdict;
         let most = [settings.cut_bytes_max, settings.unsent_bytes_max];
@@ -321,6 +360,7 @@ impl World {
             letters: [written as u64, acked as u64, delivered as u64],
             overrun: self.before.overrun + counters.overrun,
             starved: self.before.starved + counters.starved,
+            records: self.server.app.book.record_counts(),
             seconds: self.now / super::plan::SECOND,
         }
     }
@@ -331,7 +371,8 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.turns += other.turns;
         self.connections += other.connections;
-        for (all, more) in self.letters.iter_mut().zip(other.letters) {
+        let mine = self.letters.iter_mut().chain(&mut self.records);
+        for (all, more) in mine.zip(other.letters.iter().chain(&other.records)) {
             *all += more;
         }
         self.overrun += other.overrun;
@@ -353,6 +394,7 @@ fn server(
     keys: Vec<Secret>,
     book: Book,
     transcript: Transcript,
+    disk: &Disk,
 ) -> Reactor<Witness> {
     let leeway = Duration::from_secs(settings.leeway_secs);
     let rules = TokenRules { keys, issuer: None, audience: None, leeway };
@@ -374,7 +416,11 @@ fn server(
     });
     let (origins, addresses) = (Origins::Listed(Vec::new()), Addresses::default());
     let door = Door { origins, origin_required: false, addresses };
-    let signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
+    let mut signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
+    if settings.audit.is_some() {
+        // What ended before the start is never open again: no token lasts as long.
+        signaling.restore_ended(&disk.ended(), WallTime::default());
+    }
     let witness = Witness::new(signaling, book, transcript);
     let options = Options {
         connections_max: settings.connections_max,
@@ -386,5 +432,9 @@ fn server(
         unsent_bytes_max: settings.unsent_bytes_max,
         read_bytes: settings.read_bytes,
     };
-    Reactor::new(options, witness)
+    let mut reactor = Reactor::new(options, witness);
+    if settings.audit.is_some() {
+        reactor.keep_journal(Box::new(Log(disk.clone())));
+    }
+    reactor
 }

@@ -1,7 +1,8 @@
-//! What a relayed message costs over TLS in system calls.
+//! What TLS costs: system calls for a message, memory for who says nothing.
 
-use crate::common::secure::{self, HOST, Pair};
-use crate::common::{Client, people};
+use crate::common::secure::{self, HOST, Pair, Stream};
+use crate::common::{Client, client, people};
+use crate::process::Program;
 
 #[test]
 fn a_message_alone_costs_one_read_and_one_write() {
@@ -32,5 +33,34 @@ fn a_message_alone_costs_one_read_and_one_write() {
         assert!(reads <= MESSAGES + answered, "{size}: {reads} reads, {asked} pings");
         assert!(writes <= MESSAGES + asked, "{size}: {writes} writes, {asked} pings");
         println!("{size} bytes: {reads} reads, {writes} writes, {asked} pings");
+    }
+}
+
+#[test]
+fn an_idle_connection_costs_a_few_kib() {
+    const FIRST: usize = 100;
+    const ALL: usize = 500;
+    let pair = Pair::new();
+    let person = people().0;
+    let bearer = format!("Bearer {}", person.token);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        // One of its own: what others have given back would be used again, and not be seen.
+        let program = Program::start(&pair);
+        let mut connections: Vec<Stream> = Vec::new();
+        let mut open = |count: usize| {
+            while connections.len() < count {
+                let stream = pair.over(client::connect(program.address), pair.client(&[version]));
+                let fields = [("Authorization", bearer.as_str())];
+                let upgraded = client::upgrade_over(stream, HOST, "/ws", &fields);
+                connections.push(upgraded.expect("an upgrade").0.into_inner());
+            }
+        };
+        open(FIRST);
+        let before = program.resident();
+        open(ALL);
+        let each = (program.resident() - before) / (ALL - FIRST) as f64;
+        println!("{:?}: {each:.0} bytes for each connection", version.version);
+        // About seven are expected; the other ones are the allocator's.
+        assert!(each < 10.0 * 1_024.0, "{each} bytes");
     }
 }

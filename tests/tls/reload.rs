@@ -1,15 +1,13 @@
 //! Another certificate while people are in calls.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::thread;
 
 use autamedica_signaling::reactor::Tls;
 
 use crate::common::secure::{self, HOST, Pair, Stream};
-use crate::common::{self, Client, PATIENCE, client, people};
+use crate::common::{Client, PATIENCE, client, people};
+use crate::process::Program;
 
 /// The certificate that a newcomer is shown; it is asked for no matter whose it is.
 fn shown_at<'a>(address: SocketAddr, pairs: &'a [&'a Pair]) -> &'a Pair {
@@ -54,58 +52,6 @@ fn newcomers_see_the_new_certificate_and_calls_go_on() {
     let mut begun = begun;
     let response = secure::ask(&mut begun, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(response.status, 200);
-}
-
-/// The program, with its log.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    log: Mutex<BufReader<std::process::ChildStdout>>,
-}
-
-impl Program {
-    fn start(pair: &Pair) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_autamedica-signaling"))
-            .env_clear()
-            .envs([("NODE_ENV", "production"), ("PORT", "0"), ("LOG_FORMAT", "text")])
-            .env("JWT_SECRET", String::from_utf8_lossy(common::SECRET).as_ref())
-            .env("TLS_CERT", &pair.cert_file)
-            .env("TLS_KEY", &pair.key_file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let log = Mutex::new(BufReader::new(child.stdout.take().expect("its output")));
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut program = Self { child, address, log };
-        let line = program.wait_for("listening on");
-        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
-        program.address.set_port(port.expect("a port"));
-        program
-    }
-
-    fn hang_up(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill runs").success());
-    }
-
-    /// The next line of the log that says this.
-    fn wait_for(&self, text: &str) -> String {
-        let mut log = self.log.lock().expect("the log");
-        loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).expect("the log") > 0, "it ended without {text:?}");
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -118,7 +118,9 @@ fn join(json: &Json, said: &mut Said) -> Option<()> {
     if let Some(resume) = optional(json, "resume", whole)? {
         let received = resume.member("received")?.integer()?;
         said.note("received", Some(&received.to_string()));
-        once(&resume, &["received"])?;
+        let stream = optional(&resume, "stream", |value| value.integer())?;
+        said.note("stream", stream.map(|stream| stream.to_string()).as_deref());
+        once(&resume, &["received", "stream"])?;
     }
     let is_known = ["doctor", "patient", "observer"].contains(&role.as_str())
         && room_type

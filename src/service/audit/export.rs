@@ -8,7 +8,7 @@
 //! {"sha256":"<of the body>","epoch":N}                                   of somebody else
 //! ```
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use crate::message::SessionId;
 
 use super::chain::{EpochKey, Head, mac_from_text, sha256, to_text};
+use super::files::{create, remove_if_there};
 use super::history::{Opened, read};
 use super::key_file::Keys;
 use super::line::{Line, lines};
@@ -60,16 +61,22 @@ pub struct Outcome {
     pub faults: Vec<(usize, String)>,
 }
 
-/// Writes the records of `session` to `out`; how many there are.
+/// Writes the records of `session` to a new file, for its owner only; how many there are. Where there is none, there is no file
+/// either.
 ///
 /// # Errors
-/// Where the log cannot be read, or `out` not written.
-pub fn export(
-    folder: &Path,
-    keys: &Keys,
-    session: SessionId,
-    out: &mut impl Write,
-) -> io::Result<u64> {
+/// Where the log cannot be read, or the file is there already or cannot be written.
+pub fn export_to(path: &Path, folder: &Path, keys: &Keys, session: SessionId) -> io::Result<u64> {
+    let file = create(path)?;
+    let written = export(folder, keys, session, &mut BufWriter::new(&file));
+    let written = written.and_then(|count| file.sync_all().map(|()| count));
+    if matches!(written, Ok(0) | Err(_)) {
+        remove_if_there(path)?;
+    }
+    written
+}
+
+fn export(folder: &Path, keys: &Keys, session: SessionId, out: &mut impl Write) -> io::Result<u64> {
     let (mut first, mut last, mut count) = (None, 0, 0);
     read(folder, keys, |record| {
         if record.is_of(session) {
@@ -89,7 +96,7 @@ pub fn export(
     };
     let mut result = Ok(());
     read(folder, keys, |record| {
-        if record.seq + 1 == first {
+        if record.seq.checked_add(1) == Some(first) {
             header.seq = record.seq;
             header.mac = mac_text(&record);
         }

@@ -67,6 +67,11 @@ impl Holds {
         keys.encryption.first().is_some_and(|key| self.sessions.contains(&hash(session, key)))
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.sessions.len()

@@ -289,7 +289,7 @@ impl Journal {
             torn,
             torn_sha256,
         });
-        self.segment += 1;
+        self.segment = self.segment.saturating_add(1);
         (self.announced, self.begun, self.sync_failed) = (false, false, false);
         (self.written_bytes, self.durable_bytes, self.head_bytes) = (0, 0, 0);
     }

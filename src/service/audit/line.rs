@@ -114,7 +114,7 @@ pub fn write(
     sealer: &mut Sealer,
 ) -> Head {
     let start = out.len();
-    let seq = head.seq + 1;
+    let seq = head.seq.saturating_add(1);
     out.extend_from_slice(format!("{{\"seq\":{seq},\"time\":\"").as_bytes());
     out.extend_from_slice(&draft.time.to_iso8601());
     out.extend_from_slice(
@@ -182,12 +182,10 @@ fn split_tail(whole: &[u8]) -> Option<(&[u8], Mac)> {
 
 /// A quote within a text is written `\"`, so this name can stand nowhere else.
 fn split_sealed(body: &str) -> (&[u8], Option<&[u8]>) {
-    match body.rfind(SEALED) {
-        Some(at) if body.ends_with('"') => {
-            let sealed = &body.as_bytes()[at + SEALED.len()..body.len() - 1];
-            (&body.as_bytes()[..at], Some(sealed))
-        }
-        _ => (body.as_bytes(), None),
+    let sealed = |at: usize| body[at + SEALED.len()..].strip_suffix('"');
+    match body.rfind(SEALED).and_then(|at| Some((at, sealed(at)?))) {
+        Some((at, sealed)) => (&body.as_bytes()[..at], Some(sealed.as_bytes())),
+        None => (body.as_bytes(), None),
     }
 }
 

@@ -8,7 +8,7 @@
 //! ```
 
 mod announcer;
-mod chain;
+pub mod chain;
 pub mod checkpoint;
 mod contents;
 mod ended;
@@ -18,12 +18,13 @@ pub mod history;
 pub mod holds;
 mod journal;
 mod key_file;
-mod line;
+pub mod line;
 mod queue;
 pub mod reading;
 mod recovery;
+pub mod report;
 mod seal_file;
-mod sealing;
+pub mod sealing;
 mod shared;
 mod snapshot;
 mod upkeep;
@@ -39,6 +40,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+
+use sha2::{Digest, Sha256};
 
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, WallTime};
@@ -65,6 +68,16 @@ pub struct Audit {
     wall_time: fn() -> WallTime,
     key_file: Arc<Path>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    _last: Arc<Last>,
+}
+
+/// The end of the last clone is the end of the log, so that a server that never ran does not keep the folder.
+struct Last(Arc<Shared>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// What the reactor hands over.
@@ -133,6 +146,13 @@ pub enum OwnRecord {
         /// How many.
         count: u64,
     },
+}
+
+impl OwnRecord {
+    /// The settings that count, as they may be read by everybody who reads the log.
+    pub fn configuration(summary: String) -> Self {
+        Self::Configuration { sha256: Sha256::digest(&summary).into(), summary }
+    }
 }
 
 /// Where and how the log is written.
@@ -280,6 +300,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
         wall_time: options.wall_time,
         key_file: options.key_file.clone().into(),
         thread: Arc::default(),
+        _last: Arc::new(Last(Arc::clone(&shared))),
     };
     let (gone, gone_at) = reading::newest_gone(&folder).map_err(failed)?;
     let mut journal = Journal::new(found.position, Sealer::new(sealing, run));

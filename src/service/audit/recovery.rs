@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
             }
             let contents = fs::read(segment_path(self.folder, self.segment))?;
             self.read_segment(&contents);
-            let next = self.segment + 1;
+            let next = self.segment.saturating_add(1);
             // Without a damaged end, a segment can follow only where the last writing of the seal file was lost.
             if !self.torn.is_empty() || self.bytes == 0 || !self.leads_on(next)? {
                 return Ok(());
@@ -244,7 +244,7 @@ impl<'a> Walk<'a> {
                 file => file?.sync_all()?,
             }
             self.previous = Some(self.ending());
-            next += 1;
+            next = next.saturating_add(1);
         }
         for segment in existing.iter().copied().filter(|segment| *segment >= next) {
             if segment > self.segment {

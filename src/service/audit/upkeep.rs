@@ -202,7 +202,7 @@ impl Writer {
                 Sealed::parse(line.sealed?)?.open_with(&self.keys.encryption, line.plain)?;
             SessionId::parse(&serde_json::from_slice::<Who>(&secret).ok()?.session?)
         };
-        holds.len() > 0
+        !holds.is_empty()
             && segment
                 .lines()
                 .filter_map(|(_, line, _)| session(&Line::parse(line)?))
@@ -251,13 +251,13 @@ fn span(segment: &Segment) -> Option<(Gone, WallTime)> {
 /// Adds one segment to the ranges, which grow together where they touch.
 fn add(gone: &mut BTreeMap<u64, Gone>, one: Gone) {
     let merged = match gone.range(..one.from).next_back() {
-        Some((from, before)) if before.to + 1 == one.from => {
+        Some((from, before)) if before.to.saturating_add(1) == one.from => {
             let from = *from;
             Gone { from, first_seq: before.first_seq, ..one }
         }
         _ => one,
     };
-    let behind = gone.remove(&(merged.to + 1));
+    let behind = gone.remove(&(merged.to.saturating_add(1)));
     let merged = match behind {
         Some(behind) => Gone { from: merged.from, first_seq: merged.first_seq, ..behind },
         None => merged,

@@ -1,87 +1,20 @@
 //! Whether a log is what was written: nothing changed, dropped, added or cut off. Works on a copy on any machine.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
-
-use crate::base::time::WallTime;
 
 use super::chain::{EpochKey, Head, sha256, to_text};
 use super::checkpoint::Witness;
 use super::files::segment_path;
 use super::line::Line;
 use super::reading::{First, Gone, Retired, Segment, Segments, newest_gone};
+use super::report::{Fault, Report};
 use super::seal_file::{Ending, Seal};
-
-/// Faults that are listed; the rest is counted.
-const FAULTS_MAX: usize = 100;
 
 /// Epochs in which nothing was written, one after the other: starts of a machine that failed again and again.
 const EPOCHS_AHEAD_MAX: u64 = 1_000_000;
-
-/// What came out.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Segments that were read.
-    pub segments: u64,
-    /// Records that are good.
-    pub records: u64,
-    /// The first and the last record, with the times of both.
-    pub first: Option<(u64, WallTime)>,
-    /// The same.
-    pub last: Option<(u64, WallTime)>,
-    /// Whether the last record is the one with which a log ends in good order.
-    pub ended: bool,
-    /// Checkpoints that were found in the log.
-    pub checkpoints: u64,
-    /// What is worth knowing and nothing to worry about.
-    pub notes: Vec<String>,
-    /// What is wrong, in the order of the log.
-    pub faults: Vec<Fault>,
-    /// How many more faults there are than are listed.
-    pub more_faults: u64,
-}
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The segment.
-    pub segment: Option<u64>,
-    /// The line there, from 1.
-    pub line: Option<usize>,
-    /// The number of the record, as far as it is known.
-    pub seq: Option<u64>,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl Report {
-    /// Whether nothing is wrong.
-    pub const fn is_intact(&self) -> bool {
-        self.faults.is_empty()
-    }
-
-    fn fault(&mut self, fault: Fault) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(fault);
-        } else {
-            self.more_faults += 1;
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut places = Vec::new();
-        places.extend(self.segment.map(|segment| format!("segment {segment}")));
-        places.extend(self.line.map(|line| format!("line {line}")));
-        places.extend(self.seq.map(|seq| format!("record {seq}")));
-        let place = places.join(", ");
-        write!(f, "{place}{}{}", if place.is_empty() { "" } else { ": " }, self.what)
-    }
-}
 
 /// Verifies the log in `folder` with its verification key, and that it holds what `witnesses` saw.
 ///
@@ -92,7 +25,7 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
     let seal = Seal::read(folder);
     let gone = newest_gone(folder)?.0;
     let mut walk = Walk::new(folder, key.clone(), gone);
-    walk.expect(witnesses);
+    walk.look_out_for(witnesses);
     let seal = match seal {
         Ok(seal) => seal,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -103,7 +36,7 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
         Err(_) => None,
     };
     if let Some(seal) = &seal {
-        walk.expect_seal(seal);
+        walk.look_out_for_seal(seal);
     }
     let segments = Segments::of(folder)?;
     if segments.numbers().is_empty() {
@@ -124,12 +57,6 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
         }
     }
     Ok(walk.finish())
-}
-
-impl Fault {
-    fn of_log(what: &str) -> Self {
-        Self { segment: None, line: None, seq: None, what: what.to_owned() }
-    }
 }
 
 /// Something that must stand in the log: the code of a record, and how its absence is told.
@@ -173,7 +100,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn expect(&mut self, witnesses: &[Witness]) {
+    fn look_out_for(&mut self, witnesses: &[Witness]) {
         let mut sorted: Vec<&Witness> = witnesses.iter().collect();
         sorted.sort_by_key(|witness| witness.checkpoint.epoch);
         let mut key = self.first_key.clone();
@@ -191,7 +118,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn expect_seal(&mut self, seal: &Seal) {
+    fn look_out_for_seal(&mut self, seal: &Seal) {
         if self.first_key.at(seal.key.epoch()).is_none_or(|key| key.reveal() != seal.key.reveal()) {
             self.report.fault(Fault::of_log(
                 "the key in the file `seal` does not come from this verification key",
@@ -234,7 +161,11 @@ impl<'a> Walk<'a> {
     fn cross_to(&mut self, number: u64) {
         while self.next_segment < number {
             let Some(gone) = self.gone.get(&self.next_segment).cloned() else { break };
-            let follows = self.head.is_none_or(|head| head.seq + 1 == gone.first_seq);
+            if gone.to < gone.from {
+                self.fault(gone.from, None, None, "the record of its removal makes no sense");
+                break;
+            }
+            let follows = self.head.is_none_or(|head| head.seq.saturating_add(1) == gone.first_seq);
             let mac = super::chain::mac_from_text(gone.mac.as_bytes());
             let key = self.key.at(gone.epoch);
             if let (true, Some(mac), Some(key)) = (follows, mac, key) {
@@ -245,7 +176,7 @@ impl<'a> Walk<'a> {
                 self.head = None;
             }
             self.ended = None;
-            self.next_segment = gone.to + 1;
+            self.next_segment = gone.to.saturating_add(1);
         }
         if self.next_segment < number {
             let last = number - 1;
@@ -256,7 +187,7 @@ impl<'a> Walk<'a> {
             self.fault(self.next_segment, None, None, what);
             (self.head, self.ended) = (None, None);
         }
-        self.next_segment = number + 1;
+        self.next_segment = number.saturating_add(1);
     }
 
     /// Where the first record claims to stand, if nothing better is known.
@@ -270,7 +201,8 @@ impl<'a> Walk<'a> {
     fn check_first(&mut self, segment: &Segment) {
         let number = segment.number;
         let Some(first) = &segment.first else {
-            if segment.counts > 0 {
+            // One that ends within its first record is being begun, or was torn then: that is told of with its line.
+            if segment.lines().next().is_some_and(|(_, _, whole)| whole) {
                 self.fault(number, Some(1), None, "it does not begin with the record of a segment");
             }
             return;
@@ -283,7 +215,8 @@ impl<'a> Walk<'a> {
             self.fault(number, Some(1), None, "it belongs to another log");
         }
         if self.ended.is_some() && self.ended != first.previous {
-            let what = format!("segment {} does not end as this one says", number - 1);
+            let what =
+                format!("segment {} does not end as this one says", number.saturating_sub(1));
             self.fault(number, Some(1), None, what);
         }
         if let Some(damage) = &first.damage {
@@ -314,7 +247,7 @@ impl<'a> Walk<'a> {
     }
 
     fn line(&mut self, segment: &Segment, number: usize, bytes: &[u8], whole: bool) {
-        let claims = self.head.map(|head| head.seq + 1);
+        let claims = self.head.map(|head| head.seq.saturating_add(1));
         let Some(line) = Line::parse(bytes).filter(|_| whole) else {
             if whole || segment.ending.is_some() || holds_a_record(bytes) {
                 self.fault(segment.number, Some(number), claims, "this is not a record");
@@ -343,11 +276,15 @@ impl<'a> Walk<'a> {
     fn what_is_wrong(&mut self, line: &Line<'_>) -> Option<String> {
         let before = self.head;
         if let Some(head) = before
-            && line.seq != head.seq + 1
+            && line.seq != head.seq.saturating_add(1)
         {
             return Some(match line.seq > head.seq {
                 true => {
-                    format!("records {} to {} are missing before it", head.seq + 1, line.seq - 1)
+                    format!(
+                        "records {} to {} are missing before it",
+                        head.seq.saturating_add(1),
+                        line.seq - 1
+                    )
                 }
                 false => format!("it stands behind record {}", head.seq),
             });
@@ -409,7 +346,7 @@ impl<'a> Walk<'a> {
                 "segment {number}: torn behind record {}, {} bytes do not count; segment {} goes on",
                 ending.seq,
                 torn.len(),
-                number + 1
+                number.saturating_add(1)
             );
             self.report.notes.push(note);
         }

@@ -64,7 +64,7 @@ pub struct Writer {
     fields: Fields,
     secret: Vec<u8>,
     /// Held as long as the thread lives.
-    _lock: File,
+    lock: File,
 }
 
 impl Writer {
@@ -97,7 +97,7 @@ impl Writer {
             kept,
             fields: Fields::default(),
             secret: Vec::new(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -119,6 +119,10 @@ impl Writer {
         }
         if let Some(announcer) = self.announcer.take() {
             announcer.finish();
+        }
+        // By name, and not by closing the file: a child of this process may have inherited it.
+        if let Err(error) = self.lock.unlock() {
+            log::warn!("the folder of the audit log could not be given back: {error}");
         }
         self.shared.finish();
     }

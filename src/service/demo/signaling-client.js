@@ -93,6 +93,7 @@ export class SignalingClient extends EventTarget {
   #joinId = '';
   /** @type {Unacknowledged[]} In the order in which they were sent. */ #outbox = [];
   /** @type {number | null} Relayed messages since the last `room-joined` that resumed nothing. */ #received = null;
+  /** @type {number | null} Which stream these belong to, as the server numbers them. */ #stream = null;
   /** @type {Map<string, { instance: string, number: number }>} The last message id of each sender. */ #lastFrom = new Map();
   /** @type {{ audio: boolean, video: boolean, screen: boolean }} */ #media;
   #heartbeatMs = 25_000;
@@ -268,7 +269,7 @@ export class SignalingClient extends EventTarget {
       ...(roomType && { roomType }),
       ...(reason && { reason }),
       media: { audio: this.#media.audio, video: this.#media.video },
-      ...(this.#received !== null && { resume: { received: this.#received } }),
+      ...(this.#received !== null && { resume: { received: this.#received, ...(this.#stream !== null && { stream: this.#stream }) } }),
     });
   }
 
@@ -282,6 +283,7 @@ export class SignalingClient extends EventTarget {
     this.#after('beat', this.#heartbeatMs, () => this.#beat(PONG_MS));
     // One who falls out again at once waits longer each time.
     this.#after('settled', SETTLED_MS, () => { this.#failures = 0; });
+    this.#stream = joined.stream ?? null; // a server of before says nothing of it
     if (!resumed) {
       this.#received = 0;
       this.#lastFrom.clear();

@@ -1,6 +1,7 @@
 /** A real TURN server: coturn with the configuration that is shipped, on a free port of this machine. */
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -55,14 +56,27 @@ async function freePort() {
   return port;
 }
 
+/** Over UDP as well, which is its last. */
 async function listens(port) {
   const begin = performance.now();
   for (;;) {
     const socket = connect(port, '127.0.0.1');
-    const open = await Promise.race([once(socket, 'connect').then(() => true, () => false)]);
+    const open = await once(socket, 'connect').then(() => true, () => false);
     socket.destroy();
-    if (open) return;
+    if (open && await answers(port)) return;
     if (performance.now() - begin > PATIENCE_MS) throw new Error(`coturn does not listen on ${port}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Whether something comes back for a STUN request. */
+async function answers(port) {
+  const socket = createSocket('udp4');
+  const request = Buffer.from('000100002112a442000102030405060708090a0b', 'hex');
+  socket.send(request, port, '127.0.0.1');
+  try {
+    return await once(socket, 'message', { signal: AbortSignal.timeout(200) }).then(() => true, () => false);
+  } finally {
+    socket.close();
   }
 }

@@ -6,6 +6,7 @@ use autamedica_signaling::message::Role;
 
 use super::super::ledger::Who;
 use super::super::promises::Promise;
+use super::expected::Expected;
 use super::{Book, Key, Standing, key};
 
 /// What a token says.
@@ -92,6 +93,9 @@ impl Book {
         self.verdict.check(Promise::Admission, status == expected, || {
             format!("an upgrade was answered with {status}, not {expected}")
         });
+        let mut noted = Expected::default();
+        self.note_arrival(key, full, token.as_ref(), &mut noted);
+        self.check_records(now, &noted);
         self.set_standing(key, standing);
         if let Some(Ok(token)) = token {
             self.set_token(key, token, now);
@@ -102,7 +106,7 @@ impl Book {
     }
 
     /// What a token is worth at this time.
-    fn judge(&self, token: &str, now: WallTime) -> Result<Token, &'static str> {
+    pub(super) fn judge(&self, token: &str, now: WallTime) -> Result<Token, &'static str> {
         let token = self.tokens.get(token).ok_or("TOKEN_INVALID")?;
         if now < token.issued_at.minus(Duration::from_secs(self.settings.leeway_secs)) {
             return Err("TOKEN_INVALID");
@@ -144,10 +148,19 @@ impl Book {
         if emergency && !claim.has_reason {
             return Joining::Refused("BAD_MESSAGE");
         }
-        if self.ended.contains(&claim.who.0) {
+        self.find_way_in(Bearer { who: claim.who, token, emergency }, now)
+    }
+
+    /// Whether somebody may enter as things are now, which is asked again once the record of it is durable.
+    pub(super) fn find_way_in(&self, bearer: Bearer, now: Now) -> Joining {
+        let room = bearer.who.0;
+        if now.wall >= self.ends_at(&bearer.token) {
+            return Joining::Refused("TOKEN_EXPIRED");
+        }
+        if self.ended.contains(&room) || self.rooms.get(&room).is_some_and(|room| room.ending) {
             return Joining::Refused("SESSION_ENDED");
         }
-        self.find_place(Bearer { who: claim.who, token, emergency })
+        self.find_place(bearer)
     }
 
     /// What must come of a `refresh-token`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use autamedica_signaling::base::time::Now;
 use serde_json::Value;
 
 use super::super::names::{self, Named};
@@ -51,7 +52,14 @@ const TO_ANYBODY: [&str; 5] = ["error", "ack", "pong", "room-joined", "token-exp
 
 impl Book {
     /// Follows what the server did, in its order; `cause` is who said something.
-    pub(super) fn carry_out(&mut self, cause: Option<Key>, done: &[Done<'_>], expected: &Expected) {
+    pub(super) fn carry_out(
+        &mut self,
+        cause: Option<Key>,
+        now: Now,
+        done: &[Done<'_>],
+        expected: &Expected,
+    ) {
+        self.check_records(now, expected);
         let mut touched = BTreeSet::new();
         for (position, one) in done.iter().enumerate() {
             match *one {
@@ -120,7 +128,7 @@ impl Book {
         let right = match (kind(text), user) {
             ("room-joined", _) => {
                 peer.told = participants(text);
-                true
+                return self.check_stream_name(to, text);
             }
             ("peer-joined", Some(user)) => peer.told.insert(user),
             ("peer-left", Some(user)) => peer.told.remove(&user),
@@ -130,6 +138,24 @@ impl Book {
         let (link, told) = (peer.link, &peer.told);
         self.verdict.check(Promise::Exits, right, || {
             format!("link {link}, which knows of {told:?}, was sent {}", short(text))
+        });
+    }
+
+    /// Each stream has a name of its own, which stays the same as long as it goes on; later ones have larger names.
+    fn check_stream_name(&mut self, to: Key, text: &str) {
+        let Standing::Inside(who) = self.standing(to) else { return };
+        let named = plain(text, "stream").and_then(|name| name.parse::<u64>().ok());
+        let resumed = plain(text, "resumed") == Some("true");
+        let last = self.last_stream_name;
+        let Some(place) = self.place_mut(who) else { return };
+        let right = named.is_some_and(|named| match resumed {
+            true => named == place.stream_name,
+            false => named > last,
+        });
+        place.stream_name = named.unwrap_or(0);
+        self.last_stream_name = last.max(named.unwrap_or(0));
+        self.verdict.check(Promise::Answers, right, || {
+            format!("{who:?} is told of stream {named:?}, {resumed}; the last was {last}")
         });
     }
 

@@ -1,9 +1,12 @@
 //! What the others must hear, and which connections must be closed: just that, and nothing else.
 
+use autamedica_signaling::message::record::{Event, Record, Subject};
+
 use super::super::names;
 use super::super::promises::Promise;
 use super::super::transcript::short;
 use super::effects::{field, kind};
+use super::records::Wanted;
 use super::{Book, Done, Key};
 
 /// Which notices and closes an input must lead to. The answers to whoever caused it are not among them.
@@ -11,6 +14,8 @@ use super::{Book, Done, Key};
 pub(super) struct Expected {
     notices: Vec<(Key, &'static str, u32)>,
     closes: Vec<(Key, u16)>,
+    /// What the audit log must be told.
+    pub(super) records: Vec<Wanted>,
 }
 
 /// Messages of the server that tell of something; everything else is an answer, or relayed.
@@ -28,6 +33,12 @@ impl Expected {
     /// All of them must hear this, about a user (0: about nobody).
     pub(super) fn tell(&mut self, all: Vec<Key>, what: &'static str, user: u32) {
         self.notices.extend(all.into_iter().map(|key| (key, what, user)));
+    }
+
+    /// The audit log must be told this, about a connection where there is one.
+    pub(super) fn record(&mut self, peer: Option<Key>, event: Event, subject: Subject) {
+        let record = Record { event, subject };
+        self.records.push(Wanted { peer, record, reason: None, awaited: None });
     }
 
     /// This connection must be closed.

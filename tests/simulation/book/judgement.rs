@@ -24,7 +24,7 @@ impl Book {
         let id = plain(text, "id");
         let ack = id.map(|_| "ack");
         let wanted: Vec<&str> = match outcome {
-            Outcome::Nothing => Vec::new(),
+            Outcome::Nothing | Outcome::Waits(..) | Outcome::Ends(_) => Vec::new(),
             Outcome::Refused(_) => vec!["error"],
             Outcome::Pong => Some("pong").into_iter().chain(ack).collect(),
             Outcome::Joined(_) | Outcome::Returned { .. } => {

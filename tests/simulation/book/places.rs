@@ -3,18 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use autamedica_signaling::base::time::{Instant, Now};
+use autamedica_signaling::engine::Recording;
 use autamedica_signaling::message::Role;
+use autamedica_signaling::message::record::{Event, ExitReason};
 
 use super::super::ledger::Who;
 use super::admission::Bearer;
 use super::expected::Expected;
-use super::{Book, Key, Standing};
+use super::{Book, Key, Standing, records};
+
+/// How many messages, and how many beginnings, a mark can tell apart.
+pub(super) const SENT_MAX: usize = 1 << 20;
+pub(super) const TOLD_MAX: u32 = 1 << 12;
 
 /// A room that has not ended.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) places: BTreeMap<u32, Place>,
     pub(super) active: bool,
+    /// Its end waits for the record of it.
+    pub(super) ending: bool,
+    /// Who sat last in the two seats.
+    pub(super) doctor: Option<u32>,
+    pub(super) patient: Option<u32>,
     pub(super) opened_at: Instant,
     /// Since when nobody has a place in it.
     pub(super) empty_since: Option<Instant>,
@@ -31,7 +42,14 @@ pub(super) struct Place {
     pub(super) bearer: Bearer,
     pub(super) media: [bool; 3],
     pub(super) state: &'static str,
+    /// Whether the log knows its certificate. Everybody has the same here, and keeps it.
+    pub(super) fingerprint_noted: bool,
     pub(super) stream: usize,
+    /// What the server calls it.
+    pub(super) stream_name: u64,
+    /// Whose beginning the participant may not have heard of, and how often it was told of one, as far as a ping says it.
+    pub(super) unheard: BTreeSet<u32>,
+    pub(super) told: u32,
     /// How many letters of the stream need not be kept: they are known to have arrived, or there was no room for them.
     pub(super) released: usize,
     /// Bytes of those that are kept.
@@ -40,7 +58,15 @@ pub(super) struct Place {
 
 impl Room {
     pub(super) fn new(now: Instant) -> Self {
-        Self { places: BTreeMap::new(), active: false, opened_at: now, empty_since: None }
+        Self {
+            places: BTreeMap::new(),
+            active: false,
+            ending: false,
+            doctor: None,
+            patient: None,
+            opened_at: now,
+            empty_since: None,
+        }
     }
 }
 
@@ -61,9 +87,14 @@ impl Book {
         places.filter(|place| place.peer.is_none()).count()
     }
 
-    /// Whether the session of a room is over.
+    /// Whether the session of a room is over, or about to be.
     pub fn has_ended(&self, room: u32) -> bool {
-        self.ended.contains(&room)
+        self.ended.contains(&room) || self.rooms.get(&room).is_some_and(|room| room.ending)
+    }
+
+    /// Whether it was told that a room is over though that could not be written.
+    pub fn ended_unwritten(&self, room: u32) -> bool {
+        self.unwritten_ends.contains(&room)
     }
 
     /// The stream that a participant is in.
@@ -116,7 +147,11 @@ impl Book {
             bearer,
             media: [true, true, false],
             state: "connected",
+            fingerprint_noted: false,
             stream,
+            stream_name: 0,
+            unheard: BTreeSet::new(),
+            told: 0,
             released: 0,
             kept_bytes: 0,
         };
@@ -125,18 +160,59 @@ impl Book {
         let room = self.rooms.entry(room).or_insert_with(|| Room::new(now.instant));
         room.places.insert(user, place);
         room.empty_since = None;
+        match bearer.seat() {
+            Some(Role::Doctor) => room.doctor = Some(user),
+            Some(_) => room.patient = Some(user),
+            None => {}
+        }
         let seated = |role| room.places.values().any(|place| place.bearer.seat() == Some(role));
         let activated = !room.active && seated(Role::Doctor) && seated(Role::Patient);
         room.active |= activated;
         self.set_standing(from, Standing::Inside(bearer.who));
         self.streams.insert(self.link(from), stream);
+        self.begin_anew(bearer.who);
         activated
     }
 
+    /// The others in the room are to hear that a participant begins anew: those who are there do, unless their connection is
+    /// dead already.
+    pub(super) fn begin_anew(&mut self, who: Who) {
+        let Some(room) = self.rooms.get_mut(&who.0) else { return };
+        for (user, place) in &mut room.places {
+            if *user == who.1 {
+                place.unheard.clear();
+                continue;
+            }
+            place.unheard.insert(who.1);
+            if place.peer.is_some() {
+                place.told = (place.told + 1) % TOLD_MAX;
+            }
+        }
+    }
+
+    /// Who goes on where it was hears of those whose beginning it may not have heard of.
+    pub(super) fn tell_beginnings(&mut self, who: Who, expected: &mut Expected) {
+        let users = self.users_in(who.0);
+        let Some(place) = self.place_mut(who) else { return };
+        let news: Vec<u32> = place.unheard.intersection(&users).copied().collect();
+        if !news.is_empty() {
+            place.told = (place.told + 1) % TOLD_MAX;
+        }
+        let peer: Vec<Key> = place.peer.into_iter().collect();
+        news.into_iter().for_each(|user| expected.tell(peer.clone(), "peer-state", user));
+    }
+
     /// Takes a participant out of the room; the others hear of it.
-    pub(super) fn vacate(&mut self, who: Who, now: Now, expected: &mut Expected) {
-        if let Some(stream) = self.stream_of_user(who) {
-            self.ledger.void(stream);
+    pub(super) fn vacate(
+        &mut self,
+        who: Who,
+        reason: &'static str,
+        now: Now,
+        expected: &mut Expected,
+    ) {
+        if let Some(place) = self.place(who) {
+            let subject = records::subject(who, place.bearer.token.role);
+            expected.record(place.peer, records::exit(reason), subject);
         }
         let Some(room) = self.rooms.get_mut(&who.0) else { return };
         room.places.remove(&who.1);
@@ -155,20 +231,50 @@ impl Book {
         now: Now,
         expected: &mut Expected,
     ) {
+        self.withdraw(key, "GONE", expected);
         let Standing::Inside(who) = self.standing(key) else { return };
+        let subject = self.subject(key);
         if let Some(place) = self.place_mut(who).filter(|place| place.peer == Some(key)) {
             (place.peer, place.away_since, place.absence) = (None, now.instant, absence);
             self.rooms_quiet_until = Instant::default();
             expected.tell(self.others(who.0, who.1), "peer-state", who.1);
+            let event = Event::Absence { reason: records::leave_reason(absence) };
+            expected.record(Some(key), event, subject);
+        }
+    }
+
+    /// A room is about to be over: it is at once, where nothing waits for the record of that.
+    pub(super) fn begin_to_end(
+        &mut self,
+        room: u32,
+        by: Option<(Key, &str)>,
+        reason: Option<&str>,
+        now: Now,
+        expected: &mut Expected,
+    ) {
+        self.note_end(room, by, reason, now, expected);
+        if self.recording() != Recording::Available {
+            return self.end(room, expected);
+        }
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.ending = true;
         }
     }
 
     /// A room is over: everybody inside hears of it and is closed.
     pub(super) fn end(&mut self, room: u32, expected: &mut Expected) {
+        let event = Event::Leave { reason: ExitReason::SessionEnded };
+        for (user, place) in self.rooms.get(&room).into_iter().flat_map(|room| &room.places) {
+            let subject = records::subject((room, *user), place.bearer.token.role);
+            expected.record(place.peer, event, subject);
+        }
         let everybody = self.others(room, u32::MAX);
         expected.tell(everybody.clone(), "room-status", 0);
         for key in everybody {
             expected.close(key, 4410);
+        }
+        if !self.is_end_durable(room) {
+            self.unwritten_ends.insert(room);
         }
         self.rooms.remove(&room);
         self.ended.insert(room);

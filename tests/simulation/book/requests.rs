@@ -1,15 +1,20 @@
 //! What a message of a client must lead to, and what becomes of everybody by it.
 
 use autamedica_signaling::base::time::Now;
-use autamedica_signaling::engine::PeerId;
+use autamedica_signaling::engine::{PeerId, Recording};
 use autamedica_signaling::message::Role;
+use autamedica_signaling::message::notice::RoomStatus;
+use autamedica_signaling::message::record::Entry;
 
 use super::super::ledger::Who;
 use super::super::names;
+use super::super::promises::Promise;
 use super::super::says;
+use super::super::transcript::short;
 use super::admission::{Bearer, Claim, Joining, Token};
 use super::effects::{field, kind, plain};
 use super::expected::Expected;
+use super::places::SENT_MAX;
 use super::{Book, Done, Key, Standing, key};
 
 /// What a message must lead to.
@@ -25,6 +30,8 @@ pub(super) enum Outcome {
     Joined(Bearer),
     /// The place that the user has already; whether nothing of the stream is missing, and who had it.
     Returned { bearer: Bearer, resumed: bool, older: Option<Key> },
+    /// An answer once the record is durable.
+    Waits(Bearer, Entry),
     /// The end of the connection.
     Left(Who),
     /// The message is passed on, or kept for somebody who is away.
@@ -34,7 +41,11 @@ pub(super) enum Outcome {
     /// The others hear how good a participant's connection is.
     Measured(Who),
     /// The session is over.
-    Ended(Who),
+    Ended(u32),
+    /// It will be once the record of that is durable.
+    Ends(u32),
+    /// It will be anyway.
+    EndsAlready,
     /// A new token counts.
     Refreshed(Token),
 }
@@ -44,33 +55,42 @@ impl Book {
     pub fn received(&mut self, peer: PeerId, text: &str, now: Now, done: &[Done<'_>]) {
         let key = key(peer);
         let mut expected = Expected::default();
+        let waits = self.standing(key) == Standing::Joining;
+        self.verdict.check(Promise::Waiting, !waits, || {
+            format!("a connection that waits for its record was listened to: {}", short(text))
+        });
         let outcome = self.outcome(key, text, now, done);
+        self.note_outcome(key, text, &outcome, now, &mut expected);
         self.check_answer(key, text, &outcome, done, &mut expected);
         self.bring_about(key, text, &outcome, now, &mut expected);
-        self.carry_out(Some(key), done, &expected);
+        self.carry_out(Some(key), now, done, &expected);
         self.note_logins(now, done);
     }
 
     /// A connection has answered a ping that was sent when `mark` letters had been accepted.
     pub fn ponged(&mut self, peer: PeerId, mark: u32) {
-        if let Standing::Inside(who) = self.standing(key(peer)) {
-            self.release(who, mark as usize);
+        let Standing::Inside(who) = self.standing(key(peer)) else { return };
+        // A run is too short for more letters than a mark can tell apart.
+        self.release(who, mark as usize % SENT_MAX);
+        if let Some(place) = self.place_mut(who)
+            && place.told == mark / SENT_MAX as u32
+        {
+            place.unheard.clear();
         }
     }
 
-    /// How many letters were accepted for a connection: what a ping must remember.
-    pub fn ping_mark(&self, peer: PeerId) -> usize {
-        match self.standing(key(peer)) {
-            Standing::Inside(who) => {
-                self.place(who).map_or(0, |place| self.ledger.stream(place.stream).letters.len())
-            }
-            _ => 0,
-        }
+    /// How many letters were accepted for a connection, and how many beginnings it was told of: what a ping must remember.
+    pub fn ping_mark(&self, peer: PeerId) -> u32 {
+        let Standing::Inside(who) = self.standing(key(peer)) else { return 0 };
+        self.place(who).map_or(0, |place| {
+            let letters = self.ledger.stream(place.stream).letters.len();
+            place.told * SENT_MAX as u32 + letters as u32
+        })
     }
 
     fn outcome(&self, from: Key, text: &str, now: Now, done: &[Done<'_>]) -> Outcome {
         let standing = self.standing(from);
-        if matches!(standing, Standing::Gone | Standing::New) {
+        if matches!(standing, Standing::Gone | Standing::New | Standing::Joining) {
             return Outcome::Nothing;
         }
         if let Some(code) = self.babble.get(text) {
@@ -80,7 +100,9 @@ impl Book {
             "ping" => Ok(Outcome::Pong),
             "join-room" => self.join(from, text, now, done),
             "leave-room" => self.speaker(standing, text, "userId").map(Outcome::Left),
-            "end-session" => self.may(standing, text, "userId", "room:end").map(Outcome::Ended),
+            "end-session" => {
+                self.may(standing, text, "userId", "room:end").map(|who| self.ending(who.0))
+            }
             "media-state" => self.may(standing, text, "userId", "room:media").map(Outcome::Shown),
             "connection-state" => self.speaker(standing, text, "userId").map(Outcome::Shown),
             "connection-stats" => self.speaker(standing, text, "userId").map(Outcome::Measured),
@@ -105,15 +127,41 @@ impl Book {
             token: field(text, "authToken"),
             has_reason: field(text, "reason").is_some(),
         };
-        match self.joining(from, &claim, now) {
-            Joining::Refused(code) => Err(code),
-            Joining::Admitted(bearer) => Ok(Outcome::Joined(bearer)),
-            Joining::Returns(bearer) => {
-                let older = self.place(bearer.who).and_then(|place| place.peer);
-                let received = plain(text, "received").and_then(|count| count.parse().ok());
-                let resumed = self.resumes(bearer.who, received, done);
-                Ok(Outcome::Returned { bearer, resumed, older })
-            }
+        let (bearer, entry) = match self.joining(from, &claim, now) {
+            Joining::Refused(code) => return Err(code),
+            Joining::Admitted(bearer) => (bearer, Entry::New),
+            Joining::Returns(bearer) => (bearer, self.way_back(bearer.who)),
+        };
+        match self.recording() {
+            Recording::Available => Ok(Outcome::Waits(bearer, entry)),
+            Recording::Unavailable => Err("AUDIT_UNAVAILABLE"),
+            Recording::Off if entry == Entry::New => Ok(Outcome::Joined(bearer)),
+            Recording::Off => Ok(self.returned(bearer, text, done)),
+        }
+    }
+
+    /// How somebody comes to a place that it has already.
+    fn way_back(&self, who: Who) -> Entry {
+        let is_there = self.place(who).is_some_and(|place| place.peer.is_some());
+        if is_there { Entry::Takeover } else { Entry::Return }
+    }
+
+    /// Somebody comes to the place that it has already.
+    pub(super) fn returned(&self, bearer: Bearer, text: &str, done: &[Done<'_>]) -> Outcome {
+        let older = self.place(bearer.who).and_then(|place| place.peer);
+        let received = plain(text, "received").and_then(|count| count.parse().ok());
+        let named = plain(text, "stream").and_then(|name| name.parse::<u64>().ok());
+        let present = self.place(bearer.who).map(|place| place.stream_name);
+        let same_stream = named.is_none_or(|named| Some(named) == present);
+        let resumed = same_stream && self.resumes(bearer.who, received, done);
+        Outcome::Returned { bearer, resumed, older }
+    }
+
+    fn ending(&self, room: u32) -> Outcome {
+        match self.rooms.get(&room) {
+            Some(room) if room.ending => Outcome::EndsAlready,
+            _ if self.recording() == Recording::Available => Outcome::Ends(room),
+            _ => Outcome::Ended(room),
         }
     }
 
@@ -182,7 +230,7 @@ impl Book {
         if role_may && place.bearer.token.permits(permission) { Ok(who) } else { Err("FORBIDDEN") }
     }
 
-    fn bring_about(
+    pub(super) fn bring_about(
         &mut self,
         from: Key,
         text: &str,
@@ -191,13 +239,19 @@ impl Book {
         expected: &mut Expected,
     ) {
         match *outcome {
-            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong => {}
+            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong | Outcome::EndsAlready => {}
+            Outcome::Waits(bearer, _) => self.let_wait(from, bearer, text),
             Outcome::Joined(bearer) => {
                 let (room, user) = bearer.who;
                 self.note_joining_token(from, text, bearer.token, now);
+                let is_new = !self.rooms.contains_key(&room);
                 let activated = self.seat_down(from, bearer, media(text), now);
                 expected.tell(self.others(room, user), "peer-joined", user);
+                if is_new {
+                    self.note_status(room, RoomStatus::Waiting, now, expected);
+                }
                 if activated {
+                    self.note_status(room, RoomStatus::Active, now, expected);
                     expected.tell(self.others(room, u32::MAX), "room-status", 0);
                 }
             }
@@ -208,13 +262,17 @@ impl Book {
                 if let Some(older) = older {
                     expected.close(older, 4409);
                 }
+                if resumed {
+                    self.tell_beginnings(bearer.who, expected);
+                }
                 expected.tell(self.others(room, user), "peer-state", user);
             }
             Outcome::Left(who) => {
                 expected.close(from, 1000);
-                self.vacate(who, now, expected);
+                self.vacate(who, "left", now, expected);
             }
             Outcome::Relayed(to) => {
+                self.note_fingerprint(from, text, expected);
                 if let Some(letter) = says::letter_of(text) {
                     self.keep(to, letter);
                 }
@@ -229,7 +287,9 @@ impl Book {
             Outcome::Measured(who) => {
                 expected.tell(self.others(who.0, who.1), "peer-stats", who.1);
             }
-            Outcome::Ended(who) => self.end(who.0, expected),
+            Outcome::Ended(room) | Outcome::Ends(room) => {
+                self.begin_to_end(room, Some((from, text)), None, now, expected);
+            }
             Outcome::Refreshed(token) => {
                 self.set_token(from, token, now);
                 if let Standing::Inside(who) = self.standing(from)
@@ -255,9 +315,7 @@ impl Book {
             Some(received) => self.release(who, received),
             None => {
                 let stream = self.ledger.begin(who);
-                if let Some(older) = self.stream_of_user(who) {
-                    self.ledger.void(older);
-                }
+                self.begin_anew(who);
                 if let Some(place) = self.place_mut(who) {
                     (place.stream, place.released, place.kept_bytes) = (stream, 0, 0);
                 }

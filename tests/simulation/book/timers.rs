@@ -28,7 +28,7 @@ impl Book {
             self.rooms_quiet_until = self.next_of_rooms();
         }
         self.renew_logins(now, &mut expected);
-        self.carry_out(None, done, &expected);
+        self.carry_out(None, now, done, &expected);
         self.note_logins(now, done);
     }
 
@@ -105,6 +105,9 @@ impl Book {
 
     /// When a room is over, as things are.
     fn end_of(&self, room: &Room) -> Instant {
+        if room.ending {
+            return Instant::from_micros(u64::MAX);
+        }
         let old = room.opened_at + Duration::from_secs(self.settings.room_age_secs);
         let empty = Duration::from_secs(self.settings.room_empty_secs);
         room.empty_since.map_or(old, |since| old.min(since + empty))
@@ -121,7 +124,8 @@ impl Book {
         late.sort_unstable();
         for (due, who) in late {
             self.check_punctual(due, now.instant, || format!("the end of the grace of {who:?}"));
-            self.vacate(who, now, expected);
+            let reason = self.place(who).map_or("", |place| place.absence);
+            self.vacate(who, reason, now, expected);
         }
     }
 
@@ -130,7 +134,11 @@ impl Book {
         let over: Vec<(u32, Instant)> = due.filter(|(_, due)| *due <= now.instant).collect();
         for (room, due) in over {
             self.check_punctual(due, now.instant, || format!("the end of room {room}"));
-            self.end(room, expected);
+            let age = Duration::from_secs(self.settings.room_age_secs);
+            let opened = self.rooms.get(&room).map(|room| room.opened_at);
+            let is_old = opened.is_some_and(|opened| opened + age <= now.instant);
+            let reason = if is_old { "age-limit" } else { "empty" };
+            self.begin_to_end(room, None, Some(reason), now, expected);
         }
         let count = self.ended.len();
         self.verdict.check(Promise::Memory, count < 65_536, || format!("{count} ended sessions"));

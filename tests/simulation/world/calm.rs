@@ -9,6 +9,8 @@ use super::super::ledger::Who;
 use super::super::link::Micros;
 use super::super::plan::{Ending, SECOND};
 use super::super::promises::Promise;
+use super::people::BACKOFF_MAX;
+use super::tabs::ATTEMPT_MAX;
 use super::{Event, Phase, World};
 
 impl World {
@@ -47,6 +49,7 @@ impl World {
             self.start_anew();
         }
         self.links.iter().for_each(|link| link.borrow_mut().spare());
+        self.spare_disk();
         if self.random.chance(50) {
             // Somebody sets the server's clock.
             self.wall_offset = 0;
@@ -67,7 +70,9 @@ impl World {
                 self.at(self.now, Event::Retries(person));
             }
         }
-        let calm = self.until_forgotten() + 60 * SECOND;
+        // Whoever was turned away for the last time just before that comes again after the longest wait, and once more
+        // where that attempt is lost.
+        let calm = self.until_forgotten() + 2 * (BACKOFF_MAX + ATTEMPT_MAX);
         self.after(calm, Event::Probe);
         self.after(calm + 30 * SECOND, Event::Phase(Phase::Farewell));
     }

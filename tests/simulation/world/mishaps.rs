@@ -32,6 +32,12 @@ impl World {
                 self.stop(politely);
                 self.after(lasts, Event::Starts);
             }
+            (Mishap::DiskStuck { lasts }, ..) => self.disk_stuck_until = self.now + lasts,
+            (Mishap::DiskBroken { lasts }, ..) => {
+                self.disk_broken_until = self.now + lasts;
+                self.set_disk_broken(true);
+                self.after(lasts, Event::Mended);
+            }
             (Mishap::SlowReader { lasts, .. }, Some(person), _) => {
                 self.people[person].slow_until = self.now + lasts;
                 self.after(lasts, Event::Wakes(person));

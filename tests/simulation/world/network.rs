@@ -22,7 +22,9 @@ impl World {
             let socket = Socket::new(shared.clone(), self.touched.clone());
             let Some(peer) = self.server.welcome(socket, now) else { return };
             self.knocking.pop_front();
-            self.server.app.book.accepted(peer, number, now);
+            let accepted = self.server.counters().accepted;
+            self.tabs[number].connection = Some((self.disk.life(), accepted));
+            self.server.app.book.accepted(peer, number, accepted, now);
             self.server.app.transcript.line(|| format!("    link {number} is {}", peer.index));
             let key = (peer.index, peer.generation);
             let mut link = shared.borrow_mut();

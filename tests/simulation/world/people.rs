@@ -14,6 +14,9 @@ use super::super::random::Random;
 use super::tabs::Memory;
 use super::{Event, Phase, World};
 
+/// How long a client waits at most before it tries again.
+pub const BACKOFF_MAX: Micros = 32 * SECOND;
+
 /// A person in a run.
 #[derive(Debug)]
 pub struct Individual {
@@ -31,6 +34,8 @@ pub struct Individual {
     pub tabs: Vec<usize>,
     /// How many relayed messages were received since the last `room-joined` that did not resume.
     pub received: u64,
+    /// What that one called the stream.
+    pub stream: Option<u64>,
     /// Whether there ever was one, so that there is something to resume.
     pub has_joined: bool,
     /// Who is in the room, as far as the person knows.
@@ -60,6 +65,7 @@ impl Individual {
             tabs: Vec::new(),
             joined: false,
             received: 0,
+            stream: None,
             has_joined: false,
             view: BTreeSet::new(),
             slow_until: 0,
@@ -139,7 +145,7 @@ impl World {
         }
         individual.retrying = true;
         // As the protocol's document advises: 1, 2, 4, up to 32 seconds, from half of it on.
-        let bound = SECOND << individual.failures.min(5);
+        let bound = (SECOND << individual.failures.min(5)).min(BACKOFF_MAX);
         individual.failures += 1;
         let wait = bound / 2 + individual.random.below(bound / 2);
         self.after(wait, Event::Retries(person));

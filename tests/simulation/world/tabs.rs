@@ -18,6 +18,8 @@ pub struct Tab {
     pub person: usize,
     /// How far it is.
     pub stage: Stage,
+    /// What the server's log calls it: which server, and the number of the connection.
+    pub connection: Option<(usize, u64)>,
     /// What it is for.
     pub purpose: Purpose,
     /// Whether it was told that it is in the room.
@@ -84,6 +86,12 @@ pub enum Asked {
     Other,
 }
 
+/// How often a tab looks whether the server is still there.
+const WATCHED_EVERY: Micros = 5 * SECOND;
+
+/// After how long an attempt to get into a room is given up at the latest.
+pub const ATTEMPT_MAX: Micros = 20 * SECOND;
+
 /// The answer to the key in the request (RFC 6455 1.3).
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -127,6 +135,7 @@ impl World {
         self.tabs.push(Tab {
             person,
             stage: Stage::Asking,
+            connection: None,
             purpose,
             admitted: false,
             frozen: false,
@@ -140,7 +149,7 @@ impl World {
         let name = self.people[person].name();
         self.server.app.transcript.line(|| format!("{name} opens link {number}, {purpose:?}"));
         self.after(weather.delay, Event::Knock(number));
-        self.after(5 * SECOND, Event::Watches(number));
+        self.after(WATCHED_EVERY, Event::Watches(number));
         number
     }
 
@@ -158,7 +167,8 @@ impl World {
         let id = individual.take_id();
         let media = individual.random.chance(30).then(|| individual.random.chance(50));
         let (plan, others) = (&individual.plan, individual.tabs.clone());
-        let join = says::Join { token: token.as_deref(), resume, media };
+        let stream = individual.stream.filter(|_| plan.names_stream);
+        let join = says::Join { token: token.as_deref(), resume, stream, media };
         let text = says::join(plan, id, &join);
         if resume.is_some() {
             self.freeze_others(&others, number);
@@ -376,7 +386,7 @@ impl World {
         let patience = match (admitted, purpose) {
             (true, _) => heartbeat * 5 / 2 + 10 * SECOND,
             (false, Purpose::Loiter) => 40 * SECOND,
-            (false, Purpose::Join(_)) => 15 * SECOND,
+            (false, Purpose::Join(_)) => ATTEMPT_MAX - WATCHED_EVERY,
         };
         let asleep = self.people[person].asleep_until > self.now;
         if !asleep && heard_at + patience < self.now {
@@ -389,7 +399,7 @@ impl World {
             }
             return;
         }
-        self.after(5 * SECOND, Event::Watches(number));
+        self.after(WATCHED_EVERY, Event::Watches(number));
     }
 }
 

@@ -1,0 +1,134 @@
+//! Streams: the relayed messages of a participant, counted from a `room-joined` that did not resume. Each has a number of its
+//! own, and whoever returns hears of those that began meanwhile, since what it sent before may be lost.
+
+use super::Engine;
+use super::effects::Effects;
+use super::rooms::Participant;
+use crate::base::arena::Key;
+use crate::base::time::Now;
+use crate::message::notice;
+
+/// How a mark is divided: below, the messages that were sent; above, the beginnings that were told. It is compared with what
+/// can be under way, which is far less than either part can hold.
+const SENT_BITS: u32 = 20;
+const SENT_MASK: u32 = (1 << SENT_BITS) - 1;
+
+/// A participant's stream, and what it knows of those of the others.
+#[derive(Debug, Default)]
+pub(super) struct Hearing {
+    stream: u64,
+    /// It is known to have heard of every stream up to this number.
+    heard: u64,
+    /// How often it was told of beginnings, as far as a mark can say.
+    told: u16,
+}
+
+impl Hearing {
+    /// The number of its stream.
+    pub(super) const fn stream(&self) -> u64 {
+        self.stream
+    }
+
+    /// What a ping must remember when so many messages were sent.
+    pub(super) const fn mark(&self, sent: u64) -> u32 {
+        (self.told as u32) << SENT_BITS | sent as u32 & SENT_MASK
+    }
+
+    /// How many messages were sent by a mark, of `sent` up to now; `None`: there never were as many.
+    pub(super) const fn sent_at(mark: u32, sent: u64) -> Option<u64> {
+        let since = (sent as u32).wrapping_sub(mark) & SENT_MASK;
+        sent.checked_sub(since as u64)
+    }
+
+    fn begin(&mut self, stream: u64) {
+        (self.stream, self.heard) = (stream, stream);
+    }
+
+    fn tell(&mut self) {
+        self.told = (self.told + 1) & (u16::MAX >> 4);
+    }
+
+    /// What was sent before a mark has arrived: all that was told, where nothing was since.
+    pub(super) fn prove(&mut self, mark: u32, last_stream: u64) {
+        if mark >> SENT_BITS == u32::from(self.told) {
+            self.heard = last_stream;
+        }
+    }
+}
+
+impl Engine {
+    /// A participant begins anew. The others in the room who are there hear of it by the notice that is to follow.
+    pub(super) fn begin_stream(&mut self, key: Key<Participant>, now: Now) {
+        // By the clock, so that a number of before the start, or of an earlier place, means nothing now.
+        let clock = u64::try_from(now.wall.as_millis()).unwrap_or_default();
+        self.last_stream = clock.max(self.last_stream + 1);
+        let Some(participant) = self.rooms.participant_mut(key) else { return };
+        participant.hearing.begin(self.last_stream);
+        let room = participant.room;
+        let mut next = self.rooms.first(room);
+        while let Some(other) = next {
+            next = self.rooms.next(other);
+            if let Some(participant) = self.rooms.participant_mut(other)
+                && participant.peer.is_some()
+                && other != key
+            {
+                participant.hearing.tell();
+            }
+        }
+    }
+
+    /// Tells who goes on where it was whose streams began since it last was known to hear of such.
+    pub(super) fn tell_beginnings(&mut self, key: Key<Participant>, effects: &mut Effects) {
+        let Some(participant) = self.rooms.participant(key) else { return };
+        let (heard, peer) = (participant.hearing.heard, participant.peer);
+        let Some((room, peer)) = self.rooms.room(participant.room).zip(peer) else { return };
+        let mut any = false;
+        let mut next = self.rooms.first(participant.room);
+        while let Some(other) = next {
+            next = self.rooms.next(other);
+            let began = self.rooms.participant(other).filter(|it| it.hearing.stream > heard);
+            if let Some(began) = began.filter(|_| other != key) {
+                let state = began.describe();
+                effects.send(peer, |out| {
+                    notice::peer_state(out, room.session, &state, Some(false));
+                });
+                any = true;
+            }
+        }
+        if let Some(participant) = self.rooms.participant_mut(key).filter(|_| any) {
+            participant.hearing.tell();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_says_how_much_was_sent_and_told() {
+        let mut hearing = Hearing::default();
+        hearing.begin(100);
+        for sent in [0, 1, 5, (1 << 20) - 1, 1 << 20, (1 << 32) + 7, 1 << 40] {
+            let mark = hearing.mark(sent);
+            assert_eq!(Hearing::sent_at(mark, sent + 3), Some(sent));
+        }
+        assert_eq!(Hearing::sent_at(hearing.mark(9), 4), None, "more than ever");
+    }
+
+    #[test]
+    fn only_what_was_told_before_a_ping_is_proved_by_its_answer() {
+        let mut hearing = Hearing::default();
+        hearing.begin(100);
+        hearing.tell();
+        let early = hearing.mark(0);
+        hearing.tell();
+        hearing.prove(early, 102);
+        assert_eq!(hearing.heard, 100);
+        hearing.prove(hearing.mark(7), 102);
+        assert_eq!(hearing.heard, 102);
+        (0..5_000).for_each(|_| hearing.tell());
+        hearing.prove(hearing.mark(0), 103);
+        assert_eq!(hearing.heard, 103, "however often it was told");
+    }
+}
