@@ -27,10 +27,15 @@ impl Program {
             .spawn()
             .expect("the program starts");
         let mut out = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a first line");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.and_then(|address| address.parse().ok()).expect("an address");
+        // The log writes on a thread of its own, and may be quicker.
+        let address = loop {
+            let mut line = String::new();
+            assert!(out.read_line(&mut line).expect("a line") > 0, "it has ended");
+            let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+            if let Some(address) = address.and_then(|address| address.parse().ok()) {
+                break address;
+            }
+        };
         Self { child, address, out }
     }
 

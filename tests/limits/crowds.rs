@@ -1,9 +1,8 @@
 //! Thousands who behave badly, and the server's memory: it is a process of its own, which may open as many files as this one.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use autamedica_signaling::Config;
@@ -14,6 +13,7 @@ use autamedica_signaling::reactor::clock;
 use serde_json::json;
 
 use crate::beside::Call;
+use crate::common::program::Program;
 use crate::common::raw::{TEXT, frame, part, upgrade_request};
 use crate::common::{self, Client, Person, Raw, TestServer, people, session};
 
@@ -36,71 +36,39 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Program {
-    child: Child,
-    _out: BufReader<ChildStdout>,
-    address: SocketAddr,
-    /// What its limits add up to.
-    sum: usize,
+/// A server of these settings, with what its limits add up to.
+fn start() -> (Program, usize) {
+    let secret = String::from_utf8_lossy(common::SECRET).into_owned();
+    let value = |name: &str| match name {
+        "NODE_ENV" => Some("development".into()),
+        "JWT_SECRET" => Some(OsString::from(&secret)),
+        _ => SETTINGS.iter().find(|(given, _)| *given == name).map(|(_, value)| value.into()),
+    };
+    let sum = memory::sum(&Config::read(&value).expect("settings"));
+    // It starts where there is just what the limits can need.
+    let memory = sum.to_string();
+    let settings: Vec<_> = SETTINGS.into_iter().chain([("MEMORY_MAX", &*memory)]).collect();
+    (Program::start(15_000, &settings), sum)
 }
 
-impl Program {
-    fn start() -> Self {
-        let secret = String::from_utf8_lossy(common::SECRET).into_owned();
-        let mut environment = SETTINGS.to_vec();
-        environment.extend([("NODE_ENV", "development"), ("PORT", "0"), ("JWT_SECRET", &secret)]);
-        let value = |name: &str| {
-            environment.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).into())
-        };
-        let sum = memory::sum(&Config::read(&value).expect("settings"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_autamedica-signaling"))
-            .env_clear()
-            .envs(environment)
-            // It starts with no less than the limits can need.
-            .env("MEMORY_MAX", sum.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut out = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a first line");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.and_then(|address| address.parse().ok()).expect("an address");
-        Self { child, _out: out, address, sum }
-    }
-
-    fn call(&self) -> Call {
-        let (doctor, patient) = people();
-        let mut doctor = Client::join_at(self.address, &doctor);
-        let mut patient = Client::join_at(self.address, &patient);
-        doctor.expect("peer-joined");
-        doctor.expect("room-status");
-        patient.expect("room-status");
-        Call::of(doctor, patient)
-    }
-
-    /// What of it is in memory, its highest so far (proc_pid_status(5)).
-    fn resident_bytes_max(&self) -> usize {
-        let path = format!("/proc/{}/status", self.child.id());
-        let text = fs::read_to_string(path).expect("a Linux system");
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
-        let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1_024
-    }
-
-    fn check_memory(&self) {
-        let resident = self.resident_bytes_max();
-        println!("{resident} bytes resident at most, the limits add up to {}", self.sum);
-        assert!(resident <= self.sum, "{resident} of {}", self.sum);
-    }
+fn call(program: &Program) -> Call {
+    let (doctor, patient) = people();
+    let mut doctor = Client::join_at(program.address, &doctor);
+    let mut patient = Client::join_at(program.address, &patient);
+    doctor.expect("peer-joined");
+    doctor.expect("room-status");
+    patient.expect("room-status");
+    Call::of(doctor, patient)
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What was in memory at most so far is within the sum (proc_pid_status(5)).
+fn check_memory(program: &Program, sum: usize) {
+    let path = format!("/proc/{}/status", program.child.id());
+    let text = fs::read_to_string(path).expect("a Linux system");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    println!("{} bytes resident at most, the limits add up to {sum}", kib * 1_024);
+    assert!(kib * 1_024 <= sum, "{kib} KiB of {sum} bytes");
 }
 
 fn from(number: usize) -> IpAddr {
@@ -110,8 +78,8 @@ fn from(number: usize) -> IpAddr {
 #[test]
 fn ten_thousand_that_never_finish_their_request() {
     let _alone = alone();
-    let program = Program::start();
-    let mut call = program.call();
+    let (program, sum) = start();
+    let mut call = call(&program);
     let beginning = format!("GET /ws HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(3_000));
     let crowd = call.goes_on_beside(|| {
         let mut crowd = Vec::new();
@@ -135,15 +103,15 @@ fn ten_thousand_that_never_finish_their_request() {
     (0..5).for_each(|_| call.exchange());
     known.send(&frame(0, br#"{"type":"ping"}"#));
     assert_eq!(known.json()["type"], "pong");
-    program.check_memory();
+    check_memory(&program, sum);
     drop(crowd);
 }
 
 #[test]
 fn ten_thousand_that_never_say_who_they_are() {
     let _alone = alone();
-    let program = Program::start();
-    let mut call = program.call();
+    let (program, sum) = start();
+    let mut call = call(&program);
     let unfinished = [part(TEXT, &[b' '; 7_000]), part(0, &[b' '; 500])].concat();
     let crowd = call.goes_on_beside(|| {
         let mut crowd = Vec::new();
@@ -159,7 +127,7 @@ fn ten_thousand_that_never_say_who_they_are() {
         crowd
     });
     (0..20).for_each(|_| call.exchange());
-    program.check_memory();
+    check_memory(&program, sum);
     drop(crowd);
 }
 
