@@ -75,7 +75,7 @@ impl Book {
         if let Some(place) = self.place_mut(who)
             && place.told == mark / SENT_MAX as u32
         {
-            place.unheard.clear();
+            place.unheard.retain(|_, told| !*told);
         }
     }
 
@@ -312,7 +312,12 @@ impl Book {
         let who = bearer.who;
         let received = plain(text, "received").and_then(|count| count.parse().ok());
         match received.filter(|_| resumed) {
-            Some(received) => self.release(who, received),
+            Some(received) => {
+                self.release(who, received);
+                if let Some(place) = self.place_mut(who).filter(|place| received > place.told_at) {
+                    place.unheard.retain(|_, told| !*told);
+                }
+            }
             None => {
                 let stream = self.ledger.begin(who);
                 self.begin_anew(who);
