@@ -290,15 +290,17 @@ impl Book {
             Outcome::Ended(room) | Outcome::Ends(room) => {
                 self.begin_to_end(room, Some((from, text)), None, now, expected);
             }
-            Outcome::Refreshed(token) => {
-                self.set_token(from, token, now);
-                if let Standing::Inside(who) = self.standing(from)
-                    && let Some(place) = self.place_mut(who)
-                {
-                    place.bearer.token = token;
-                    expected.tell(vec![from], "ice-servers", 0);
-                }
-            }
+            Outcome::Refreshed(token) => self.refresh(from, token, now, expected),
+        }
+    }
+
+    fn refresh(&mut self, from: Key, token: Token, now: Now, expected: &mut Expected) {
+        self.set_token(from, token, now);
+        if let Standing::Inside(who) = self.standing(from)
+            && let Some(place) = self.place_mut(who)
+        {
+            place.bearer.token = token;
+            expected.tell(vec![from], "ice-servers", 0);
         }
     }
 
