@@ -3,6 +3,7 @@
 # Inputs worth keeping go to fuzz/grown, inputs that fail to fuzz/artifacts. The rest of the arguments name targets.
 # FUZZ_SEED, where it is set, makes up the same inputs in each run, as long as nothing else has changed.
 set -euo pipefail
+export LC_ALL=C # one order of file names everywhere
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
 
@@ -49,8 +50,10 @@ for target in "$@"; do
     echo "fuzzing $target for $seconds_each s${FUZZ_SEED:+, seed $FUZZ_SEED}"
     mkdir -p "fuzz/grown/$target" "fuzz/artifacts/$target"
     touch "fuzz/artifacts/.begun"
-    # New inputs go to the first folder, so that the seeds stay what they are.
-    if ! "${fuzz[@]}" run "$target" "fuzz/grown/$target" "fuzz/corpus/$target" -- \
+    # New inputs go to the folder. The seeds stay what they are, and are named one by one: folders have no order, and what
+    # the fuzzer makes up depends on it.
+    seeds=$(printf '%s,' "fuzz/corpus/$target"/*)
+    if ! "${fuzz[@]}" run "$target" "fuzz/grown/$target" -- -seed_inputs="${seeds%,}" \
         -max_total_time="$seconds_each" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
         ${FUZZ_SEED:+-seed="$FUZZ_SEED"} 2>&1 \
         | sed "/^\"/d; /^######/d"; then

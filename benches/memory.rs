@@ -72,6 +72,9 @@ impl Process {
             ("PORT", "0"),
             ("JWT_SECRET", SECRET),
             ("LOG_FORMAT", "json"),
+            // All come from here, and as fast as they can.
+            ("CONNECTIONS_PER_ADDRESS_MAX", "unlimited"),
+            ("ACCEPT_RATE", "unlimited"),
             // Nobody answers pings here.
             ("HEARTBEAT", "3600"),
         ];

@@ -9,6 +9,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use autamedica_signaling::admission::door::Refusal;
+use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::time::{Duration, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Verdict};
 use autamedica_signaling::engine::{Effects, PeerId};
@@ -40,7 +41,7 @@ impl Default for Echo {
 }
 
 impl Application for Echo {
-    fn limits(&self) -> &Limits {
+    fn limits(&self, _peer: PeerId) -> &Limits {
         &self.limits
     }
 
@@ -96,6 +97,9 @@ pub fn options(address: SocketAddr) -> Options {
         connections_max: 1_000,
         head_timeout: Duration::from_secs(10),
         heartbeat: Duration::from_secs(25),
+        heads_per_address_max: 1_000,
+        accept_rate: Rate::UNLIMITED,
+        bytes_rate: Rate::UNLIMITED,
         send_queue_bytes_max: 4 * MESSAGE_BYTES_MAX,
         // Sixteen connections with their largest message on the way in and out; blocks are up to twice as large.
         cut_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,

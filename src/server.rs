@@ -11,12 +11,14 @@ use std::thread;
 
 use crate::admission::Addresses;
 use crate::admission::door::Door;
+use crate::admission::gate::GateLimits;
 use crate::admission::tokens::{TokenRules, Tokens};
+use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
-use crate::config::{Config, Environment, Problems, TlsFiles};
+use crate::config::{Config, Environment, Problems, TlsFiles, memory};
 use crate::connection::{NoPages, Pages, Signaling};
-use crate::engine::{self, Engine, IceOptions, Logins};
+use crate::engine::{self, Engine, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Edge, Reactor, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
@@ -162,10 +164,6 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
     Ok((audit, restored))
 }
 
-/// So many connections may at the same time use all the memory that the limits allow to each. Past that the pools are
-/// empty, and whoever needs more is refused.
-const AT_THEIR_LIMITS: usize = 256;
-
 fn signaling(config: &Config) -> io::Result<Signaling> {
     let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
     let mut keys = vec![key()?];
@@ -187,10 +185,16 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         room_empty_timeout: config.room_empty_timeout,
         participants_max: config.room_participants_max,
         retained_bytes_max: config.retained_bytes_max,
-        // Every participant may have a few candidates on the way, and some may have all that the limit allows.
-        retained_bytes_total_max: config.connections_max.saturating_mul(1_024)
-            + AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max),
+        retained_bytes_total_max: memory::retained_bytes_max(config),
         emergency_access: config.emergency_access,
+        gate: gate_limits(config),
+        rates: Rates {
+            signal: rate(config.signal_rate, config.signal_burst),
+            state: rate(config.state_rate, config.state_burst),
+            ..Rates::ORDINARY
+        },
+        rooms_max: memory::rooms_max(config),
+        duplicates: config.duplicate_identity,
         candidate_allowlist: config.candidate_allowlist.clone(),
         candidate_blocklist: config.candidate_blocklist.clone(),
         ice: ice_options(config)?,
@@ -272,22 +276,40 @@ fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
 }
 
 fn reactor_options(config: &Config, address: SocketAddr, edge: Edge) -> reactor::Options {
-    /// Every connection may have a cut candidate and a short notice under way.
-    const ORDINARY_BYTES: usize = 2 * 1024;
-    // And some may have everything that the limits allow them; the blocks are up to twice that.
-    let bytes_max = |limit: usize| {
-        config.connections_max.saturating_mul(ORDINARY_BYTES) + AT_THEIR_LIMITS * 2 * limit
-    };
     reactor::Options {
         address,
         connections_max: config.connections_max,
         head_timeout: config.head_timeout,
         heartbeat: config.heartbeat,
         send_queue_bytes_max: config.send_queue_bytes_max,
-        cut_bytes_max: bytes_max(config.message_bytes_max),
-        unsent_bytes_max: bytes_max(config.send_queue_bytes_max),
+        heads_per_address_max: gate_limits(config).per_address_max,
+        // As many at once as in a second.
+        accept_rate: rate(config.accept_rate, config.accept_rate),
+        bytes_rate: rate(config.bytes_rate, config.bytes_burst),
+        cut_bytes_max: memory::cut_bytes_max(config),
+        unsent_bytes_max: memory::unsent_bytes_max(config),
         edge,
     }
+}
+
+/// Behind a proxy that is not trusted to tell who its clients are, all have its address, which says nothing about them.
+fn gate_limits(config: &Config) -> GateLimits {
+    let is_hidden = config.behind_proxy && config.trusted_proxies.is_empty();
+    let by_address = |max: usize| if is_hidden { u64::MAX } else { unlimited(max) };
+    GateLimits {
+        per_address_max: by_address(config.connections_per_address_max),
+        per_user_max: unlimited(config.connections_per_user_max),
+        failures_max: by_address(config.auth_failures_max),
+    }
+}
+
+fn rate(per_second: usize, burst: usize) -> Rate {
+    Rate { per_second: unlimited(per_second), burst: unlimited(burst) }
+}
+
+/// On any machine `usize::MAX` stands for no limit.
+fn unlimited(number: usize) -> u64 {
+    if number == usize::MAX { u64::MAX } else { number as u64 }
 }
 
 fn invalid(error: impl fmt::Display) -> io::Error {

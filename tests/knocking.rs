@@ -117,17 +117,16 @@ fn a_proxy_header_says_who_is_there_however_it_is_cut() {
     silent.send(b"PROXY TCP4 192");
     assert_eq!(silent.next_bytes(), None);
     assert_eq!(server.counters().proxy_headers_bad, 0);
-    let mut count = 0;
-    for wrong in [
+    let wrong_ones = [
         HEALTH.as_bytes(),
         b"PROXY nonsense\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0",
         b"\x16\x03\x01",
-    ] {
+    ];
+    for (count, wrong) in (1..).zip(wrong_ones) {
         let mut raw = Raw::connect(server.address());
         raw.send(wrong);
         assert_eq!(raw.next_bytes(), None, "closed without a word");
-        count += 1;
         server.wait_until("it to be counted", |now| now.proxy_headers_bad == count);
     }
     server.wait_until_empty();

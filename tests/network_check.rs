@@ -285,10 +285,12 @@ fn answers_without_sense_are_told_apart() {
         ),
     ];
     for (answers, expected) in cases {
-        let owned: Vec<(Option<u16>, Vec<(u16, Vec<u8>)>)> = answers
+        let owned: Vec<(Option<u16>, Vec<_>)> = answers
             .into_iter()
             .map(|(code, list)| {
-                (code, list.into_iter().map(|(kind, value)| (kind, value.to_vec())).collect())
+                let owned =
+                    list.into_iter().map(|(kind, value): (u16, &[u8])| (kind, value.to_vec()));
+                (code, owned.collect())
             })
             .collect();
         let (address, thread) = requests(owned.len(), move |number, request| {

@@ -13,11 +13,17 @@ use serde_json::{Value, json};
 use common::raw::{CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, part, upgrade_request};
 use common::{Client, Raw, TestServer, bind, couple, people};
 
-/// Long enough that nothing in a test ends by a timeout of the server.
+/// Long enough that nothing in a test ends by a timeout of the server, and with room for whoever says much.
 fn patient(config: &mut autamedica_signaling::Config) {
+    common::as_fast_as_one_can(config);
     config.head_timeout = Duration::from_secs(120);
     config.join_timeout = Duration::from_secs(120);
     config.heartbeat = Duration::from_secs(120);
+}
+
+/// A request of somebody who may say much: who has no token may not.
+fn upgrade_with_token() -> String {
+    upgrade_request(&format!("Authorization: Bearer {}\r\n", people().0.token))
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn who_speaks_and_goes_at_once_is_gone() {
 fn pings_from_who_does_not_read_the_pongs_take_no_more_memory_than_messages() {
     let server = TestServer::start_with(patient);
     let mut raw = Raw::connect_narrow(server.address());
-    raw.send(upgrade_request("").as_bytes());
+    raw.send(upgrade_with_token().as_bytes());
     raw.expect_upgrade();
     let pings = frame(PING, &[7; 125]).repeat(1_000);
     let mut most = 0;
@@ -130,7 +136,7 @@ fn who_says_much_at_once_and_reads_the_answers_is_not_slow() {
     // All of it is there before the server looks, and the answers are more than a send queue holds.
     let count = 10_000;
     let mut raw = Raw::connect(address);
-    let mut said = upgrade_request("").into_bytes();
+    let mut said = upgrade_with_token().into_bytes();
     said.extend(frame(TEXT, br#"{"type":"ping","id":1}"#).repeat(count));
     raw.send(&said);
     let server = TestServer::run(server.handle(), move || server.run());
@@ -325,13 +331,12 @@ fn the_more_say_much_the_less_of_each_is_heard_in_a_turn() {
     let server = bind(patient);
     let address = server.handle().local_addr();
     // Each has said 56 KiB by the time the server looks: 14 MiB, for which nobody else should wait in one piece.
-    let mut said = upgrade_request("").into_bytes();
-    said.extend(frame(PONG, &[7; 125]).repeat(56 * 1024 / 131));
-    said.extend(frame(TEXT, br#"{"type":"ping"}"#));
+    let said = frame(PONG, &[7; 125]).repeat(56 * 1024 / 131);
+    let asked = frame(TEXT, br#"{"type":"ping"}"#);
     let peers: Vec<_> = (0..PEERS)
         .map(|_| {
             let mut raw = Raw::connect(address);
-            raw.send(&said);
+            raw.send(&[upgrade_with_token().as_bytes(), &said, &asked].concat());
             raw
         })
         .collect();

@@ -18,9 +18,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts one on a port that is free, with the default limits.
+    /// Starts one on a port that is free, with the default limits, but for those of how fast one may be.
     pub fn start() -> Self {
-        let config = Config { port: 0, audit_log: false, ..Config::development(SECRET) };
+        let config = Config {
+            port: 0,
+            audit_log: false,
+            signal_rate: usize::MAX,
+            state_rate: usize::MAX,
+            bytes_rate: usize::MAX,
+            ..Config::development(SECRET)
+        };
         let server = Server::bind(config).expect("an address");
         let handle = server.handle();
         let thread = thread::spawn(move || server.run().expect("the loop runs"));

@@ -70,7 +70,10 @@ fn edited(text: &[u8], edits: &[u8]) -> Vec<u8> {
             1 => text.insert(at, edit[3]),
             2 if at < text.len() => drop(text.remove(at)),
             3 => text.truncate(at),
-            _ => text.rotate_left(at.min(text.len())),
+            _ => {
+                let by = at.min(text.len());
+                text.rotate_left(by);
+            }
         }
     }
     text

@@ -5,7 +5,9 @@
 //! An input is a description. It is also taken for a candidate, as in a message of its own.
 #![no_main]
 
+#[path = "description/browsers.rs"]
 mod browsers;
+#[path = "description/slow.rs"]
 mod slow;
 
 use std::fmt::Write;
@@ -36,11 +38,9 @@ fuzz_target!(|input: &[u8]| {
         for may_send in [true, false] {
             let rules = Rules { may_send, candidates };
             let verdict = check_description(&quoted, rules);
-            assert_eq!(
-                check_description(&escaped, rules),
-                verdict,
-                "an escape changes the verdict"
-            );
+            // Of several faults another one may be found first.
+            let again = check_description(&escaped, rules);
+            assert_eq!(again.ok(), verdict.ok(), "an escape changes the verdict");
             let hash =
                 verdict.ok().map(|hash| hash.as_ref().map(FingerprintHash::as_bytes).copied());
             assert_eq!(hash, slow::description(text, may_send, number), "{verdict:?}");
@@ -49,7 +49,8 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         let verdict = check_candidate(&quoted, candidates);
-        assert_eq!(check_candidate(&escaped, candidates), verdict, "an escape changes the verdict");
+        let again = check_candidate(&escaped, candidates);
+        assert_eq!(again.is_ok(), verdict.is_ok(), "an escape changes the verdict");
         assert_eq!(verdict.is_ok(), slow::candidate(text, number), "{verdict:?}");
         if verdict.is_ok() {
             let lines = text.strip_prefix("a=").unwrap_or(text).lines();

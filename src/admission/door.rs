@@ -3,7 +3,7 @@
 use super::origin::Origins;
 use super::tokens::{TokenFault, Tokens};
 use super::{Addresses, Grant};
-use crate::base::time::WallTime;
+use crate::base::time::{Duration, WallTime};
 use crate::message::notice;
 use crate::wire::http::{self, Request, Response, StatusCode};
 use crate::wire::upgrade::{self, Upgrade};
@@ -64,6 +64,9 @@ pub enum Refusal {
     HeadTimeout,
     /// As many connections as there may be.
     Full,
+    /// As many of one address or user as there may be, or too many failed authentications.
+    /// Worth another try after this time.
+    RateLimited(Duration),
     /// Plain HTTP on a port that speaks TLS.
     InTheClear,
     /// An address that is not on the list.
@@ -228,6 +231,13 @@ impl Refusal {
                 "there are as many connections as this server takes",
                 Some(("Retry-After", "5")),
             ),
+            // Its `Retry-After` is written in `write`.
+            Self::RateLimited(_) => (
+                Status::TooManyRequests,
+                "RATE_LIMITED",
+                "too many connections or attempts, try again later",
+                None,
+            ),
             Self::InTheClear => {
                 (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)
             }
@@ -250,7 +260,13 @@ impl Refusal {
         let (status, code, text, field) = self.parts();
         // RFC 9110 15.5.22: a 426 names the protocol.
         let upgrade = (self == Self::NotAnUpgrade).then_some(("Upgrade", "websocket"));
-        let fields: Vec<_> = field.into_iter().chain(upgrade).collect();
+        let retry_after = match self {
+            Self::RateLimited(wait) => wait.as_micros().div_ceil(1_000_000).max(1).to_string(),
+            _ => String::new(),
+        };
+        let retry_after = Some(("Retry-After", retry_after.as_str()));
+        let retry_after = retry_after.filter(|(_, seconds)| !seconds.is_empty());
+        let fields: Vec<_> = field.into_iter().chain(upgrade).chain(retry_after).collect();
         let mut body = Vec::new();
         notice::refusal(&mut body, code, text);
         let response =
@@ -272,7 +288,6 @@ impl From<http::Fault> for Refusal {
 mod tests {
     use super::*;
     use crate::admission::TokenRules;
-    use crate::base::time::Duration;
 
     fn admit(field: &[u8]) -> Result<(), Refusal> {
         let rules = TokenRules {
@@ -288,6 +303,19 @@ mod tests {
         let addresses = Addresses::default();
         let door = Door { origins: Origins::Any, origin_required: false, addresses };
         door.admit(&request, &Tokens::new(rules), false, WallTime::default()).map(|_| ())
+    }
+
+    #[test]
+    fn who_has_to_wait_is_told_how_many_whole_seconds() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (600_000, "600")]
+        {
+            let mut answer = Vec::new();
+            let refusal = Refusal::RateLimited(Duration::from_millis(millis));
+            refusal.write(&mut answer, WallTime::default(), false);
+            let answer = String::from_utf8(answer).expect("text");
+            assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{answer}");
+            assert!(answer.contains(&format!("\r\nRetry-After: {seconds}\r\n")), "{answer}");
+        }
     }
 
     #[test]

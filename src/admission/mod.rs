@@ -3,12 +3,15 @@
 pub mod addresses;
 pub mod claims;
 pub mod door;
+pub mod failures;
+pub mod gate;
 pub mod grant;
 pub mod mint;
 pub mod origin;
 pub mod tokens;
 
 pub use addresses::Addresses;
+pub use gate::{Gate, GateLimits};
 pub use grant::Grant;
 pub use origin::Origins;
 pub use tokens::{TokenFault, TokenRules, Tokens};

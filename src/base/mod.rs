@@ -1,7 +1,9 @@
 //! Ground: what every floor stands on and what knows nothing of signaling.
 
 pub mod arena;
+pub mod bucket;
 pub mod cidr;
 pub mod deadlines;
+pub mod limits;
 pub mod redacted;
 pub mod time;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::kind::{Kind, number};
 use super::problems::quoted;
-use super::settings::Setting;
+use super::setting::Setting;
 use super::{AuditSync, Checkpoint, Config};
 
 /// What `interval` alone means.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::base::redacted::Redacted;
 
-use super::settings::{self, SETTINGS};
+use super::setting;
+use super::settings::SETTINGS;
 use super::source::{SetBy, Value, read_bounded, why_unreadable};
 use super::{Problem, Problems};
 
@@ -112,11 +113,9 @@ impl EnvFile {
 }
 
 fn is_known(name: &str) -> bool {
-    let secret = name
-        .strip_suffix("_FILE")
-        .and_then(settings::find)
-        .is_some_and(settings::Setting::is_secret);
-    secret || settings::find(name).is_some()
+    let secret =
+        name.strip_suffix("_FILE").and_then(setting::find).is_some_and(setting::Setting::is_secret);
+    secret || setting::find(name).is_some()
 }
 
 /// The value as it was meant, of what stands behind the `=`.

@@ -6,7 +6,7 @@ use crate::wire::turn::SECRET_BYTES_MIN;
 
 use super::kind::Kind;
 use super::problems::quoted;
-use super::{Config, Problem, Setting, settings};
+use super::{Config, Problem, Setting, setting};
 
 /// Servers in one list. A browser that is given many takes longer for every call.
 const URLS_MAX: usize = 8;
@@ -163,7 +163,7 @@ pub(super) fn credentials_fit(config: &Config) -> Option<Problem> {
         (true, true, ..) | (true, _, true, _) => (
             "TURN_SERVER_URL",
             "is not set, so the credentials for TURN servers would have no effect",
-            settings::accepted("TURN_SERVER_URL"),
+            setting::accepted("TURN_SERVER_URL"),
         ),
         _ => return None,
     };
@@ -206,6 +206,6 @@ fn short(name: &str, secret: &Redacted<Vec<u8>>) -> Option<Problem> {
     let len = secret.reveal().len();
     (1..SECRET_BYTES_MIN).contains(&len).then(|| {
         let fault = format!("has only {len} bytes, which can be guessed");
-        Problem::new(name, fault, settings::accepted(name))
+        Problem::new(name, fault, setting::accepted(name))
     })
 }

@@ -28,6 +28,10 @@ pub(super) enum Kind {
     Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
     /// A number of things; the first is what they are called.
     Count(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// A number of things that may also be `unlimited`, which is the largest number there is.
+    Limit(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
+    /// A number of things that follows from other settings where it is not given.
+    Optional(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut Option<usize>),
     /// Something with rules of its own.
     Own {
         /// What is accepted, in words.
@@ -54,7 +58,8 @@ impl Kind {
             Self::Path(_) => "the path of a PEM file".to_owned(),
             Self::Networks(_) => cidr::ACCEPTED.to_owned(),
             Self::Seconds(range, _) => number_in("seconds", range),
-            Self::Count(unit, range, _) => number_in(unit, range),
+            Self::Count(unit, range, _) | Self::Optional(unit, range, _) => number_in(unit, range),
+            Self::Limit(unit, range, _) => format!("{}, or unlimited", number_in(unit, range)),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
             Self::Later { .. } => "nothing: leave it unset".to_owned(),
         }
@@ -77,6 +82,15 @@ impl Kind {
             Self::Count(_, range, field) => {
                 *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
             }
+            Self::Limit(_, _, field) if text.eq_ignore_ascii_case("unlimited") => {
+                *field(config) = usize::MAX;
+            }
+            Self::Limit(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).unwrap_or(usize::MAX);
+            }
+            Self::Optional(_, range, field) => {
+                *field(config) = usize::try_from(number(text, range)?).ok();
+            }
             Self::Own { set, .. } => set(config, text)?,
             Self::Later { .. } => {}
         }
@@ -97,6 +111,13 @@ impl Kind {
             Self::Networks(field) => field(config).to_string(),
             Self::Seconds(_, field) => field(config).as_secs().to_string(),
             Self::Count(_, _, field) => field(config).to_string(),
+            Self::Limit(_, _, field) => match *field(config) {
+                usize::MAX => "unlimited".to_owned(),
+                number => number.to_string(),
+            },
+            Self::Optional(_, _, field) => {
+                field(config).map(|number| number.to_string()).unwrap_or_default()
+            }
             Self::Own { show, .. } => show(config),
             Self::Later { .. } => String::new(),
         }
@@ -112,6 +133,13 @@ impl Kind {
                 in_range(secs, range).err()
             }
             Self::Count(_, range, field) => in_range(*field(config) as u64, range).err(),
+            Self::Limit(_, range, field) => {
+                let number = Some(*field(config)).filter(|number| *number != usize::MAX);
+                number.and_then(|number| in_range(number as u64, range).err())
+            }
+            Self::Optional(_, range, field) => {
+                field(config).and_then(|number| in_range(number as u64, range).err())
+            }
             _ => None,
         }
     }

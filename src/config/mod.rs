@@ -10,9 +10,11 @@ mod audit;
 mod env_file;
 mod ice;
 mod kind;
+pub mod memory;
 mod problems;
 mod reading;
 mod rules;
+mod setting;
 mod settings;
 mod source;
 mod tls;
@@ -26,6 +28,7 @@ use crate::admission::origin::Origins;
 use crate::base::cidr::Networks;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
+use crate::engine::Duplicates;
 use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
@@ -33,7 +36,8 @@ pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
-pub use settings::{SETTINGS, Setting};
+pub use setting::Setting;
+pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
 pub use tls::TlsFiles;
 
@@ -109,6 +113,32 @@ pub struct Config {
     pub send_queue_bytes_max: usize,
     /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
     pub retained_bytes_max: usize,
+    /// `CONNECTIONS_PER_ADDRESS_MAX`: connections of one address; `usize::MAX` here and below: unlimited.
+    pub connections_per_address_max: usize,
+    /// `CONNECTIONS_PER_USER_MAX`: connections of one user.
+    pub connections_per_user_max: usize,
+    /// `DUPLICATE_IDENTITY`: which connection stays when a user joins a room twice.
+    pub duplicate_identity: Duplicates,
+    /// `ACCEPT_RATE`: new connections per second.
+    pub accept_rate: usize,
+    /// `AUTH_FAILURES_MAX`: tokens that are not valid, of one address in ten minutes.
+    pub auth_failures_max: usize,
+    /// `ROOMS_MAX`: rooms at the same time; `None`: as many as connections.
+    pub rooms_max: Option<usize>,
+    /// `SIGNAL_RATE`: offers, answers and candidates of one connection per second.
+    pub signal_rate: usize,
+    /// `SIGNAL_BURST`: the same at once.
+    pub signal_burst: usize,
+    /// `STATE_RATE`: other messages of one connection per second.
+    pub state_rate: usize,
+    /// `STATE_BURST`: the same at once.
+    pub state_burst: usize,
+    /// `BYTES_RATE`: bytes read of one connection per second.
+    pub bytes_rate: usize,
+    /// `BYTES_BURST`: the same at once.
+    pub bytes_burst: usize,
+    /// `MEMORY_MAX`: bytes that the limits may add up to ([`memory::sum`]); `None`: whatever they do.
+    pub memory_max: Option<usize>,
     /// `STUN_URLS`: the servers that tell clients their public address.
     pub stun_urls: Vec<IceUrl>,
     /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
@@ -197,6 +227,19 @@ impl Config {
             connections_max: source::connections_max(None),
             send_queue_bytes_max: 256 * 1024,
             retained_bytes_max: 64 * 1024,
+            connections_per_address_max: 1_000,
+            connections_per_user_max: 8,
+            duplicate_identity: Duplicates::Replace,
+            accept_rate: 1_000,
+            auth_failures_max: 20,
+            rooms_max: None,
+            signal_rate: 50,
+            signal_burst: 200,
+            state_rate: 10,
+            state_burst: 40,
+            bytes_rate: 256 * 1024,
+            bytes_burst: 1024 * 1024,
+            memory_max: None,
             stun_urls: Vec::new(),
             turn_urls: Vec::new(),
             turn_secret: Redacted::new(Vec::new()),
@@ -252,7 +295,7 @@ impl Config {
     /// Everything that is wrong, at once, under the names of the settings.
     pub fn validate(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        settings::check_ranges(self, &mut problems);
+        setting::check_ranges(self, &mut problems);
         rules::check(self, &mut problems);
         problems.extend(self.tls_files().and_then(|files| files.load().err()));
         problems.into_result(())

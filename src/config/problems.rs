@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use super::settings;
+use super::setting;
 use crate::service::audit;
 
 /// One thing that is wrong. Its `Display` is one line: the name, what was wrong, what is accepted.
@@ -110,7 +110,7 @@ impl Problems {
 
     /// Puts them in the order of the settings, and says where each value stands, where `place` knows it.
     pub(super) fn finish(&mut self, place: impl Fn(&str) -> Option<String>) {
-        self.list.sort_by_key(|problem| settings::position(&problem.name));
+        self.list.sort_by_key(|problem| setting::position(&problem.name));
         for problem in &mut self.list {
             problem.place = problem.place.take().or_else(|| place(&problem.name));
         }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use super::settings::{SETTINGS, Setting};
+use super::setting::Setting;
+use super::settings::SETTINGS;
 use super::source::{FILES_RESERVED, SetBy, Source, Value, connections_max, why_unreadable};
 use super::{Config, Environment, LogFormat, Problem, Problems, rules};
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::admission::origin::Origins;
 
 use super::ice;
-use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, settings};
+use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, setting};
 
 /// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
 struct Rule {
@@ -27,6 +27,7 @@ const RULES: &[Rule] = &[
         weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
         check: a_message_fits_the_queue,
     },
+    Rule { weighs: &["MEMORY_MAX"], check: the_limits_fit_the_memory },
     Rule {
         weighs: &["TURN_SERVER_URL", "TURN_SECRET", "TURN_USERNAME", "TURN_CREDENTIAL"],
         check: ice::credentials_fit,
@@ -54,7 +55,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
         0 => "is not set, so no token could be checked".to_owned(),
         len => format!("has only {len} bytes, which can be guessed"),
     };
-    let accepted = settings::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
+    let accepted = setting::find("JWT_SECRET").map(super::Setting::accepted).unwrap_or_default();
     Some(Problem::new(
         "JWT_SECRET",
         fault,
@@ -68,7 +69,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
 /// None at all is fine.
 fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
     let len = config.jwt_secret_previous.reveal().len();
-    let accepted = settings::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
+    let accepted = setting::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
     (1..SECRET_BYTES_MIN).contains(&len).then(|| {
         Problem::new(
             "JWT_SECRET_PREVIOUS",
@@ -85,7 +86,7 @@ fn pages_are_named_in_production(config: &Config) -> Option<Problem> {
         Problem::new(
             "CORS_ORIGIN",
             "* would let every web page in the world connect, which is refused in production",
-            settings::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
+            setting::find("CORS_ORIGIN").map(super::Setting::accepted).unwrap_or_default(),
         )
     })
 }
@@ -138,6 +139,22 @@ fn a_message_fits_the_queue(config: &Config) -> Option<Problem> {
                 config.send_queue_bytes_max, config.message_bytes_max
             ),
             format!("at least {needed}, or a smaller MESSAGE_BYTES_MAX"),
+        )
+    })
+}
+
+/// What the limits add up to is known before the start, so nobody need find out in the middle of a call.
+fn the_limits_fit_the_memory(config: &Config) -> Option<Problem> {
+    let max = config.memory_max?;
+    let sum = memory::sum(config);
+    (sum > max).then(|| {
+        Problem::new(
+            "MEMORY_MAX",
+            format!("{max} is less than the {sum} bytes that the limits add up to"),
+            format!(
+                "at least {sum}, or smaller limits: CONNECTIONS_MAX is {}, and most of the sum goes with it",
+                config.connections_max
+            ),
         )
     })
 }

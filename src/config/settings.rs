@@ -5,24 +5,14 @@ use std::net::IpAddr;
 use log::LevelFilter;
 
 use crate::admission::origin::Origins;
-use crate::base::cidr::{self, Networks};
+use crate::engine::Duplicates;
 
 use super::audit;
 use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, Problem, Problems};
-
-/// A setting: one row of the list.
-pub struct Setting {
-    /// The name of the variable.
-    pub name: &'static str,
-    /// The default in words, or the value itself.
-    pub default: &'static str,
-    /// What it decides, in half a sentence.
-    pub meaning: &'static str,
-    pub(super) kind: Kind,
-}
+use super::setting::{Setting, later, later_secret};
+use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -212,21 +202,13 @@ pub const SETTINGS: &[Setting] = &[
         name: "CANDIDATE_ALLOWLIST",
         default: "none, which is every network",
         meaning: "the only networks that ICE candidates may name",
-        kind: Kind::Own {
-            accepted: cidr::ACCEPTED,
-            set: |config, text| read_networks(text, &mut config.candidate_allowlist),
-            show: |config| config.candidate_allowlist.to_string(),
-        },
+        kind: Kind::Networks(|config| &mut config.candidate_allowlist),
     },
     Setting {
         name: "CANDIDATE_BLOCKLIST",
         default: "none",
         meaning: "networks that no ICE candidate may name",
-        kind: Kind::Own {
-            accepted: cidr::ACCEPTED,
-            set: |config, text| read_networks(text, &mut config.candidate_blocklist),
-            show: |config| config.candidate_blocklist.to_string(),
-        },
+        kind: Kind::Networks(|config| &mut config.candidate_blocklist),
     },
     Setting {
         name: "CONNECTIONS_MAX",
@@ -235,6 +217,96 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Count("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
             &mut config.connections_max
         }),
+    },
+    Setting {
+        name: "CONNECTIONS_PER_ADDRESS_MAX",
+        default: "1000",
+        meaning: "connections of one address",
+        kind: Kind::Limit("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.connections_per_address_max
+        }),
+    },
+    Setting {
+        name: "CONNECTIONS_PER_USER_MAX",
+        default: "8",
+        meaning: "connections of one user",
+        kind: Kind::Limit("connections", 1..=CONNECTIONS_LIMIT as u64, |config| {
+            &mut config.connections_per_user_max
+        }),
+    },
+    Setting {
+        name: "DUPLICATE_IDENTITY",
+        default: "replace",
+        meaning: "which connection stays when a user joins a room twice",
+        kind: Kind::Own {
+            accepted: "replace (the newer one stays) or reject (the older one stays, as long as it answers)",
+            set: |config, text| {
+                config.duplicate_identity = match &*text.to_ascii_lowercase() {
+                    "replace" => Duplicates::Replace,
+                    "reject" => Duplicates::Reject,
+                    _ => return Err(format!("{} is neither", quoted(text))),
+                };
+                Ok(())
+            },
+            show: |config| match config.duplicate_identity {
+                Duplicates::Replace => "replace".to_owned(),
+                Duplicates::Reject => "reject".to_owned(),
+            },
+        },
+    },
+    Setting {
+        name: "ACCEPT_RATE",
+        default: "1000",
+        meaning: "new connections per second",
+        kind: Kind::Limit("connections", 1..=1_000_000, |config| &mut config.accept_rate),
+    },
+    Setting {
+        name: "AUTH_FAILURES_MAX",
+        default: "20",
+        meaning: "tokens that are not valid, of one address in ten minutes",
+        kind: Kind::Limit("failures", 1..=1_000_000, |config| &mut config.auth_failures_max),
+    },
+    Setting {
+        name: "ROOMS_MAX",
+        default: "as many as CONNECTIONS_MAX",
+        meaning: "rooms at the same time",
+        kind: Kind::Optional("rooms", 1..=CONNECTIONS_LIMIT as u64, |config| &mut config.rooms_max),
+    },
+    Setting {
+        name: "SIGNAL_RATE",
+        default: "50",
+        meaning: "offers, answers and candidates of one connection per second",
+        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.signal_rate),
+    },
+    Setting {
+        name: "SIGNAL_BURST",
+        default: "200",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.signal_burst),
+    },
+    Setting {
+        name: "STATE_RATE",
+        default: "10",
+        meaning: "other messages of one connection per second",
+        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.state_rate),
+    },
+    Setting {
+        name: "STATE_BURST",
+        default: "40",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.state_burst),
+    },
+    Setting {
+        name: "BYTES_RATE",
+        default: "262144",
+        meaning: "bytes read of one connection per second",
+        kind: Kind::Limit("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_rate),
+    },
+    Setting {
+        name: "BYTES_BURST",
+        default: "1048576",
+        meaning: "the same at once, after a pause",
+        kind: Kind::Count("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_burst),
     },
     Setting {
         name: "MESSAGE_BYTES_MAX",
@@ -262,6 +334,14 @@ pub const SETTINGS: &[Setting] = &[
     ice::TURN_USERNAME,
     ice::TURN_CREDENTIAL,
     ice::ICE_POLICY,
+    Setting {
+        name: "MEMORY_MAX",
+        default: "what the limits add up to",
+        meaning: "memory that the limits may add up to",
+        kind: Kind::Optional("bytes", 16_777_216..=1_099_511_627_776, |config| {
+            &mut config.memory_max
+        }),
+    },
     audit::DIR,
     audit::KEY_FILE,
     audit::RETENTION_DAYS,
@@ -297,71 +377,10 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("DUPLICATE_IDENTITY", "what happens when a user connects twice"),
-    later("CONNECTIONS_PER_ADDRESS_MAX", "connections of one address"),
-    later("CONNECTIONS_PER_USER_MAX", "connections of one user"),
-    later("ACCEPT_RATE", "new connections per second"),
-    later("AUTH_FAILURES_MAX", "failed authentications of one address"),
-    later("SIGNAL_RATE", "signaling messages per second"),
-    later("SIGNAL_BURST", "signaling messages at once"),
-    later("STATE_RATE", "other messages per second"),
-    later("STATE_BURST", "other messages at once"),
-    later("BYTES_RATE", "bytes per second"),
-    later("BYTES_BURST", "bytes at once"),
-    later("MEMORY_MAX", "memory that the limits may add up to"),
     later("ADMIN_ADDR", "the administrator's listener"),
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-impl Setting {
-    /// What is accepted, in words.
-    pub fn accepted(&self) -> String {
-        self.kind.accepted()
-    }
-
-    /// Whether this version does what it says. A setting that is not served is refused when it has a value.
-    pub const fn is_served(&self) -> bool {
-        !matches!(self.kind, Kind::Later { .. })
-    }
-
-    /// Whether its value is a place on this machine.
-    pub(super) fn is_path(&self) -> bool {
-        matches!(self.kind, Kind::Path(_))
-            || matches!(self.name, "AUDIT_DIR" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT")
-    }
-
-    /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
-    pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Password(_) | Kind::Later { secret: true, .. })
-    }
-}
-
-/// The setting of this name.
-pub(super) fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
-}
-
-/// What the setting of this name accepts, in words.
-pub(super) fn accepted(name: &str) -> String {
-    find(name).map(Setting::accepted).unwrap_or_default()
-}
-
-/// Where a problem's setting stands in the list; files come before all of them.
-pub(super) fn position(name: &str) -> Option<usize> {
-    let base = name.strip_suffix("_FILE").unwrap_or(name);
-    SETTINGS.iter().position(|setting| setting.name == name || setting.name == base)
-}
-
-/// Adds a problem for each number that is out of its range.
-pub(super) fn check_ranges(config: &Config, problems: &mut Problems) {
-    let mut config = config.clone();
-    for setting in SETTINGS {
-        if let Some(fault) = setting.kind.range_fault(&mut config) {
-            problems.push(Problem::new(setting.name, fault, setting.accepted()));
-        }
-    }
-}
 
 fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
     // The entry that is wrong is shown, so nothing that may be a password goes further.
@@ -374,54 +393,4 @@ fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
     Ok(())
-}
-
-fn read_networks(text: &str, networks: &mut Networks) -> Result<(), String> {
-    *networks = Networks::parse(text).map_err(|bad| bad.to_string())?;
-    Ok(())
-}
-
-const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
-}
-
-const fn later_secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: true } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_that_are_told_are_the_defaults() {
-        let mut production = Config::production("");
-        let mut development = Config::development("");
-        for setting in SETTINGS.iter().filter(|setting| setting.is_served() && !setting.is_secret())
-        {
-            let (in_production, in_development) =
-                (setting.kind.show(&mut production), setting.kind.show(&mut development));
-            let told = setting.default;
-            match setting.name {
-                "NODE_ENV" => assert_eq!(told, in_production),
-                "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
-                "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
-                | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT"
-                | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" => {
-                    assert_eq!(in_production, "");
-                }
-                _ => {
-                    assert!(told.starts_with(&in_production), "{}", setting.name);
-                    assert!(told.contains(&in_development), "{}", setting.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_name_stands_twice() {
-        for (index, setting) in SETTINGS.iter().enumerate() {
-            assert_eq!(position(setting.name), Some(index));
-        }
-    }
 }

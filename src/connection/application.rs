@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Output;
+use crate::base::limits::Hits;
 use crate::base::time::{Instant, Now};
 use crate::engine::{Effects, PeerId, Recording, Ticket};
 use crate::message::problem::close;
@@ -61,8 +62,13 @@ pub enum Verdict {
 
 /// What stands above the WebSocket layer. Pure, like everything below the reactor.
 pub trait Application {
-    /// What may come in.
-    fn limits(&self) -> &Limits;
+    /// What may come in from a peer.
+    fn limits(&self, peer: PeerId) -> &Limits;
+
+    /// Whether the peer has not shown yet that it may be here. Strangers get the last of the memory for cut messages.
+    fn is_stranger(&self, _peer: PeerId) -> bool {
+        false
+    }
 
     /// A request head came; appends the answer to the reply of `out`.
     fn request(
@@ -77,8 +83,21 @@ pub trait Application {
     /// A message came.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);
 
+    /// The peer sent a ping, or a pong that answers none; `false`: one too many, not to be answered.
+    fn pinged(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) -> bool {
+        true
+    }
+
     /// The peer can no longer be spoken to, and the application did not close it itself.
     fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects);
+
+    /// The peer's connection is no more, whatever became of it: the last that is heard of it.
+    fn departed(&mut self, _peer: PeerId) {}
+
+    /// How often each of the application's limits was hit.
+    fn hits(&self) -> Hits {
+        Hits::NONE
+    }
 
     /// What to remember with a ping to this peer; comes back with its answer.
     fn ping_mark(&self, _peer: PeerId) -> u32 {

@@ -14,6 +14,7 @@ mod signaling;
 
 use std::net::IpAddr;
 
+use crate::base::limits::{Hits, Limit};
 use crate::base::time::Now;
 use crate::engine::{Effects, PeerId};
 use crate::wire::frame::{
@@ -66,6 +67,8 @@ pub struct Output {
     pub reply: Vec<u8>,
     /// What is to be done for this and other peers.
     pub effects: Effects,
+    /// How often each limit of connections was hit.
+    pub hits: Hits,
 }
 
 /// What came of a look at the bytes.
@@ -103,7 +106,7 @@ impl Connection {
                 }
             }
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
-            Stage::Closing => self.await_close(bytes, at, app),
+            Stage::Closing => self.await_close(me, bytes, at, app),
             Stage::Draining | Stage::Ended => {
                 at.skip_all();
                 Progress::More
@@ -174,8 +177,12 @@ impl Connection {
         out: &mut Output,
     ) {
         match self.stage {
-            Stage::Head { seen: 0, .. } => self.stage = Stage::Ended,
+            Stage::Head { seen: 0, .. } => {
+                out.hits.add(Limit::HeadTime);
+                self.stage = Stage::Ended;
+            }
             Stage::Head { arrival, .. } => {
+                out.hits.add(Limit::HeadTime);
                 let start = out.reply.len();
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
                 ask_for_tls(&mut out.reply, start, arrival);
@@ -183,7 +190,10 @@ impl Connection {
             }
             Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
                 Some(ping) => out.reply.extend_from_slice(&ping),
-                None => self.give_up(me, app.heartbeat_timeout(), now, app, out),
+                None => {
+                    out.hits.add(Limit::Heartbeat);
+                    self.give_up(me, app.heartbeat_timeout(), now, app, out);
+                }
             },
             Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
         }
@@ -224,6 +234,14 @@ impl Connection {
         matches!(self.stage, Stage::Head { .. })
     }
 
+    /// How it arrived, while its request head is still on its way.
+    pub fn arrival(&self) -> Option<Arrival> {
+        match self.stage {
+            Stage::Head { arrival, .. } => Some(arrival),
+            _ => None,
+        }
+    }
+
     /// Whether it is a WebSocket in use.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
@@ -257,7 +275,11 @@ impl Connection {
                 }
             }
             Err(fault) => {
-                Refusal::from(fault).write(&mut out.reply, now.wall, false);
+                let refusal = Refusal::from(fault);
+                if refusal == Refusal::HeadTooLarge {
+                    out.hits.add(Limit::HeadBytes);
+                }
+                refusal.write(&mut out.reply, now.wall, false);
                 Stage::Draining
             }
         };
@@ -274,17 +296,22 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
-        let message = match self.decoder.decode(bytes, at, app.limits()) {
+        let message = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
             Ok(Decoded::Text(text)) => Message::Text(text),
             Ok(Decoded::Binary(bytes)) => Message::Binary(bytes),
             Ok(Decoded::Ping(payload)) => {
-                frame::write_control(&mut out.reply, Control::Pong, payload);
+                if app.pinged(me, now, &mut out.effects) {
+                    frame::write_control(&mut out.reply, Control::Pong, payload);
+                }
                 return Progress::Handled(None);
             }
             Ok(Decoded::Pong(payload)) => {
-                if let Some(mark) = self.heartbeat.answered(payload) {
-                    app.ponged(me, mark, now);
+                match self.heartbeat.answered(payload) {
+                    Some(mark) => app.ponged(me, mark, now),
+                    None => {
+                        app.pinged(me, now, &mut out.effects);
+                    }
                 }
                 return Progress::Handled(None);
             }
@@ -311,6 +338,9 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) {
+        if fault == frame::Fault::TooLarge {
+            out.hits.add(Limit::MessageBytes);
+        }
         write_farewell(app, fault.close_code(), &mut out.reply);
         frame::write_close(&mut out.reply, fault.close_code());
         app.left(me, now, &mut out.effects);
@@ -320,11 +350,12 @@ impl Connection {
     /// Passes over what still comes until the peer's close frame.
     fn await_close<'a, A: Application>(
         &mut self,
+        me: PeerId,
         bytes: &'a mut [u8],
         at: &mut Cursor,
         app: &A,
     ) -> Progress<'a> {
-        match self.decoder.decode(bytes, at, app.limits()) {
+        match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
             Ok(Decoded::Close(_)) => self.stage = Stage::Ended,
             Ok(_) => {}

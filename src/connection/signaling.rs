@@ -3,9 +3,10 @@
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
 use crate::admission::addresses::Client;
-use crate::admission::door::{self, Door, Refusal};
+use crate::admission::door::{self, Door, Entry, Refusal};
+use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
-use crate::base::time::{Instant, Now, WallTime};
+use crate::base::time::{Duration, Instant, Now, WallTime};
 use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
 use crate::message::SessionId;
 use crate::message::notice;
@@ -35,12 +36,24 @@ pub struct Signaling {
     engine: Engine,
     door: Door,
     limits: Limits,
+    stranger_limits: Limits,
+    hits: Hits,
     pages: Box<dyn Pages + Send>,
 }
 
 impl Signaling {
     /// How many frames a message may be cut into: enough for a message that arrives in frames of 64 bytes.
     pub const FRAGMENTS_MAX: u32 = 1_024;
+
+    /// The largest message of somebody who has shown no token yet: a `join-room` with a token of the largest size, whatever
+    /// else it says.
+    pub const STRANGER_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
+
+    /// And how many frames it may be cut into.
+    pub const STRANGER_FRAGMENTS_MAX: u32 = 64;
+
+    /// When it is worth to try again where as many are connected as may be.
+    const RETRY_AFTER: Duration = Duration::from_secs(10);
 
     /// Puts door and rooms together. Messages have at most `message_bytes_max` bytes.
     pub fn new(
@@ -51,7 +64,12 @@ impl Signaling {
     ) -> Self {
         let fragments_max = Self::FRAGMENTS_MAX;
         let limits = Limits { message_bytes_max, fragments_max, binary: false };
-        Self { engine, door, limits, pages }
+        let stranger_limits = Limits {
+            message_bytes_max: message_bytes_max.min(Self::STRANGER_MESSAGE_BYTES_MAX),
+            fragments_max: Self::STRANGER_FRAGMENTS_MAX,
+            binary: false,
+        };
+        Self { engine, door, limits, stranger_limits, hits: Hits::NONE, pages }
     }
 
     /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
@@ -101,15 +119,52 @@ impl Signaling {
             }
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
             "/" | "/ws" => {
-                let tokens = self.engine.tokens();
-                let entry = self.door.admit(request, tokens, arrival.full, now.wall)?;
+                let entry = self.admit(arrival, request, now)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
+                self.engine.gate().arrive(peer.index, arrival.address);
                 note_arrival(peer, arrival, Ok(entry.grant), &mut out.effects);
                 self.engine.connected(peer, entry.grant, now);
                 Ok(Verdict::Upgraded)
             }
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
+    /// there, and costs less to judge than the answer to a bad one.
+    fn admit<'a>(
+        &mut self,
+        arrival: Arrival,
+        request: &Request<'a>,
+        now: Now,
+    ) -> Result<Entry<'a>, Refusal> {
+        let judged = self.door.admit(request, self.engine.tokens(), arrival.full, now.wall);
+        let gate = self.engine.gate();
+        let refused = match judged {
+            Ok(_) if !gate.admits_from(arrival.address) => {
+                (Limit::AddressConnections, Self::RETRY_AFTER)
+            }
+            Ok(entry) => match entry.grant {
+                Some(grant) if !gate.admits_user(grant.user) => {
+                    (Limit::UserConnections, Self::RETRY_AFTER)
+                }
+                _ => return Ok(entry),
+            },
+            Err(Refusal::TokenInvalid) => {
+                let wait = gate.failed_from(arrival.address, now.instant);
+                let Some(wait) = wait else { return Err(Refusal::TokenInvalid) };
+                (Limit::AuthFailures, wait)
+            }
+            Err(refusal) => {
+                if refusal == Refusal::Full {
+                    self.hits.add(Limit::Connections);
+                }
+                return Err(refusal);
+            }
+        };
+        let (limit, retry_after) = refused;
+        self.hits.add(limit);
+        Err(Refusal::RateLimited(retry_after))
     }
 }
 
@@ -151,8 +206,12 @@ fn check_read(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 impl Application for Signaling {
-    fn limits(&self) -> &Limits {
-        &self.limits
+    fn limits(&self, peer: PeerId) -> &Limits {
+        if self.engine.is_stranger(peer) { &self.stranger_limits } else { &self.limits }
+    }
+
+    fn is_stranger(&self, peer: PeerId) -> bool {
+        self.engine.is_stranger(peer)
     }
 
     fn request(
@@ -191,8 +250,20 @@ impl Application for Signaling {
         }
     }
 
+    fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
+        self.engine.pinged(peer, now, effects)
+    }
+
     fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
         self.engine.left(peer, now, effects);
+    }
+
+    fn departed(&mut self, peer: PeerId) {
+        self.engine.gate().depart(peer.index);
+    }
+
+    fn hits(&self) -> Hits {
+        self.hits.and(self.engine.hits())
     }
 
     fn ping_mark(&self, peer: PeerId) -> u32 {

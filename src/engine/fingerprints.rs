@@ -2,36 +2,29 @@
 
 use crate::wire::sdp::FingerprintHash;
 
-/// How many are remembered. A browser makes a certificate for each connection, so that a participant shows as many at a
-/// time as there are others in an ordinary room.
-const REMEMBERED: usize = 8;
-
-/// The beginning of a hash: too long for anyone to find two with the same.
-type Short = [u8; 16];
+/// How many are remembered. A browser makes a certificate for each connection, and most rooms have no more than four people.
+const REMEMBERED: usize = 3;
 
 /// What a participant showed in its offers and answers, the latest first.
 #[derive(Debug, Default)]
 pub(super) struct Fingerprints {
-    last: Option<FingerprintHash>,
-    recent: [Option<Short>; REMEMBERED],
+    recent: [Option<FingerprintHash>; REMEMBERED],
 }
 
 impl Fingerprints {
-    /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that eight
+    /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that three
     /// others came since.
     pub(super) fn note(&mut self, shown: FingerprintHash) -> bool {
-        self.last = Some(shown);
-        let short = shown.as_bytes().first_chunk().copied();
-        let known = self.recent.iter().position(|recent| *recent == short);
+        let known = self.recent.iter().position(|recent| *recent == Some(shown));
         // The oldest makes room.
         self.recent[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
-        self.recent[0] = short;
+        self.recent[0] = Some(shown);
         known.is_none()
     }
 
     /// What the last one showed.
     pub(super) const fn last(&self) -> Option<FingerprintHash> {
-        self.last
+        self.recent[0]
     }
 }
 
@@ -48,16 +41,15 @@ mod tests {
         let mut fingerprints = Fingerprints::default();
         assert_eq!(fingerprints.last(), None);
         for round in 0..3 {
-            // One connection to each of seven others.
-            for other in 0..7 {
+            // One connection to each of three others.
+            for other in 0..3 {
                 assert_eq!(fingerprints.note(shown(other)), round == 0, "{round} {other}");
                 assert_eq!(fingerprints.last(), Some(shown(other)));
             }
         }
-        assert!(fingerprints.note(shown(7)));
-        assert!(!fingerprints.note(shown(0)), "it stands last, and moves to the front");
-        assert!(fingerprints.note(shown(8)));
-        assert!(fingerprints.note(shown(1)), "it was forgotten for the one before");
+        assert!(!fingerprints.note(shown(0)), "it stood last, and moves to the front");
+        assert!(fingerprints.note(shown(3)));
         assert!(!fingerprints.note(shown(0)));
+        assert!(fingerprints.note(shown(1)), "it was forgotten for the one before");
     }
 }

@@ -1,5 +1,6 @@
 //! Entering a room: who is it, may it, is there a place, and who must hear of it.
 
+use super::duplicates::Duplicates;
 use super::effects::{Effects, Note};
 use super::peers::Standing;
 use super::policy::{self, Action};
@@ -9,9 +10,10 @@ use super::{Engine, PeerId, acknowledge};
 use crate::admission::Grant;
 use crate::admission::tokens::TokenFault;
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::notice::{self, RoomStatus, Welcome};
-use crate::message::problem::{Flaw, Problem, close};
+use crate::message::problem::{Excess, Flaw, Problem, close};
 use crate::message::record::{Entry, Event, Record, TokenWay};
 use crate::message::request::{ConnectionState, Join, KeptId, MessageId};
 use crate::message::{Permissions, Role};
@@ -33,11 +35,21 @@ impl Engine {
         peer: PeerId,
         join: &Join<'_>,
         id: Option<MessageId<'_>>,
+        text: &str,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let newcomer = self.recognise(peer, join, now, effects)?;
+        let user = newcomer.grant.user;
+        // Whoever came with its token was counted at the door.
+        if self.is_stranger(peer) && !self.gate.admits_user(user) {
+            self.hits.add(Limit::UserConnections);
+            return Err(Problem::RateLimited(Excess::Attempts));
+        }
         let entry = self.find_way_in(&newcomer, now)?;
+        if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
+            return self.ask_older(&newcomer, text, now, effects);
+        }
         let event = Event::Admission { entry, emergency: newcomer.emergency };
         let note = Note::about(peer, Record { event, subject: newcomer.subject() });
         let reason = join.reason.filter(|_| newcomer.emergency).map(|reason| reason.as_json());
@@ -68,14 +80,18 @@ impl Engine {
     ) {
         let Candidate { newcomer, held, id } = candidate;
         let (peer, id) = (newcomer.peer, id.as_ref().map(KeptId::as_id));
-        self.set_standing(peer, held.map_or(Standing::Anonymous, Standing::Granted));
         if held.is_none() {
             self.joins.arm(peer.index, 0, now.instant);
         }
-        let admitted = if written {
-            self.find_way_in(&newcomer, now).and_then(|_| self.admit(newcomer, id, now, effects))
-        } else {
-            Err(Problem::AuditUnavailable)
+        let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
+            None => Err(Problem::AuditUnavailable),
+            // Another connection of the user was quicker.
+            Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
+                self.hits.add(Limit::Duplicate);
+                Err(Problem::AlreadyJoined)
+            }
+            Some(Ok(_)) => self.admit(newcomer, id, now, effects),
+            Some(Err(problem)) => Err(problem),
         };
         if let Err(problem) = admitted {
             let event = Event::Withdrawal { code: problem.code() };
@@ -129,6 +145,9 @@ impl Engine {
         let place = room.and_then(|room| self.rooms.find(room, grant.user));
         let Some(participant) = place.and_then(|place| self.rooms.participant(place)) else {
             self.rooms.check_seat(newcomer, self.options.participants_max)?;
+            if room.is_none() && self.rooms.len() >= self.options.rooms_max {
+                return Err(Problem::ServerFull);
+            }
             return Ok(Entry::New);
         };
         if (participant.grant.role, participant.emergency) != (grant.role, emergency) {
@@ -162,7 +181,7 @@ impl Engine {
 
     /// What the connection's token grants, or the one that comes with the message.
     fn authenticate(
-        &self,
+        &mut self,
         peer: PeerId,
         join: &Join<'_>,
         now: Now,
@@ -173,13 +192,12 @@ impl Engine {
             Standing::Granted(grant) => Some(grant),
             Standing::Anonymous | Standing::Gone => None,
         };
+        let presented = join.token.as_ref();
+        let presented =
+            presented.map(|token| self.check(peer, token, TokenWay::Join, now, effects));
+        let presented = presented.transpose()?;
         let tokens = &self.options.tokens;
-        let presented = join.token.as_ref().map(|token| {
-            let outcome = tokens.check(token, now.wall).map_err(Problem::from);
-            self.note_token(peer, TokenWay::Join, &outcome, effects);
-            outcome
-        });
-        match (held, presented.transpose()?) {
+        match (held, presented) {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
             (Some(grant), None) if now.wall >= tokens.ends_at(&grant) => Err(Problem::TokenExpired),
@@ -187,6 +205,31 @@ impl Engine {
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
             (Some(_), Some(_)) => Err(Problem::Forbidden),
         }
+    }
+
+    /// What a token that came in a message grants. One that is not valid counts against the address; one that has ended was
+    /// ours, and guesses nothing.
+    pub(super) fn check(
+        &mut self,
+        peer: PeerId,
+        token: &str,
+        way: TokenWay,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Grant, Problem> {
+        let outcome = self.options.tokens.check(token, now.wall).map_err(|fault| match fault {
+            TokenFault::Expired => Problem::TokenExpired,
+            TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {
+                self.hits.add(Limit::AuthFailures);
+                // Whoever has a good token keeps it, and the connection.
+                let is_new = way == TokenWay::Join;
+                let excess = if is_new { Excess::Attempts } else { Excess::Messages };
+                Problem::RateLimited(excess)
+            }
+            TokenFault::Invalid => Problem::TokenInvalid,
+        });
+        self.note_token(peer, way, &outcome, effects);
+        outcome
     }
 
     /// Whether the message claims what the token says, and the token opens this room. `true`: by emergency access.
@@ -323,15 +366,6 @@ impl Engine {
         self.set_standing(peer, Standing::Inside(place));
         if token_is_new {
             self.peers.watch_token(peer, &grant);
-        }
-    }
-}
-
-impl From<TokenFault> for Problem {
-    fn from(fault: TokenFault) -> Self {
-        match fault {
-            TokenFault::Invalid => Self::TokenInvalid,
-            TokenFault::Expired => Self::TokenExpired,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::recording::{Pending, Recording};
 use super::rooms::{Participant, Room};
 use super::{Engine, GRACE, PeerId, acknowledge};
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::{Now, WallTime};
 use crate::message::RoomType;
 use crate::message::notice::{self, LeaveReason, RoomStatus, StatusReason};
@@ -122,6 +123,7 @@ impl Engine {
     /// The time to return is over.
     pub(super) fn exit_absent(&mut self, key: Key<Participant>, now: Now, effects: &mut Effects) {
         let Some(participant) = self.rooms.participant(key) else { return };
+        self.hits.add(Limit::Grace);
         self.exit(key, participant.absence, now, effects);
     }
 
@@ -129,11 +131,13 @@ impl Engine {
     pub(super) fn advance_rooms(&mut self, now: Now, effects: &mut Effects) {
         while let Some((index, _)) = self.ages.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
+                self.hits.add(Limit::RoomAge);
                 self.begin_to_end(room, Cause::Age, Subject::default(), now, effects);
             }
         }
         while let Some((index, _)) = self.empties.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
+                self.hits.add(Limit::RoomEmpty);
                 self.begin_to_end(room, Cause::Empty, Subject::default(), now, effects);
             }
         }
@@ -265,13 +269,15 @@ impl Engine {
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
             self.logins.cancel(first.index());
+            // Who it is, is known as long as it has its place.
+            let peer = self.rooms.participant(first).and_then(|participant| participant.peer);
+            peer.into_iter().for_each(|peer| self.set_standing(peer, Standing::Gone));
             let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };
             let event = Event::Leave { reason: ExitReason::SessionEnded };
             let subject = self.rooms.subject_of(&participant);
             effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
             if let Some(peer) = participant.peer {
                 effects.close(peer, close::SESSION_ENDED);
-                self.set_standing(peer, Standing::Gone);
             }
         }
         self.ages.cancel(key.index());

@@ -11,6 +11,7 @@
 //! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these five
 //! and carries out the effects in their order. The engine asks nothing back.
 
+mod duplicates;
 mod effects;
 mod ended;
 mod fingerprints;
@@ -19,6 +20,8 @@ mod join;
 mod lifecycle;
 mod peers;
 pub mod policy;
+mod rates;
+mod receiving;
 mod recording;
 mod relay;
 mod retention;
@@ -27,21 +30,27 @@ mod streams;
 mod token_life;
 
 use crate::admission::Grant;
+use crate::admission::gate::{Gate, GateLimits};
 use crate::admission::tokens::Tokens;
 use crate::base::arena::Arena;
 use crate::base::cidr::Networks;
 use crate::base::deadlines::Deadlines;
+use crate::base::limits::{Hits, Limit};
 use crate::base::time::{Duration, Instant, Now};
+use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
-use crate::message::request::{self, MessageId, Request, Speaker};
+use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
 use crate::wire::sdp::{CandidateRules, FingerprintHash};
 
+pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
 pub use ice::{IceOptions, Logins};
 use peers::{Peers, Standing};
+use rates::Meters;
+pub use rates::Rates;
 use recording::Pending;
 pub use recording::Recording;
 use rooms::{Participant, Rooms};
@@ -78,6 +87,14 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
+    /// How many may come in by address and by user.
+    pub gate: GateLimits,
+    /// How fast a connection may speak.
+    pub rates: Rates,
+    /// How many rooms there may be. An empty one stays for a while, so it is not the connections that bound them.
+    pub rooms_max: usize,
+    /// What happens to a user who joins twice.
+    pub duplicates: Duplicates,
     /// Whether media goes through relays only: told to clients, and no other candidate passes.
     pub relay_only: bool,
     /// Where there are any, the only networks that candidates may name.
@@ -102,6 +119,10 @@ impl Options {
             retained_bytes_max: 64 * 1024,
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
+            gate: GateLimits::ORDINARY,
+            rates: Rates::ORDINARY,
+            rooms_max: 10_000,
+            duplicates: Duplicates::Replace,
             relay_only: false,
             candidate_allowlist: Networks::none(),
             candidate_blocklist: Networks::none(),
@@ -129,6 +150,10 @@ pub struct Engine {
     pending: Arena<Pending>,
     recording: Recording,
     retained: retention::Pool,
+    gate: Gate,
+    meters: Meters,
+    waiting: Vec<duplicates::Waiting>,
+    hits: Hits,
     /// The number of the stream that began last.
     last_stream: u64,
     /// Connections that must still join.
@@ -164,6 +189,10 @@ impl Engine {
             pending: Arena::new(),
             recording: Recording::Off,
             retained: retention::Pool::new(options.retained_bytes_total_max),
+            gate: Gate::new(options.gate),
+            meters: Meters::default(),
+            waiting: Vec::new(),
+            hits: Hits::NONE,
             last_stream: 0,
             joins: Deadlines::new([options.join_timeout]),
             places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
@@ -177,8 +206,14 @@ impl Engine {
 
     /// A connection was opened, with what its token grants where it presented one.
     pub fn connected(&mut self, peer: PeerId, grant: Option<Grant>, now: Now) {
+        self.meters.reset(peer.index);
+        // Whoever stood there before has gone, whether that was said or not.
+        if let Some(before) = self.peers.at(peer.index) {
+            self.set_standing(before, Standing::Gone);
+        }
         match grant {
             Some(grant) => {
+                self.gate.add_user(grant.user);
                 self.peers.insert(peer, Standing::Granted(grant));
                 self.peers.watch_token(peer, &grant);
             }
@@ -189,45 +224,10 @@ impl Engine {
         }
     }
 
-    /// A connection sent a message. A refusal is its answer, and disturbs nobody else.
-    pub fn receive(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
-        if matches!(self.peers.standing(peer), Standing::Gone) {
-            return;
-        }
-        let message = request::parse(text);
-        let id = message.id;
-        let name = message.request.as_ref().map_or("", Request::name);
-        let joining = matches!(message.request, Ok(Request::Join(_)));
-        let handled =
-            message.request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
-        if let Err(problem) = handled {
-            self.note_refusal(peer, problem, name, effects);
-            self.refuse(peer, problem, id, joining, now, effects);
-        }
-    }
-
-    /// Sends a refusal, and closes the connection where it ends it.
-    fn refuse(
-        &mut self,
-        peer: PeerId,
-        problem: Problem,
-        id: Option<MessageId<'_>>,
-        joining: bool,
-        now: Now,
-        effects: &mut Effects,
-    ) {
-        effects.send(peer, |out| notice::error(out, problem, id, None));
-        // Elsewhere the connection has a good token still.
-        let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
-        if let Some(code) = problem.close_code().filter(|_| ends) {
-            effects.close(peer, code);
-            self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
-        }
-    }
-
     /// A connection answered a ping that was sent when [`Engine::ping_mark`] said `mark`.
     pub fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
         let Standing::Inside(key) = self.peers.standing(peer) else { return };
+        self.note_answer(peer);
         self.arrived(key, mark, now);
     }
 
@@ -250,10 +250,12 @@ impl Engine {
     pub fn advance(&mut self, now: Now, effects: &mut Effects) {
         while let Some((index, _)) = self.joins.take_due(now.instant) {
             let Some(peer) = self.peers.at(index) else { continue };
+            self.hits.add(Limit::JoinTime);
             effects.close(peer, close::JOIN_TIMEOUT);
             self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
         }
         self.advance_tokens(now, effects);
+        self.advance_waiting(now, effects);
         self.advance_places(now, effects);
         self.advance_rooms(now, effects);
         self.advance_logins(now, effects);
@@ -266,7 +268,7 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
-        let rooms = [self.ages.next(), self.empties.next()];
+        let rooms = [self.ages.next(), self.empties.next(), self.next_decision(now.instant)];
         let people = [self.joins.next(), self.places.next(), self.logins.next(), token];
         rooms.into_iter().chain(people).flatten().min()
     }
@@ -281,14 +283,29 @@ impl Engine {
             effects.close(peer, CloseCode::Restart);
         }
         self.note_shutdown(effects);
-        let (recording, logins_issued) = (self.recording, self.logins_issued);
-        *self = Self { recording, logins_issued, ..Self::new(self.options.clone()) };
+        let (recording, logins_issued, hits) = (self.recording, self.logins_issued, self.hits);
+        *self = Self { recording, logins_issued, hits, ..Self::new(self.options.clone()) };
     }
 
     /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted.
     pub fn fingerprint(&self, peer: PeerId) -> Option<FingerprintHash> {
         let Standing::Inside(key) = self.peers.standing(peer) else { return None };
         self.rooms.participant(key)?.fingerprint()
+    }
+
+    /// Who is inside by address and by user: to be asked and told by whoever opens connections.
+    pub fn gate(&mut self) -> &mut Gate {
+        &mut self.gate
+    }
+
+    /// Whether a connection has shown no token yet.
+    pub fn is_stranger(&self, peer: PeerId) -> bool {
+        matches!(self.peers.standing(peer), Standing::Anonymous)
+    }
+
+    /// How often each limit was hit.
+    pub fn hits(&self) -> &Hits {
+        &self.hits
     }
 
     /// Judges tokens by the rules that this engine was given.
@@ -316,6 +333,9 @@ impl Engine {
         self.peers.check_invariants();
         self.rooms.check_invariants(self.options.participants_max);
         let mut inside = 0;
+        let known =
+            self.peers.connected().filter(|(_, standing)| self.user_of(*standing).is_some());
+        assert_eq!(self.gate.sums()[0], known.count() as u64, "who is known counts for its user");
         for (peer, standing) in self.peers.connected() {
             let awaited = self.joins.queue_of(peer.index).is_some();
             assert_eq!(awaited, matches!(standing, Standing::Anonymous), "who must still join");
@@ -352,41 +372,6 @@ impl Engine {
         self.check_pending();
     }
 
-    fn handle(
-        &mut self,
-        peer: PeerId,
-        request: &Request<'_>,
-        text: &str,
-        id: Option<MessageId<'_>>,
-        now: Now,
-        effects: &mut Effects,
-    ) -> Result<(), Problem> {
-        match request {
-            // These acknowledge by themselves: before the notices that follow from them.
-            Request::Join(join) => return self.join(peer, join, id, now, effects),
-            Request::Leave(speaker) => return self.leave(peer, *speaker, id, now, effects),
-            Request::EndSession(speaker, reason) => {
-                return self.end_session(peer, *speaker, *reason, id, now, effects);
-            }
-            Request::RefreshToken(token) => {
-                return self.refresh_token(peer, token, id, now, effects);
-            }
-            Request::Relay(relay) => self.relay(peer, relay, text, now, effects)?,
-            Request::MediaState(speaker, media) => {
-                self.media_state(peer, *speaker, *media, effects)?;
-            }
-            Request::ConnectionState(speaker, state, failure) => {
-                self.connection_state(peer, *speaker, *state, *failure, effects)?;
-            }
-            Request::ConnectionStats(speaker, stats) => {
-                self.connection_stats(peer, *speaker, stats, effects)?;
-            }
-            Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
-        }
-        acknowledge(peer, id, effects);
-        Ok(())
-    }
-
     /// The place of whoever speaks, where it is who it says and where it says.
     fn inside(
         &self,
@@ -404,7 +389,25 @@ impl Engine {
         Ok((key, participant))
     }
 
+    fn user_of(&self, standing: Standing) -> Option<UserId> {
+        match standing {
+            Standing::Granted(grant) => Some(grant.user),
+            Standing::Inside(key) => self.rooms.participant(key).map(|place| place.grant.user),
+            Standing::Joining(key) => match self.pending.get(key) {
+                Some(Pending::Join(candidate)) => Some(candidate.newcomer.grant.user),
+                _ => None,
+            },
+            Standing::Anonymous | Standing::Gone => None,
+        }
+    }
+
+    /// Notes how far a connection has come. Who had a place still has it at that time, so that its user is known.
     fn set_standing(&mut self, peer: PeerId, standing: Standing) {
+        let [before, after] = [self.peers.standing(peer), standing].map(|one| self.user_of(one));
+        if before != after {
+            before.into_iter().for_each(|user| self.gate.lose_user(user));
+            after.into_iter().for_each(|user| self.gate.add_user(user));
+        }
         self.peers.set_standing(peer, standing);
         if !matches!(standing, Standing::Anonymous) && self.peers.at(peer.index) == Some(peer) {
             self.joins.cancel(peer.index);

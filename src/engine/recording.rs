@@ -39,6 +39,11 @@ impl Engine {
     /// in; a session ends all the same.
     pub fn recorded(&mut self, ticket: Ticket, written: bool, now: Now, effects: &mut Effects) {
         let key = Key::from_parts(ticket.index, ticket.generation);
+        if let Some(Pending::Join(candidate)) = self.pending.get(key) {
+            // Who it is, is known as long as it waits.
+            let before = candidate.held.map_or(Standing::Anonymous, Standing::Granted);
+            self.set_standing(candidate.newcomer.peer, before);
+        }
         match self.pending.remove(key) {
             Some(Pending::Join(candidate)) => self.go_on_joining(candidate, written, now, effects),
             Some(Pending::End(ending)) => self.go_on_ending(&ending, now, effects),

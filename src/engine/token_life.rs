@@ -33,9 +33,7 @@ impl Engine {
                 return Err(Problem::Unauthorized);
             }
         };
-        let outcome = self.options.tokens.check(token, now.wall).map_err(Problem::from);
-        self.note_token(peer, TokenWay::Refresh, &outcome, effects);
-        let fresh = outcome?;
+        let fresh = self.check(peer, token, TokenWay::Refresh, now, effects)?;
         let entitled = !emergency || fresh.permissions.contains(Permissions::EMERGENCY);
         if !held.is_same_bearer(&fresh) || !entitled {
             return Err(Problem::Forbidden);

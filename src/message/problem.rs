@@ -22,7 +22,7 @@ pub enum Problem {
     TokenExpired,
     /// The token does not allow it.
     Forbidden,
-    /// A second `join-room` on one connection.
+    /// A second `join-room` on one connection, or of a user who may not join twice.
     AlreadyJoined,
     /// Something that only a participant may say.
     NotInRoom,
@@ -32,6 +32,10 @@ pub enum Problem {
     PeerUnreachable,
     /// The session description or the candidate may not pass; says which rule is in its way.
     SdpRejected(Fault),
+    /// Too much, of something.
+    RateLimited(Excess),
+    /// The server has as many rooms as it may have.
+    ServerFull,
     /// The session is over.
     SessionEnded,
     /// The seat of this role is held by someone else.
@@ -46,6 +50,15 @@ pub enum Problem {
     ServerShutdown,
     /// The server lacks something that it needs.
     Internal,
+}
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Messages: this one is not obeyed.
+    Messages,
+    /// Connections of a user, failed authentications, or messages that had to be refused: the connection ends.
+    Attempts,
 }
 
 /// What makes a message a `BAD_MESSAGE`.
@@ -80,6 +93,8 @@ impl Problem {
             Self::PeerNotFound => "PEER_NOT_FOUND",
             Self::PeerUnreachable => "PEER_UNREACHABLE",
             Self::SdpRejected(_) => "SDP_REJECTED",
+            Self::RateLimited(_) => "RATE_LIMITED",
+            Self::ServerFull => "SERVER_FULL",
             Self::SessionEnded => "SESSION_ENDED",
             Self::RoleTaken => "ROLE_TAKEN",
             Self::RoomFull => "ROOM_FULL",
@@ -102,13 +117,18 @@ impl Problem {
             Self::TokenInvalid => "the token is not valid",
             Self::TokenExpired => "the token has expired",
             Self::Forbidden => "the token does not allow this",
-            Self::AlreadyJoined => "this connection has joined already",
+            Self::AlreadyJoined => "this user has joined already",
             Self::NotInRoom => "join the room first",
             Self::PeerNotFound => "this participant is not in the room",
             Self::PeerUnreachable => {
                 "this participant is away, and no more can be kept for its return"
             }
             Self::SdpRejected(fault) => return ("this may not pass: ", fault.text()),
+            Self::RateLimited(Excess::Messages) => "too many messages in a short time",
+            Self::RateLimited(Excess::Attempts) => {
+                "too many messages, connections or attempts, try again later"
+            }
+            Self::ServerFull => "there are as many rooms as this server has",
             Self::SessionEnded => "the session has ended",
             Self::RoleTaken => "someone else holds this role in the room",
             Self::RoomFull => "the room is full",
@@ -130,6 +150,7 @@ impl Problem {
             Self::TokenInvalid | Self::TokenExpired => Some(close::UNAUTHORIZED),
             Self::Replaced => Some(close::REPLACED),
             Self::SessionEnded => Some(close::SESSION_ENDED),
+            Self::RateLimited(Excess::Attempts) => Some(close::RATE_LIMITED),
             Self::ServerShutdown => Some(CloseCode::Restart),
             Self::Internal => Some(CloseCode::Error),
             _ => None,
@@ -175,6 +196,8 @@ pub mod close {
     pub const SESSION_ENDED: CloseCode = CloseCode::Library(4410);
     /// The send queue is full: the client does not read.
     pub const CANNOT_KEEP_UP: CloseCode = CloseCode::Library(4413);
+    /// More than the limits allow.
+    pub const RATE_LIMITED: CloseCode = CloseCode::Library(4429);
     /// Two pings were not answered.
     pub const HEARTBEAT_TIMEOUT: CloseCode = CloseCode::Library(4480);
 }
@@ -191,6 +214,7 @@ mod tests {
             (close::REPLACED, 4409),
             (close::SESSION_ENDED, 4410),
             (close::CANNOT_KEEP_UP, 4413),
+            (close::RATE_LIMITED, 4429),
             (close::HEARTBEAT_TIMEOUT, 4480),
             (CloseCode::Restart, 1012),
         ];

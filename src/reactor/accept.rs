@@ -1,6 +1,6 @@
 //! Newcomers.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpListener, TcpStream};
@@ -26,6 +26,8 @@ pub(super) struct Listener {
     /// There may be someone in the queue: mio tells only once.
     pending: bool,
     paused_until: Option<Instant>,
+    /// Enough have come for now.
+    put_off_until: Option<Instant>,
     /// Given up to answer one newcomer when there is no file descriptor left.
     reserve: Option<Socket>,
 }
@@ -49,7 +51,13 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from_std(socket.into());
-        Ok(Self { socket, pending: true, paused_until: None, reserve: open_reserve() })
+        Ok(Self {
+            socket,
+            pending: true,
+            paused_until: None,
+            put_off_until: None,
+            reserve: open_reserve(),
+        })
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -67,12 +75,18 @@ impl Listener {
 
     /// Whether there is someone to accept now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        self.pending && self.paused_until.is_none_or(|until| until <= now)
+        let pauses = [self.paused_until, self.put_off_until];
+        self.pending && pauses.into_iter().flatten().all(|until| until <= now)
     }
 
     /// When a pause ends, where that is still to come.
     pub(super) fn resumes_at(&self, now: Instant) -> Option<Instant> {
-        self.paused_until.filter(|until| self.pending && *until > now)
+        self.paused_until.max(self.put_off_until).filter(|until| self.pending && *until > now)
+    }
+
+    /// Leaves those who wait in the queue until then.
+    pub(super) fn put_off(&mut self, until: Instant) {
+        self.put_off_until = Some(until);
     }
 
     /// A connection was closed: there is a file descriptor again.
@@ -107,13 +121,19 @@ impl Listener {
             && let Ok((mut socket, _)) = self.socket.accept()
             && !tls
         {
-            let mut answer = Vec::new();
-            Refusal::Full.write(&mut answer, now.wall, false);
-            // Best effort to a stranger: an empty socket buffer takes it, and the socket is closed either way.
-            let _ = socket.write(&answer);
+            turn_away(&mut socket, Refusal::Full, now);
         }
         self.reserve = open_reserve();
     }
+}
+
+/// Best effort to a stranger: an empty socket buffer takes the answer, and the socket is closed either way.
+pub(super) fn turn_away(socket: &mut TcpStream, refusal: Refusal, now: Now) {
+    let mut answer = Vec::new();
+    refusal.write(&mut answer, now.wall, false);
+    // What has come already must not be there when it is closed: the reset would overtake the answer.
+    let _ = socket.read(&mut [0; 4_096]);
+    let _ = socket.write(&answer);
 }
 
 /// A descriptor that can be spared: a socket that is never used.
@@ -138,6 +158,9 @@ mod tests {
         );
         // Also where the reactor does not accept then, being full: it would turn and turn.
         assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (true, None));
+        listener.put_off(end + PAUSE);
+        assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (false, Some(end + PAUSE)));
+        listener.put_off(start.instant);
         listener.pause(start, false);
         listener.resume();
         assert_eq!(

@@ -55,9 +55,14 @@ impl Pool {
 
     /// Lends a block of at least `bytes`; `None`: the sum is reached.
     pub(super) fn borrow(&mut self, bytes: usize) -> Option<Block> {
+        self.borrow_within(bytes, usize::MAX)
+    }
+
+    /// The same for somebody to whom nothing is lent any more once so much is lent to all.
+    pub(super) fn borrow_within(&mut self, bytes: usize, lent_bytes_max: usize) -> Option<Block> {
         let class = class_of(bytes)?;
         let size = SMALLEST << class;
-        if self.lent_bytes + size > self.lent_bytes_max {
+        if self.lent_bytes + size > self.lent_bytes_max.min(lent_bytes_max) {
             return None;
         }
         self.lent_bytes += size;
@@ -88,8 +93,14 @@ impl Pool {
 
     /// Exchanges a block for a larger one that begins with the same `used` bytes. `None`: the sum is reached, and the
     /// block is back in the pool.
-    pub(super) fn grow(&mut self, block: Block, used: usize, bytes: usize) -> Option<Block> {
-        let larger = self.borrow(bytes);
+    pub(super) fn grow(
+        &mut self,
+        block: Block,
+        used: usize,
+        bytes: usize,
+        lent_bytes_max: usize,
+    ) -> Option<Block> {
+        let larger = self.borrow_within(bytes, lent_bytes_max);
         let grown = larger.map(|mut larger| {
             larger.bytes[..used].copy_from_slice(&block.bytes[..used]);
             larger
@@ -128,10 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn some_are_lent_nothing_while_others_still_are() {
+        let mut pool = Pool::new(4_096, 0);
+        assert!(pool.borrow_within(2_048, 2_048).is_some());
+        assert!(pool.borrow_within(1, 2_048).is_none());
+        assert!(pool.borrow(2_048).is_some());
+        assert!(pool.borrow(1).is_none());
+    }
+
+    #[test]
     fn a_block_that_cannot_grow_is_not_lost() {
         let mut pool = Pool::new(2_048, 0);
         let block = pool.borrow(1_024).expect("room");
-        assert!(pool.grow(block, 10, 2_000).is_none());
+        assert!(pool.grow(block, 10, 2_000, 4_096).is_none());
         assert_eq!(pool.lent_bytes(), 0);
     }
 }

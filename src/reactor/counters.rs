@@ -2,28 +2,37 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::limits::{Hits, Limit};
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The counters as other threads see them.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($name: AtomicU64,)*
+            limits: [AtomicU64; Limit::ALL.len()],
         }
 
         /// All counters at the end of one turn.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Snapshot {
             $($(#[$doc])* pub $name: u64,)*
+            /// How often each limit was hit, but for those that have a counter of their own here.
+            pub limits: Hits,
         }
 
         impl Counters {
             /// The counters, each as of the end of some late turn.
             pub fn read(&self) -> Snapshot {
-                Snapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+                let limits = Hits::new(|limit| self.limits[limit as usize].load(Ordering::Relaxed));
+                Snapshot { $($name: self.$name.load(Ordering::Relaxed),)* limits }
             }
 
             pub(super) fn publish(&self, snapshot: &Snapshot) {
                 $(self.$name.store(snapshot.$name, Ordering::Relaxed);)*
+                for (limit, hits) in snapshot.limits.iter() {
+                    self.limits[limit as usize].store(hits, Ordering::Relaxed);
+                }
             }
         }
     };

@@ -16,9 +16,14 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Keeps what the cursor says of `bytes`, which were read into the shared buffer. `None`: the pool is empty.
-    pub(super) fn keep(bytes: &[u8], at: &Cursor, pool: &mut Pool) -> Option<Self> {
-        let mut block = pool.borrow(at.kept() + ROOM_MIN)?;
+    /// Keeps what the cursor says of `bytes`, which were read into the shared buffer. `None`: so much is lent already.
+    pub(super) fn keep(
+        bytes: &[u8],
+        at: &Cursor,
+        pool: &mut Pool,
+        lent_bytes_max: usize,
+    ) -> Option<Self> {
+        let mut block = pool.borrow_within(at.kept() + ROOM_MIN, lent_bytes_max)?;
         at.copy_kept(bytes, block.bytes_mut());
         Some(Self { block, used: at.kept() as u32, assembled: at.assembled() as u32 })
     }
@@ -34,11 +39,11 @@ impl Inbound {
         Some(self)
     }
 
-    /// Makes room for another read. `None`: the pool is empty, and the block is back in it.
-    pub(super) fn make_room(mut self, pool: &mut Pool) -> Option<Self> {
+    /// Makes room for another read. `None`: so much is lent already, and the block is back in the pool.
+    pub(super) fn make_room(mut self, pool: &mut Pool, lent_bytes_max: usize) -> Option<Self> {
         let used = self.used as usize;
         if self.block.len() - used < ROOM_MIN {
-            self.block = pool.grow(self.block, used, used + ROOM_MIN)?;
+            self.block = pool.grow(self.block, used, used + ROOM_MIN, lent_bytes_max)?;
         }
         Some(self)
     }

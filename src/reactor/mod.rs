@@ -18,6 +18,7 @@ mod tls;
 mod transport;
 mod turn;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,8 +27,11 @@ use std::sync::{Arc, Mutex};
 use mio::{Events, Poll, Token, Waker};
 
 use crate::admission::Addresses;
+use crate::admission::gate::{Census, Network};
 use crate::base::arena::{Arena, Key};
+use crate::base::bucket::{Bucket, Rate};
 use crate::base::deadlines::Deadlines;
+use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
 use crate::connection::{Application, Output};
 use crate::engine::{PeerId, Recording};
@@ -54,7 +58,14 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
-    /// How many bytes of cut heads and messages there may be, over all connections, in blocks of up to twice their size.
+    /// How many connections of one address may be sending their request head.
+    pub heads_per_address_max: u64,
+    /// How many connections are accepted a second; the others wait in the system's queue.
+    pub accept_rate: Rate,
+    /// How many bytes of one peer are read a second; the others wait in the system's buffers.
+    pub bytes_rate: Rate,
+    /// How many bytes of cut heads and messages there may be, over all connections, in blocks of up to twice their size. Strangers
+    /// may have half of it.
     pub cut_bytes_max: usize,
     /// The same for bytes on their way out. Apart from the others, so that nobody who sends halves can silence the rest.
     pub unsent_bytes_max: usize,
@@ -99,6 +110,10 @@ pub struct Reactor<A> {
     clock: Clock,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
+    /// Connections whose request head is still arriving, by where they come from.
+    heads: Census<Network>,
+    /// How many may be accepted now.
+    newcomers: Bucket,
     /// Blocks for cut messages.
     cut: Pool,
     /// Blocks for unsent bytes.
@@ -109,10 +124,10 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
-    /// How many more handshakes go on in this turn.
-    handshakes_left: usize,
     records: Records,
     counters: Snapshot,
+    /// The limits that the reactor itself keeps.
+    hits: Hits,
     shared: Arc<Shared>,
     stopping: Option<Instant>,
 }
@@ -124,6 +139,10 @@ struct Lists {
     dirty: Vec<Key<Peer>>,
     /// Has used up its bytes for this turn; goes on in the next.
     ready: Vec<Key<Peer>>,
+    /// Has sent too much, and is read again at this time.
+    resting: VecDeque<(Instant, Key<Peer>)>,
+    /// Is in the middle of a TLS handshake and has sent something for it.
+    handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
     /// To be freed at the end of the turn.
@@ -216,15 +235,17 @@ impl<A: Application> Reactor<A> {
                 options.heartbeat.max(Duration::from_millis(1)),
                 CLOSE_TIMEOUT,
             ]),
+            heads: Census::default(),
+            newcomers: Bucket::default(),
             cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),
             unsent: Pool::new(options.unsent_bytes_max, FREE_BLOCKS_BYTES_MAX),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
-            handshakes_left: 0,
             records: Records::default(),
             counters: Snapshot::default(),
+            hits: Hits::NONE,
             shared: Arc::new(shared),
             stopping: None,
             options,

@@ -8,6 +8,8 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 pub(super) use super::transport::Filled;
 use super::transport::Transport;
+use crate::admission::gate::Network;
+use crate::base::bucket::Bucket;
 use crate::connection::Connection;
 
 /// A connected socket. Idle, it holds no buffer.
@@ -18,6 +20,10 @@ pub(super) struct Peer {
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Outbound,
     pub(super) flags: Flags,
+    /// What may still be read of it.
+    pub(super) bytes: Bucket,
+    /// Where it comes from, as long as its request head counts there.
+    pub(super) head: Option<Network>,
     /// Names the connection in logs: nothing about the patient can be told from it.
     pub(super) number: u64,
 }
@@ -29,6 +35,8 @@ pub(super) struct Flags {
     pub(super) ready: bool,
     pub(super) overrun: bool,
     pub(super) doomed: bool,
+    /// It has sent too much, and is not read for a while.
+    pub(super) resting: bool,
     /// Nothing of it is handled before a record is durable.
     pub(super) waiting: bool,
     /// It has waited: what was kept of it is handled before anything is read.
@@ -42,13 +50,20 @@ pub(super) struct Flags {
 }
 
 impl Peer {
-    pub(super) fn new(transport: Transport, connection: Connection, number: u64) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        connection: Connection,
+        network: Network,
+        number: u64,
+    ) -> Self {
         Self {
             transport,
             connection,
             inbound: None,
             outbound: Outbound::default(),
             flags: Flags::default(),
+            bytes: Bucket::default(),
+            head: Some(network),
             number,
         }
     }

@@ -7,7 +7,8 @@ use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
 use crate::admission::door::Refusal;
 use crate::base::arena::Key;
-use crate::base::time::Now;
+use crate::base::limits::Limit;
+use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Message, Progress};
 use crate::engine::{Effect, Payload};
 use crate::wire::frame::{CloseCode, Cursor};
@@ -24,27 +25,90 @@ const HANDSHAKES_MAX: usize = 16;
 /// How much of a cut message is copied to the shared buffer with each read that goes on with it.
 const MOVED_MAX: usize = 4 * 1024;
 
+/// How long a peer that has sent too much is not read: long enough that the next read is worth a turn, and shorter than
+/// anybody waits for an answer.
+const REST: Duration = Duration::from_millis(50);
+
+/// Less than this is not read of a peer that has sent too much.
+const READ_BYTES_MIN: u64 = 1_024;
+
 impl<A: Application> Reactor<A> {
     /// Divides a turn among so many peers.
     pub(super) fn share_turn(&mut self, peers: usize) {
         let share = TURN_BYTES / peers.max(1);
         self.peer_bytes = share.clamp(*PEER_BYTES.start(), *PEER_BYTES.end());
-        self.handshakes_left = HANDSHAKES_MAX;
     }
 
     /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
-        if self.peers.get(key).is_some_and(Peer::is_handshaking) {
-            let Some(left) = self.handshakes_left.checked_sub(1) else {
-                return self.mark_ready(key);
-            };
-            self.handshakes_left = left;
+        match self.peers.get_mut(key) {
+            Some(peer) if peer.is_handshaking() => {
+                if !peer.flags.ready {
+                    peer.flags.ready = true;
+                    self.lists.handshakes.push_back(key);
+                }
+            }
+            _ => self.serve_now(key, now),
         }
+    }
+
+    /// Goes on with some of the handshakes. Whoever has waited longest is first, so that nobody waits for ever.
+    pub(super) fn shake_hands(&mut self, now: Now) {
+        for _ in 0..HANDSHAKES_MAX {
+            let Some(key) = self.lists.handshakes.pop_front() else { return };
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flags.ready = false;
+                self.serve_now(key, now);
+            }
+        }
+    }
+
+    fn serve_now(&mut self, key: Key<Peer>, now: Now) {
+        let Some(allowed) = self.allow(key, now) else { return };
         let mut shared = std::mem::take(&mut self.read_buffer);
-        let mut budget = self.peer_bytes;
+        let mut budget = allowed;
         while self.serve_once(key, &mut shared, &mut budget, now) {}
         self.read_buffer = shared;
+        if let Some(peer) = self.peers.get_mut(key) {
+            let read = (allowed - budget) as u64;
+            peer.bytes.spend(read, &self.options.bytes_rate, now.instant);
+        }
         self.settle(key, now);
+    }
+
+    /// How much of a peer may be read in this turn. `None`: it has sent so much that it is not read for a while. What it
+    /// sends meanwhile stays with the system, which in the end lets it send no more; nothing is lost.
+    fn allow(&mut self, key: Key<Peer>, now: Now) -> Option<usize> {
+        let peer = self.peers.get_mut(key).filter(|peer| !peer.flags.resting)?;
+        let rate = &self.options.bytes_rate;
+        let allowed = peer.bytes.available(rate, now.instant);
+        if allowed >= READ_BYTES_MIN.min(rate.burst) {
+            return Some(self.peer_bytes.min(usize::try_from(allowed).unwrap_or(usize::MAX)));
+        }
+        peer.flags.resting = true;
+        self.hits.add(Limit::BytesRate);
+        self.lists.resting.push_back((now.instant + REST, key));
+        None
+    }
+
+    /// Goes on with those who have rested.
+    pub(super) fn wake_rested(&mut self, now: Now) {
+        while let Some(&(until, key)) = self.lists.resting.front()
+            && until <= now.instant
+        {
+            self.lists.resting.pop_front();
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flags.resting = false;
+                self.serve(key, now);
+            }
+        }
+    }
+
+    /// How much of the memory for cut messages there may be lent for this peer to get more.
+    fn cut_bytes_max(&self, key: Key<Peer>) -> usize {
+        let stranger = self.peers.get(key).is_some_and(|peer| peer.connection.is_head())
+            || self.app.is_stranger(peer_id(key));
+        if stranger { self.options.cut_bytes_max / 2 } else { self.options.cut_bytes_max }
     }
 
     /// One read and everything that can be made of it; `true`: there may be more to read.
@@ -55,17 +119,18 @@ impl<A: Application> Reactor<A> {
         budget: &mut usize,
         now: Now,
     ) -> bool {
+        let cut_bytes_max = self.cut_bytes_max(key);
         let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.may_be_served()) else {
             return false;
         };
         let resumed = std::mem::take(&mut peer.flags.resumed);
-        let mut inbound = match peer.inbound.take() {
-            Some(inbound) => match inbound.make_room(&mut self.cut) {
-                Some(inbound) => Some(inbound),
-                None => return self.starve(key, now),
-            },
-            None => None,
-        };
+        let mut inbound = peer.inbound.take();
+        if let Some(before) = inbound {
+            inbound = before.make_room(&mut self.cut, cut_bytes_max);
+            if inbound.is_none() {
+                return self.starve(key, now);
+            }
+        }
         // A long cut message goes on in its block, everything else in the shared buffer: a block has little room, and who
         // says much would be read in little pieces.
         let (used, assembled) = inbound.as_ref().map_or((0, 0), Inbound::kept);
@@ -250,10 +315,11 @@ impl<A: Application> Reactor<A> {
         shared: &[u8],
         at: &Cursor,
     ) -> bool {
+        let cut_bytes_max = self.cut_bytes_max(key);
         let kept = match inbound {
             Some(inbound) => inbound.keep_on(at, &mut self.cut),
             None if at.kept() == 0 => None,
-            None => match Inbound::keep(shared, at, &mut self.cut) {
+            None => match Inbound::keep(shared, at, &mut self.cut, cut_bytes_max) {
                 Some(inbound) => Some(inbound),
                 None => return false,
             },

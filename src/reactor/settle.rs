@@ -11,6 +11,7 @@ use crate::message::problem::close;
 impl<A: Application> Reactor<A> {
     /// After everything that came in: what is due, and then one write to each peer that something is for.
     pub(super) fn wind_up(&mut self, now: Now) {
+        self.shake_hands(now);
         self.pass_deadlines(now);
         // The writer begins while the rest of the turn goes on.
         self.publish();
@@ -113,6 +114,11 @@ impl<A: Application> Reactor<A> {
     /// After anything that may have changed what the peer waits for.
     pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
+        if !peer.connection.is_head()
+            && let Some(network) = peer.head.take()
+        {
+            self.heads.remove(network);
+        }
         let wait = peer.connection.waits_for() as usize;
         if self.deadlines.queue_of(key.index()) != Some(wait) {
             self.deadlines.arm(key.index(), wait, now.instant);

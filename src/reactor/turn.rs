@@ -8,17 +8,24 @@ use std::time;
 
 use mio::Interest;
 use mio::event::Event;
+use mio::net::TcpStream;
 
-use super::accept::{Accepted, BATCH};
+use super::accept::{Accepted, BATCH, turn_away};
 use super::peer::Peer;
 use super::transport::Transport;
-use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
+use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token};
+use crate::admission::door::Refusal;
+use crate::admission::gate::Network;
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
+
+/// How many are waited for once more have come than are accepted: not one by one.
+const TOGETHER: u64 = 32;
 
 impl<A: Application> Reactor<A> {
     /// One turn; `false`: the loop is over.
@@ -32,7 +39,7 @@ impl<A: Application> Reactor<A> {
         let now = self.clock.read();
         self.heed_journal(now);
         let carried_over = std::mem::take(&mut self.lists.ready);
-        self.share_turn(events.iter().count() + carried_over.len());
+        self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
         for event in &events {
             self.dispatch(event, now);
         }
@@ -43,9 +50,11 @@ impl<A: Application> Reactor<A> {
             self.go_on(key, now);
         }
         self.recycle_ready(carried_over);
+        self.wake_rested(now);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
+        self.counters.limits = self.hits.and(&self.output.hits).and(&self.app.hits());
         self.counters.connections = self.peers.len() as u64;
         self.counters.block_bytes = (self.cut.lent_bytes() + self.unsent.lent_bytes()) as u64;
         self.shared.counters.publish(&self.counters);
@@ -58,7 +67,9 @@ impl<A: Application> Reactor<A> {
         let now = clock.instant;
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
-        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        let lists = &self.lists;
+        let busy =
+            !(lists.ready.is_empty() && lists.handshakes.is_empty() && lists.overrun.is_empty());
         if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }
@@ -66,6 +77,7 @@ impl<A: Application> Reactor<A> {
             self.deadlines.next(),
             self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
+            self.lists.resting.front().map(|(until, _)| *until),
             self.stopping,
             self.records.next_deadline(),
         ];
@@ -179,8 +191,18 @@ impl<A: Application> Reactor<A> {
             else {
                 return;
             };
+            let rate = &self.options.accept_rate;
+            if self.newcomers.available(rate, now.instant) == 0 {
+                let wait = self.newcomers.time_until(TOGETHER, rate, now.instant);
+                listener.put_off(now.instant + wait);
+                self.hits.add(Limit::AcceptRate);
+                return;
+            }
             match listener.accept() {
-                Accepted::Socket(socket, address) => self.welcome(socket, address, now),
+                Accepted::Socket(socket, address) => {
+                    self.newcomers.spend(1, rate, now.instant);
+                    self.meet(socket, address, now);
+                }
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {
                     listener.pause(now, self.options.edge.tls.is_some());
@@ -192,7 +214,23 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn welcome(&mut self, socket: mio::net::TcpStream, address: IpAddr, now: Now) {
+    /// Sees whether somebody may come in, as far as that can be told without a word.
+    fn meet(&mut self, mut socket: TcpStream, address: IpAddr, now: Now) {
+        let edge = &self.options.edge;
+        // All whom a proxy brings have its address.
+        let is_proxy = edge.addresses.trusted_proxies.contains(address);
+        let heads = self.heads.count(Network::of(address));
+        if is_proxy || heads < self.options.heads_per_address_max {
+            return self.welcome(socket, address, now);
+        }
+        self.hits.add(Limit::AddressHeads);
+        // Whoever expects TLS would not understand it.
+        if edge.tls.is_none() {
+            turn_away(&mut socket, Refusal::RateLimited(self.options.head_timeout), now);
+        }
+    }
+
+    fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
         let edge = &self.options.edge;
@@ -218,12 +256,14 @@ impl<A: Application> Reactor<A> {
             );
             return;
         };
+        let network = Network::of(address);
+        self.heads.add(network);
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             registered = registry.register(&mut transport.socket, peer_token(key), interest);
-            Peer::new(transport, Connection::new(arrival), number)
+            Peer::new(transport, Connection::new(arrival), network, number)
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
@@ -244,7 +284,9 @@ impl<A: Application> Reactor<A> {
         let mut doomed = std::mem::take(&mut self.lists.doomed);
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
+            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);

@@ -65,7 +65,7 @@ pub struct Rules<'a> {
 ///
 /// # Errors
 ///
-/// The first [`Fault`].
+/// A [`Fault`], of several any.
 pub fn check_description(
     raw: &RawValue,
     rules: Rules<'_>,
@@ -93,7 +93,7 @@ pub fn check_description(
 ///
 /// # Errors
 ///
-/// The first [`Fault`].
+/// A [`Fault`], of several any.
 pub fn check_candidate(raw: &RawValue, rules: CandidateRules<'_>) -> Result<(), Fault> {
     let mut count = 0;
     for_each_line(raw.get(), |line| {
@@ -143,11 +143,16 @@ impl Reader<'_> {
 
     /// Takes what stands behind `a=`. What is against us is recognised in any spelling, what is for us in one.
     fn attribute(&mut self, attribute: &[u8]) -> Result<(), Fault> {
-        let name_len = attribute.iter().position(|byte| *byte == b':').unwrap_or(attribute.len());
+        let is_end = |byte: &u8| *byte == b':' || !byte.is_ascii_graphic();
+        let name_len = attribute.iter().position(is_end).unwrap_or(attribute.len());
         let (name, value) = attribute.split_at(name_len);
         // With blanks in it, or letters that are blanks elsewhere, it is another name to some readers.
-        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+        if name.is_empty() || !matches!(value, [] | [b':', ..]) {
             return Err(Fault::Line);
+        }
+        // Most are none of those below.
+        if !matches!(name.len(), 5 | 6 | 8 | 9 | 11) {
+            return Ok(());
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         let transport = match &mut self.section {

@@ -50,7 +50,7 @@ describe('docs/javascript.md', { timeout: 300_000 }, () => {
     return page;
   };
 
-  const showsPicture = (page) => page.waitForFunction(() => document.querySelector('#remote').videoWidth > 0, null, { timeout: 30_000, polling: 100 });
+  const showsPicture = (page) => page.waitForFunction(() => document.querySelector('#remote').videoWidth > 0, null, { timeout: 60_000, polling: 100 });
 
   test('its client example and its plain example make a call with each other, watched from Node', async () => {
     await copyFile(CLIENT, join(directory, 'signaling-client.js'));

@@ -5,7 +5,7 @@ import { join, launch, seesOthers, visit } from './support/browser.js';
 import { consult, linkFor } from './support/consultation.js';
 import { startServer } from './support/server.js';
 
-describe('the doctor', { timeout: 600_000 }, () => {
+describe('the doctor', { timeout: 900_000 }, () => {
   let browser, server;
 
   before(async () => { browser = await launch(); });

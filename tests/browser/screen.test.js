@@ -7,7 +7,7 @@ import { comes, consult, goesOn, linkFor, messages } from './support/consultatio
 import { startProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 
-describe('a shared screen', { timeout: 600_000 }, () => {
+describe('a shared screen', { timeout: 900_000 }, () => {
   let browser, server, network;
 
   before(async () => { browser = await launch(); });

@@ -11,10 +11,10 @@ function countingPage() {
 
 test('waiting for a page’s numbers lasts until they are so', async () => {
   const page = countingPage();
-  await until(page, ({ asked }) => asked === 3);
+  await until(page, ({ asked }, wanted) => asked === wanted, 3);
   assert.equal((await page.evaluate()).asked, 4);
 });
 
 test('waiting for what never comes fails, and says what the numbers were', async () => {
-  await assert.rejects(until(countingPage(), () => false, 10), /"asked":/);
+  await assert.rejects(until(countingPage(), () => false, null, 10), /"asked":/);
 });

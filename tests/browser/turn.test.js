@@ -6,7 +6,7 @@ import { comes, consult, goesOn, linkFor, messages } from './support/consultatio
 import { TURN_SECRET, credential, startCoturn } from './support/coturn.js';
 import { startServer } from './support/server.js';
 
-describe('a call through TURN', { timeout: 600_000 }, () => {
+describe('a call through TURN', { timeout: 900_000 }, () => {
   let browser, coturn, server, pages;
 
   before(async () => { [browser, coturn] = await Promise.all([launch(), startCoturn()]); });

@@ -116,6 +116,14 @@ impl Drop for TestServer {
     }
 }
 
+/// Lets everybody be as fast as they can, for tests of something else.
+pub fn as_fast_as_one_can(config: &mut Config) {
+    config.signal_rate = usize::MAX;
+    config.state_rate = usize::MAX;
+    config.bytes_rate = usize::MAX;
+    config.accept_rate = usize::MAX;
+}
+
 /// A server that listens but does not run yet: what clients do until then comes all at once.
 pub fn bind(change: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::development(SECRET);

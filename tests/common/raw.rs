@@ -1,7 +1,7 @@
 //! A client that speaks bytes, right or wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
@@ -53,10 +53,35 @@ impl Raw {
         Self { stream, read: Vec::new(), buffer: vec![0; 1 << 16].into() }
     }
 
+    /// Connects from one of this machine's own addresses.
+    pub fn connect_from(address: SocketAddr, from: IpAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
+    /// The same for one of thousands, which has little to read.
+    pub fn connect_lean(address: SocketAddr, from: IpAddr) -> Self {
+        Self { buffer: vec![0; 1_024].into(), ..Self::connect_from(address, from) }
+    }
+
     /// Connects with so small a receive buffer that the server notices early that nothing is read.
     pub fn connect_narrow(address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a receive buffer");
+        socket.connect(&address.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
+    /// The same for one of a thousand. The system lets unsent bytes for a peer grow to some segments, of which loopback has
+    /// large ones: these are small.
+    pub fn connect_tiny(address: SocketAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_tcp_mss(536).expect("a segment size");
         socket.set_recv_buffer_size(4_096).expect("a receive buffer");
         socket.connect(&address.into()).expect("a connection");
         Self::new(socket.into())
@@ -175,6 +200,18 @@ impl Raw {
             if frame.opcode == CLOSE {
                 self.expect_end();
                 return frame.close_code();
+            }
+        }
+    }
+
+    /// Passes over all but the close frame, answers it, and that the connection ends; its code.
+    pub fn answer_close(&mut self) -> u16 {
+        loop {
+            let next = self.frame();
+            if next.opcode == CLOSE {
+                self.send(&frame(CLOSE, &next.payload));
+                self.expect_end();
+                return next.close_code();
             }
         }
     }

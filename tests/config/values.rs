@@ -69,6 +69,8 @@ fn every_setting_arrives_in_its_field() {
         ("HEAD_TIMEOUT", "2"),
         ("HEARTBEAT", "3"),
         ("ROOM_PARTICIPANTS_MAX", "4"),
+        ("CANDIDATE_ALLOWLIST", "198.51.100.0/24, 2001:db8::/32"),
+        ("CANDIDATE_BLOCKLIST", "198.51.100.7"),
         ("CONNECTIONS_MAX", "5"),
         ("MESSAGE_BYTES_MAX", "10000"),
         ("SEND_QUEUE_BYTES_MAX", "20000"),
@@ -86,6 +88,8 @@ fn every_setting_arrives_in_its_field() {
     assert_eq!(config.head_timeout, Duration::from_secs(2));
     assert_eq!(config.heartbeat, Duration::from_secs(3));
     assert_eq!((config.room_participants_max, config.connections_max), (4, 5));
+    assert_eq!(config.candidate_allowlist.to_string(), "198.51.100.0/24,2001:db8::/32");
+    assert_eq!(config.candidate_blocklist.to_string(), "198.51.100.7/32");
     assert_eq!((config.message_bytes_max, config.send_queue_bytes_max), (10_000, 20_000));
 }
 
@@ -118,6 +122,8 @@ fn each_wrong_value_is_refused_by_name_with_what_is_accepted() {
         ("HEARTBEAT", "0", "from 1 to 3600"),
         ("HEARTBEAT", "3601", "from 1 to 3600"),
         ("ROOM_PARTICIPANTS_MAX", "1", "from 2 to 64"),
+        ("CANDIDATE_ALLOWLIST", "turn.example.org", "CIDR notation"),
+        ("CANDIDATE_BLOCKLIST", "10.1.2.3/8", "the range would be 10.0.0.0/8"),
         ("MESSAGE_BYTES_MAX", "64k", "whole number of bytes"),
         ("MESSAGE_BYTES_MAX", "-1", "plain digits"),
         ("CONNECTIONS_MAX", "unlimited", "from 1 to 1000000"),

@@ -29,6 +29,7 @@ mod ending;
 mod entering;
 mod ice;
 mod leaving;
+mod limits;
 mod media;
 mod relaying;
 mod retaining;

@@ -5,15 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use autamedica_signaling::admission::door::Refusal;
-use autamedica_signaling::base::time::WallTime;
-use autamedica_signaling::message::problem::{Flaw, Problem};
+use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::message::problem::{Excess, Flaw, Problem};
 use autamedica_signaling::wire::frame::CloseCode;
 use autamedica_signaling::wire::sdp::Fault;
 
 use super::document::{Document, quoted};
 use super::schema::Schema;
 use super::transcript::{self, What};
-use crate::common::{Raw, TestServer, couple, raw};
+use crate::common::{Raw, TestServer, as_fast_as_one_can, couple, raw};
 
 /// Lists the variants, and does not compile where one is missing.
 macro_rules! all {
@@ -26,8 +26,8 @@ macro_rules! all {
 fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
-Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(Fault::Sends), RoleTaken, RoomFull, SessionEnded, Replaced,
-        AuditUnavailable, ServerShutdown, Internal,
+        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(Fault::Sends), RoleTaken, RoomFull,
+        SessionEnded, Replaced, AuditUnavailable, ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
     ]
     .to_vec()
 }
@@ -35,7 +35,7 @@ Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full, InTheClear, Address,
+        HeadTimeout, Full, InTheClear, Address, RateLimited(Duration::from_secs(1)),
     ]
     .to_vec()
 }
@@ -185,6 +185,7 @@ fn broken_frames_are_closed_with_the_codes_that_the_document_tells() {
 #[test]
 fn a_client_that_does_not_read_is_closed_with_4413() {
     let server = TestServer::start_with(|config| {
+        as_fast_as_one_can(config);
         config.message_bytes_max = 8_192;
         config.send_queue_bytes_max = 16_384;
     });

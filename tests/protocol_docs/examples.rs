@@ -177,7 +177,11 @@ impl Scene {
         let reason = message["reason"].as_str().unwrap_or_default();
         let is_join = message["type"] == "join-room";
         let is_emergency = is_join && !reason.is_empty();
-        let config = settings(&[("EMERGENCY_ACCESS".to_owned(), is_emergency.to_string())]);
+        let config = settings(&[
+            ("EMERGENCY_ACCESS".to_owned(), is_emergency.to_string()),
+            ("SIGNAL_RATE".to_owned(), "unlimited".to_owned()),
+            ("STATE_RATE".to_owned(), "unlimited".to_owned()),
+        ]);
         let server = TestServer::start_with(|given| *given = config);
         let named = message["fromUserId"].as_str().or(message["userId"].as_str());
         let user = named.unwrap_or(id("$doctor"));

@@ -1,5 +1,7 @@
 //! A plan from a seed.
 
+use autamedica_signaling::base::bucket::Rate;
+use autamedica_signaling::engine::Rates;
 use autamedica_signaling::message::Role;
 
 use super::link::{Micros, Weather};
@@ -24,7 +26,8 @@ pub fn plan(seed: u64) -> Plan {
         fill_room(&mut random, room, lasts, &mut people);
     }
     let audit = audit(&mut Random::new(seed, &[8]));
-    let settings = Settings { audit, ..settings(&mut random, people.len(), crowd) };
+    let mut settings = Settings { audit, ..settings(&mut random, people.len(), crowd) };
+    draw_rates(&mut Random::new(seed, &[4]), &mut settings);
     let mut faults = faults(&mut random, &people, lasts);
     faults.extend(disk_faults(&mut Random::new(seed, &[9]), lasts));
     faults.sort_by_key(|fault| fault.at);
@@ -55,10 +58,20 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         cut_bytes_max: if cut { random.between(2..=8) as usize * 1024 } else { plenty },
         unsent_bytes_max: if scarce { random.between(4..=64) as usize * 1024 } else { plenty },
         emergency_access: random.chance(50),
+        rates: Rates::UNLIMITED,
+        bytes_rate: Rate::UNLIMITED,
         audit: None,
         turn_ttl_secs: *random.pick(&[10, 60, 600, 3_600]),
         read_bytes: *random.pick(&[5 * 1024, 16 * 1024, 64 * 1024 + 64]),
         latency: if crowd { 20 } else { *random.pick(&[0, 2, 20]) } * MILLISECOND,
+    }
+}
+
+/// In some hospitals bytes are limited, which everybody must bear; that messages are is another matter.
+fn draw_rates(random: &mut Random, settings: &mut Settings) {
+    if random.chance(25) {
+        let burst = *random.pick(&[4_096, 65_536]);
+        settings.bytes_rate = Rate { per_second: *random.pick(&[16_384, 262_144]), burst };
     }
 }
 

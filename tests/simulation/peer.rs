@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use autamedica_signaling::admission::gate::Network;
+use autamedica_signaling::base::bucket::Bucket;
 use autamedica_signaling::connection::Connection;
 
 use super::super::link::Socket;
@@ -18,6 +20,8 @@ pub(super) struct Peer {
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Outbound,
     pub(super) flags: Flags,
+    pub(super) bytes: Bucket,
+    pub(super) head: Option<Network>,
     pub(super) number: u64,
 }
 
@@ -28,6 +32,7 @@ pub(super) struct Flags {
     pub(super) ready: bool,
     pub(super) overrun: bool,
     pub(super) doomed: bool,
+    pub(super) resting: bool,
     pub(super) shut: bool,
     pub(super) end_announced: bool,
     pub(super) read_closed: bool,
@@ -47,13 +52,20 @@ pub(super) enum Filled {
 }
 
 impl Peer {
-    pub(super) fn new(socket: Socket, connection: Connection, number: u64) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        connection: Connection,
+        network: Network,
+        number: u64,
+    ) -> Self {
         Self {
             socket,
             connection,
             inbound: None,
             outbound: Outbound::default(),
             flags: Flags::default(),
+            bytes: Bucket::default(),
+            head: Some(network),
             number,
         }
     }

@@ -1,5 +1,7 @@
 //! What is going to happen in a run, all of it as data: so it can be shown, and made smaller while it still fails.
 
+use autamedica_signaling::base::bucket::Rate;
+use autamedica_signaling::engine::Rates;
 use autamedica_signaling::message::Role;
 
 use super::link::{Micros, Weather};
@@ -57,6 +59,10 @@ pub struct Settings {
     pub message_bytes_max: usize,
     /// `SEND_QUEUE_BYTES_MAX`.
     pub send_queue_bytes_max: usize,
+    /// `SIGNAL_RATE`, `STATE_RATE` and the bursts that belong to them, and what a stranger may say.
+    pub rates: Rates,
+    /// `BYTES_RATE` and `BYTES_BURST`.
+    pub bytes_rate: Rate,
     /// `CONNECTIONS_MAX`.
     pub connections_max: usize,
     /// How many bytes of cut messages there may be, over all connections.

@@ -20,8 +20,13 @@ mod serve;
 #[path = "../../src/reactor/settle.rs"]
 mod settle;
 
+use std::collections::VecDeque;
+
+use autamedica_signaling::admission::gate::{Census, Network};
 use autamedica_signaling::base::arena::{Arena, Key};
+use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::deadlines::Deadlines;
+use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Connection, Output, Wait};
 use autamedica_signaling::engine::{PeerId, Recording};
@@ -45,6 +50,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How many bytes may wait for a peer that does not read.
     pub send_queue_bytes_max: usize,
+    /// How many bytes of one peer are read a second.
+    pub bytes_rate: Rate,
     /// How many bytes of cut messages there may be, over all connections.
     pub cut_bytes_max: usize,
     /// How many bytes of messages on their way out there may be, over all connections.
@@ -66,6 +73,7 @@ pub struct Reactor<A> {
     options: Options,
     peers: Arena<Peer>,
     deadlines: Deadlines<3>,
+    heads: Census<Network>,
     cut: Pool,
     unsent: Pool,
     read_buffer: Box<[u8]>,
@@ -73,8 +81,8 @@ pub struct Reactor<A> {
     lists: Lists,
     peer_bytes: usize,
     records: Records,
-    handshakes_left: usize,
     counters: Snapshot,
+    hits: Hits,
     news: Vec<(Key<Peer>, News)>,
 }
 
@@ -89,6 +97,8 @@ enum News {
 struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
+    resting: VecDeque<(Instant, Key<Peer>)>,
+    handshakes: VecDeque<Key<Peer>>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
 }
@@ -100,6 +110,7 @@ impl<A: Application> Reactor<A> {
             app,
             peers: Arena::new(),
             deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            heads: Census::default(),
             cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
             unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),
             read_buffer: vec![0; options.read_bytes].into_boxed_slice(),
@@ -107,8 +118,8 @@ impl<A: Application> Reactor<A> {
             lists: Lists::default(),
             peer_bytes: 0,
             records: Records::default(),
-            handshakes_left: 0,
             counters: Snapshot::default(),
+            hits: Hits::NONE,
             news: Vec::new(),
             options,
         }
@@ -128,11 +139,11 @@ impl<A: Application> Reactor<A> {
         self.counters.accepted += 1;
         let number = self.counters.accepted;
         let full = self.peers.len() >= self.options.connections_max;
-        let key = self.peers.insert(Peer::new(
-            socket,
-            Connection::new(Arrival { full, ..Arrival::LOCAL }),
-            number,
-        ));
+        let arrival = Arrival { full, ..Arrival::LOCAL };
+        let network = Network::of(arrival.address);
+        self.heads.add(network);
+        let connection = Connection::new(arrival);
+        let key = self.peers.insert(Peer::new(socket, connection, network, number));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         Some(peer_id(key))
     }
@@ -166,6 +177,7 @@ impl<A: Application> Reactor<A> {
         for key in carried_over {
             self.go_on(key, now);
         }
+        self.wake_rested(now);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
@@ -177,8 +189,13 @@ impl<A: Application> Reactor<A> {
         if busy || !self.news.is_empty() || self.records.answer(now).is_some() {
             return Some(Instant::default());
         }
-        let next =
-            [self.deadlines.next(), self.app.next_deadline(now), self.records.next_deadline()];
+        let rested = self.lists.resting.front().map(|(until, _)| *until);
+        let next = [
+            self.deadlines.next(),
+            self.app.next_deadline(now),
+            self.records.next_deadline(),
+            rested,
+        ];
         next.into_iter().flatten().min()
     }
 
@@ -220,7 +237,9 @@ impl<A: Application> Reactor<A> {
         let mut doomed = std::mem::take(&mut self.lists.doomed);
         for key in doomed.drain(..) {
             let Some(mut peer) = self.peers.remove(key) else { continue };
+            self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
+            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);

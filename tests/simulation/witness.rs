@@ -93,8 +93,20 @@ impl Witness {
 }
 
 impl Application for Witness {
-    fn limits(&self) -> &Limits {
-        self.app.limits()
+    fn limits(&self, peer: PeerId) -> &Limits {
+        self.app.limits(peer)
+    }
+
+    fn is_stranger(&self, peer: PeerId) -> bool {
+        self.app.is_stranger(peer)
+    }
+
+    fn departed(&mut self, peer: PeerId) {
+        self.app.departed(peer);
+    }
+
+    fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
+        self.app.pinged(peer, now, effects)
     }
 
     fn request(

@@ -25,6 +25,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::rc::Rc;
 
 use autamedica_signaling::admission::door::Door;
+use autamedica_signaling::admission::gate::GateLimits;
 use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{NoPages, Signaling};
@@ -408,6 +409,8 @@ fn server(
         retained_bytes_max: settings.retained_bytes_max,
         retained_bytes_total_max: settings.retained_total_max,
         emergency_access: settings.emergency_access,
+        gate: GateLimits::UNLIMITED,
+        rates: settings.rates,
         ice: ice(Duration::from_secs(settings.turn_ttl_secs)),
         ..engine::Options::new(Tokens::new(rules))
     });
@@ -424,6 +427,7 @@ fn server(
         head_timeout: Duration::from_secs(settings.head_timeout_secs),
         heartbeat,
         send_queue_bytes_max: settings.send_queue_bytes_max,
+        bytes_rate: settings.bytes_rate,
         cut_bytes_max: settings.cut_bytes_max,
         unsent_bytes_max: settings.unsent_bytes_max,
         read_bytes: settings.read_bytes,

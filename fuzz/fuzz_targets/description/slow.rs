@@ -10,7 +10,7 @@ const LINE_CHARS_MAX: usize = 512;
 
 /// Whether the description passes, and then the hash of its fingerprints where it has some. `rules` is a number of
 /// `RULES`.
-pub fn description(text: &str, may_send: bool, rules: usize) -> Option<Option<[u8; 32]>> {
+pub fn description(text: &str, may_send: bool, rules: usize) -> Option<Option<[u8; 16]>> {
     let lines = lines(text)?;
     let mut sections: Vec<Vec<&str>> = vec![vec![]];
     for line in lines.iter().filter(|line| !line.is_empty()) {
@@ -51,7 +51,8 @@ pub fn description(text: &str, may_send: bool, rules: usize) -> Option<Option<[u
         return None;
     }
     let all: String = fingerprints.iter().map(|one| format!("{one}\n")).collect();
-    Some((!fingerprints.is_empty()).then(|| Sha256::digest(all).into()))
+    let hash: [u8; 32] = Sha256::digest(all).into();
+    Some((!fingerprints.is_empty()).then(|| *hash.first_chunk().expect("half of it")))
 }
 
 /// Whether the text passes as the candidate of a message of its own.
@@ -171,7 +172,8 @@ fn candidate_line(line: &str, rules: usize) -> bool {
     }
     let extensions = &behind[usize::from(has_port)..];
     let known = ["typ", "raddr", "rport"];
-    if !shaped || extensions.iter().any(|(name, _)| known.contains(&&*name.to_ascii_lowercase())) {
+    let is_known = |word: &str| known.contains(&&*word.to_ascii_lowercase());
+    if !shaped || extensions.iter().any(|(name, value)| is_known(name) || is_known(value)) {
         return false;
     }
     match rules {

@@ -1,6 +1,6 @@
 //! What a token of this header and these claims grants, by the words of RFC 7515, 7519 and 8725 and of the contract.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use autamedica_signaling::admission::Grant;
 use autamedica_signaling::admission::tokens::TokenFault;
@@ -129,7 +129,7 @@ fn members(json: &str) -> Option<Members> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let members = serde::Deserializer::deserialize_map(&mut reader, Visitor).ok()?;
     reader.end().ok()?;
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let fits = members.len() <= MEMBERS_MAX && members.iter().all(|(name, _)| seen.insert(name));
     fits.then_some(Members(members))
 }

@@ -335,6 +335,8 @@ export class SignalingClient extends EventTarget {
     if (message.id === undefined) {
       this.#said = problem;
     } else if (message.id === this.#joinId) {
+      // Perhaps since too many tokens from this network were refused, and this one was no better: ask for a new one.
+      if (problem.code === 'RATE_LIMITED') this.#tokenRefused = true;
       this.#lost(problem);
     } else {
       this.#settle(message.id, problem);

@@ -82,11 +82,13 @@ impl<'a> Candidate<'a> {
         }
         // Extensions are pairs. Some readers find any of these names anywhere.
         while let Some(name) = next {
-            let known = [&b"typ"[..], b"raddr", b"rport"];
-            let taken = known.iter().any(|known| name.eq_ignore_ascii_case(known));
-            let value = words.next()?;
-            if taken || !all(name, u8::is_ascii_graphic) || !all(value, u8::is_ascii_graphic) {
-                return None;
+            for word in [name, words.next()?] {
+                let known = [&b"typ"[..], b"raddr", b"rport"];
+                if !all(word, u8::is_ascii_graphic)
+                    || known.iter().any(|known| word.eq_ignore_ascii_case(known))
+                {
+                    return None;
+                }
             }
             next = words.next();
         }

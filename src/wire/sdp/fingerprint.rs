@@ -11,24 +11,24 @@ const FINGERPRINTS_MAX: usize = 8;
 /// The longest digest, in bytes.
 const DIGEST_BYTES_MAX: usize = 64;
 
-/// Stands for all the fingerprints of a description: the SHA-256 of `sha-256 AB:CD:…` in lower and upper case as here, LF
-/// behind each, the different ones in the order of their bytes.
+/// Stands for all the fingerprints of a description: the first half of the SHA-256 of `sha-256 AB:CD:…` in lower and upper
+/// case as here, LF behind each, the different ones in the order of their bytes.
 ///
 /// Whoever has the fingerprints can compute it; nobody learns them from it. It depends neither on how often each occurs,
 /// nor on where, nor on its letter case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FingerprintHash(Redacted<[u8; 32]>);
+pub struct FingerprintHash(Redacted<[u8; 16]>);
 
 impl FingerprintHash {
-    /// The SHA-256.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
+    /// The sixteen bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.reveal()
     }
 
     /// For tests.
     #[cfg(test)]
     pub(crate) const fn made_up(byte: u8) -> Self {
-        Self(Redacted::new([byte; 32]))
+        Self(Redacted::new([byte; 16]))
     }
 }
 
@@ -78,7 +78,8 @@ impl Fingerprints {
         for fingerprint in &self.sorted[..self.count] {
             fingerprint.write(&mut hash);
         }
-        (self.count > 0).then(|| FingerprintHash(Redacted::new(hash.finalize().into())))
+        let half = hash.finalize().first_chunk().copied()?;
+        (self.count > 0).then(|| FingerprintHash(Redacted::new(half)))
     }
 }
 

@@ -22,32 +22,49 @@ pub(super) fn for_each_line(
     mut each: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let mut rest = inner.unwrap_or_default();
+    let mut rest = inner.unwrap_or_default().as_bytes();
+    // The only control character that a JSON string may hold as it is.
+    if rest.iter().fold(false, |found, byte| found | (*byte == 0x7f)) {
+        return Err(Fault::Line);
+    }
     let mut line = Line { bytes: [0; LINE_BYTES_MAX + 1], len: 0 };
-    let mut after_cr = false;
     loop {
-        let (run, behind) = rest.split_at(rest.find('\\').unwrap_or(rest.len()));
-        // The only control character that a JSON string may hold as it is.
-        if run.contains('\x7f') || (after_cr && !run.is_empty()) {
-            return Err(Fault::Line);
+        let (run, behind) = rest.split_at(run_len(rest));
+        if let Some(behind) = behind.strip_prefix(br"\r\n")
+            && line.len == 0
+            && run.len() <= LINE_BYTES_MAX
+        {
+            // Nearly every line is one run, and can be read where it stands.
+            each(run)?;
+            rest = behind;
+            continue;
         }
-        line.push(run.as_bytes());
-        let Some((byte, behind)) = unescape(behind) else { break };
+        line.push(run);
+        let Some((byte, behind)) = unescape(behind) else { return each(line.get()) };
         rest = behind;
         match byte {
-            b'\n' => {
-                each(line.get())?;
-                line.len = 0;
-                after_cr = false;
-            }
-            _ if after_cr => return Err(Fault::Line),
-            b'\r' => after_cr = true,
+            b'\r' => match unescape(behind) {
+                Some((b'\n', behind)) => {
+                    each(line.take())?;
+                    rest = behind;
+                }
+                _ => return Err(Fault::Line),
+            },
+            b'\n' => each(line.take())?,
             b'\t' => line.push(b"\t"),
             byte if byte.is_ascii_control() => return Err(Fault::Line),
             byte => line.push(&[byte]),
         }
     }
-    if after_cr { Err(Fault::Line) } else { each(line.get()) }
+}
+
+/// How many bytes there are before the first backslash. What is looked for in blocks, the compiler makes vector code of.
+fn run_len(text: &[u8]) -> usize {
+    let has_escape =
+        |block: &[u8]| block.iter().fold(false, |found, byte| found | (*byte == b'\\'));
+    let plain = 16 * text.chunks_exact(16).take_while(|block| !has_escape(block)).count();
+    let behind = text[plain..].iter().take_while(|byte| **byte != b'\\').count();
+    plain + behind
 }
 
 /// The beginning of a line.
@@ -74,23 +91,30 @@ impl Line {
     fn get(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+
+    /// What it holds; what is pushed next begins another one.
+    fn take(&mut self) -> &[u8] {
+        let len = std::mem::take(&mut self.len);
+        &self.bytes[..len]
+    }
 }
 
 /// The byte that the escape stands for with which a text begins, and what is behind it.
-fn unescape(text: &str) -> Option<(u8, &str)> {
-    let mut chars = text.strip_prefix('\\')?.chars();
-    Some(match chars.next()? {
-        'b' => (0x08, chars.as_str()),
-        'f' => (0x0c, chars.as_str()),
-        'r' => (b'\r', chars.as_str()),
-        'n' => (b'\n', chars.as_str()),
-        't' => (b'\t', chars.as_str()),
-        'u' => {
-            let (digits, behind) = chars.as_str().split_at_checked(4)?;
+fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'\\', escape, behind @ ..] = text else { return None };
+    Some(match escape {
+        b'b' => (0x08, behind),
+        b'f' => (0x0c, behind),
+        b'r' => (b'\r', behind),
+        b'n' => (b'\n', behind),
+        b't' => (b'\t', behind),
+        b'u' => {
+            let (digits, behind) = behind.split_first_chunk::<4>()?;
+            let digits = str::from_utf8(digits).ok()?;
             let unit = u16::from_str_radix(digits, 16).ok()?;
             let ascii = u8::try_from(unit).ok().filter(u8::is_ascii);
             (ascii.unwrap_or(FOREIGN), behind)
         }
-        other => (u8::try_from(other).unwrap_or(FOREIGN), chars.as_str()),
+        other => (*other, behind),
     })
 }

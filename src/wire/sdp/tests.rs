@@ -109,6 +109,12 @@ fn what_a_section_does_not_say_the_session_may() {
         (format!("{HEAD}{AUDIO}{fingerprint}"), Some(Fault::NoSetup)),
         (format!("{HEAD}{AUDIO}{fingerprint}{setup}{data}"), Some(Fault::NoFingerprint)),
         (format!("{HEAD}{data}{AUDIO}{fingerprint}{setup}"), Some(Fault::NoFingerprint)),
+        (format!("{HEAD}{fingerprint}{AUDIO}{setup}{data}"), Some(Fault::NoSetup)),
+        (format!("{HEAD}{AUDIO}{fingerprint}{}", setup.replace('s', "S")), Some(Fault::Setup)),
+        (
+            format!("{HEAD}{AUDIO}{}{setup}", fingerprint.replace('f', "F")),
+            Some(Fault::Fingerprint),
+        ),
         // A section of a bundle that comes later is no exception: not everyone bundles.
         (
             format!(
@@ -238,7 +244,7 @@ fn escapes_change_nothing() {
     }
 }
 
-/// The second value is what `printf 'sha-256 4A:…\n' | sha256sum` says.
+/// The second value is the beginning of what `printf 'sha-256 4A:…\n' | sha256sum` says.
 #[test]
 fn the_hash_stands_for_the_different_fingerprints_in_any_order() {
     let line = |name: &str, byte: &str, bytes: usize| {
@@ -252,10 +258,10 @@ fn the_hash_stands_for_the_different_fingerprints_in_any_order() {
     };
     assert_eq!(hash(&[]), None);
     let one = hash(std::slice::from_ref(&a));
-    assert_eq!(hex(one), "b3d9c17db662d1c4849e18657a269c8cfdb3f3227251a3a1a3a3f6daade1ea2a");
+    assert_eq!(hex(one), "b3d9c17db662d1c4849e18657a269c8c");
     assert_eq!(hash(&[a.clone(), a.replace("4A", "4a"), a.replace("sha", "SHA")]), one);
     let both = hash(&[a.clone(), b.clone()]);
-    assert_eq!(hex(both), "1a3b560e82b0d0226ade30a2977fe8cd8a723df7d66d0fb4492632ef03854195");
+    assert_eq!(hex(both), "1a3b560e82b0d0226ade30a2977fe8cd");
     assert_eq!(hash(&[b.clone(), a.clone(), b.replace("0f", "0F"), a.clone()]), both);
     assert_ne!(hash(std::slice::from_ref(&b)), one);
     assert_eq!(format!("{both:?}"), "Some(FingerprintHash([redacted]))");
@@ -321,6 +327,7 @@ fn only_relays_pass_where_only_relays_may() {
         "candidate:1 1 udp 1 192.0.2.1 9",
         "candidate:1 1 udp 1 192.0.2.1 9 typ relay typ host",
         "candidate:1 1 udp 1 192.0.2.1 9 typ relay x 1 Typ host",
+        "candidate:1 1 udp 1 192.0.2.1 9 typ relay x typ host y",
         "candidate:1 1 udp 1 192.0.2.1 9 typ relay rport 1 raddr 10.0.0.1",
         "candidate:1 1 udp 1 192.0.2.1 9 typ relay raddr",
         "candidate:1 1 udp 1 192.0.2.1 9 typ relay raddr 10.0.0.1 raddr 10.0.0.1",

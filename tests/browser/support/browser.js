@@ -4,13 +4,13 @@ import { chromium } from 'playwright-core';
 
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+  '--use-fake-device-for-media-stream=fps=10', '--use-fake-ui-for-media-stream',
   // Without a network there would be no candidates.
   '--allow-loopback-in-peer-connection',
 ];
 
-/** No step of a test takes longer. */
-const PATIENCE_MS = 30_000;
+/** No step of a test takes longer, on the slowest machine. */
+const PATIENCE_MS = 60_000;
 
 /** @param {{ without?: string }} [options] `without`: leaves out the arguments that begin so */
 export function launch({ without } = {}) {
@@ -59,15 +59,15 @@ export function stats(page) {
 }
 
 /**
- * Waits until the page's own numbers satisfy `condition`. Asked from here: Playwright's `waitForFunction` takes the promise of
- * an asynchronous function for the truth, and so waits for nothing.
+ * Waits until the page's own numbers satisfy `condition`, which is called here, with them and `argument`. Playwright's
+ * `waitForFunction` would not do: it takes the promise of an asynchronous function for the truth, and so waits for nothing.
  */
-export async function until(page, condition, patienceMs = PATIENCE_MS) {
+export async function until(page, condition, argument, patienceMs = PATIENCE_MS) {
   const deadline = performance.now() + patienceMs;
   for (;;) {
     const numbers = await stats(page);
-    if (condition(numbers)) return;
-    if (!(performance.now() < deadline)) throw new Error(`not so in time: ${condition}\n${JSON.stringify(numbers)}`);
+    if (condition(numbers, argument)) return;
+    if (performance.now() > deadline) throw new Error(`not so in time: ${condition}\n${JSON.stringify(numbers)}`);
     await pause(50);
   }
 }

@@ -69,7 +69,7 @@ impl Book {
         let position = self.note_count;
         let read = self.register.read(connection, &noted.record, position);
         self.verdict.check(Promise::Records, read.is_ok(), || {
-            format!("the log says {:?}, which is {}", noted.record, read.unwrap_err())
+            format!("the log says {:?}, which is {}", noted.record, read.expect_err("checked"))
         });
         self.note_count += 1;
         self.notes.push(noted.clone());

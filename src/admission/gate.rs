@@ -1,0 +1,258 @@
+//! How many may come in: by address and by user. Pure tables with a bound, which know nothing of sockets.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU64;
+
+use super::failures::Failures;
+use crate::base::time::{Duration, Instant};
+use crate::message::UserId;
+
+/// How many there may be of each; `u64::MAX` for any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateLimits {
+    /// WebSockets of one address.
+    pub per_address_max: u64,
+    /// Connections of one user.
+    pub per_user_max: u64,
+    /// Failed authentications of one address within ten minutes.
+    pub failures_max: u64,
+}
+
+impl GateLimits {
+    /// The ordinary limits of a server.
+    pub const ORDINARY: Self = Self { per_address_max: 1_000, per_user_max: 8, failures_max: 20 };
+
+    /// No limits.
+    pub const UNLIMITED: Self =
+        Self { per_address_max: u64::MAX, per_user_max: u64::MAX, failures_max: u64::MAX };
+}
+
+/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address. A single machine has a whole /64 to
+/// choose from, so its single addresses say nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network(NonZeroU64);
+
+impl Network {
+    /// The network of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        let bits = match address.to_canonical() {
+            // Below ffff:ffff::/32 there are multicast addresses only (RFC 4291 2.7), and nobody connects from one.
+            IpAddr::V4(address) => u64::MAX << 32 | address.to_bits() as u64,
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        };
+        match NonZeroU64::new(bits) {
+            Some(bits) => Self(bits),
+            // ::/64 holds the loopback address; its neighbour holds nothing (RFC 4291 2.5).
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+}
+
+/// An address may lead to a person.
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Counts things by a key: never more keys than things.
+#[derive(Debug)]
+pub struct Census<K> {
+    counts: BTreeMap<K, u32>,
+}
+
+impl<K: Copy + Ord> Census<K> {
+    /// How many there are of this key.
+    pub fn count(&self, key: K) -> u64 {
+        self.counts.get(&key).map_or(0, |count| u64::from(*count))
+    }
+
+    /// One more.
+    pub fn add(&mut self, key: K) {
+        *self.counts.entry(key).or_default() += 1;
+    }
+
+    /// One less.
+    pub fn remove(&mut self, key: K) {
+        if let Some(count) = self.counts.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&key);
+            }
+        }
+    }
+
+    /// How many there are in all.
+    pub fn sum(&self) -> u64 {
+        self.counts.values().map(|count| u64::from(*count)).sum()
+    }
+}
+
+impl<K> Default for Census<K> {
+    fn default() -> Self {
+        Self { counts: BTreeMap::new() }
+    }
+}
+
+/// Who is inside, by address and by user, and who has failed to get in.
+#[derive(Debug)]
+pub struct Gate {
+    limits: GateLimits,
+    addresses: Census<Network>,
+    users: Census<UserId>,
+    /// Where each connection comes from, by its index.
+    origins: Vec<Option<Network>>,
+    failures: Failures,
+}
+
+impl Gate {
+    /// Nobody is inside.
+    pub fn new(limits: GateLimits) -> Self {
+        Self {
+            limits,
+            addresses: Census::default(),
+            users: Census::default(),
+            origins: Vec::new(),
+            failures: Failures::default(),
+        }
+    }
+
+    /// Whether one more connection may come from this address.
+    pub fn admits_from(&self, address: IpAddr) -> bool {
+        self.limits.per_address_max == u64::MAX
+            || self.addresses.count(Network::of(address)) < self.limits.per_address_max
+    }
+
+    /// Whether one more connection may be of this user.
+    pub fn admits_user(&self, user: UserId) -> bool {
+        self.limits.per_user_max == u64::MAX || self.users.count(user) < self.limits.per_user_max
+    }
+
+    /// The connection at `index` comes from this address, and counts until [`Gate::depart`].
+    pub fn arrive(&mut self, index: u32, address: IpAddr) {
+        self.depart(index);
+        let network = Network::of(address);
+        let index = index as usize;
+        if index >= self.origins.len() {
+            self.origins.resize(index + 1, None);
+        }
+        self.origins[index] = Some(network);
+        self.addresses.add(network);
+    }
+
+    /// The connection at `index` is no more.
+    pub fn depart(&mut self, index: u32) {
+        let origin = self.origins.get_mut(index as usize).and_then(Option::take);
+        if let Some(network) = origin {
+            self.addresses.remove(network);
+        }
+    }
+
+    /// A connection is this user's, and counts until [`Gate::lose_user`].
+    pub fn add_user(&mut self, user: UserId) {
+        self.users.add(user);
+    }
+
+    /// A connection of this user counts no more.
+    pub fn lose_user(&mut self, user: UserId) {
+        self.users.remove(user);
+    }
+
+    /// Somebody at this address has shown a token that is not valid. How long to wait where that was too many.
+    pub fn failed_from(&mut self, address: IpAddr, now: Instant) -> Option<Duration> {
+        self.failed(Network::of(address), now)
+    }
+
+    /// The same for the connection at `index`; where it comes from nowhere that is known, nothing is counted.
+    pub fn failed_at(&mut self, index: u32, now: Instant) -> Option<Duration> {
+        let origin = self.origins.get(index as usize).copied().flatten();
+        self.failed(origin?, now)
+    }
+
+    /// How many connections count by user, and by address.
+    pub fn sums(&self) -> [u64; 2] {
+        [self.users.sum(), self.addresses.sum()]
+    }
+
+    fn failed(&mut self, network: Network, now: Instant) -> Option<Duration> {
+        let max = self.limits.failures_max;
+        if max == u64::MAX { None } else { self.failures.add(network, max, now) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn an_address_is_one_of_version_4_or_64_bits_of_version_6() {
+        for (one, other, same) in [
+            ("203.0.113.1", "203.0.113.1", true),
+            ("203.0.113.1", "203.0.113.2", false),
+            ("203.0.113.1", "::ffff:203.0.113.1", true),
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::1", "0.0.0.0", false),
+            ("::1", "0.0.0.1", false),
+            ("127.0.0.1", "::1", false),
+        ] {
+            let is_same = Network::of(address(one)) == Network::of(address(other));
+            assert_eq!(is_same, same, "{one} and {other}");
+        }
+        assert!(!format!("{:?}", Network::of(address("203.0.113.1"))).contains("203"));
+    }
+
+    #[test]
+    fn an_address_has_so_many_and_one_more_only_once_one_has_gone() {
+        let limits = GateLimits { per_address_max: 2, ..GateLimits::ORDINARY };
+        let mut gate = Gate::new(limits);
+        let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
+        for index in 0..2 {
+            assert!(gate.admits_from(here));
+            gate.arrive(index, here);
+        }
+        assert!(!gate.admits_from(here) && gate.admits_from(there));
+        gate.depart(1);
+        gate.depart(1);
+        gate.depart(9);
+        assert!(gate.admits_from(here), "once gone is gone");
+        gate.arrive(0, there);
+        assert_eq!(gate.sums(), [0, 1], "an index that is used again has left where it was");
+        gate.depart(0);
+        assert!(gate.addresses.counts.is_empty());
+    }
+
+    #[test]
+    fn a_user_has_so_many_wherever_they_come_from() {
+        let mut gate = Gate::new(GateLimits { per_user_max: 2, ..GateLimits::ORDINARY });
+        let [one, other] = [1, 2].map(|number| UserId::new(Uuid::from_u128(number)));
+        gate.lose_user(one);
+        gate.add_user(one);
+        assert!(gate.admits_user(one));
+        gate.add_user(one);
+        assert!(!gate.admits_user(one) && gate.admits_user(other));
+        gate.lose_user(one);
+        assert!(gate.admits_user(one));
+    }
+
+    #[test]
+    fn failures_count_together_before_and_after_the_upgrade() {
+        let mut gate = Gate::new(GateLimits { failures_max: 2, ..GateLimits::ORDINARY });
+        let (here, now) = (address("2001:db8::1"), Instant::default());
+        gate.arrive(3, address("2001:db8::2"));
+        assert_eq!(gate.failed_from(here, now), None);
+        assert_eq!(gate.failed_at(3, now), None);
+        assert_eq!(gate.failed_from(here, now), Some(Duration::from_secs(600)));
+        assert_eq!(gate.failed_at(3, now), Some(Duration::from_secs(600)));
+        assert_eq!(gate.failed_at(4, now), None, "from nowhere");
+        let mut gate = Gate::new(GateLimits::UNLIMITED);
+        assert!((0..1_000).all(|_| gate.failed_from(here, now).is_none()));
+    }
+}

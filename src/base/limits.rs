@@ -1,0 +1,131 @@
+//! Every limit by its name, and how often each was hit. What a limit is and what a client hears stands in
+//! `docs/limits.md`; a test compares.
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A limit. There are no others, and the number of them never depends on clients.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Limit {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Limit {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name of its counter.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    /// As many connections as the server takes.
+    Connections = "connections",
+    /// As many WebSockets of one address as it may have.
+    AddressConnections = "address_connections",
+    /// As many connections of one address whose request is still arriving.
+    AddressHeads = "address_heads",
+    /// As many connections of one user.
+    UserConnections = "user_connections",
+    /// More newcomers a second than are accepted: the rest waits.
+    AcceptRate = "accept_rate",
+    /// A token that is not valid, from an address that has shown too many such.
+    AuthFailures = "auth_failures",
+    /// A request head that is too large.
+    HeadBytes = "head_bytes",
+    /// A request head that did not come in time.
+    HeadTime = "head_time",
+    /// No `join-room` in time.
+    JoinTime = "join_time",
+    /// A message that is too large, or cut into too many pieces.
+    MessageBytes = "message_bytes",
+    /// A message that is nested too deep or has too many members.
+    MessageShape = "message_shape",
+    /// Offers, answers and candidates faster than allowed.
+    SignalRate = "signal_rate",
+    /// Other messages faster than allowed.
+    StateRate = "state_rate",
+    /// Messages of somebody without a token, faster than allowed.
+    StrangerRate = "stranger_rate",
+    /// So many messages refused that the connection was closed.
+    Refused = "refused_messages",
+    /// Bytes faster than allowed: the rest waits.
+    BytesRate = "bytes_rate",
+    /// As much kept for an absent participant as is kept.
+    Retained = "retained_bytes",
+    /// As many people in the room as may be in one.
+    Participants = "room_participants",
+    /// As many rooms as the server has.
+    Rooms = "rooms",
+    /// A room that has become too old.
+    RoomAge = "room_age",
+    /// A room that has stood empty for too long.
+    RoomEmpty = "room_empty",
+    /// A participant who did not come back in time.
+    Grace = "reconnect_grace",
+    /// A peer that does not answer pings.
+    Heartbeat = "heartbeat",
+    /// A user who is there already, on a connection that still answers.
+    Duplicate = "duplicate_identity",
+}
+
+/// How often each limit was hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits([u64; Limit::ALL.len()]);
+
+impl Hits {
+    /// None yet.
+    pub const NONE: Self = Self([0; Limit::ALL.len()]);
+
+    /// As many as `count` says.
+    pub fn new(count: impl Fn(Limit) -> u64) -> Self {
+        let mut hits = Self::NONE;
+        hits.0.iter_mut().zip(Limit::ALL).for_each(|(hits, limit)| *hits = count(*limit));
+        hits
+    }
+
+    /// One more.
+    pub fn add(&mut self, limit: Limit) {
+        self.0[limit as usize] += 1;
+    }
+
+    /// How often a limit was hit.
+    pub const fn of(&self, limit: Limit) -> u64 {
+        self.0[limit as usize]
+    }
+
+    /// Each limit with its hits.
+    pub fn iter(&self) -> impl Iterator<Item = (Limit, u64)> {
+        Limit::ALL.iter().map(|limit| (*limit, self.of(*limit)))
+    }
+
+    /// These and others together.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.0.iter_mut().zip(&others.0).for_each(|(mine, theirs)| *mine += theirs);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_counted_apart_and_under_a_name_of_its_own() {
+        let mut hits = Hits::default();
+        for (number, limit) in Limit::ALL.iter().enumerate() {
+            (0..=number).for_each(|_| hits.add(*limit));
+        }
+        let both = hits.and(&hits);
+        for (number, (limit, count)) in both.iter().enumerate() {
+            assert_eq!(count, 2 * (number as u64 + 1), "{limit:?}");
+            assert_eq!(Limit::ALL.iter().filter(|one| one.name() == limit.name()).count(), 1);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How much memory the process can need at most: a sum with a reason for each term, from the same limits and by the same
+//! code that the pools are made with. Sockets in the kernel are not in it.
+
+use super::Config;
+use crate::admission::failures;
+
+/// One part of the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// What it is for, as the table in `docs/limits.md` names it.
+    pub what: &'static str,
+    /// At most so many bytes.
+    pub bytes: usize,
+}
+
+/// So many connections may at the same time use all the memory that the limits allow to each. Past that the pools are
+/// empty, and whoever needs more is refused.
+const AT_THEIR_LIMITS: usize = 256;
+
+/// Every connection may have a cut candidate and a short notice under way.
+const ORDINARY_BYTES: usize = 2 * 1024;
+
+/// And every participant a few candidates that must be kept.
+const ORDINARY_RETAINED_BYTES: usize = 1_024;
+
+/// The code, what the allocator keeps for itself, the shared read buffer, the lists of a turn.
+const PROGRAM_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is kept of free blocks in each of the two pools beside what is lent.
+const FREE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
+
+/// All that an open connection has in tables. Half a KiB when they are full (`cargo bench --bench memory`); a table that has
+/// just doubled is twice as large.
+pub const CONNECTION_BYTES: usize = 1_024;
+
+/// What the library for TLS keeps of one connection: its keys, a record in pieces, and up to 64 KiB that the socket does not
+/// take yet.
+const TLS_BYTES: usize = 96 * 1024;
+
+/// Over `CONNECTIONS_MAX` so many are let in to be told that the server is full.
+const TURNED_AWAY_MAX: usize = 64;
+
+/// A room, or a place in one: entry, deadlines, index, and the doubling.
+const ROOM_BYTES: usize = 512;
+const PLACE_BYTES: usize = 384;
+
+/// The sessions that have ended: 65,536 of them in two ordered tables.
+const ENDED_SESSIONS_BYTES: usize = 8 * 1024 * 1024;
+
+/// A network that has shown tokens that were not valid.
+const FAILURE_BYTES: usize = 128;
+
+/// `join-room` messages that may wait for an older connection.
+const WAITING_MAX: usize = 64;
+
+/// How many bytes of cut heads and messages there may be.
+pub fn cut_bytes_max(config: &Config) -> usize {
+    pool(config, config.message_bytes_max)
+}
+
+/// How many bytes on their way out there may be.
+pub fn unsent_bytes_max(config: &Config) -> usize {
+    pool(config, config.send_queue_bytes_max)
+}
+
+/// How many bytes of relayed messages are kept for all participants.
+pub fn retained_bytes_max(config: &Config) -> usize {
+    let ordinary = config.connections_max.saturating_mul(ORDINARY_RETAINED_BYTES);
+    ordinary.saturating_add(AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max))
+}
+
+/// How many rooms there may be.
+pub fn rooms_max(config: &Config) -> usize {
+    config.rooms_max.unwrap_or(config.connections_max)
+}
+
+/// All that the process can need.
+pub fn terms(config: &Config) -> [Term; 10] {
+    let connections = config.connections_max.saturating_add(TURNED_AWAY_MAX);
+    let tls = if config.tls_files().is_some() { TLS_BYTES } else { 0 };
+    let retained = retained_bytes_max(config);
+    let room = ROOM_BYTES.saturating_add(PLACE_BYTES.saturating_mul(config.room_participants_max));
+    // A `room-joined`, and behind it everything that somebody has missed; the buffer doubles, and is copied to grow.
+    let turn = config.retained_bytes_max.saturating_add(config.message_bytes_max);
+    [
+        ("the program", PROGRAM_BYTES),
+        ("connections", connections.saturating_mul(CONNECTION_BYTES)),
+        ("TLS", connections.saturating_mul(tls)),
+        ("cut messages", cut_bytes_max(config).saturating_add(FREE_BLOCKS_BYTES)),
+        ("unsent bytes", unsent_bytes_max(config).saturating_add(FREE_BLOCKS_BYTES)),
+        // Each KiB stands in three lists.
+        ("retained messages", retained.saturating_add(retained / 16)),
+        ("rooms and places", rooms_max(config).saturating_mul(room)),
+        ("ended sessions", ENDED_SESSIONS_BYTES),
+        ("failed authentications", failures::NETWORKS_MAX * FAILURE_BYTES),
+        (
+            "answers under way",
+            turn.saturating_mul(4)
+                .saturating_add(WAITING_MAX.saturating_mul(config.message_bytes_max)),
+        ),
+    ]
+    .map(|(what, bytes)| Term { what, bytes })
+}
+
+/// All terms together.
+pub fn sum(config: &Config) -> usize {
+    terms(config).iter().fold(0, |sum, term| sum.saturating_add(term.bytes))
+}
+
+/// Blocks are up to twice as large as what is in them.
+fn pool(config: &Config, limit: usize) -> usize {
+    let ordinary = config.connections_max.saturating_mul(ORDINARY_BYTES);
+    ordinary.saturating_add((AT_THEIR_LIMITS * 2).saturating_mul(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_grows_with_each_limit_and_never_overflows() {
+        let least = Config { connections_max: 100, ..Config::production("") };
+        let more: [fn(&mut Config, usize); 6] = [
+            |config, number| config.connections_max = number,
+            |config, number| config.message_bytes_max = number,
+            |config, number| config.send_queue_bytes_max = number,
+            |config, number| config.retained_bytes_max = number,
+            |config, number| config.rooms_max = Some(number),
+            |config, number| config.room_participants_max = number,
+        ];
+        for set in more {
+            let mut config = least.clone();
+            set(&mut config, 1_000_000);
+            assert!(sum(&config) > sum(&least));
+            set(&mut config, usize::MAX);
+            assert_eq!(sum(&config), usize::MAX);
+        }
+    }
+}

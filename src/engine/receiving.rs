@@ -1,0 +1,138 @@
+//! What a client says: read, counted, obeyed or refused.
+
+use super::peers::Standing;
+use super::rates::Class;
+use super::{Effects, Engine, PeerId, acknowledge};
+use crate::base::limits::Limit;
+use crate::base::time::Now;
+use crate::message::notice::{self, LeaveReason};
+use crate::message::problem::{Flaw, Problem};
+use crate::message::request::{self, MessageId, Parsed, Request};
+
+impl Engine {
+    /// A connection sent a message. A refusal is its answer, and disturbs nobody else.
+    pub fn receive(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
+        if matches!(self.peers.standing(peer), Standing::Gone) {
+            return;
+        }
+        // Only the whole message says of which kind it is, and which `id` its refusal must have. What reading it costs is
+        // bounded by the rate of bytes, and by the end of whoever is refused too often.
+        let message = request::parse(text);
+        match self.meter(peer, Class::of(&message.request), now) {
+            Ok(()) => self.answer(peer, message, text, now, effects),
+            Err(problem) => self.refuse(peer, problem, message.id, false, now, effects),
+        }
+    }
+
+    /// A connection sent a control frame that nobody has asked for: a ping, or a pong to none of ours. It counts like a
+    /// message; `false`: one too many, not to be answered.
+    pub fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
+        if matches!(self.peers.standing(peer), Standing::Gone) {
+            return true;
+        }
+        let metered = self.meter(peer, Class::State, now);
+        // A ping has no answer but its pong, so only the end is told.
+        if let Err(problem) = metered
+            && problem.close_code().is_some()
+        {
+            self.refuse(peer, problem, None, false, now, effects);
+        }
+        metered.is_ok()
+    }
+
+    /// Obeys a message that was counted before.
+    pub(super) fn obey(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
+        self.answer(peer, request::parse(text), text, now, effects);
+    }
+
+    fn meter(&mut self, peer: PeerId, class: Class, now: Now) -> Result<(), Problem> {
+        let is_stranger = self.is_stranger(peer);
+        let rates = &self.options.rates;
+        let taken = self.meters.take(peer.index, class, is_stranger, rates, now.instant);
+        taken.map_err(|(limit, problem)| {
+            self.hits.add(limit);
+            problem
+        })
+    }
+
+    fn answer(
+        &mut self,
+        peer: PeerId,
+        message: Parsed<'_>,
+        text: &str,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Parsed { id, request } = message;
+        let name = request.as_ref().map_or("", Request::name);
+        let joining = matches!(request, Ok(Request::Join(_)));
+        let handled =
+            request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
+        if let Err(problem) = handled {
+            let limit = match problem {
+                Problem::BadMessage(Flaw::Bounds) => Some(Limit::MessageShape),
+                Problem::PeerUnreachable => Some(Limit::Retained),
+                Problem::RoomFull => Some(Limit::Participants),
+                Problem::ServerFull => Some(Limit::Rooms),
+                _ => None,
+            };
+            limit.into_iter().for_each(|limit| self.hits.add(limit));
+            self.note_refusal(peer, problem, name, effects);
+            self.refuse(peer, problem, id, joining, now, effects);
+        }
+    }
+
+    /// The refusal is the answer, and some end the connection; its place in the room is kept like a dropped one's.
+    pub(super) fn refuse(
+        &mut self,
+        peer: PeerId,
+        problem: Problem,
+        id: Option<MessageId<'_>>,
+        joining: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        effects.send(peer, |out| notice::error(out, problem, id, None));
+        // Elsewhere the connection has a good token still.
+        let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
+        if let Some(code) = problem.close_code().filter(|_| ends) {
+            effects.close(peer, code);
+            self.drop_peer(peer, LeaveReason::Disconnected, now, effects);
+        }
+    }
+
+    fn handle(
+        &mut self,
+        peer: PeerId,
+        request: &Request<'_>,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        match request {
+            // These acknowledge by themselves: before the notices that follow from them.
+            Request::Join(join) => return self.join(peer, join, id, text, now, effects),
+            Request::Leave(speaker) => return self.leave(peer, *speaker, id, now, effects),
+            Request::EndSession(speaker, reason) => {
+                return self.end_session(peer, *speaker, *reason, id, now, effects);
+            }
+            Request::RefreshToken(token) => {
+                return self.refresh_token(peer, token, id, now, effects);
+            }
+            Request::Relay(relay) => self.relay(peer, relay, text, now, effects)?,
+            Request::MediaState(speaker, media) => {
+                self.media_state(peer, *speaker, *media, effects)?;
+            }
+            Request::ConnectionState(speaker, state, failure) => {
+                self.connection_state(peer, *speaker, *state, *failure, effects)?;
+            }
+            Request::ConnectionStats(speaker, stats) => {
+                self.connection_stats(peer, *speaker, stats, effects)?;
+            }
+            Request::Ping => effects.send(peer, |out| notice::pong(out, now.wall)),
+        }
+        acknowledge(peer, id, effects);
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! Each limit against somebody who does not care for it, over real sockets. Beside it a call goes on, and loses nothing.
+
+mod common;
+
+#[path = "limits/beside.rs"]
+mod beside;
+#[path = "limits/crowds.rs"]
+mod crowds;
+#[path = "limits/document.rs"]
+mod document;
+#[path = "limits/door.rs"]
+mod door;
+#[path = "limits/messages.rs"]
+mod messages;
+#[path = "limits/rooms.rs"]
+mod rooms;

@@ -1,0 +1,75 @@
+//! `docs/limits.md` says what the program does.
+
+use std::collections::BTreeSet;
+
+use autamedica_signaling::Config;
+use autamedica_signaling::base::limits::Limit;
+use autamedica_signaling::config::{SETTINGS, memory};
+
+/// Limits that are counted beside the others, by the names of their fields.
+const OTHER_COUNTERS: [&str; 3] = ["accept_paused", "overrun", "starved"];
+
+fn document() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md");
+    std::fs::read_to_string(path).expect("the document")
+}
+
+/// The rows of all tables with so many columns, without their heads.
+fn rows(text: &str, columns: usize) -> Vec<Vec<String>> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
+        .map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|row| {
+            row.len() == columns && row[1] != "---" && row[1] != "Default" && row[1] != "Bytes"
+        })
+        .collect()
+}
+
+/// What stands between backquotes.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn each_limit_stands_with_its_default_its_setting_and_its_counter() {
+    let text = document();
+    let rows = rows(&text, 5);
+    let mut counters = BTreeSet::new();
+    for row in &rows {
+        for name in quoted(&row[2]) {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name);
+            let setting = setting.unwrap_or_else(|| panic!("{name} is no setting"));
+            assert!(setting.is_served(), "{name}");
+            let is_told = setting.default.starts_with(&row[1]) || name == "DUPLICATE_IDENTITY";
+            assert!(is_told, "{name}: {} is not {}", row[1], setting.default);
+        }
+        counters.extend(quoted(&row[4]));
+        assert_eq!(quoted(&row[4]).len(), 1, "{row:?}");
+    }
+    let known = Limit::ALL.iter().map(|limit| limit.name()).chain(OTHER_COUNTERS);
+    assert_eq!(counters, known.collect());
+}
+
+#[test]
+fn each_setting_that_is_a_limit_stands_there() {
+    let text = document();
+    for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
+        let is_limit =
+            ["_MAX", "_RATE", "_BURST", "_TIMEOUT"].iter().any(|end| setting.name.ends_with(end));
+        assert!(!is_limit || text.contains(&format!("`{}`", setting.name)), "{}", setting.name);
+    }
+}
+
+#[test]
+fn the_sum_is_what_the_limits_add_up_to() {
+    let config = Config { connections_max: 1_000, ..Config::production("") };
+    let number = |cell: &str| cell.replace(',', "").parse::<usize>().expect("a number");
+    let text = document();
+    let (_, memory) = text.split_once("\n## Memory\n").expect("the section");
+    let told: Vec<_> = rows(memory, 3);
+    let (all, terms) = told.split_last().expect("a table");
+    let told: Vec<_> = terms.iter().map(|row| (row[0].as_str(), number(&row[1]))).collect();
+    let known: Vec<_> = memory::terms(&config).iter().map(|term| (term.what, term.bytes)).collect();
+    assert_eq!(told, known);
+    assert_eq!(number(&all[1]), memory::sum(&config));
+}

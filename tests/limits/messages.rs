@@ -1,0 +1,247 @@
+//! Messages, control frames and bytes faster than allowed.
+
+use autamedica_signaling::base::limits::Limit;
+use autamedica_signaling::message::{Role, UserId};
+use autamedica_signaling::reactor::clock;
+use serde_json::{Value, json};
+
+use crate::beside::Call;
+use crate::common::raw::{CLOSE, PING, PONG, TEXT, frame, part, upgrade_request};
+use crate::common::{Client, Person, Raw, TestServer, couple, people, session};
+
+/// What somebody heard who sent as fast as possible.
+#[derive(Debug, Default)]
+struct Heard {
+    /// The `id` of what was obeyed, and of what was refused.
+    obeyed: Vec<u64>,
+    refused: Vec<u64>,
+    pongs: usize,
+    code: u16,
+}
+
+/// Sends the same frame with other ids until the end, and reads what comes.
+fn flood(mut raw: Raw, message: impl Fn(u64) -> Vec<u8> + Send + 'static) -> Heard {
+    let mut writer = raw.stream.try_clone().expect("a second end");
+    let sender = std::thread::spawn(move || {
+        // Until the server has closed the connection.
+        for number in 0.. {
+            if std::io::Write::write_all(&mut writer, &message(number)).is_err() {
+                return;
+            }
+        }
+    });
+    let mut heard = Heard::default();
+    while let Some(frame) = raw.next_frame() {
+        match frame.opcode {
+            TEXT => {
+                let text: Value = serde_json::from_slice(&frame.payload).expect("JSON");
+                let id = text["id"].as_u64();
+                match text["type"].as_str() {
+                    Some("ack") => heard.obeyed.extend(id),
+                    Some("error") => {
+                        assert_eq!(text["code"], "RATE_LIMITED", "{text}");
+                        heard.refused.extend(id);
+                    }
+                    _ => {}
+                }
+            }
+            PONG => heard.pongs += 1,
+            CLOSE => {
+                heard.code = frame.close_code();
+                break;
+            }
+            _ => {}
+        }
+    }
+    drop(raw);
+    sender.join().expect("the sender ends");
+    heard
+}
+
+/// Two who are in a room, one of them as bytes.
+fn raw_couple(server: &TestServer) -> (Raw, Person, Client) {
+    let (doctor, patient) = people();
+    let patient = Client::join(server, &patient);
+    let mut raw = Raw::connect(server.address());
+    raw.join(&doctor);
+    (raw, doctor, patient)
+}
+
+fn text(message: &Value) -> Vec<u8> {
+    frame(TEXT, message.to_string().as_bytes())
+}
+
+#[test]
+fn candidates_faster_than_allowed_are_refused_one_by_one_and_in_the_end_all() {
+    let server = TestServer::start();
+    let mut call = Call::new(&server);
+    let (raw, doctor, mut patient) = raw_couple(&server);
+    let to = patient.person.clone();
+    let heard = call.goes_on_beside(move || {
+        flood(raw, move |number| {
+            text(&json!({
+                "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user,
+                "toUserId": to.user, "candidate": { "candidate": "" }, "id": number,
+            }))
+        })
+    });
+    assert_eq!(heard.code, 4429);
+    assert!(heard.obeyed.len() >= 200, "the burst: {heard:?}");
+    assert_eq!(
+        heard.obeyed[..200],
+        (0..200).collect::<Vec<_>>()[..],
+        "and nothing was refused before"
+    );
+    assert!(heard.refused.len() >= 100, "{heard:?}");
+    let refused = heard.refused.len() as u64;
+    server.wait_until("each to be counted", |now| {
+        (now.limits.of(Limit::Refused), now.limits.of(Limit::SignalRate)) == (1, refused - 1)
+    });
+    // What was obeyed has arrived, in order, and the place is kept.
+    patient.expect("peer-joined");
+    patient.expect("room-status");
+    for number in heard.obeyed {
+        assert_eq!(patient.expect("ice-candidate")["id"], number);
+    }
+    assert_eq!(patient.expect("peer-state")["connectionState"], "reconnecting");
+}
+
+#[test]
+fn other_messages_have_a_limit_of_their_own() {
+    let server = TestServer::start();
+    let mut call = Call::new(&server);
+    let (raw, ..) = raw_couple(&server);
+    let heard = call.goes_on_beside(move || {
+        flood(raw, |number| text(&json!({ "type": "ping", "id": number })))
+    });
+    assert_eq!(heard.code, 4429);
+    assert_eq!(heard.obeyed[..39], (0..39).collect::<Vec<_>>()[..], "one of 40 was the join");
+    assert!(heard.refused.len() >= 100, "{heard:?}");
+    let refused = heard.refused.len() as u64;
+    server.wait_until("each to be counted", |now| now.limits.of(Limit::StateRate) + 1 == refused);
+}
+
+#[test]
+fn what_is_no_message_counts_like_one() {
+    let server = TestServer::start();
+    let mut raw = Raw::connect(server.address());
+    raw.join(&people().0);
+    raw.send(&frame(TEXT, b"{").repeat(200));
+    let codes: Vec<_> = (0..139).map(|_| raw.json()["code"].as_str().map(str::to_owned)).collect();
+    assert!(codes[..39].iter().all(|code| code.as_deref() == Some("BAD_JSON")), "{codes:?}");
+    assert_eq!(codes[138].as_deref(), Some("RATE_LIMITED"));
+    assert_eq!(raw.answer_close(), 4429);
+}
+
+#[test]
+fn pings_faster_than_allowed_are_not_answered_and_end_the_connection() {
+    let server = TestServer::start();
+    let mut call = Call::new(&server);
+    let (raw, ..) = raw_couple(&server);
+    let heard = call.goes_on_beside(move || flood(raw, |_| frame(PING, b"are you there")));
+    assert_eq!(heard.code, 4429);
+    assert!(heard.pongs >= 39, "{heard:?}");
+    let (raw, ..) = raw_couple(&server);
+    let heard = call.goes_on_beside(move || flood(raw, |_| frame(PONG, b"nobody asked")));
+    assert_eq!((heard.code, heard.pongs), (4429, 0));
+    server.wait_until("two ends", |now| now.limits.of(Limit::Refused) == 2);
+}
+
+#[test]
+fn bytes_faster_than_allowed_wait_and_arrive_all() {
+    let server = TestServer::start_with(|config| {
+        config.signal_rate = usize::MAX;
+        config.bytes_rate = 2 * 1024 * 1024;
+        config.bytes_burst = 128 * 1024;
+    });
+    let mut call = Call::new(&server);
+    let (mut doctor, mut patient) = couple(&server);
+    let offers: Vec<_> = (0..60)
+        .map(|number| {
+            let mut offer = doctor.offer_to(&patient.person, 40_000);
+            offer["id"] = number.into();
+            offer
+        })
+        .collect();
+    call.goes_on_beside(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| offers.iter().for_each(|offer| doctor.send(offer)));
+            for offer in &offers {
+                assert_eq!(&patient.receive(), offer);
+            }
+        });
+    });
+    (0..60).for_each(|number| assert_eq!(doctor.expect("ack")["id"], number));
+    assert!(server.counters().limits.of(Limit::BytesRate) > 0, "{:?}", server.counters());
+}
+
+#[test]
+fn who_has_sent_too_much_is_heard_to_its_end() {
+    let server = TestServer::start_with(|config| {
+        config.bytes_rate = 64 * 1024;
+        config.bytes_burst = 16 * 1024;
+    });
+    let (mut raw, doctor, mut patient) = raw_couple(&server);
+    patient.expect("peer-joined");
+    patient.expect("room-status");
+    let candidate = json!({
+        "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user,
+        "toUserId": patient.person.user, "candidate": { "candidate": "x".repeat(2_000) },
+    });
+    // All of it and the end at once: the last of it is read a second later.
+    raw.send(&[text(&candidate).repeat(40), frame(CLOSE, &[3, 232])].concat());
+    raw.half_close();
+    (0..40).for_each(|_| assert_eq!(patient.receive(), candidate));
+    assert_eq!(patient.expect("peer-state")["connectionState"], "reconnecting");
+    assert_eq!(raw.read_close(), 1000);
+}
+
+#[test]
+fn a_stranger_may_say_little_and_only_shortly() {
+    let server = TestServer::start();
+    let mut call = Call::new(&server);
+    let heard = call.goes_on_beside(|| {
+        let raw = Raw::upgrade(server.address());
+        flood(raw, |number| text(&json!({ "type": "ping", "id": number })))
+    });
+    assert_eq!(heard.code, 4429);
+    assert_eq!(heard.obeyed[..10], (0..10).collect::<Vec<_>>()[..]);
+    let refused = heard.refused.len() as u64;
+    server
+        .wait_until("each to be counted", |now| now.limits.of(Limit::StrangerRate) + 1 == refused);
+
+    let large = vec![b'x'; 16 * 1024 + 1];
+    let mut raw = Raw::upgrade(server.address());
+    raw.send(&frame(TEXT, &large));
+    assert_eq!(raw.json()["code"], "MESSAGE_TOO_LARGE");
+    assert_eq!(raw.answer_close(), 1009);
+    let mut raw = Raw::upgrade(server.address());
+    raw.send(&part(TEXT, b" "));
+    (0..64).for_each(|_| raw.send(&part(0, b" ")));
+    assert_eq!(raw.json()["code"], "MESSAGE_TOO_LARGE");
+    assert_eq!(raw.answer_close(), 1009);
+    // The same is nothing special of somebody with a token.
+    let (doctor, _) = people();
+    let mut raw = Raw::connect(server.address());
+    raw.join(&doctor);
+    raw.send(&frame(TEXT, &large));
+    assert_eq!(raw.json()["code"], "BAD_JSON");
+    server.wait_until("two refusals", |now| now.limits.of(Limit::MessageBytes) == 2);
+}
+
+#[test]
+fn a_token_of_the_largest_size_finds_its_way() {
+    let server = TestServer::start();
+    let many: Vec<_> = (0..90).map(|number| format!("hospital:permission:{number}")).collect();
+    let permissions: Vec<_> = many.iter().map(String::as_str).chain(["room:*"]).collect();
+    let user = UserId::new(clock::random_uuid());
+    let doctor = Person::with(Role::Doctor, session(), user, &permissions);
+    assert!((2_000..=4_096).contains(&doctor.token.len()), "{}", doctor.token.len());
+    let mut raw = Raw::connect(server.address());
+    raw.send(upgrade_request("").as_bytes());
+    raw.expect_upgrade();
+    let mut join = doctor.join_request();
+    join["authToken"] = doctor.token.into();
+    raw.send(&text(&join));
+    assert_eq!(raw.json()["type"], "room-joined");
+}
