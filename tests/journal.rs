@@ -6,8 +6,9 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::message::record::{self, Event};
-use autamedica_signaling::{Entry, Handle, Journal};
+use autamedica_signaling::{Config, Entry, Handle, Journal};
 use serde_json::{Value, json};
 
 use common::raw::{TEXT, frame};
@@ -86,7 +87,11 @@ impl Disk {
 }
 
 fn start() -> (TestServer, Disk) {
-    let mut server = bind(|_| {});
+    start_with(|_| {})
+}
+
+fn start_with(change: impl FnOnce(&mut Config)) -> (TestServer, Disk) {
+    let mut server = bind(change);
     let disk = Disk::default();
     disk.change(|state| state.reactor = Some(server.handle()));
     server.keep_journal(Box::new(Log(disk.clone())));
@@ -130,6 +135,26 @@ fn nobody_hears_of_an_admission_before_its_record_is_durable() {
     disk.sync();
     assert_eq!(newcomer.json()["type"], "room-joined");
     assert_eq!(newcomer.json()["type"], "ack");
+    doctor.expect("peer-joined");
+}
+
+#[test]
+fn who_waits_for_its_record_is_not_taken_for_dead() {
+    let (server, disk) = start_with(|config| config.heartbeat = Duration::from_millis(100));
+    let (doctor, patient) = people();
+    let mut doctor = Client::join(&server, &doctor);
+    let mut newcomer = Client::connect(&server, &patient);
+    disk.change(|state| state.stuck = true);
+    newcomer.send(&patient.join_request());
+    disk.wait_for("the admission", 2, is_admission);
+    // Many more than would end the connection of somebody who does not answer. The doctor does.
+    let pings = server.counters().pings;
+    while server.counters().pings < pings + 10 {
+        doctor.send(&json!({ "type": "ping" }));
+        doctor.expect("pong");
+    }
+    disk.sync();
+    newcomer.expect("room-joined");
     doctor.expect("peer-joined");
 }
 

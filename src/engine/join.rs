@@ -303,7 +303,10 @@ impl Engine {
         let received =
             newcomer.received.filter(|&count| same_stream && participant.queue.can_resume(count));
         match received {
-            Some(count) => participant.queue.release(count, &mut self.retained),
+            Some(count) => {
+                participant.queue.release(count, &mut self.retained);
+                participant.hearing.prove_received(count);
+            }
             None => participant.queue.reset(&mut self.retained),
         }
         let older = participant.peer.replace(peer);

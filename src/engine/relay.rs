@@ -145,7 +145,7 @@ impl Engine {
     /// What had been sent when the mark was taken has arrived.
     pub(super) fn arrived(&mut self, key: Key<Participant>, mark: u32, now: Now) {
         let Some(participant) = self.rooms.participant_mut(key) else { return };
-        participant.hearing.prove(mark, self.last_stream);
+        participant.hearing.prove(mark);
         if let Some(arrived) = Hearing::sent_at(mark, participant.queue.sent()) {
             participant.queue.release(arrived, &mut self.retained);
         }

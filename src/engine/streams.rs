@@ -19,8 +19,11 @@ pub(super) struct Hearing {
     stream: u64,
     /// It is known to have heard of every stream up to this number.
     heard: u64,
-    /// How often it was told of beginnings, as far as a mark can say.
-    told: u16,
+    /// It was told of every stream up to this number, when so many messages had been sent to it.
+    told: u64,
+    told_at: u64,
+    /// How often it was told, as far as a mark can say.
+    count: u16,
 }
 
 impl Hearing {
@@ -31,7 +34,7 @@ impl Hearing {
 
     /// What a ping must remember when so many messages were sent.
     pub(super) const fn mark(&self, sent: u64) -> u32 {
-        (self.told as u32) << SENT_BITS | sent as u32 & SENT_MASK
+        (self.count as u32) << SENT_BITS | sent as u32 & SENT_MASK
     }
 
     /// How many messages were sent by a mark, of `sent` up to now; `None`: there never were as many.
@@ -41,17 +44,25 @@ impl Hearing {
     }
 
     fn begin(&mut self, stream: u64) {
-        (self.stream, self.heard) = (stream, stream);
+        (self.stream, self.heard, self.told, self.told_at) = (stream, stream, stream, 0);
     }
 
-    fn tell(&mut self) {
-        self.told = (self.told + 1) & (u16::MAX >> 4);
+    fn tell(&mut self, last_stream: u64, sent: u64) {
+        (self.told, self.told_at) = (last_stream, sent);
+        self.count = (self.count + 1) & (u16::MAX >> 4);
     }
 
     /// What was sent before a mark has arrived: all that was told, where nothing was since.
-    pub(super) fn prove(&mut self, mark: u32, last_stream: u64) {
-        if mark >> SENT_BITS == u32::from(self.told) {
-            self.heard = last_stream;
+    pub(super) fn prove(&mut self, mark: u32) {
+        if mark >> SENT_BITS == u32::from(self.count) {
+            self.heard = self.told;
+        }
+    }
+
+    /// So many messages have arrived, and what was told before the last of them.
+    pub(super) fn prove_received(&mut self, received: u64) {
+        if received > self.told_at {
+            self.heard = self.told;
         }
     }
 }
@@ -72,7 +83,7 @@ impl Engine {
                 && participant.peer.is_some()
                 && other != key
             {
-                participant.hearing.tell();
+                participant.hearing.tell(self.last_stream, participant.queue.sent());
             }
         }
     }
@@ -96,7 +107,7 @@ impl Engine {
             }
         }
         if let Some(participant) = self.rooms.participant_mut(key).filter(|_| any) {
-            participant.hearing.tell();
+            participant.hearing.tell(self.last_stream, participant.queue.sent());
         }
     }
 }
@@ -120,15 +131,26 @@ mod tests {
     fn only_what_was_told_before_a_ping_is_proved_by_its_answer() {
         let mut hearing = Hearing::default();
         hearing.begin(100);
-        hearing.tell();
+        hearing.tell(101, 0);
         let early = hearing.mark(0);
-        hearing.tell();
-        hearing.prove(early, 102);
+        hearing.tell(102, 3);
+        hearing.prove(early);
         assert_eq!(hearing.heard, 100);
-        hearing.prove(hearing.mark(7), 102);
+        hearing.prove(hearing.mark(7));
         assert_eq!(hearing.heard, 102);
-        (0..5_000).for_each(|_| hearing.tell());
-        hearing.prove(hearing.mark(0), 103);
+        (0..5_000).for_each(|_| hearing.tell(103, 8));
+        hearing.prove(hearing.mark(0));
         assert_eq!(hearing.heard, 103, "however often it was told");
+    }
+
+    #[test]
+    fn a_message_that_was_sent_later_proves_it_too() {
+        let mut hearing = Hearing::default();
+        hearing.begin(100);
+        hearing.tell(101, 3);
+        hearing.prove_received(3);
+        assert_eq!(hearing.heard, 100);
+        hearing.prove_received(4);
+        assert_eq!(hearing.heard, 101);
     }
 }

@@ -27,6 +27,11 @@ impl<A: Application> Reactor<A> {
         while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
+            if peer.flags.waiting && queue == Wait::Heartbeat as usize {
+                // Nothing of it is read before its record is durable, not even its pongs.
+                self.settle(key, now);
+                continue;
+            }
             peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
             let over = peer.connection.is_ended();
             self.counters.pings += u64::from(queue == Wait::Heartbeat as usize);

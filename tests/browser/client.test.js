@@ -39,13 +39,15 @@ describe('the signaling client', () => {
   /** Lets promises go on that wait for nothing but each other. */
   const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-  const welcome = (resumed = false) => ({ type: 'room-joined', sessionId: SESSION, participants: [], resumed, heartbeatSeconds: 25 });
+  const welcome = (resumed = false, stream = undefined) => ({
+    type: 'room-joined', sessionId: SESSION, participants: [], resumed, heartbeatSeconds: 25, ...(stream && { stream }),
+  });
 
   /** Plays the server up to `room-joined`. */
-  const letIn = async (resumed) => {
+  const letIn = async (resumed, stream) => {
     await settle();
     FakeSocket.last.open();
-    FakeSocket.last.say(welcome(resumed));
+    FakeSocket.last.say(welcome(resumed, stream));
     await settle();
     return FakeSocket.last;
   };
@@ -128,6 +130,23 @@ describe('the signaling client', () => {
     await letIn(true);
     assert.deepEqual(FakeSocket.last.of('join-room')[0].resume, { received: 1 }, 'counted anew, since the third did not');
     assert.equal(FakeSocket.all.length, 4);
+  });
+
+  test('says which stream it has counted, where the server has told that', async () => {
+    const client = newClient();
+    client.connect();
+    (await letIn(false, 41)).drop();
+    await pass(1000);
+    const second = await letIn(false, 42);
+    assert.deepEqual(second.of('join-room')[0].resume, { received: 0, stream: 41 });
+    second.say({ type: 'offer', fromUserId: PATIENT });
+    second.drop();
+    await pass(2000);
+    const third = await letIn(true); // a server of before
+    assert.deepEqual(third.of('join-room')[0].resume, { received: 1, stream: 42 });
+    third.drop();
+    await pass(4000);
+    assert.deepEqual((await letIn(true)).of('join-room')[0].resume, { received: 1 });
   });
 
   test('after a resumed return sends again, in order, what was not acknowledged, and what was said meanwhile', async () => {

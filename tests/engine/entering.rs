@@ -22,7 +22,7 @@ fn a_doctor_and_a_patient_meet() {
                     ]
                 },
                 "polite": false, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
-                "heartbeatSeconds": 25, "serverTime": "$now"
+                "stream": 1800000001000, "heartbeatSeconds": 25, "serverTime": "$now"
             }
             doctor hears ack {"id": "first"}
         at 2 patient connects with $token
@@ -45,7 +45,7 @@ fn a_doctor_and_a_patient_meet() {
                     ]
                 },
                 "polite": true, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
-                "heartbeatSeconds": 25, "serverTime": "$now"
+                "stream": 1800000002500, "heartbeatSeconds": 25, "serverTime": "$now"
             }
             patient hears ack {"id": 2}
             doctor hears peer-joined {"userId": "$patient", "userType": "patient"}

@@ -242,6 +242,9 @@ fn who_joins_meanwhile_sees_who_is_away() {
         at 3 doctor/2 connects with $token
         at 3 doctor/2 says join-room {{"resume": {{"received": 0}}}}
             doctor/2 hears room-joined {{"resumed": true}} and more
+            # Nothing has shown yet that it heard of the patient, either.
+            doctor/2 hears peer-state {{"userId": "$patient", "resumed": false}} and more
+            doctor/2 hears peer-state {{"userId": "$observer", "resumed": false}} and more
             patient, observer hear peer-state {{"userId": "$doctor", "connectionState": "connected",
                 "audio": true, "video": true, "screen": false, "resumed": true}}
         "#
@@ -270,7 +273,69 @@ fn both_may_be_away_and_still_find_each_other() {
         at 22 doctor/2 says join-room {{"resume": {{"received": 0}}}}
             doctor/2 hears room-joined {{"resumed": true}} and more
             doctor/2 hears message 3
+            doctor/2 hears peer-state {{"userId": "$patient", "resumed": false}} and more
             patient/2 hears peer-state {{"userId": "$doctor", "connectionState": "connected", "resumed": true}} and more
+        "#
+    ));
+}
+
+#[test]
+fn who_returns_hears_once_who_began_anew_meanwhile() {
+    play(&format!(
+        r#"{DOCTOR_AND_PATIENT}
+        at 1 patient says offer to doctor {{"id": 1}}
+            doctor hears the same
+            patient hears ack {{"id": 1}}
+        at 2 doctor drops
+            patient hears peer-state {{"connectionState": "reconnecting"}} and more
+        at 3 patient/2 connects with $token
+        at 3 patient/2 says join-room
+            patient hears error {{"code": "REPLACED"}}
+            patient is closed with 4409
+            patient/2 hears room-joined {{"resumed": false}} and more
+        at 4 doctor/2 connects with $token
+        at 4 doctor/2 says join-room {{"id": 2, "resume": {{"received": 1, "stream": 1800000000000}}}}
+            doctor/2 hears room-joined {{"resumed": true, "stream": 1800000000000}} and more
+            doctor/2 hears ack {{"id": 2}}
+            doctor/2 hears peer-state {{"userId": "$patient", "connectionState": "connected", "resumed": false}} and more
+            patient/2 hears peer-state {{"userId": "$doctor", "connectionState": "connected", "resumed": true}} and more
+        # The next message shows that it has heard of that.
+        at 5 patient/2 says offer to doctor {{"id": 3}}
+            doctor/2 hears the same
+            patient/2 hears ack {{"id": 3}}
+        at 5.5 doctor/2 drops
+            patient/2 hears peer-state {{"connectionState": "reconnecting"}} and more
+        at 6 doctor/3 connects with $token
+        at 6 doctor/3 says join-room {{"resume": {{"received": 2, "stream": 1800000000000}}}}
+            doctor/3 hears room-joined {{"resumed": true}} and more
+            patient/2 hears peer-state {{"connectionState": "connected", "resumed": true}} and more
+        "#
+    ));
+}
+
+#[test]
+fn a_count_of_another_stream_than_the_present_one_is_worth_nothing() {
+    play(&format!(
+        r#"{DOCTOR_AND_PATIENT}
+        at 1 patient says offer to doctor {{"id": 1}}
+            doctor hears the same
+            patient hears ack {{"id": 1}}
+        # The answer to this one is lost.
+        at 2 doctor/2 connects with $token
+        at 2 doctor/2 says join-room
+            doctor hears error {{"code": "REPLACED"}}
+            doctor is closed with 4409
+            doctor/2 hears room-joined {{"resumed": false, "stream": 1800000002000}} and more
+            patient hears peer-state {{"connectionState": "connected", "resumed": false}} and more
+        at 3 patient says offer to doctor {{"id": 2}}
+            doctor/2 hears the same
+            patient hears ack {{"id": 2}}
+        at 4 doctor/3 connects with $token
+        at 4 doctor/3 says join-room {{"resume": {{"received": 1, "stream": 1800000000000}}}}
+            doctor/2 hears error {{"code": "REPLACED"}}
+            doctor/2 is closed with 4409
+            doctor/3 hears room-joined {{"resumed": false, "stream": 1800000004000}} and more
+            patient hears peer-state {{"connectionState": "connected", "resumed": false}} and more
         "#
     ));
 }

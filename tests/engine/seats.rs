@@ -53,7 +53,8 @@ fn the_room_names_the_doctor_and_the_patient_of_now() {
         at 0 patient connects with $token
         at 0 patient says join-room
             patient hears room-joined {
-                "polite": true, "iceServers": [], "iceTransportPolicy": "all", "resumed": false, "heartbeatSeconds": 25, "serverTime": "$now",
+                "polite": true, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
+                "stream": 1800000000000, "heartbeatSeconds": 25, "serverTime": "$now",
                 "participants": [
                     {"userId": "$patient", "userType": "patient", "connectionState": "connected",
                      "audio": true, "video": true, "screen": false, "joinedAt": "$now"}
@@ -168,7 +169,8 @@ fn the_type_of_the_room_is_the_doctors_to_choose_unless_a_token_says_it() {
             at 0 doctor connects with $token({doctor_token})
             at 0 doctor says join-room {doctor_says}
                 doctor hears room-joined {{
-                    "polite": false, "iceServers": [], "iceTransportPolicy": "all", "resumed": false, "heartbeatSeconds": 25,
+                    "polite": false, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
+                    "stream": 1800000000001, "heartbeatSeconds": 25,
                     "serverTime": "$now", "participants": {participants},
                     "room": {{
                         "sessionId": "$room", "doctorId": "$doctor", "patientId": "$patient",

@@ -18,7 +18,7 @@ fn the_newer_connection_has_the_place() {
                     "participants": {participants}
                 }},
                 "polite": false, "iceServers": [], "iceTransportPolicy": "all", "resumed": false,
-                "heartbeatSeconds": 25, "serverTime": "$now"
+                "stream": 1800000002000, "heartbeatSeconds": 25, "serverTime": "$now"
             }}
             doctor/phone hears ack {{"id": 1}}
             patient hears peer-state {{"userId": "$doctor", "connectionState": "connected",

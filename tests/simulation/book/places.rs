@@ -47,9 +47,11 @@ pub(super) struct Place {
     pub(super) stream: usize,
     /// What the server calls it.
     pub(super) stream_name: u64,
-    /// Whose beginning the participant may not have heard of, and how often it was told of one, as far as a ping says it.
-    pub(super) unheard: BTreeSet<u32>,
+    /// Whose beginning the participant may not have heard of, with whether it was told of it.
+    pub(super) unheard: BTreeMap<u32, bool>,
+    /// How often it was told of one, as far as a ping says it, and how many letters had been accepted for it then.
     pub(super) told: u32,
+    pub(super) told_at: usize,
     /// How many letters of the stream need not be kept: they are known to have arrived, or there was no room for them.
     pub(super) released: usize,
     /// Bytes of those that are kept.
@@ -150,8 +152,9 @@ impl Book {
             fingerprint_noted: false,
             stream,
             stream_name: 0,
-            unheard: BTreeSet::new(),
+            unheard: BTreeMap::new(),
             told: 0,
+            told_at: 0,
             released: 0,
             kept_bytes: 0,
         };
@@ -181,11 +184,13 @@ impl Book {
         for (user, place) in &mut room.places {
             if *user == who.1 {
                 place.unheard.clear();
+                place.told_at = 0;
                 continue;
             }
-            place.unheard.insert(who.1);
+            place.unheard.insert(who.1, place.peer.is_some());
             if place.peer.is_some() {
                 place.told = (place.told + 1) % TOLD_MAX;
+                place.told_at = self.ledger.stream(place.stream).letters.len();
             }
         }
     }
@@ -193,11 +198,16 @@ impl Book {
     /// Who goes on where it was hears of those whose beginning it may not have heard of.
     pub(super) fn tell_beginnings(&mut self, who: Who, expected: &mut Expected) {
         let users = self.users_in(who.0);
+        let Some(stream) = self.stream_of_user(who) else { return };
+        let letters = self.ledger.stream(stream).letters.len();
         let Some(place) = self.place_mut(who) else { return };
-        let news: Vec<u32> = place.unheard.intersection(&users).copied().collect();
+        place.unheard.retain(|user, _| users.contains(user));
+        let news: Vec<u32> = place.unheard.keys().copied().collect();
         if !news.is_empty() {
             place.told = (place.told + 1) % TOLD_MAX;
+            place.told_at = letters;
         }
+        place.unheard.values_mut().for_each(|told| *told = true);
         let peer: Vec<Key> = place.peer.into_iter().collect();
         news.into_iter().for_each(|user| expected.tell(peer.clone(), "peer-state", user));
     }

@@ -75,7 +75,7 @@ impl Book {
         if let Some(place) = self.place_mut(who)
             && place.told == mark / SENT_MAX as u32
         {
-            place.unheard.clear();
+            place.unheard.retain(|_, told| !*told);
         }
     }
 
@@ -290,15 +290,17 @@ impl Book {
             Outcome::Ended(room) | Outcome::Ends(room) => {
                 self.begin_to_end(room, Some((from, text)), None, now, expected);
             }
-            Outcome::Refreshed(token) => {
-                self.set_token(from, token, now);
-                if let Standing::Inside(who) = self.standing(from)
-                    && let Some(place) = self.place_mut(who)
-                {
-                    place.bearer.token = token;
-                    expected.tell(vec![from], "ice-servers", 0);
-                }
-            }
+            Outcome::Refreshed(token) => self.refresh(from, token, now, expected),
+        }
+    }
+
+    fn refresh(&mut self, from: Key, token: Token, now: Now, expected: &mut Expected) {
+        self.set_token(from, token, now);
+        if let Standing::Inside(who) = self.standing(from)
+            && let Some(place) = self.place_mut(who)
+        {
+            place.bearer.token = token;
+            expected.tell(vec![from], "ice-servers", 0);
         }
     }
 
@@ -312,7 +314,12 @@ impl Book {
         let who = bearer.who;
         let received = plain(text, "received").and_then(|count| count.parse().ok());
         match received.filter(|_| resumed) {
-            Some(received) => self.release(who, received),
+            Some(received) => {
+                self.release(who, received);
+                if let Some(place) = self.place_mut(who).filter(|place| received > place.told_at) {
+                    place.unheard.retain(|_, told| !*told);
+                }
+            }
             None => {
                 let stream = self.ledger.begin(who);
                 self.begin_anew(who);
