@@ -74,8 +74,8 @@ pub enum Event {
     },
     /// The certificates of a participant's media (`a=fingerprint`) are new or others than before.
     Fingerprint {
-        /// The first half of the SHA-256 over the fingerprints of the description.
-        sha256: [u8; 16],
+        /// SHA-256 over the fingerprints of the description.
+        sha256: [u8; 32],
     },
     /// A participant's connection has gone; the place is kept for a while.
     Absence {

@@ -69,7 +69,7 @@ pub struct Book {
     /// Rooms whose end was told though it could not be written.
     unwritten_ends: BTreeSet<u32>,
     /// What the log says of everybody's certificate.
-    fingerprint: Option<[u8; 16]>,
+    fingerprint: Option<[u8; 32]>,
     settings: Settings,
     /// Every token that was ever made.
     tokens: BTreeMap<String, Token>,
