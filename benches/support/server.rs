@@ -1,6 +1,7 @@
 //! A server that runs in a thread of this program.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -20,13 +21,23 @@ pub struct Running {
 impl Running {
     /// Starts one on a port that is free, with the default limits, but for those of how fast one may be.
     pub fn start() -> Self {
+        Self::start_with(Config { audit_log: false, ..Config::development(SECRET) })
+    }
+
+    /// The same with an audit log in `folder`.
+    pub fn start_with_log(folder: &Path) -> Self {
+        Self::start_with(Config { audit_dir: folder.to_owned(), ..Config::development(SECRET) })
+    }
+
+    fn start_with(config: Config) -> Self {
         let config = Config {
             port: 0,
-            audit_log: false,
             signal_rate: usize::MAX,
             state_rate: usize::MAX,
             bytes_rate: usize::MAX,
-            ..Config::development(SECRET)
+            accept_rate: usize::MAX,
+            connections_per_address_max: usize::MAX,
+            ..config
         };
         let server = Server::bind(config).expect("an address");
         let handle = server.handle();
