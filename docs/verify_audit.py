@@ -6,33 +6,20 @@
 KEYFILE holds the line `verify KEY`. Exit status: 0 intact, 1 not intact, 2 could not be read. audit.md has the format.
 """
 import base64, hashlib, hmac, json, os, re, sys
-
 faults, notes = [], []
-
 def unbase64(text):
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if to_text(raw) != text:
-        raise ValueError("another spelling of base64url")
+    if to_text(raw) != text: raise ValueError("another spelling of base64url")
     return raw
-
-def to_text(raw):
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-def sha256(data):
-    return hashlib.sha256(data).digest()
-
-def mac(key, *parts):
-    return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
-
+def to_text(raw): return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def sha256(data): return hashlib.sha256(data).digest()
+def mac(key, *parts): return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
 def read(folder, name):
     with open(os.path.join(folder, name if isinstance(name, str) else f"{name:08}.jsonl"), "rb") as file:
         return file.read()
-
 class Keys:
     """Goes forward from the verification key, which is that of epoch 0."""
-    def __init__(self, key):
-        self.epoch, self.key = 0, key
-
+    def __init__(self, key): self.epoch, self.key = 0, key
     def at(self, epoch):
         if not 0 <= epoch - self.epoch <= 1_000_000:
             raise ValueError("an epoch that cannot stand here")
@@ -40,11 +27,9 @@ class Keys:
         for _ in range(epoch - self.epoch):
             key = mac(key, b"autamedica-audit next epoch")
         return key
-
     def go(self, epoch):
         self.key, self.epoch = self.at(epoch), epoch
         return self.key
-
 def parse(line):
     """The members of a record with its body and code; None where the line is none."""
     found = re.fullmatch(rb'(\{"seq":.*),"mac":"([A-Za-z0-9_-]{43})"\}', line, re.DOTALL)
@@ -55,16 +40,13 @@ def parse(line):
         return {**record, "body": found[1], "code": unbase64(found[2].decode())}
     except (ValueError, KeyError, TypeError):
         return None
-
 def first_of(data):
     record = parse(data.split(b"\n", 1)[0])
     return record if record and record["event"] == "segment" else {}
-
 def ending_of(folder, number, numbers):
     """How a segment ended, as the one behind it says."""
     previous = first_of(read(folder, number + 1)).get("previous") if number + 1 in numbers else None
     return previous if previous and previous["segment"] == number else None
-
 def newest_gone(folder, numbers):
     for number in reversed(numbers):
         ending = ending_of(folder, number, numbers)
@@ -73,7 +55,6 @@ def newest_gone(folder, numbers):
         if told:
             return {gone["from"]: gone for gone in told[-1].get("gone", [])}
     return {}
-
 def read_checkpoints(path, keys):
     """The codes that records of these numbers must have."""
     found = [re.search(rb'(\{"checkpoint":1,.*),"mac":"([A-Za-z0-9_-]{43})"\}', line)
@@ -88,7 +69,6 @@ def read_checkpoints(path, keys):
         else:
             expected.setdefault(checkpoint["seq"], []).append(unbase64(checkpoint["head"]))
     return expected
-
 def check_first(folder, record, number, log, before, place):
     if record["event"] != "segment" or record.get("segment") != number or record.get("log") != (log or record["log"]):
         faults.append(f"{place}: not the beginning of this segment of this log")
@@ -99,7 +79,6 @@ def check_first(folder, record, number, log, before, place):
     for aside in record.get("setAside", []):
         if to_text(sha256(read(folder, os.path.basename(aside["name"])))) != aside["sha256"]:
             faults.append(f"{aside['name']} is not what was set aside")
-
 def verify(folder, keys, expected):
     numbers = sorted(int(name[:-6]) for name in os.listdir(folder) if re.fullmatch(r"\d{8,}\.jsonl", name))
     gone, seq, code, due, before, vouched, log, last = newest_gone(folder, numbers), 0, bytes(32), 1, None, {}, None, ""
@@ -154,7 +133,6 @@ def verify(folder, keys, expected):
     if last != "sealed":
         notes.append("the log does not end with a stop: running, stopped by force, or cut off")
     return seq
-
 def main(folder, key_file, checkpoints=None):
     words = [line.split() for line in open(key_file)]
     key = unbase64(next(line[1] for line in words if line[:1] == ["verify"]))
@@ -166,7 +144,6 @@ def main(folder, key_file, checkpoints=None):
     print("".join(f"note: {note}\n" for note in notes) + "".join(f"fault: {fault}\n" for fault in faults), end="")
     print(f"up to record {last}:", "NOT INTACT" if faults else "intact")
     return 1 if faults else 0
-
 if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
