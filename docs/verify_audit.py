@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Verifies an audit log of autamedica-signaling, independently of the server: this file and Python 3 are all it needs.
-
     verify_audit.py FOLDER KEYFILE [CHECKPOINTS]
-
 KEYFILE holds the line `verify KEY`. Exit status: 0 intact, 1 not intact, 2 could not be read. audit.md has the format.
 """
 import base64, hashlib, hmac, json, os, re, sys
