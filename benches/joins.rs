@@ -24,7 +24,9 @@ fn main() {
         && !std::env::args().any(|arg| arg == "--test");
     let joins = if measures { 6_000 } else { 128 };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("joins-bench").join("audit");
-    println!("{joins} joins, {CROWD} at a time, each a connection with its token and a room of its own");
+    println!(
+        "{joins} joins, {CROWD} at a time, each a connection with its token and a room of its own"
+    );
     let without = rate(&Running::start(), joins);
     println!("without an audit log: {without:.0} a second");
     let with = rate(&Running::start_with_log(&folder), joins);

@@ -140,7 +140,10 @@ fn nobody_hears_of_an_admission_before_its_record_is_durable() {
 
 #[test]
 fn who_waits_for_its_record_is_not_taken_for_dead() {
-    let (server, disk) = start_with(|config| config.heartbeat = Duration::from_millis(100));
+    let (server, disk) = start_with(|config| {
+        common::as_fast_as_one_can(config);
+        config.heartbeat = Duration::from_millis(100);
+    });
     let (doctor, patient) = people();
     let mut doctor = Client::join(&server, &doctor);
     let mut newcomer = Client::connect(&server, &patient);

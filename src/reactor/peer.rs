@@ -105,6 +105,20 @@ impl Peer {
         (self.connection.is_draining() && !self.flags.shut) || self.transport.wants_write()
     }
 
+    /// Writes a message past the queue, which is empty; an error where the socket does not take all of it at once.
+    pub(super) fn write_at_once(&mut self, parts: [&[u8]; 2], calls: &mut u64) -> io::Result<()> {
+        let whole = parts.concat();
+        let len = self.transport.write(&whole, calls)?;
+        if len == whole.len() {
+            // What TLS has of it beyond that it keeps.
+            self.transport.send(calls)?;
+            return Ok(());
+        }
+        // The rest has no place to wait. Nothing may follow half a message.
+        self.transport.shut_down(calls)?;
+        Err(io::ErrorKind::WriteZero.into())
+    }
+
     /// Whether something of it may be read and handled now.
     pub(super) fn may_be_served(&self) -> bool {
         !self.flags.read_closed && !self.flags.waiting

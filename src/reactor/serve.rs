@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::inbound::Inbound;
+use super::outbound::Full;
 use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
 use crate::admission::door::Refusal;
@@ -295,6 +296,10 @@ impl<A: Application> Reactor<A> {
             // of the turn hears of it again.
             let _ = peer.write_out(&mut self.unsent, &mut self.counters.writes);
             pushed = peer.outbound.push(parts, limit, &mut self.unsent);
+        }
+        if pushed.is_err() && peer.outbound.is_empty() {
+            // No block is left, since others do not read. Who does read must not go for that.
+            pushed = peer.write_at_once(parts, &mut self.counters.writes).map_err(|_| Full);
         }
         if pushed.is_err() && !peer.flags.overrun {
             peer.flags.overrun = true;

@@ -1,14 +1,14 @@
 //! What TLS costs: system calls for a message, memory for who says nothing.
 
 use crate::common::secure::{self, HOST, Pair, Stream};
-use crate::common::{Client, client, people};
+use crate::common::{self, Client, client, people};
 use crate::process::Program;
 
 #[test]
 fn a_message_alone_costs_one_read_and_one_write() {
     const MESSAGES: u64 = 300;
     let pair = Pair::new();
-    let server = secure::start(&pair, |_| {});
+    let server = secure::start(&pair, common::as_fast_as_one_can);
     let (doctor, patient) = people();
     let mut doctor = Client::join_over(pair.connect(server.address()), HOST, &doctor);
     let mut patient = Client::join_over(pair.connect(server.address()), HOST, &patient);
@@ -41,8 +41,6 @@ fn an_idle_connection_costs_a_few_kib() {
     const FIRST: usize = 100;
     const ALL: usize = 500;
     let pair = Pair::new();
-    let person = people().0;
-    let bearer = format!("Bearer {}", person.token);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         // One of its own: what others have given back would be used again, and not be seen.
         let program = Program::start(&pair);
@@ -50,6 +48,7 @@ fn an_idle_connection_costs_a_few_kib() {
         let mut open = |count: usize| {
             while connections.len() < count {
                 let stream = pair.over(client::connect(program.address), pair.client(&[version]));
+                let bearer = format!("Bearer {}", people().0.token);
                 let fields = [("Authorization", bearer.as_str())];
                 let upgraded = client::upgrade_over(stream, HOST, "/ws", &fields);
                 connections.push(upgraded.expect("an upgrade").0.into_inner());
