@@ -34,6 +34,7 @@ fn a_call_goes_on_in_a_storm_and_nothing_is_left_of_it() {
     let seconds = std::env::var("STORM_SECONDS").ok().and_then(|text| text.parse().ok());
     let end = Instant::now() + StdDuration::from_secs(seconds.unwrap_or(3));
     let server = TestServer::start_with(|config| {
+        common::as_fast_as_one_can(config);
         config.reconnect_grace = Duration::from_secs(1);
         config.message_bytes_max = 16_384;
         config.send_queue_bytes_max = 32_768;

@@ -79,8 +79,11 @@ describe('a call', { timeout: 900_000 }, () => {
           await rows(page, 'room-joined').nth(1).waitFor({ state: 'attached' });
           const joins = await rows(page, 'room-joined').allTextContents();
           assert.deepEqual(joins.map((text) => JSON.parse(text).resumed), [false, true], 'came back, and went on where it was');
-          const offers = (await rows(page, 'offer').allTextContents()).map((text) => /"id": "(.*?)"/.exec(text)[1]);
-          assert.equal(new Set(offers).size, 1, 'nobody had to offer anew');
+          const offers = await rows(page, 'offer').allTextContents();
+          const named = (name) => new Set(offers.map((text) => new RegExp(`"${name}": "(.*?)"`).exec(text)[1]));
+          assert.equal(named('connection').size, 1, 'nobody had to connect anew');
+          // The server cannot know whether the doctor has heard of the patient's coming, so it says so again.
+          assert.ok(named('id').size <= 2, 'and there was one more offer at most');
         }
         assert.equal(network.cuts, 1);
       } finally {
