@@ -83,9 +83,12 @@ export class Peer extends EventTarget {
   negotiate() {
     this.#enqueue(async () => {
       if (!this.#options.initiator) return; // the other side does
-      const usable = this.#remoteConnection !== undefined && !['failed', 'closed'].includes(this.state);
-      if (!this.#pc || !usable) {
+      const broken = ['failed', 'closed'].includes(this.state);
+      const unanswered = this.#remoteConnection === undefined && this.#pc?.signalingState === 'have-local-offer';
+      if (!this.#pc || broken || (this.#remoteConnection === undefined && !unanswered)) {
         this.#open();
+      } else if (unanswered) {
+        // The first offer has not arrived, or its answer is on its way: it is as good as another one.
       } else if (this.state !== 'connected') {
         this.#pc.restartIce();
       }
