@@ -106,6 +106,8 @@ pub(super) fn ask_datagrams<T>(
             let length = match socket.recv(&mut buffer) {
                 Ok(length) => length,
                 Err(error) if is_timeout(&error) => break,
+                // A signal, or the process was stopped for a while: the time that is left is waited for.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
             if let Some(answer) = read(&buffer[..length]) {
@@ -139,9 +141,11 @@ fn ask_stream(
             }
             Frame::More if received.len() <= ANSWER_BYTES_MAX => {
                 stream.set_read_timeout(Some(left(until, now).ok_or(Silence::TimedOut)?))?;
-                match stream.read(&mut buffer)? {
-                    0 => return Err(Silence::NotStun),
-                    length => received.extend_from_slice(&buffer[..length]),
+                match stream.read(&mut buffer) {
+                    Ok(0) => return Err(Silence::NotStun),
+                    Ok(length) => received.extend_from_slice(&buffer[..length]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
             Frame::More | Frame::Broken => return Err(Silence::NotStun),
