@@ -334,3 +334,19 @@ fn a_session_can_be_ended_while_the_log_cannot_be_written() {
         assert_eq!(client.expect_close(), 4410);
     }
 }
+
+#[test]
+fn whoever_is_closed_for_talking_too_fast_stands_in_the_log() {
+    let (server, disk) = start_with(|config| (config.state_rate, config.state_burst) = (1, 1));
+    let (doctor, _) = people();
+    let mut doctor = Client::join(&server, &doctor);
+    for _ in 0..110 {
+        if doctor.socket.send(tungstenite::Message::text(r#"{"type":"ping"}"#)).is_err() {
+            break;
+        }
+    }
+    disk.wait_for("the limit", 1, |event| {
+        matches!(event, Event::Limit { name: "refused_messages" })
+    });
+    assert_eq!(disk.count(|event| matches!(event, Event::Limit { .. })), 1, "once, not each time");
+}

@@ -44,6 +44,7 @@ impl Engine {
         // Whoever came with its token was counted at the door.
         if self.is_stranger(peer) && !self.gate.admits_user(user) {
             self.hits.add(Limit::UserConnections);
+            self.note_limit(peer, Limit::UserConnections, effects);
             return Err(Problem::RateLimited(Excess::Attempts));
         }
         let entry = self.find_way_in(&newcomer, now)?;
@@ -221,6 +222,7 @@ impl Engine {
             TokenFault::Expired => Problem::TokenExpired,
             TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {
                 self.hits.add(Limit::AuthFailures);
+                self.note_limit(peer, Limit::AuthFailures, effects);
                 // Whoever has a good token keeps it, and the connection.
                 let is_new = way == TokenWay::Join;
                 let excess = if is_new { Excess::Attempts } else { Excess::Messages };

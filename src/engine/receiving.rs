@@ -18,7 +18,7 @@ impl Engine {
         // Only the whole message says of which kind it is, and which `id` its refusal must have. What reading it costs is
         // bounded by the rate of bytes, and by the end of whoever is refused too often.
         let message = request::parse(text);
-        match self.meter(peer, Class::of(&message.request), now) {
+        match self.meter(peer, Class::of(&message.request), now, effects) {
             Ok(()) => self.answer(peer, message, text, now, effects),
             Err(problem) => self.refuse(peer, problem, message.id, false, now, effects),
         }
@@ -30,7 +30,7 @@ impl Engine {
         if matches!(self.peers.standing(peer), Standing::Gone) {
             return true;
         }
-        let metered = self.meter(peer, Class::State, now);
+        let metered = self.meter(peer, Class::State, now, effects);
         // A ping has no answer but its pong, so only the end is told.
         if let Err(problem) = metered
             && problem.close_code().is_some()
@@ -45,14 +45,23 @@ impl Engine {
         self.answer(peer, request::parse(text), text, now, effects);
     }
 
-    fn meter(&mut self, peer: PeerId, class: Class, now: Now) -> Result<(), Problem> {
+    fn meter(
+        &mut self,
+        peer: PeerId,
+        class: Class,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
         let is_stranger = self.is_stranger(peer);
         let rates = &self.options.rates;
         let taken = self.meters.take(peer.index, class, is_stranger, rates, now.instant);
-        taken.map_err(|(limit, problem)| {
-            self.hits.add(limit);
-            problem
-        })
+        let Err((limit, problem)) = taken else { return Ok(()) };
+        self.hits.add(limit);
+        // Whoever is merely too fast for a moment is no matter for auditors.
+        if problem.close_code().is_some() {
+            self.note_limit(peer, limit, effects);
+        }
+        Err(problem)
     }
 
     fn answer(

@@ -8,6 +8,7 @@ use super::peers::Standing;
 use super::{Engine, PeerId};
 use crate::admission::Grant;
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::{Now, WallTime};
 use crate::message::SessionId;
 use crate::message::problem::Problem;
@@ -108,6 +109,12 @@ impl Engine {
             let event = Event::Refusal { code: problem.code(), request };
             effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
         }
+    }
+
+    /// Notes that a connection met a limit that ends it, or keeps it out.
+    pub(super) fn note_limit(&self, peer: PeerId, limit: Limit, effects: &mut Effects) {
+        let event = Event::Limit { name: limit.name() };
+        effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
     }
 
     /// Notes what came of a token that a message held.

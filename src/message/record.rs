@@ -99,7 +99,7 @@ pub enum Event {
     },
     /// Somebody met a limit.
     Limit {
-        /// Its name: that of the setting.
+        /// Its name: that of its counter.
         name: &'static str,
     },
 }
