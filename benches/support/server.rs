@@ -36,6 +36,7 @@ impl Running {
             state_rate: usize::MAX,
             bytes_rate: usize::MAX,
             accept_rate: usize::MAX,
+            connections_max: 15_000,
             connections_per_address_max: usize::MAX,
             ..config
         };
