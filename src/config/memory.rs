@@ -29,8 +29,8 @@ const PROGRAM_BYTES: usize = 16 * 1024 * 1024;
 /// What is kept of free blocks in each of the two pools beside what is lent.
 const FREE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
 
-/// All that an open connection has in tables. Half a KiB when they are full (`cargo bench --bench memory`); a table that has
-/// just doubled is twice as large.
+/// All that an open connection has in tables, but for its place in a room, which is counted there. About two thirds of a KiB
+/// in use (`cargo bench --bench memory`, less the place); a table that doubles holds its old place meanwhile.
 pub const CONNECTION_BYTES: usize = 1_024;
 
 /// What the library for TLS keeps of one connection: its keys, a record in pieces, and up to 64 KiB that the socket does not
