@@ -114,6 +114,18 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Secret(|config| &mut config.jwt_secret_previous),
     },
     Setting {
+        name: "JWT_KID",
+        default: "none: a token's `kid` is not looked at",
+        meaning: "name of JWT_SECRET, which the `kid` of a token must be where it has one",
+        kind: Kind::Text(|config| &mut config.jwt_kid),
+    },
+    Setting {
+        name: "JWT_KID_PREVIOUS",
+        default: "none",
+        meaning: "name of JWT_SECRET_PREVIOUS",
+        kind: Kind::Text(|config| &mut config.jwt_kid_previous),
+    },
+    Setting {
         name: "JWT_ISSUER",
         default: "not checked",
         meaning: "`iss` that every token must carry",
@@ -178,7 +190,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "ROOM_MAX_AGE",
         default: "14400",
         meaning: "age at which a room is ended",
-        kind: Kind::Seconds(60..=604_800, |config| &mut config.room_max_age),
+        kind: Kind::Seconds(1..=604_800, |config| &mut config.room_max_age),
     },
     Setting {
         name: "ROOM_EMPTY_TIMEOUT",
