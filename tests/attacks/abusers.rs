@@ -99,9 +99,9 @@ fn closed(raw: &mut Raw) -> bool {
 fn bytes(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
     let (doctor, patient) = people();
     let mut raw = Raw::connect_from(address, ITS_ADDRESS);
-    assert!(join(&mut raw, &doctor));
+    raw.join(&doctor);
     let mut partner = Raw::connect_from(address, ITS_ADDRESS);
-    assert!(join(&mut partner, &patient));
+    partner.join(&patient);
     let large = json!({
         "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user, "toUserId": patient.user,
         "candidate": null, "padding": "x".repeat(60_000),
@@ -188,9 +188,9 @@ fn deaf(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
         tries += 1;
         let (doctor, patient) = people();
         let mut raw = Raw::connect_from(address, ITS_ADDRESS);
-        assert!(join(&mut raw, &doctor));
+        raw.join(&doctor);
         let mut deaf = Raw::connect_tiny(address);
-        assert!(join(&mut deaf, &patient));
+        deaf.join(&patient);
         let message = json!({
             "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user, "toUserId": patient.user,
             "candidate": null, "padding": "x".repeat(8_000),
@@ -257,7 +257,7 @@ fn one_abuser_at_full_speed_and_calls_that_lose_nothing() {
     let seconds = std::env::var("ABUSE_SECONDS").ok().and_then(|text| text.parse().ok());
     let time = StdDuration::from_secs_f64(seconds.unwrap_or(1.0));
     println!(
-        "{:<28}{:>8}{:>8}   us: quiet p50  p99   beside p50  p99   server busy",
+        "{:<28}{:>8}{:>8}   us: quiet p50     p99  beside p50     p99  server busy",
         "abuser", "tries", "hits"
     );
     for (name, settings, abuse) in ABUSERS {
@@ -281,7 +281,7 @@ fn one_abuser_at_full_speed_and_calls_that_lose_nothing() {
         // And it goes on afterwards.
         calls.go_on(StdDuration::from_millis(100));
         println!(
-            "{name:<28}{tries:>8}{hits:>8}   {:>13}{:>5}{:>13}{:>5}{busy:>13.0}%",
+            "{name:<28}{tries:>8}{hits:>8}   {:>13}{:>8}{:>12}{:>8}{busy:>12.0}%",
             quantile(&quiet, 500),
             quantile(&quiet, 990),
             quantile(&beside, 500),

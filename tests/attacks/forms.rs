@@ -1,13 +1,15 @@
 //! Tokens with another algorithm, another key, another shape or another spelling.
 
+use autamedica_signaling::base::redacted::Redacted;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hmac::Hmac;
 use sha2::{Sha256, Sha384, Sha512};
 
-use crate::common::SECRET;
+use crate::common::{Person, Raw, SECRET};
 
-use super::tokens::{Bearer, HEADER, invalid, mac, run, signed, signed_with, unsigned};
+use super::hall::Hall;
+use super::tokens::{Bearer, HEADER, invalid, mac, run, run_in, signed, signed_with, unsigned};
 
 /// What issuers publish of a key pair: no secret, and often at hand as a text.
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
@@ -162,6 +164,51 @@ fn keys_and_extensions_that_a_token_brings_along() {
         rows.push(invalid(format!("{member}, signed by us"), signed(&header, &claims)));
     }
     run("keys and extensions", &bearer, rows);
+}
+
+#[test]
+fn names_of_keys() {
+    const PREVIOUS: &[u8] = b"the secret of the time before this";
+    let hall = Hall::with(|config| {
+        config.jwt_secret_previous = Redacted::new(PREVIOUS.to_vec());
+        (config.jwt_kid, config.jwt_kid_previous) = (Some("now".into()), Some("before".into()));
+    });
+    let bearer = Bearer::new();
+    let claims = bearer.claims(&[]);
+    let named = |kid: &str| format!(r#"{{"alg":"HS256","kid":{kid}}}"#);
+    // These are as good as ever.
+    for (header, secret) in [
+        (HEADER.to_owned(), SECRET),
+        (HEADER.to_owned(), PREVIOUS),
+        (named(r#""now""#), SECRET),
+        (named(r#""before""#), PREVIOUS),
+    ] {
+        let token = signed_with(secret, &header, &claims);
+        Raw::connect(hall.server.address()).join(&Person { token, ..bearer.person.clone() });
+    }
+    let mut rows = Vec::new();
+    for kid in [
+        r#""""#,
+        r#""NOW""#,
+        r#""now ""#,
+        r#""now\u0000""#,
+        r#""other""#,
+        r#""no\u200bw""#,
+        r#""now","kid":"now""#,
+        r#"["now"]"#,
+        "null",
+        "0",
+    ] {
+        for secret in [SECRET, PREVIOUS] {
+            rows.push(invalid(format!("kid {kid}"), signed_with(secret, &named(kid), &claims)));
+        }
+    }
+    for (kid, secret) in [("now", PREVIOUS), ("before", SECRET), ("now", &[0; 32]), ("before", b"")]
+    {
+        let header = named(&format!("{kid:?}"));
+        rows.push(invalid(format!("{kid}, of another key"), signed_with(secret, &header, &claims)));
+    }
+    run_in(hall, "names of keys", &bearer, rows);
 }
 
 #[test]

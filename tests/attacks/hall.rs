@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration as StdDuration, Instant};
 
+use autamedica_signaling::Config;
 use serde_json::{Value, json};
 
 use crate::common::raw::{CLOSE, PING, PONG, TEXT, frame};
@@ -49,7 +50,13 @@ impl Drop for Named<'_> {
 
 impl Hall {
     pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same with other settings.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = TestServer::start_with(|config| {
+            change(config);
             common::as_fast_as_one_can(config);
             config.auth_failures_max = usize::MAX;
             config.connections_per_user_max = usize::MAX;

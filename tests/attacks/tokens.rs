@@ -93,7 +93,11 @@ fn fits_a_field(token: &str) -> bool {
 }
 
 pub fn run(what: &str, bearer: &Bearer, rows: Vec<Row>) {
-    let mut hall = Hall::new();
+    run_in(Hall::new(), what, bearer, rows);
+}
+
+/// The same where the server has other settings.
+pub fn run_in(mut hall: Hall, what: &str, bearer: &Bearer, rows: Vec<Row>) {
     // Else every refusal would prove nothing.
     hall.row("a good one", |server| {
         let mut raw = Raw::connect(server.address());

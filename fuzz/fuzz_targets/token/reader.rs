@@ -84,7 +84,7 @@ fn grant(claims: &Members, demanded: Option<&str>) -> Option<(Grant, i64)> {
 /// Milliseconds, from the beginning of 1970 to the end of 9999.
 fn date(value: &Value) -> Option<i64> {
     match value.as_u64() {
-        Some(secs) => (secs <= DATE_SECS_MAX).then_some(secs as i64 * 1_000),
+        Some(secs) => (secs <= DATE_SECS_MAX).then(|| secs as i64 * 1_000),
         None => {
             let secs = value.as_f64().filter(|secs| (0.0..=DATE_SECS_MAX as f64).contains(secs))?;
             Some((secs * 1_000.0).round() as i64)
