@@ -9,10 +9,10 @@ use crate::engine::Duplicates;
 
 use super::audit;
 use super::ice;
-use super::kind::{Kind, number};
+use super::kind::{Kind, number, set_origins};
 use super::problems::quoted;
 use super::setting::{Setting, later, later_secret};
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, THREADS_MAX};
+use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -398,16 +398,3 @@ pub const SETTINGS: &[Setting] = &[
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
-    // The entry that is wrong is shown, so nothing that may be a password goes further.
-    if text.contains('@') {
-        return Err("an origin has no user name and no password in it".to_owned());
-    }
-    config.origins = Origins::parse(text).map_err(|bad| {
-        // What is accepted is said for every setting in the same way.
-        let text = bad.to_string();
-        text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
-    })?;
-    Ok(())
-}
