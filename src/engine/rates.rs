@@ -80,6 +80,11 @@ struct Refusals {
 }
 
 impl Meters {
+    /// An empty table, made for so many connections.
+    pub(super) fn with_capacity(connections: usize) -> Self {
+        Self { table: Vec::with_capacity(connections) }
+    }
+
     /// The connection at `index` is a new one.
     pub(super) fn reset(&mut self, index: u32) {
         let index = index as usize;
