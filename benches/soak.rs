@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
+use autamedica_signaling::reactor::clock::wall_time;
 use support::client::Client;
 use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::Process;
@@ -67,7 +68,10 @@ fn main() -> ExitCode {
     });
     let people = if measures { 9_000 } else { 200 };
     soak("a storm of 9,000 who drop, after they did so before", &mut || {
-        let crowd: Vec<_> = (1_000_000..).take(people / 2).map(|room| server.room(room)).collect();
+        let persons =
+            (0..people as u32).map(|number| Person::new(1_000_000 + number / 2, number % 2));
+        let join = |person| Client::join(server.address, &person, wall_time());
+        let crowd: Vec<_> = persons.map(join).collect();
         drop(crowd);
         server.wait_until_files(pairs.len() * 2 + 60);
     });
