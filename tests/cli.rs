@@ -71,7 +71,7 @@ fn an_unsafe_start_says_everything_at_once_and_exits_with_78() {
         ("ADMIN_TOKEN", "marker-token"),
         ("THREADS", "2"),
     ];
-    let names = ["PORT", "BEHIND_PROXY", "JWT_SECRET", "CORS_ORIGIN", "THREADS", "ADMIN_TOKEN"];
+    let names = ["PORT", "BEHIND_PROXY", "JWT_SECRET", "CORS_ORIGIN", "ADMIN_TOKEN", "THREADS"];
     for args in [&[][..], &["serve"], &["check"]] {
         let outcome = run(args, &environment);
         assert_eq!((outcome.status, outcome.out.as_str()), (78, ""));

@@ -6,6 +6,7 @@
 //! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
 //!   `docs/settings.md` in step.
 
+mod admin;
 mod audit;
 mod env_file;
 mod ice;
@@ -19,7 +20,7 @@ mod settings;
 mod source;
 mod tls;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use log::LevelFilter;
@@ -155,6 +156,11 @@ pub struct Config {
     pub turn_credential: Redacted<String>,
     /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
     pub relay_only: bool,
+    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default of all who fill
+    /// this by hand; [`Config::read`] begins with 127.0.0.1:8081.
+    pub admin: Option<SocketAddr>,
+    /// `ADMIN_TOKEN`: what operators have to show; empty for nothing, which is accepted on loopback addresses.
+    pub admin_token: Redacted<Vec<u8>>,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
     /// ([`crate::Server::keep_journal`]).
     pub audit_log: bool,
@@ -248,6 +254,8 @@ impl Config {
             turn_username: None,
             turn_credential: Redacted::new(String::new()),
             relay_only: false,
+            admin: None,
+            admin_token: Redacted::new(Vec::new()),
             audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,

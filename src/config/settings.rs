@@ -7,11 +7,12 @@ use log::LevelFilter;
 use crate::admission::origin::Origins;
 use crate::engine::Duplicates;
 
+use super::admin;
 use super::audit;
 use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
-use super::setting::{Setting, later, later_secret};
+use super::setting::{Setting, later};
 use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
@@ -342,6 +343,8 @@ pub const SETTINGS: &[Setting] = &[
             &mut config.memory_max
         }),
     },
+    admin::ADDR,
+    admin::TOKEN,
     audit::DIR,
     audit::KEY_FILE,
     audit::RETENTION_DAYS,
@@ -377,8 +380,6 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     later("THREADS", "event loops"),
-    later("ADMIN_ADDR", "the administrator's listener"),
-    later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
 

@@ -230,6 +230,10 @@ impl Engine {
             }
             TokenFault::Invalid => Problem::TokenInvalid,
         });
+        let outcome = outcome.and_then(|grant| match self.is_revoked(&grant, now.wall) {
+            true => Err(Problem::Expelled),
+            false => Ok(grant),
+        });
         self.note_token(peer, way, &outcome, effects);
         outcome
     }
@@ -325,7 +329,7 @@ impl Engine {
         }
         if let Some(older) = older {
             self.set_standing(older, Standing::Gone);
-            effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
+            effects.refuse(older, Problem::Replaced, None, None);
             effects.close(older, close::REPLACED);
         }
         self.welcome(place, newcomer.token_is_new, received.is_some(), now, effects);

@@ -3,9 +3,11 @@
 mod accept;
 mod blocks;
 pub mod clock;
+mod commands;
 mod counters;
 mod inbound;
 mod journal;
+mod measure;
 mod outbound;
 mod peer;
 mod serve;
@@ -22,7 +24,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use mio::{Events, Poll, Token, Waker};
 
@@ -39,6 +41,8 @@ use crate::engine::{PeerId, Recording};
 use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
+pub use commands::Asked;
+use commands::{Letter, Mailbox};
 pub use counters::{Counters, Snapshot};
 use journal::Records;
 pub use journal::{Entry, Journal};
@@ -129,6 +133,9 @@ pub struct Reactor<A> {
     /// The limits that the reactor itself keeps.
     hits: Hits,
     shared: Arc<Shared>,
+    mailbox: Mailbox,
+    /// When the turn before began.
+    measured_at: Option<Instant>,
     stopping: Option<Instant>,
 }
 
@@ -157,6 +164,7 @@ struct Shared {
     /// What newcomers are to be shown from the next turn on.
     tls: Mutex<Option<Tls>>,
     counters: Counters,
+    letters: mpsc::Sender<Letter>,
     local_addr: SocketAddr,
 }
 
@@ -176,6 +184,11 @@ impl Handle {
     pub fn shutdown(&self) {
         self.shared.stop.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Whether it has been told to stop, by [`Handle::shutdown`] or a signal.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.load(Ordering::Acquire)
     }
 
     /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
@@ -212,12 +225,14 @@ impl<A: Application> Reactor<A> {
         let poll = Poll::new()?;
         let mut listener = Listener::bind(options.address)?;
         listener.register(poll.registry(), LISTENER)?;
+        let (letters, mailbox) = Mailbox::new();
         let shared = Shared {
             waker: Waker::new(poll.registry(), WAKER)?,
             stop: AtomicBool::new(false),
             reload: AtomicBool::new(false),
             tls: Mutex::new(None),
             counters: Counters::default(),
+            letters,
             local_addr: listener.local_addr()?,
         };
         Ok(Self {
@@ -247,6 +262,8 @@ impl<A: Application> Reactor<A> {
             counters: Snapshot::default(),
             hits: Hits::NONE,
             shared: Arc::new(shared),
+            mailbox,
+            measured_at: None,
             stopping: None,
             options,
         })

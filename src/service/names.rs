@@ -86,6 +86,20 @@ impl Names {
         self.lock().address(Redacted::new(address))
     }
 
+    /// The session that is called so.
+    pub fn find_session(&self, name: &str) -> Option<SessionId> {
+        let table = self.lock();
+        let found = table.sessions.iter().find(|(_, session)| session.name.as_str() == name);
+        found.map(|(id, _)| *id)
+    }
+
+    /// The person who is called so in a session.
+    pub fn find_user(&self, session: SessionId, name: &str) -> Option<UserId> {
+        let table = self.lock();
+        let users = &table.sessions.get(&session)?.users;
+        users.iter().find(|(_, known)| known.as_str() == name).map(|(id, _)| *id)
+    }
+
     /// The session is over: its names may be forgotten, but not before what else ends with it has been told.
     pub fn end(&self, session: SessionId) {
         self.lock().end(session);

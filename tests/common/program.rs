@@ -19,7 +19,7 @@ impl Program {
         let mut child = Command::new("sh")
             .args(["-c", &limited, env!("CARGO_BIN_EXE_autamedica-signaling")])
             .env_clear()
-            .envs([("NODE_ENV", "development"), ("PORT", "0")])
+            .envs([("NODE_ENV", "development"), ("PORT", "0"), ("ADMIN_ADDR", "off")])
             .env("AUDIT_DIR", super::scratch("program").join("audit"))
             .env("JWT_SECRET", String::from_utf8_lossy(super::SECRET).as_ref())
             .envs(environment.iter().copied())

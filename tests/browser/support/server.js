@@ -15,7 +15,7 @@ export async function startServer({ port = 0, env = {} } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'autamedica-'));
   const child = spawn(PROGRAM, ['serve'], {
     cwd: directory,
-    env: { PATH: process.env.PATH, NODE_ENV: 'development', HOST: '127.0.0.1', PORT: String(port), JWT_SECRET, ...env },
+    env: { PATH: process.env.PATH, NODE_ENV: 'development', HOST: '127.0.0.1', PORT: String(port), ADMIN_ADDR: 'off', JWT_SECRET, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
