@@ -8,7 +8,7 @@ use super::setting::{self, Setting};
 use super::{Config, Problem, SECRET_BYTES_MIN};
 
 /// Where the program listens for its operator unless it is told otherwise.
-pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 pub(super) const ADDR: Setting = Setting {
     name: "ADMIN_ADDR",

@@ -34,6 +34,7 @@ use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
+pub use admin::DEFAULT as ADMIN_DEFAULT;
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
@@ -156,8 +157,8 @@ pub struct Config {
     pub turn_credential: Redacted<String>,
     /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
     pub relay_only: bool,
-    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default of all who fill
-    /// this by hand; [`Config::read`] begins with 127.0.0.1:8081.
+    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default but for the
+    /// program of its own, which listens at [`ADMIN_DEFAULT`].
     pub admin: Option<SocketAddr>,
     /// `ADMIN_TOKEN`: what operators have to show; empty for nothing, which is accepted on loopback addresses.
     pub admin_token: Redacted<Vec<u8>>,

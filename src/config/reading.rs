@@ -6,7 +6,7 @@ use std::path::Path;
 use super::setting::Setting;
 use super::settings::SETTINGS;
 use super::source::{FILES_RESERVED, SetBy, Source, Value, connections_max, why_unreadable};
-use super::{Config, Environment, LogFormat, Problem, Problems, admin, rules};
+use super::{Config, Environment, LogFormat, Problem, Problems, rules};
 
 /// A configuration together with who decided each of its values.
 ///
@@ -92,7 +92,7 @@ fn defaults(source: &impl Source, open_files: Option<usize>) -> Config {
         _ => Config::production(""),
     };
     config.connections_max = connections_max(open_files);
-    config.admin = Some(admin::DEFAULT);
+    config.admin = source.admin_addr();
     if source.on_terminal() {
         config.log_format = LogFormat::Text;
     }

@@ -130,6 +130,8 @@ counters! {
     unread,
     /// Admissions and ends of sessions that wait for their record.
     unrecorded,
+    /// Loops whose journal cannot be written.
+    journals_unavailable,
     /// Rooms whose doctor or patient has not come yet.
     rooms_waiting,
     /// Rooms where both have come.

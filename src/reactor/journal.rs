@@ -80,6 +80,11 @@ impl Records {
         self.waiting.front().map(|waiting| waiting.since + RECORD_TIMEOUT)
     }
 
+    /// Whether there is a log that cannot be written.
+    pub(super) const fn is_unavailable(&self) -> bool {
+        self.unavailable
+    }
+
     /// How many wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()

@@ -25,6 +25,7 @@ impl<A: Application> Reactor<A> {
         counters.handshaking = self.lists.handshakes.len() as u64;
         counters.unread = self.lists.ready.len() as u64;
         counters.unrecorded = self.records.waiting() as u64;
+        counters.journals_unavailable = u64::from(self.records.is_unavailable());
         counters.rooms_waiting = gauges.rooms_waiting;
         counters.rooms_active = gauges.rooms_active;
         counters.rooms_ended = gauges.rooms_ended;

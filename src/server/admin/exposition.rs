@@ -23,6 +23,8 @@ pub fn write(view: &View, bounds: &Bounds, started_ms: i64) -> String {
     let mut page = Page::default();
     page.state(view, bounds);
     page.traffic(&view.counters);
+    page.refusals(&view.counters);
+    page.times(&view.counters);
     page.pools(view, bounds);
     if let Some(audit) = &view.audit {
         page.audit(audit, view);
@@ -131,6 +133,9 @@ impl Page {
         ] {
             self.counter(name, help, value);
         }
+    }
+
+    fn refusals(&mut self, counters: &Snapshot) {
         let connected = counters.connected_micros as f64 / 1e6;
         self.counter(
             "signaling_connection_seconds_total",
@@ -162,6 +167,9 @@ impl Page {
         for (code, count) in counters.errors.iter() {
             self.sample(name, &[("code", &code)], count);
         }
+    }
+
+    fn times(&mut self, counters: &Snapshot) {
         self.histogram(
             "signaling_relay_seconds",
             "How long relayed messages were in the server, each as long as the turn that read and wrote it.",

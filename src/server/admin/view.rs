@@ -89,7 +89,8 @@ impl Watch {
 impl View {
     /// Whether the audit log can be written; also where there is none.
     pub fn audit_ok(&self) -> bool {
-        self.audit.is_none_or(|audit| audit.available)
+        let noticed = self.counters.journals_unavailable > 0;
+        !noticed && self.audit.is_none_or(|audit| audit.available)
     }
 
     /// Whether there is room for another connection.
