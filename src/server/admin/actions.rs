@@ -177,8 +177,8 @@ impl Actions<'_> {
 
 /// Whether the record of a deed is on the disk: that of the loop that told it.
 pub fn is_recorded(answers: &[(Asked, Answer)]) -> bool {
-    let told = answers.iter().filter(|(_, answer)| *answer != Answer::NotFound);
-    told.map(|(asked, _)| asked.is_recorded(RECORD_PATIENCE)).any(|recorded| recorded)
+    let mut told = answers.iter().filter(|(_, answer)| *answer != Answer::NotFound);
+    told.any(|(asked, _)| asked.is_recorded(RECORD_PATIENCE))
 }
 
 /// A parameter that stands in the query once.
