@@ -53,7 +53,9 @@ class Chart {
     if (!width || !this.now) return;
     const size = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     const left = 54 * size, right = 8, top = 8, bottom = 22 * size;
-    const span = 600_000, start = this.now - span;
+    // As long as there is something to show, in whole minutes.
+    const span = Math.min(10, Math.max(1, Math.ceil((this.now - (this.samples[0]?.[0] ?? this.now)) / 60_000))) * 60_000;
+    const start = this.now - span;
     const x = (time) => left + ((time - start) / span) * (width - left - right);
     const values = this.samples.flatMap((row) => this.series.map(({ column }) => row[column])).filter((value) => value !== null);
     const scale = this.logarithmic ? this.logScale(values, top, height - bottom) : this.linearScale(values, top, height - bottom);
@@ -62,9 +64,9 @@ class Chart {
       drawing.append(svg('line', { class: 'gridline', x1: left, x2: width - right, y1: scale.y(tick), y2: scale.y(tick) }));
       drawing.append(svg('text', { x: left - 8, y: scale.y(tick) + 4 * size, 'text-anchor': 'end' }, this.format(tick)));
     }
-    for (const minutes of [10, 5, 0]) {
-      const anchor = minutes === 10 ? 'start' : minutes ? 'middle' : 'end';
-      drawing.append(svg('text', { x: x(this.now - minutes * 60_000), y: height - 4, 'text-anchor': anchor }, minutes ? say('minutesAgo', minutes) : say('now')));
+    for (const [ago, anchor] of [[span, 'start'], [span / 2, 'middle'], [0, 'end']]) {
+      const told = ago >= 120_000 || ago === 60_000 ? say('minutesAgo', number(ago / 60_000, 1)) : say('secondsAgo', ago / 1_000);
+      drawing.append(svg('text', { x: x(this.now - ago), y: height - 4, 'text-anchor': anchor }, ago ? told : say('now')));
     }
     this.series.forEach((one, index) => {
       const runs = this.runs(one.column, x, scale.y);

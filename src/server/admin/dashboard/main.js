@@ -24,6 +24,7 @@ function bytes(count) {
 
 function seconds(value) {
   if (value === null) return '–';
+  if (value === 0) return '0 s';
   if (value < 0.001) return `${number(value * 1e6)} µs`;
   if (value < 1) return `${number(value * 1e3, 1)} ms`;
   if (value < 120) return `${number(value, value < 10 ? 1 : 0)} s`;
@@ -134,7 +135,7 @@ function renderHealth(overview, lost) {
   document.title = `${level === 'ok' ? '' : '⚠ '}${say(`health${level[0].toUpperCase()}${level.slice(1)}`)} · AutaMedica Signaling`;
   put($('health-title'), level, () => say(`health${level[0].toUpperCase()}${level.slice(1)}`));
   put($('health-reasons'), reasons, () => reasons.map((text) => el('li', {}, text)));
-  put($('about'), [overview.version, Math.floor((overview.now - overview.startedAt) / 60_000), overview.now - overview.startedAt < 120_000 && overview.now], () => say('about', overview.version, seconds((overview.now - overview.startedAt) / 1_000)));
+  put($('about'), [overview.version, Math.floor((overview.now - overview.startedAt) / 60_000), overview.now - overview.startedAt < 120_000 && overview.now], () => say('about', overview.version, seconds(Math.ceil((overview.now - overview.startedAt) / 1_000))));
   const letIn = health.audit && health.connections && !health.draining;
   const told = (good, yes, no) => (lost ? [false, 'unknown'] : [good, good ? yes : no]);
   const parts = [
@@ -239,7 +240,7 @@ function roomRow({ session, status, roomType, createdAt, participants }) {
       el('button', { type: 'button', class: 'small', 'aria-label': `${say('revoke')}: ${who}`, onclick: () => act({ title: 'revokeTitle', text: say('revokeText', who, session), yes: 'revoke', duration: true, path: () => `${path}/revoke?seconds=${$('duration').value}` }) }, say('revoke')));
   });
   return el('li', { class: 'room' },
-    el('div', { class: 'room-name' }, el('code', {}, session), el('span', { class: `chip ${status}` }, say(status === 'waiting' ? 'waitingStatus' : status)), el('span', { class: 'quiet' }, `${kind} · ${say('since', seconds((state.overview.now - createdAt) / 1_000))}`)),
+    el('div', { class: 'room-name' }, el('code', {}, session), el('span', { class: `chip ${status}` }, say(status === 'waiting' ? 'waitingStatus' : status)), el('span', { class: 'quiet' }, `${kind} · ${say('since', seconds(Math.ceil((state.overview.now - createdAt) / 1_000)))}`)),
     el('div', { class: 'people' }, ...people),
     el('button', { type: 'button', class: 'small', 'aria-label': `${say('endSession')}: ${session}`, onclick: () => act({ title: 'endTitle', text: say('endText', session), yes: 'endSession', path: () => `/api/sessions/${session}/end` }) }, say('endSession')));
 }
