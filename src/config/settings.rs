@@ -13,7 +13,7 @@ use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::setting::{Setting, later};
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
+use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, THREADS_MAX};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -343,6 +343,12 @@ pub const SETTINGS: &[Setting] = &[
             &mut config.memory_max
         }),
     },
+    Setting {
+        name: "THREADS",
+        default: "a core each, but 1 where there are at most two",
+        meaning: "event loops, each with its own rooms",
+        kind: Kind::Optional("threads", 1..=THREADS_MAX as u64, |config| &mut config.threads),
+    },
     admin::ADDR,
     admin::TOKEN,
     audit::DIR,
@@ -379,7 +385,6 @@ pub const SETTINGS: &[Setting] = &[
             show: |config| config.log_format.as_str().to_owned(),
         },
     },
-    later("THREADS", "event loops"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
 

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use crate::base::redacted::Redacted;
 
@@ -126,6 +127,11 @@ impl fmt::Display for SetBy {
 /// [`FILES_RESERVED`], or as if the limit were the usual 1024 where it is not known.
 pub(super) fn connections_max(open_files: Option<usize>) -> usize {
     open_files.unwrap_or(1024).saturating_sub(FILES_RESERVED).min(CONNECTIONS_LIMIT)
+}
+
+/// How many processor cores this process may use; 1 where that is not known.
+pub(super) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, sync_channel};
 use std::time;
 
-use super::{Handle, Reactor};
+use super::{Handle, Lane, Reactor};
 use crate::base::time::{Duration, Now};
 use crate::connection::Application;
 use crate::engine::{Answer, Command};
@@ -50,11 +50,15 @@ impl Mailbox {
 impl Handle {
     /// Has each reactor do what `command` gives for its number. Returns at once.
     pub fn ask(&self, command: impl Fn(usize) -> Command) -> Vec<Asked> {
-        let (reply, replies) = sync_channel(2);
-        // Fails where the loop is gone; nobody answers then.
-        let _ = self.shared.letters.send(Letter { command: command(0), reply });
+        let ask = |(index, lane): (usize, &Lane)| {
+            let (reply, replies) = sync_channel(2);
+            // Fails where the loop is gone; nobody answers then.
+            let _ = lane.letters.send(Letter { command: command(index), reply });
+            Asked { replies }
+        };
+        let asked = self.shared.lanes.iter().enumerate().map(ask).collect();
         self.wake();
-        vec![Asked { replies }]
+        asked
     }
 }
 
@@ -93,7 +97,7 @@ impl<A: Application> Reactor<A> {
             }
         }
         // There may be more.
-        self.handle().wake();
+        self.shared.wake(self.index);
     }
 
     /// Tells operators whose records are durable, or cannot be written now.

@@ -92,6 +92,8 @@ counters! {
     accepted,
     /// Connections at the moment.
     connections,
+    /// Connections that have gone over to another loop, which has their room.
+    moved,
     /// TLS handshakes completed.
     handshakes,
     /// TLS handshakes that came to nothing, plain HTTP on a TLS port among them.

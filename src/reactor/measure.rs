@@ -32,11 +32,12 @@ impl<A: Application> Reactor<A> {
         counters.participants = gauges.participants;
         counters.absent = gauges.absent;
         counters.retained_bytes = gauges.retained_bytes;
-        counters.revocations = gauges.revocations;
+        // Every loop remembers all of them.
+        counters.revocations = if self.index == 0 { gauges.revocations } else { 0 };
         // The second look at the clock: everything of the turn has been written.
         let took = self.clock.instant().since(now.instant);
         self.counters.relays.observe(took, self.counters.relayed - relayed);
         self.counters.turn_times.observe(took, 1);
-        self.shared.counters.publish(&self.counters);
+        self.shared.lanes[self.index].counters.publish(&self.counters);
     }
 }
