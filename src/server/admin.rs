@@ -174,15 +174,7 @@ impl Admin {
         if !recorded && self.watch.audit.is_some() {
             return Err(Refusal::Unrecorded);
         }
-        let answers = self.watch.ask(|_| Command::Rooms { skip, most }).map_err(Refused::Stuck)?;
-        let mut outlines = Vec::new();
-        let mut total = 0;
-        for (_, answer) in answers {
-            if let Answer::Rooms(some, count) = answer {
-                outlines.extend(some);
-                total += count;
-            }
-        }
+        let (outlines, total) = self.watch.rooms(skip, most).map_err(Refused::Stuck)?;
         Ok(Reply::Json(page::rooms(&outlines, total, &self.names, ids)))
     }
 

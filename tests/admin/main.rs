@@ -5,6 +5,7 @@ mod common;
 
 mod access;
 mod acting;
+mod loops;
 mod numbers;
 mod prometheus;
 mod restart;

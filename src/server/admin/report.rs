@@ -75,6 +75,11 @@ pub fn overview(
             json.whole("absent", view.counters.absent);
             json.whole("revocations", view.counters.revocations);
         });
+        json.member("traffic", |json| {
+            json.whole("received", view.counters.received);
+            json.whole("relayed", view.counters.relayed);
+            json.whole("accepted", view.counters.accepted);
+        });
         json.member("latency", |json| {
             let relays = history.last(SHARES).map(|one| one.relays).unwrap_or_default();
             percentiles(json, "relay", &relays);

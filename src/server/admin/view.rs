@@ -2,7 +2,7 @@
 
 use crate::base::time::{Duration, Now};
 use crate::config::{Config, memory};
-use crate::engine::{Answer, Command};
+use crate::engine::{Answer, Command, Outline};
 use crate::reactor::{Asked, Handle, Snapshot};
 use crate::service::audit::{Audit, Gauges};
 use crate::service::process::{self, Usage};
@@ -83,6 +83,31 @@ impl Watch {
     pub fn ask(&self, command: impl Fn(usize) -> Command) -> Result<Vec<(Asked, Answer)>, usize> {
         let asked = self.server.ask(command).into_iter().enumerate();
         asked.map(|(at, one)| one.answer(PATIENCE).map(|answer| (one, answer)).ok_or(at)).collect()
+    }
+}
+
+impl Watch {
+    /// The rooms behind the first `skip`, `most` at most, and how many there are in all: those of the first loop come first. `Err`:
+    /// the loop that does not answer.
+    pub fn rooms(&self, skip: usize, most: usize) -> Result<(Vec<Outline>, usize), usize> {
+        let count = |(_, answer)| if let Answer::Rooms(_, count) = answer { count } else { 0 };
+        let counts = self.ask(|_| Command::Rooms { skip: 0, most: 0 })?.into_iter().map(count);
+        let counts: Vec<usize> = counts.collect();
+        let (mut skipped, mut wanted) = (skip, most);
+        let share = |count: &usize| {
+            let here = skipped.min(*count);
+            skipped -= here;
+            let most = wanted.min(count - here);
+            wanted -= most;
+            Command::Rooms { skip: here, most }
+        };
+        let shares: Vec<Command> = counts.iter().map(share).collect();
+        let answers = self.ask(|at| shares.get(at).cloned().unwrap_or(Command::Look))?;
+        let outlines = answers.into_iter().flat_map(|(_, answer)| match answer {
+            Answer::Rooms(outlines, _) => outlines,
+            _ => Vec::new(),
+        });
+        Ok((outlines.collect(), counts.iter().sum()))
     }
 }
 

@@ -147,14 +147,14 @@ function renderHealth(overview, lost) {
   put($('parts'), parts, () => parts.map(([name, [good, word]]) => el('div', { class: good ? '' : 'bad' }, el('dt', {}, say(name)), el('dd', {}, say(word)))));
 }
 
-function renderTiles({ stats, sessions, latency, bounds }) {
+function renderTiles({ stats, sessions, latency, bounds, traffic }) {
   const { limit } = bounds.find(({ name }) => name === 'connections');
   const relayed = latency.relay;
   const [time, unit] = relayed.p95 === null ? ['–', ''] : say('atMost', seconds(relayed.p95)).split(/ (?=[^ ]+$)/);
   const tiles = [
     ['connections', number(stats.activeConnections), '', say('ofLimit', number(limit))],
     ['sessions', number(stats.activeSessions), '', say('activeWaiting', number(sessions.active), number(sessions.waiting))],
-    ['messages', rate(stats.messagesPerSecond), say('perSecond'), `${say('average')} ${seconds(stats.avgConnectionTime)}`],
+    ['messages', rate(stats.messagesPerSecond), say('perSecond'), say('relayed', number(traffic.relayed))],
     ['latency', time, unit, say('latencyMore')],
     ['errorShare', percent(stats.errorRate), '', say('errorMore')],
     ['machine', number(stats.cpuUsage, stats.cpuUsage < 10 ? 1 : 0), '%', say('machineMore', bytes(stats.memoryUsage))],
@@ -207,7 +207,7 @@ function renderCounts(place, counts, none, name) {
 function renderAudit({ audit, health, now }) {
   const rows = !audit.kept ? [['auditState', say('notKept')]] : [
     ['auditState', say(health.audit ? 'written' : 'unwritten'), health.audit ? 'good-word' : 'bad-word'],
-    ['auditQueued', number(audit.queued)], ['auditLag', seconds(audit.lag)], ['auditSynced', say('ago', seconds(Math.max(0, Math.round((now - audit.syncedAt) / 1_000))))],
+    ['auditQueued', number(audit.queued)], ['auditLag', seconds(audit.lag)], ['auditSynced', audit.syncedAt ? say('ago', seconds(Math.max(0, Math.round((now - audit.syncedAt) / 1_000)))) : '–'],
     ['auditSegment', number(audit.segment)], ['auditDropped', number(audit.dropped), audit.dropped ? 'bad-word' : ''],
     ...(audit.freeBytes === null ? [] : [['auditFree', bytes(audit.freeBytes)]]), ...(audit.forecastDays === null ? [] : [['auditForecast', say('days', number(audit.forecastDays))]]),
     ...(audit.checkpointsFailed ? [['auditCheckpoints', number(audit.checkpointsFailed), 'bad-word']] : []),
@@ -226,9 +226,11 @@ function renderEvents({ events }) {
 }
 
 function renderRooms() {
-  const { rooms, roomsTotal = 0 } = state, minute = Math.floor(state.overview.now / 60_000);
+  const { rooms, roomsTotal = 0, overview } = state;
   put($('rooms-count'), [rooms.length, roomsTotal], () => (roomsTotal ? say('roomsShown', number(rooms.length), number(roomsTotal)) : ''));
-  put($('rooms'), [rooms, minute], () => (rooms.length ? el('ul', { class: 'rooms' }, ...rooms.map(roomRow)) : el('p', { class: 'empty' }, say('noRooms'))));
+  put($('rooms'), rooms, () => (rooms.length ? el('ul', { class: 'rooms' }, ...rooms.map(roomRow)) : el('p', { class: 'empty' }, say('noRooms'))));
+  // In place, so that no button loses the focus.
+  for (const place of document.querySelectorAll('[data-since]')) place.textContent = say('since', seconds(Math.max(1, Math.ceil((overview.now - Number(place.dataset.since)) / 1_000))));
 }
 
 function roomRow({ session, status, roomType, createdAt, participants }) {
@@ -240,7 +242,7 @@ function roomRow({ session, status, roomType, createdAt, participants }) {
       el('button', { type: 'button', class: 'small', 'aria-label': `${say('revoke')}: ${who}`, onclick: () => act({ title: 'revokeTitle', text: say('revokeText', who, session), yes: 'revoke', duration: true, path: () => `${path}/revoke?seconds=${$('duration').value}` }) }, say('revoke')));
   });
   return el('li', { class: 'room' },
-    el('div', { class: 'room-name' }, el('code', {}, session), el('span', { class: `chip ${status}` }, say(status === 'waiting' ? 'waitingStatus' : status)), el('span', { class: 'quiet' }, `${kind} · ${say('since', seconds(Math.ceil((state.overview.now - createdAt) / 1_000)))}`)),
+    el('div', { class: 'room-name' }, el('code', {}, session), el('span', { class: `chip ${status}` }, say(status === 'waiting' ? 'waitingStatus' : status)), el('span', { class: 'quiet' }, kind), el('span', { class: 'quiet', 'data-since': createdAt })),
     el('div', { class: 'people' }, ...people),
     el('button', { type: 'button', class: 'small', 'aria-label': `${say('endSession')}: ${session}`, onclick: () => act({ title: 'endTitle', text: say('endText', session), yes: 'endSession', path: () => `/api/sessions/${session}/end` }) }, say('endSession')));
 }
