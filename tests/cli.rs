@@ -71,7 +71,7 @@ fn an_unsafe_start_says_everything_at_once_and_exits_with_78() {
         ("ADMIN_TOKEN", "marker-token"),
         ("THREADS", "0"),
     ];
-    let names = ["PORT", "BEHIND_PROXY", "JWT_SECRET", "CORS_ORIGIN", "ADMIN_TOKEN", "THREADS"];
+    let names = ["PORT", "BEHIND_PROXY", "JWT_SECRET", "CORS_ORIGIN", "THREADS", "ADMIN_TOKEN"];
     for args in [&[][..], &["serve"], &["check"]] {
         let outcome = run(args, &environment);
         assert_eq!((outcome.status, outcome.out.as_str()), (78, ""));
@@ -98,6 +98,33 @@ fn a_port_in_use_is_named_and_exits_with_78() {
         "{}",
         outcome.err
     );
+}
+
+#[test]
+fn an_administrators_address_that_is_taken_or_open_to_others_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let start = |address: &str| {
+        run(&[], &[("NODE_ENV", "development"), ("PORT", "0"), ("ADMIN_ADDR", address)])
+    };
+    let outcome = start(&address);
+    assert_eq!(outcome.status, 78, "{}", outcome.err);
+    let said = format!("ADMIN_ADDR: {address} is in use by another program. Accepted: ");
+    assert!(outcome.err.starts_with(&said), "{}", outcome.err);
+    for (address, said) in [
+        ("0.0.0.0:8081", "ADMIN_TOKEN: is not set while ADMIN_ADDR 0.0.0.0:8081 can be reached"),
+        ("[::]:8081", "ADMIN_TOKEN: is not set while ADMIN_ADDR [::]:8081 can be reached"),
+        ("8081", "ADMIN_ADDR: \"8081\" is not an IP address with a port"),
+        ("localhost:8081", "ADMIN_ADDR: \"localhost:8081\" is not an IP address with a port"),
+    ] {
+        let outcome = start(address);
+        assert_eq!(outcome.status, 78, "{}", outcome.err);
+        assert!(outcome.err.starts_with(said), "{}", outcome.err);
+    }
+    let told = run(&["check"], &[("NODE_ENV", "development")]).out;
+    assert!(told.contains("\nADMIN_ADDR=127.0.0.1:8081 ") && told.contains("\nADMIN_TOKEN= "));
+    let told = run(&["check"], &[("NODE_ENV", "development"), ("ADMIN_ADDR", "OFF")]).out;
+    assert!(told.contains("\nADMIN_ADDR=off "), "{told}");
 }
 
 #[test]
