@@ -14,7 +14,7 @@ function say(name, ...values) {
 const number = (value, digits = 0) => value.toLocaleString(language, { maximumFractionDigits: digits });
 const rate = (value) => number(value, value < 10 ? 1 : 0);
 const percent = (part) => part.toLocaleString(language, { style: 'percent', maximumFractionDigits: part > 0 && part < 0.1 ? 1 : 0 });
-const clockTime = (ms) => new Date(ms).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const clockTime = (ms) => new Date(ms).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 function bytes(count) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -80,7 +80,8 @@ async function pollRooms() {
 function judge(overview, lost) {
   const { health, stats, bounds, audit } = overview, found = [];
   const add = (level, text) => found.push({ level, text });
-  if (lost) add('critical', say('reasonUnreachable'));
+  // What was wrong before it fell silent may be otherwise now.
+  if (lost) return { level: 'critical', reasons: [say('reasonUnreachable')] };
   for (const { loop, responding } of health.loops) if (!responding) add('critical', say('reasonStuck', loop));
   if (!health.audit) add('critical', say('reasonAudit'));
   if (!health.connections) add('critical', say('reasonFull'));
@@ -106,6 +107,7 @@ function put(place, key, make) {
 
 function render() {
   const { overview, lost } = state;
+  document.body.classList.toggle('lost', Boolean(lost));
   const age = overview ? (performance.now() - state.heardAt) / 1_000 : undefined;
   $('freshness').dataset.state = !overview ? (lost ? 'stale' : 'waiting') : lost ? 'stale' : 'live';
   put($('age'), [overview ? 1 : 0, lost ? Math.round(age ?? 0) : 0, lost], () => !overview ? (lost ? say('reasonUnreachable') : say('waiting')) : lost ? say('ageAgo', seconds(Math.max(1, Math.round(age)))) : say('live'));
