@@ -7,7 +7,7 @@ use super::json::Json;
 use super::view::Watch;
 use crate::admission::claims::token_id;
 use crate::base::time::{Duration, Now, WallTime};
-use crate::engine::{Answer, Command};
+use crate::engine::{Answer, Command, Outline};
 use crate::message::record::{Deed, Revocation, Revoked};
 use crate::message::{SessionId, UserId};
 use crate::reactor::Asked;
@@ -16,6 +16,9 @@ use crate::wire::http::Request;
 
 /// How long the record of a deed is waited for.
 const RECORD_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many rooms are looked through at a time.
+const ROOMS_AT_ONCE: usize = 500;
 
 /// How long a revocation lasts where nothing else is said, and at most.
 const REVOKED_SECS: i64 = 24 * 3_600;
@@ -163,15 +166,36 @@ impl Actions<'_> {
         Ok(done)
     }
 
-    /// A session by its id or by its pseudonym.
+    /// A session by its id, or one with a room by its pseudonym.
     fn session(&self, text: &str) -> Result<SessionId, Refused> {
-        let known = SessionId::parse(text).or_else(|| self.names.find_session(text));
-        known.ok_or(Refused::NotFound)
+        let by_name = || self.find(|room| self.names.session(room.session).as_str() == text);
+        SessionId::parse(text).map_or_else(|| by_name().map(|room| room.session), Ok)
     }
 
+    /// A person by its id, or one in this room by its pseudonym.
     fn user(&self, session: SessionId, text: &str) -> Result<UserId, Refused> {
-        let known = UserId::parse(text).or_else(|| self.names.find_user(session, text));
-        known.ok_or(Refused::NotFound)
+        if let Some(user) = UserId::parse(text) {
+            return Ok(user);
+        }
+        let room = self.find(|room| room.session == session)?;
+        let called = |user: &UserId| self.names.user(session, *user).as_str() == text;
+        room.members.iter().map(|member| member.user).find(called).ok_or(Refused::NotFound)
+    }
+
+    /// Looks through the rooms. Names are made from ids and lead back to none, so there is no other way.
+    fn find(&self, is_it: impl Fn(&Outline) -> bool) -> Result<Outline, Refused> {
+        let mut seen = 0;
+        loop {
+            let (outlines, total) =
+                self.watch.rooms(seen, ROOMS_AT_ONCE).map_err(Refused::Stuck)?;
+            seen += outlines.len();
+            let is_last = outlines.is_empty() || seen >= total;
+            match outlines.into_iter().find(&is_it) {
+                Some(room) => return Ok(room),
+                None if is_last => return Err(Refused::NotFound),
+                None => {}
+            }
+        }
     }
 }
 
