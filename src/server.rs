@@ -1,5 +1,6 @@
 //! The roof: a whole server from its configuration.
 
+mod admin;
 mod recorder;
 
 use std::error::Error;
@@ -25,6 +26,7 @@ use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
 use crate::wire::turn::{Login, Minter};
+use admin::Admin;
 use recorder::Recorder;
 
 pub use crate::reactor::{Entry, Handle, Journal};
@@ -46,6 +48,7 @@ pub struct Server {
     /// Each with its own rooms, and on a thread of its own.
     reactors: Vec<Reactor<Signaling>>,
     handle: Handle,
+    admin: Option<Reactor<Admin>>,
     audit: Option<Audit>,
 }
 
@@ -56,6 +59,8 @@ pub enum BindError {
     Config(Problems),
     /// The address cannot be had, or the system lacks something.
     Address(SocketAddr, io::Error),
+    /// The address of the administrator's listener cannot be had.
+    Admin(SocketAddr, io::Error),
     /// The audit log cannot be opened.
     Audit(OpenError),
 }
@@ -79,7 +84,11 @@ impl Server {
         if let Some(files) = config.tls_files() {
             watch_tls_files(first, files);
         }
-        let mut server = Self { reactors, handle, audit: None };
+        let admin = config.admin.map(|address| {
+            admin::bind(&config, address, handle.clone())
+                .map_err(|error| BindError::Admin(address, error))
+        });
+        let mut server = Self { reactors, handle, admin: admin.transpose()?, audit: None };
         // Last: a start that fails for another reason is none that auditors must hear of.
         if config.audit_log {
             server.keep_audit_log(&config)?;
@@ -90,6 +99,11 @@ impl Server {
     /// A handle for other threads: the address, the counters, and the ways to stop it and to have it reload.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Where the administrator's listener listens, with the port that was taken.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.handle().local_addr())
     }
 
     /// Keeps an audit log of the embedder's own: `journal` is asked for one for each event loop. Admissions and the ends of
@@ -110,9 +124,24 @@ impl Server {
     /// Serves until it is told to stop.
     ///
     /// # Errors
-    /// Where the event loop itself fails; no client can cause that.
+    /// Where the event loop itself fails; no client can cause that. Or where the system has no thread left for the
+    /// administrator's listener.
     pub fn run(self) -> io::Result<()> {
+        let admin = self.admin.map(|admin| {
+            let handle = admin.handle();
+            let thread = thread::Builder::new().name("admin".to_owned()).spawn(|| admin.run())?;
+            Ok::<_, io::Error>((handle, thread))
+        });
+        let admin = admin.transpose()?;
         let ended = run_all(self.reactors, &self.handle);
+        if let Some((handle, thread)) = admin {
+            handle.shutdown();
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log::error!("the administrator's listener failed: {error}"),
+                Err(_) => log::error!("the administrator's listener panicked"),
+            }
+        }
         if let Some(audit) = &self.audit {
             close(audit);
         }
@@ -122,12 +151,17 @@ impl Server {
     /// Keeps the audit log that the configuration asks for. Sessions that had ended stay so.
     fn keep_audit_log(&mut self, config: &Config) -> Result<(), BindError> {
         let (audit, restored) = open_audit_log(config)?;
+        let now = clock::wall_time();
         for reactor in &mut self.reactors {
-            reactor.app_mut().restore_ended(&restored.ended, clock::wall_time());
+            reactor.app_mut().restore_ended(&restored.ended, now);
+            reactor.app_mut().restore_revoked(&restored.revoked, now);
         }
         let handle = self.handle();
         audit.on_change(move || handle.wake());
         self.keep_journals(|| Box::new(Recorder::new(audit.clone())));
+        if let Some(admin) = &mut self.admin {
+            admin.app_mut().watch_audit(audit.clone());
+        }
         self.audit = Some(audit);
         Ok(())
     }
@@ -379,6 +413,9 @@ impl fmt::Display for BindError {
         match self {
             Self::Config(problems) => write!(f, "{problems}"),
             Self::Address(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) => {
+                write!(f, "the administrator's listener cannot listen on {address}: {error}")
+            }
             Self::Audit(error) => write!(f, "cannot open the audit log: {error}"),
         }
     }

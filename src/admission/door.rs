@@ -71,6 +71,8 @@ pub enum Refusal {
     InTheClear,
     /// An address that is not on the list.
     Address,
+    /// A token that an operator has revoked.
+    Revoked,
 }
 
 impl Door {
@@ -242,6 +244,9 @@ impl Refusal {
                 (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)
             }
             Self::Address => (Status::Forbidden, "FORBIDDEN", "this address is not allowed", None),
+            Self::Revoked => {
+                (Status::Forbidden, "FORBIDDEN", "an operator has revoked this token", None)
+            }
         }
     }
 

@@ -32,6 +32,9 @@ pub fn serve(config: Config) -> ExitCode {
         Ok(server) => server,
         Err(BindError::Config(problems)) => return refuse(&problems),
         Err(BindError::Audit(error)) => return refuse(&Problem::audit_log(&error).into()),
+        Err(BindError::Admin(address, error)) => {
+            return refuse(&Problem::admin_listening(address, &error).into());
+        }
         Err(BindError::Address(address, error)) => {
             return refuse(&Problem::listening(address, &error).into());
         }
@@ -41,6 +44,12 @@ pub fn serve(config: Config) -> ExitCode {
         print(format_args!(
             "Open http://{address}/ in two tabs: one for the doctor, one for the patient.\n"
         ));
+    }
+    if let Some(admin) = server.admin_addr() {
+        if development {
+            print(format_args!("How it is doing: http://{admin}/\n"));
+        }
+        log::info!("administrator's listener on {admin}");
     }
     log::info!("listening on {address}");
     let ended = server.run();

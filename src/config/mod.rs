@@ -6,6 +6,7 @@
 //! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
 //!   `docs/settings.md` in step.
 
+mod admin;
 mod audit;
 mod env_file;
 mod ice;
@@ -19,7 +20,7 @@ mod settings;
 mod source;
 mod tls;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use log::LevelFilter;
@@ -33,6 +34,7 @@ use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
+pub use admin::DEFAULT as ADMIN_DEFAULT;
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
@@ -165,6 +167,11 @@ pub struct Config {
     pub turn_credential: Redacted<String>,
     /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
     pub relay_only: bool,
+    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default but for the
+    /// program of its own, which listens at [`ADMIN_DEFAULT`].
+    pub admin: Option<SocketAddr>,
+    /// `ADMIN_TOKEN`: what operators have to show; empty for nothing, which is accepted on loopback addresses.
+    pub admin_token: Redacted<Vec<u8>>,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
     /// ([`crate::Server::keep_journals`]).
     pub audit_log: bool,
@@ -261,6 +268,8 @@ impl Config {
             turn_username: None,
             turn_credential: Redacted::new(String::new()),
             relay_only: false,
+            admin: None,
+            admin_token: Redacted::new(Vec::new()),
             audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,

@@ -92,6 +92,7 @@ fn defaults(source: &impl Source, open_files: Option<usize>) -> Config {
         _ => Config::production(""),
     };
     config.connections_max = connections_max(open_files);
+    config.admin = source.admin_addr();
     if source.on_terminal() {
         config.log_format = LogFormat::Text;
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
+use super::admin;
 use super::ice;
 use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, setting};
 
@@ -39,6 +40,8 @@ const RULES: &[Rule] = &[
     },
     Rule { weighs: &["TURN_SECRET"], check: ice::secret_is_long_enough },
     Rule { weighs: &["TURN_SECRET", "TURN_SECRET_PREVIOUS"], check: ice::previous_secret_fits },
+    Rule { weighs: &["ADMIN_TOKEN"], check: admin::token_is_long_enough },
+    Rule { weighs: &["ADMIN_ADDR", "ADMIN_TOKEN"], check: admin::others_need_a_token },
     Rule { weighs: &["TURN_SERVER_URL", "ICE_POLICY"], check: ice::a_relay_is_there },
 ];
 

@@ -7,11 +7,12 @@ use log::LevelFilter;
 use crate::admission::origin::Origins;
 use crate::engine::Duplicates;
 
+use super::admin;
 use super::audit;
 use super::ice;
 use super::kind::{Kind, number, set_origins};
 use super::problems::quoted;
-use super::setting::{Setting, later, later_secret};
+use super::setting::{Setting, later};
 use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
@@ -360,6 +361,8 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "event loops, each with its own rooms",
         kind: Kind::Optional("threads", 1..=THREADS_MAX as u64, |config| &mut config.threads),
     },
+    admin::ADDR,
+    admin::TOKEN,
     audit::DIR,
     audit::KEY_FILE,
     audit::RETENTION_DAYS,
@@ -394,7 +397,5 @@ pub const SETTINGS: &[Setting] = &[
             show: |config| config.log_format.as_str().to_owned(),
         },
     },
-    later("ADMIN_ADDR", "the administrator's listener"),
-    later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];

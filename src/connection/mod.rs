@@ -139,6 +139,7 @@ impl Connection {
     pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
         if self.is_head() {
             refusal.write(&mut out.reply, now.wall, false);
+            out.effects.count_error(refusal.code());
             self.stage = Stage::Draining;
         }
     }
@@ -176,7 +177,7 @@ impl Connection {
         out: &mut Output,
     ) {
         if self.stage == Stage::Open {
-            write_farewell(app, code, &mut out.reply);
+            write_farewell(app, code, out);
             self.close(code, &mut out.reply);
             app.left(me, now, &mut out.effects);
         }
@@ -198,6 +199,7 @@ impl Connection {
                 if let Some(head) = begun {
                     let start = out.reply.len();
                     Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                    out.effects.count_error(Refusal::HeadTimeout.code());
                     ask_for_tls(&mut out.reply, start, head.arrival);
                 }
             }
@@ -291,6 +293,7 @@ impl Connection {
                     out.hits.add(Limit::HeadBytes);
                 }
                 refusal.write(&mut out.reply, now.wall, false);
+                out.effects.count_error(refusal.code());
                 Stage::Draining
             }
         };
@@ -356,7 +359,7 @@ impl Connection {
         if fault == frame::Fault::TooLarge {
             out.hits.add(Limit::MessageBytes);
         }
-        write_farewell(app, fault.close_code(), &mut out.reply);
+        write_farewell(app, fault.close_code(), out);
         frame::write_close(&mut out.reply, fault.close_code());
         app.left(me, now, &mut out.effects);
         self.stage = Stage::Draining;
@@ -390,9 +393,12 @@ fn ask_for_tls(reply: &mut Vec<u8>, start: usize, arrival: Arrival) {
 }
 
 /// Appends the application's last message before a close frame with `code`, if it has one.
-fn write_farewell<A: Application>(app: &A, code: CloseCode, reply: &mut Vec<u8>) {
+fn write_farewell<A: Application>(app: &A, code: CloseCode, out: &mut Output) {
     let mut farewell = Vec::new();
-    app.farewell(code, &mut farewell);
+    if let Some(told) = app.farewell(code, &mut farewell) {
+        out.effects.count_error(told);
+    }
+    let reply = &mut out.reply;
     if !farewell.is_empty() {
         let header = Header::new(OpCode::Data(Data::Text), farewell.len());
         reply.extend_from_slice(header.as_bytes());

@@ -7,11 +7,13 @@ use crate::admission::door::{self, Door, Entry, Refusal};
 use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
-use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket, Traveller};
+use crate::engine::{
+    Answer, Command, Effects, Engine, Gauges, Note, PeerId, Recording, Ticket, Traveller,
+};
 use crate::message::SessionId;
 use crate::message::notice;
 use crate::message::problem::Problem;
-use crate::message::record::{Event, Record, Subject, TokenWay};
+use crate::message::record::{Event, Record, Revocation, Subject, TokenWay};
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{self, Request, Response, StatusCode};
 
@@ -39,6 +41,8 @@ pub struct Signaling {
     stranger_limits: Limits,
     hits: Hits,
     pages: Box<dyn Pages + Send>,
+    /// Nobody is to come any more.
+    draining: bool,
 }
 
 impl Signaling {
@@ -69,7 +73,7 @@ impl Signaling {
             fragments_max: Self::STRANGER_FRAGMENTS_MAX,
             binary: false,
         };
-        Self { engine, door, limits, stranger_limits, hits: Hits::NONE, pages }
+        Self { engine, door, limits, stranger_limits, hits: Hits::NONE, pages, draining: false }
     }
 
     /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
@@ -80,6 +84,11 @@ impl Signaling {
     /// Remembers sessions that ended before the start, each until when no token may open it.
     pub fn restore_ended(&mut self, sessions: &[(SessionId, WallTime)], now: WallTime) {
         self.engine.restore_ended(sessions, now);
+    }
+
+    /// Remembers tokens that were revoked before the start.
+    pub fn restore_revoked(&mut self, revocations: &[Revocation], now: WallTime) {
+        self.engine.restore_revoked(revocations, now);
     }
 
     fn route(
@@ -111,8 +120,8 @@ impl Signaling {
                 check_read(request)?;
                 let audit = self.engine.recording() != Recording::Unavailable;
                 let mut body = Vec::new();
-                notice::readiness(&mut body, audit, !arrival.full);
-                let ready = audit && !arrival.full;
+                notice::readiness(&mut body, audit, !arrival.full, self.draining);
+                let ready = audit && !arrival.full && !self.draining;
                 let status = if ready { StatusCode::Ok } else { StatusCode::ServiceUnavailable };
                 answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
@@ -139,6 +148,12 @@ impl Signaling {
         now: Now,
     ) -> Result<Entry<'a>, Refusal> {
         let judged = self.door.admit(request, self.engine.tokens(), arrival.full, now.wall);
+        // It is one of ours and guesses nothing, so it counts against nobody.
+        if let Ok(Entry { grant: Some(grant), .. }) = &judged
+            && self.engine.is_revoked(grant, now.wall)
+        {
+            return Err(Refusal::Revoked);
+        }
         let gate = self.engine.gate();
         let refused = match judged {
             Ok(_) if !gate.admits_from(arrival.address) => {
@@ -235,6 +250,7 @@ impl Application for Signaling {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
+            out.effects.count_error(refusal.code());
             Verdict::Answered
         });
         if verdict == Verdict::Answered {
@@ -288,6 +304,14 @@ impl Application for Signaling {
         self.engine.gate().depart(peer.index);
     }
 
+    fn gauges(&self) -> Gauges {
+        self.engine.gauges()
+    }
+
+    fn command(&mut self, command: &Command, now: Now, effects: &mut Effects) -> Answer {
+        self.engine.command(command, now, effects)
+    }
+
     fn hits(&self) -> Hits {
         self.hits.and(self.engine.hits())
     }
@@ -308,13 +332,14 @@ impl Application for Signaling {
         self.engine.set_recording(recording);
     }
 
-    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) {
+    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) -> Option<&'static str> {
         let problem = match code {
             CloseCode::Size => Problem::MessageTooLarge,
             CloseCode::Error => Problem::Internal,
-            _ => return,
+            _ => return None,
         };
         notice::error(text, problem, None, None);
+        Some(problem.code())
     }
 
     fn advance(&mut self, now: Now, effects: &mut Effects) {
@@ -326,6 +351,7 @@ impl Application for Signaling {
     }
 
     fn shut_down(&mut self, effects: &mut Effects) {
+        self.draining = true;
         self.engine.shut_down(effects);
     }
 }

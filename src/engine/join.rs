@@ -202,6 +202,8 @@ impl Engine {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
             (Some(grant), None) if now.wall >= tokens.ends_at(&grant) => Err(Problem::TokenExpired),
+            // It may have been on its way from another engine when the token was revoked.
+            (Some(grant), None) if self.is_revoked(&grant, now.wall) => Err(Problem::Expelled),
             (Some(grant), None) => Ok(grant),
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
             (Some(_), Some(_)) => Err(Problem::Forbidden),
@@ -229,6 +231,10 @@ impl Engine {
                 Problem::RateLimited(excess)
             }
             TokenFault::Invalid => Problem::TokenInvalid,
+        });
+        let outcome = outcome.and_then(|grant| match self.is_revoked(&grant, now.wall) {
+            true => Err(Problem::Expelled),
+            false => Ok(grant),
         });
         self.note_token(peer, way, &outcome, effects);
         outcome
@@ -329,7 +335,7 @@ impl Engine {
         }
         if let Some(older) = older {
             self.set_standing(older, Standing::Gone);
-            effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
+            effects.refuse(older, Problem::Replaced, None, None);
             effects.close(older, close::REPLACED);
         }
         self.welcome(place, newcomer.token_is_new, received.is_some(), now, effects);

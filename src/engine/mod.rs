@@ -11,6 +11,7 @@
 //! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these five
 //! and carries out the effects in their order. The engine asks nothing back.
 
+mod commands;
 mod duplicates;
 mod effects;
 mod ended;
@@ -26,6 +27,7 @@ mod receiving;
 mod recording;
 mod relay;
 mod retention;
+mod revocations;
 mod rooms;
 mod streams;
 mod token_life;
@@ -46,6 +48,7 @@ use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
 use crate::wire::sdp::CandidateRules;
 
+pub use commands::{Answer, Command, Gauges, Member, Outline};
 pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
@@ -56,6 +59,7 @@ use rates::Meters;
 pub use rates::Rates;
 use recording::Pending;
 pub use recording::Recording;
+use revocations::Revocations;
 use rooms::{Participant, Rooms};
 
 /// Names one connection. The index is dense (the engine keeps a table by it); the generation tells its uses apart.
@@ -156,6 +160,9 @@ pub struct Engine {
     peers: Peers,
     rooms: Rooms,
     ended: EndedSessions,
+    revoked: Revocations,
+    /// How many rooms have ended.
+    rooms_ended: u64,
     /// What waits for its record.
     pending: Arena<Pending>,
     recording: Recording,
@@ -203,6 +210,8 @@ impl Engine {
             peers: Peers::with_capacity(planned),
             rooms: Rooms::with_capacity(planned / 2),
             ended: EndedSessions::default(),
+            revoked: Revocations::default(),
+            rooms_ended: 0,
             pending: Arena::new(),
             recording: Recording::Off,
             retained: retention::Pool::new(options.retained_bytes_total_max),
@@ -296,12 +305,18 @@ impl Engine {
             // Spread out, so that they do not all come back at once.
             let spread = u64::from(peer.index).wrapping_mul(7_919) % 4_500;
             let wait = Some(Duration::from_millis(500 + spread));
-            effects.send(peer, |out| notice::error(out, Problem::ServerShutdown, None, wait));
+            effects.refuse(peer, Problem::ServerShutdown, None, wait);
             effects.close(peer, CloseCode::Restart);
         }
         self.note_shutdown(effects);
-        let (recording, logins_issued, hits) = (self.recording, self.logins_issued, self.hits);
-        *self = Self { recording, logins_issued, hits, ..Self::new(self.options.clone()) };
+        *self = Self {
+            recording: self.recording,
+            logins_issued: self.logins_issued,
+            hits: self.hits,
+            rooms_ended: self.rooms_ended,
+            revoked: std::mem::take(&mut self.revoked),
+            ..Self::new(self.options.clone())
+        };
     }
 
     /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted and

@@ -283,6 +283,7 @@ mod tests {
         session: SessionId::new(Uuid::nil()),
         permissions: Permissions::ALL,
         room_type: None,
+        token: None,
         expires_at: WallTime::from_secs(1_800_000_000),
     };
 

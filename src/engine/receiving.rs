@@ -101,7 +101,7 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) {
-        effects.send(peer, |out| notice::error(out, problem, id, None));
+        effects.refuse(peer, problem, id, None);
         // Elsewhere the connection has a good token still.
         let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
         if let Some(code) = problem.close_code().filter(|_| ends) {

@@ -54,6 +54,10 @@ impl Pool {
     }
 
     /// How many chunks hold something.
+    pub(super) fn bytes_used(&self) -> usize {
+        self.chunks_used() * CHUNK_BYTES
+    }
+
     pub(super) fn chunks_used(&self) -> usize {
         self.chunks.len() - self.warm.len() - self.cold.len()
     }

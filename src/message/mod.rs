@@ -2,6 +2,7 @@
 
 mod description;
 mod envelope;
+pub mod errors;
 pub mod ice;
 pub mod ids;
 pub mod notice;
@@ -10,5 +11,5 @@ pub mod record;
 pub mod request;
 pub mod roles;
 
-pub use ids::{SessionId, UserId};
+pub use ids::{SessionId, TokenId, UserId};
 pub use roles::{Permissions, Role, RoomType};

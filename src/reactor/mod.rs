@@ -3,10 +3,12 @@
 mod accept;
 mod blocks;
 pub mod clock;
+mod commands;
 mod counters;
 mod entrance;
 mod inbound;
 mod journal;
+mod measure;
 mod moving;
 mod outbound;
 mod peer;
@@ -24,7 +26,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use mio::{Events, Poll, Token, Waker};
 
@@ -40,6 +42,8 @@ use crate::engine::{PeerId, Recording};
 use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
+pub use commands::Asked;
+use commands::{Letter, Mailbox};
 pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
 use journal::Records;
@@ -136,6 +140,9 @@ pub struct Reactor<A> {
     /// The limits that the reactor itself keeps.
     hits: Hits,
     shared: Arc<Shared>,
+    mailbox: Mailbox,
+    /// When the turn before began.
+    measured_at: Option<Instant>,
     stopping: Option<Instant>,
 }
 
@@ -145,6 +152,7 @@ struct Place {
     poll: Poll,
     listener: Listener,
     mail: Mail,
+    mailbox: Mailbox,
     shared: Arc<Shared>,
     entrance: Arc<Entrance>,
 }
@@ -185,6 +193,7 @@ struct Lane {
     /// What newcomers are to be shown from the next turn on.
     tls: Mutex<Option<Tls>>,
     counters: Counters,
+    letters: mpsc::Sender<Letter>,
 }
 
 impl Shared {
@@ -217,6 +226,11 @@ impl Handle {
     pub fn shutdown(&self) {
         self.shared.stops.fetch_max(1, Ordering::AcqRel);
         self.wake();
+    }
+
+    /// Whether it has been told to stop, by [`Handle::shutdown`] or a signal.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stops.load(Ordering::Acquire) > 0
     }
 
     /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
@@ -264,12 +278,13 @@ impl<A: Application> Reactor<A> {
         let listeners = Listener::bind(options.address, count)?;
         let local_addr = listeners.first().map_or(Ok(options.address), Listener::local_addr)?;
         let polls = (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
-        let lane = |poll: &Poll| {
+        let (letters, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Mailbox::new()).unzip();
+        let lane = |(poll, letters): (&Poll, _)| {
             let waker = Waker::new(poll.registry(), WAKER)?;
-            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default() })
+            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default(), letters })
         };
         let shared = Arc::new(Shared {
-            lanes: polls.iter().map(lane).collect::<io::Result<_>>()?,
+            lanes: polls.iter().zip(letters).map(lane).collect::<io::Result<_>>()?,
             stops: AtomicU32::new(0),
             reload: AtomicBool::new(false),
             local_addr,
@@ -280,11 +295,12 @@ impl<A: Application> Reactor<A> {
             unsent_bytes_max: options.unsent_bytes_max / count,
             ..options
         };
-        let places = polls.into_iter().zip(listeners).zip(Mail::between(count)).enumerate();
-        let places = places.map(|(index, ((poll, mut listener), mail))| {
+        let mail = Mail::between(count).into_iter().zip(mailboxes);
+        let places = polls.into_iter().zip(listeners).zip(mail).enumerate();
+        let places = places.map(|(index, ((poll, mut listener), (mail, mailbox)))| {
             listener.register(poll.registry(), LISTENER)?;
             let (shared, entrance) = (Arc::clone(&shared), Arc::clone(&entrance));
-            Ok(Place { index, poll, listener, mail, shared, entrance })
+            Ok(Place { index, poll, listener, mail, mailbox, shared, entrance })
         });
         let reactor = |(app, place): (A, io::Result<Place>)| Ok(Self::new(app, &options, place?));
         apps.into_iter().zip(places).map(reactor).collect()
@@ -323,6 +339,8 @@ impl<A: Application> Reactor<A> {
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
+            mailbox: place.mailbox,
+            measured_at: None,
             shared: place.shared,
             stopping: None,
             options: options.clone(),

@@ -242,7 +242,8 @@ impl<A: Application> Reactor<A> {
                     let binary =
                         payload == Payload::Received && received.is_some_and(Message::is_binary);
                     let text = output.effects.text(payload, message);
-                    self.send(peer_key_of(to), binary, text);
+                    let queued = self.send(peer_key_of(to), binary, text);
+                    self.counters.relayed += u64::from(queued && payload == Payload::Received);
                 }
                 Effect::Ping { peer } => self.ping(peer_key_of(peer)),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
@@ -256,14 +257,15 @@ impl<A: Application> Reactor<A> {
         self.output = output;
     }
 
-    fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) {
+    /// `true`: it was queued.
+    fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) -> bool {
         let header =
             self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
-        if let Some(header) = header {
-            let parts = [header.as_bytes(), payload];
-            let queued = self.push(key, parts, self.options.send_queue_bytes_max);
-            self.counters.sent += u64::from(queued);
-        }
+        let Some(header) = header else { return false };
+        let parts = [header.as_bytes(), payload];
+        let queued = self.push(key, parts, self.options.send_queue_bytes_max);
+        self.counters.sent += u64::from(queued);
+        queued
     }
 
     fn ping(&mut self, key: Key<Peer>) {

@@ -37,7 +37,9 @@ impl<A: Application> Reactor<A> {
             _ => {}
         }
         let now = self.clock.read();
+        let relayed = self.counters.relayed;
         self.heed_journal(now);
+        self.tell_operators();
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
         for event in &events {
@@ -54,11 +56,7 @@ impl<A: Application> Reactor<A> {
         self.wind_up(now);
         self.see_off();
         self.free_doomed();
-        self.counters.turns += 1;
-        self.counters.limits = self.hits.and(&self.output.hits).and(&self.app.hits());
-        self.counters.connections = self.peers.len() as u64;
-        self.counters.block_bytes = (self.cut.lent_bytes() + self.unsent.lent_bytes()) as u64;
-        self.shared.lanes[self.index].counters.publish(&self.counters);
+        self.measure(now, relayed);
         Ok(!self.is_over(now))
     }
 
@@ -121,6 +119,7 @@ impl<A: Application> Reactor<A> {
         if let (Some(next), Some(tls)) = (next, &mut self.options.edge.tls) {
             *tls = next;
         }
+        self.heed_commands(now);
         self.receive_moved(now);
         match self.shared.stops.load(Ordering::Acquire) {
             0 => {}
@@ -230,7 +229,9 @@ impl<A: Application> Reactor<A> {
         self.hits.add(Limit::AddressHeads);
         // Whoever expects TLS would not understand it.
         if edge.tls.is_none() {
-            turn_away(&mut socket, Refusal::RateLimited(self.options.head_timeout), now);
+            let refusal = Refusal::RateLimited(self.options.head_timeout);
+            turn_away(&mut socket, refusal, now);
+            self.output.effects.count_error(refusal.code());
         }
     }
 

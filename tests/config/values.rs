@@ -7,7 +7,7 @@ use autamedica_signaling::admission::Origins;
 use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::config::{Config, Environment, LogFormat, Reading, SETTINGS, SetBy};
 
-use crate::given::{Given, PATH, SECRET};
+use crate::given::{Given, SECRET};
 
 #[test]
 fn production_starts_with_the_defaults_of_the_contract() {
@@ -149,7 +149,7 @@ fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_settings() {
         ("CORS_ORIGIN", "*"),
         ("JWT_SECRET", "short"),
         ("PORT", "99999"),
-        ("ADMIN_TOKEN_FILE", PATH),
+        ("ADMIN_ADDR", "0.0.0.0:8081"),
     ])
     .refused();
     let names: Vec<&str> = lines.iter().filter_map(|line| Some(line.split_once(':')?.0)).collect();
@@ -159,7 +159,7 @@ fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_settings() {
         "JWT_SECRET",
         "CORS_ORIGIN",
         "HEARTBEAT",
-        "ADMIN_TOKEN_FILE",
+        "ADMIN_TOKEN",
         "DRAIN_SECONDS",
     ];
     assert_eq!(names, expected);

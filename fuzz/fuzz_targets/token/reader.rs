@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use autamedica_signaling::admission::Grant;
+use autamedica_signaling::admission::{Grant, claims};
 use autamedica_signaling::admission::tokens::TokenFault;
 use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, UserId};
@@ -64,6 +64,7 @@ fn grant(claims: &Members, demanded: Option<&str>) -> Option<(Grant, i64)> {
         session: SessionId::parse(text("sessionId")?)?,
         permissions: permissions.fold(Permissions::NONE, Permissions::with),
         room_type,
+        token: text("jti").map(claims::token_id),
         expires_at: WallTime::from_millis(date(claims.get("exp")?)?),
     };
     let issued_at = date(claims.get("iat")?)?;

@@ -46,13 +46,14 @@ use sha2::{Digest, Sha256};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, WallTime};
 use crate::message::SessionId;
-use crate::message::record::Record;
+use crate::message::record::{Record, Revocation};
 
 use super::names::Names;
 pub use chain::EpochKey;
 use journal::Journal;
 pub use key_file::{KeyFileError, Keys};
 use queue::Counts;
+pub use queue::ENTRIES_MAX;
 use sealing::Sealer;
 use shared::Shared;
 use writer::Writer;
@@ -201,6 +202,8 @@ pub enum Checkpoint {
 pub struct Restored {
     /// Sessions that have ended, each with the moment up to which no token opens it again.
     pub ended: Vec<(SessionId, WallTime)>,
+    /// Tokens that were revoked, each until when.
+    pub revoked: Vec<Revocation>,
     /// Whether the run before ended in good order.
     pub clean: bool,
     /// Bytes behind the last good record, which do not count.
@@ -235,6 +238,8 @@ pub struct Gauges {
     pub bytes_written: u64,
     /// Syncs since the start.
     pub syncs: u64,
+    /// When everything that waited was on the disk last.
+    pub synced_at: WallTime,
     /// The number of the segment that is written.
     pub segment: u64,
     /// Bytes that are free on the disk; none before the first look.
@@ -281,6 +286,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let ended = snapshot::restore(&found.position, &keys).map_err(failed)?;
     let restored = Restored {
         ended: ended.iter().collect(),
+        revoked: ended.revocations().collect(),
         clean: found.clean,
         torn_bytes: found.torn_bytes,
         damage: found.position.damage.clone(),
