@@ -80,15 +80,6 @@ pub fn join(person: &Person, resume: Option<Resume>) -> String {
     text
 }
 
-/// `leave-room`
-pub fn leave(person: &Person) -> String {
-    format!(
-        r#"{{"type":"leave-room","sessionId":"{}","userId":"{}"}}"#,
-        person.session.reveal(),
-        person.user.reveal()
-    )
-}
-
 /// What is relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saying {
@@ -102,10 +93,7 @@ pub fn say(saying: Saying, [from, to]: [&Person; 2], number: u64, due: u64) -> S
     let mut text = match saying {
         Saying::Candidate => from.say(Kind::Candidate, to, None),
         Saying::Offer => from.say(Kind::Offer, to, None),
-        Saying::Answer => from
-            .say(Kind::Offer, to, None)
-            .replace(r#""type":"offer""#, r#""type":"answer""#)
-            .replace("actpass", "active"),
+        Saying::Answer => from.answer(to),
     };
     add(&mut text, &format!(r#""number":{number},"due":{due}"#));
     text

@@ -95,9 +95,8 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let watch = server.as_ref().map(Server::pid).or(options.pid).map(Watch::new).transpose()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The second time it ends at once.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+        // It ends within a moment, and takes a server of its own with it.
+        signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| format!("signals: {error}"))?;
     }
     let key = Key::new(secret.as_bytes()).map_err(|_| "the secret has less than 32 bytes")?;

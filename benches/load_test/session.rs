@@ -290,7 +290,7 @@ impl Session {
         }
         self.phase = Phase::Leaving;
         for (seat, Seat { person, .. }) in self.seats.iter().enumerate() {
-            moment.actions.push(Action::Say(seat, people::leave(person)));
+            moment.actions.push(Action::Say(seat, person.leave()));
         }
     }
 

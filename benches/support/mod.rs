@@ -4,4 +4,6 @@
 
 pub mod client;
 pub mod clinic;
+pub mod room;
 pub mod server;
+pub mod threads;
