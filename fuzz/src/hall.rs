@@ -292,6 +292,7 @@ impl Hall {
             match visitor.connection.receive(peer_id(key), bytes, at, self.now, app, output) {
                 Progress::More => return,
                 Progress::Handled(message) => self.apply(Some(key), message),
+                Progress::Elsewhere(..) => unreachable!("one engine has all rooms"),
             }
             steps_left = steps_left.checked_sub(1).expect("more steps than bytes");
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::Output;
 use crate::base::limits::Hits;
 use crate::base::time::{Instant, Now};
-use crate::engine::{Effects, PeerId, Recording, Ticket};
+use crate::engine::{Effects, PeerId, Recording, Ticket, Traveller};
 use crate::message::problem::close;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
@@ -79,6 +79,25 @@ pub trait Application {
         now: Now,
         out: &mut Output,
     ) -> Verdict;
+
+    /// The number of the reactor to which a connection with this request belongs, where that is another one: nothing of the
+    /// request is done here.
+    fn home_of_request(&self, _arrival: Arrival, _request: &Request<'_>, _now: Now) -> Option<u32> {
+        None
+    }
+
+    /// The same for a message.
+    fn home_of_message(&self, _peer: PeerId, _message: Message<'_>, _now: Now) -> Option<u32> {
+        None
+    }
+
+    /// A connection goes over to another reactor. The answer goes with it; here it is over.
+    fn detach(&mut self, _peer: PeerId) -> Traveller {
+        Traveller::default()
+    }
+
+    /// A connection has come over from another reactor.
+    fn attach(&mut self, _peer: PeerId, _traveller: Traveller, _now: Now) {}
 
     /// A message came.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);

@@ -78,6 +78,8 @@ pub enum Progress<'a> {
     More,
     /// Something was handled; there may be more. `Payload::Received` in the effects is this message.
     Handled(Option<Message<'a>>),
+    /// Another reactor is to go on: with the request at the cursor, or with this message, which the cursor has passed.
+    Elsewhere(u32, Option<Message<'a>>),
 }
 
 impl Connection {
@@ -99,11 +101,7 @@ impl Connection {
     ) -> Progress<'a> {
         match self.stage {
             Stage::Head { seen, arrival } => {
-                if self.receive_head(me, seen, arrival, bytes, at, now, app, out) {
-                    Progress::Handled(None)
-                } else {
-                    Progress::More
-                }
+                self.receive_head(me, seen, arrival, bytes, at, now, app, out)
             }
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
             Stage::Closing => self.await_close(me, bytes, at, app),
@@ -247,9 +245,9 @@ impl Connection {
         self.stage == Stage::Open
     }
 
-    /// Whether a whole head was there and was answered.
+    /// Answers a head once it is whole.
     #[expect(clippy::too_many_arguments, reason = "the arguments of `receive`, and what it found")]
-    fn receive_head<A: Application>(
+    fn receive_head<'a, A: Application>(
         &mut self,
         me: PeerId,
         seen: u16,
@@ -259,15 +257,18 @@ impl Connection {
         now: Now,
         app: &mut A,
         out: &mut Output,
-    ) -> bool {
+    ) -> Progress<'a> {
         let unread = &bytes[at.unread()];
         let start = out.reply.len();
         self.stage = match http::parse(unread, usize::from(seen)) {
             Ok(None) => {
                 self.stage = Stage::Head { seen: unread.len() as u16, arrival };
-                return false;
+                return Progress::More;
             }
             Ok(Some((request, len))) => {
+                if let Some(home) = app.home_of_request(arrival, &request, now) {
+                    return Progress::Elsewhere(home, None);
+                }
                 at.skip(len);
                 match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
@@ -284,7 +285,7 @@ impl Connection {
             }
         };
         ask_for_tls(&mut out.reply, start, arrival);
-        true
+        Progress::Handled(None)
     }
 
     fn receive_frame<'a, A: Application>(
@@ -325,6 +326,9 @@ impl Connection {
                 return Progress::Handled(None);
             }
         };
+        if let Some(home) = app.home_of_message(me, message, now) {
+            return Progress::Elsewhere(home, Some(message));
+        }
         app.receive(me, message, now, &mut out.effects);
         Progress::Handled(Some(message))
     }

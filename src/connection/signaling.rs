@@ -7,7 +7,7 @@ use crate::admission::door::{self, Door, Entry, Refusal};
 use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
-use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
+use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket, Traveller};
 use crate::message::SessionId;
 use crate::message::notice;
 use crate::message::problem::Problem;
@@ -241,6 +241,32 @@ impl Application for Signaling {
             http::add_fields(&mut out.reply, start, &self.door.cors_fields(request));
         }
         verdict
+    }
+
+    /// A token says before the upgrade where its bearer belongs.
+    fn home_of_request(&self, arrival: Arrival, request: &Request<'_>, now: Now) -> Option<u32> {
+        let homes = self.engine.homes();
+        if homes.is_one() || !request.has_field("upgrade") {
+            return None;
+        }
+        let tokens = self.engine.tokens();
+        let entry = self.door.admit(request, tokens, arrival.full, now.wall).ok()?;
+        homes.elsewhere(entry.grant?.session)
+    }
+
+    fn home_of_message(&self, peer: PeerId, message: Message<'_>, now: Now) -> Option<u32> {
+        match message {
+            Message::Text(text) => self.engine.home_of(peer, text, now),
+            Message::Binary(_) => None,
+        }
+    }
+
+    fn detach(&mut self, peer: PeerId) -> Traveller {
+        self.engine.detach(peer)
+    }
+
+    fn attach(&mut self, peer: PeerId, traveller: Traveller, now: Now) {
+        self.engine.attach(peer, traveller, now);
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {

@@ -59,6 +59,14 @@ impl Outbound {
         Ok(true)
     }
 
+    /// What is unsent. The block goes back.
+    pub(super) fn take(&mut self, pool: &mut Pool) -> Vec<u8> {
+        let unsent = |block: &Block| block.bytes()[self.sent as usize..self.end as usize].to_vec();
+        let unsent = self.block.as_ref().map(unsent).unwrap_or_default();
+        self.clear(pool);
+        unsent
+    }
+
     pub(super) fn clear(&mut self, pool: &mut Pool) {
         if let Some(block) = self.block.take() {
             pool.give_back(block);

@@ -216,6 +216,7 @@ impl<A: Application> Reactor<A> {
                     self.counters.received += u64::from(message.is_some());
                     self.apply(Some(key), message, now);
                 }
+                Progress::Elsewhere(to, message) => return self.move_on(key, to, message),
             }
         }
     }
