@@ -14,9 +14,9 @@ use autamedica_signaling::base::cidr::Networks;
 use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::message::request;
 use autamedica_signaling::wire::frame::{Cursor, Decoded, Decoder, Limits, unmask};
+use autamedica_signaling::wire::json::Raw;
 use autamedica_signaling::wire::jwt::Key;
 use autamedica_signaling::wire::sdp::{CandidateRules, Rules, check_description};
-use serde_json::value::RawValue;
 use support::client::upgrade;
 use support::clinic::{Kind, Person, SECRET, client_frame};
 use support::room::{NOW, Room};
@@ -90,7 +90,7 @@ fn checks_sdp(times: u32) {
     let text = text(Kind::Offer);
     let begin = text.rfind(r#""sdp":"v="#).expect("a description") + r#""sdp":"#.len();
     let end = text.rfind('"').expect("its end") + 1;
-    let raw: &RawValue = serde_json::from_str(&text[begin..end]).expect("a string");
+    let raw = Raw::parse(&text[begin..end]).expect("a string");
     let any = Networks::default();
     let candidates = CandidateRules { relay_only: false, allowed: &any, blocked: &any };
     let rules = Rules { may_send: true, candidates };
@@ -119,7 +119,9 @@ fn relays(kind: Kind, times: u32) {
     }
     for _ in 0..times {
         room.receive(0, black_box(&frame));
-        black_box(&mut room.seats[1].outbound).clear();
+        let outbound = black_box(&mut room.seats[1].outbound);
+        assert!(outbound.len() >= frame.len() - 4, "relayed");
+        outbound.clear();
     }
 }
 

@@ -10,12 +10,12 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use serde_json::value::RawValue;
-
 pub use candidate::CandidateRules;
 pub use fingerprint::FingerprintHash;
 use fingerprint::Fingerprints;
 use lines::for_each_line;
+
+use super::json::Raw;
 
 /// Why a description or a candidate may not pass. The text is for whoever wrote the client; it repeats nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +66,7 @@ pub struct Rules<'a> {
 /// # Errors
 ///
 /// A [`Fault`], of several any.
-pub fn check_description(
-    raw: &RawValue,
-    rules: Rules<'_>,
-) -> Result<Option<FingerprintHash>, Fault> {
+pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<FingerprintHash>, Fault> {
     let mut reader = Reader {
         rules,
         session: Transport::default(),
@@ -94,7 +91,7 @@ pub fn check_description(
 /// # Errors
 ///
 /// A [`Fault`], of several any.
-pub fn check_candidate(raw: &RawValue, rules: CandidateRules<'_>) -> Result<(), Fault> {
+pub fn check_candidate(raw: Raw<'_>, rules: CandidateRules<'_>) -> Result<(), Fault> {
     let mut count = 0;
     for_each_line(raw.get(), |line| {
         count += 1;
