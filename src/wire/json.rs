@@ -143,10 +143,21 @@ pub trait Fields<'a>: Default + Deserialize<'a> {
     /// Reads what is written in the ordinary way; `None` where it is not, or a known member comes twice.
     fn read_quickly(text: &'a str) -> Option<Self> {
         let mut fields = Self::default();
-        quick::read_object(text, |name, value| {
-            fields.place(name).is_none_or(|place| place.replace(Raw(value)).is_none())
-        })?;
+        quick::read_object(text, |name, value| fields.put(name, value))?;
         Some(fields)
+    }
+
+    /// The same of a value that is known to be JSON.
+    fn read_known(raw: Raw<'a>) -> Option<Self> {
+        let mut fields = Self::default();
+        quick::read_known_object(raw.get(), |name, value| fields.put(name, value))?;
+        Some(fields)
+    }
+
+    /// Whether it is the first of its name, or nobody asks for it.
+    #[doc(hidden)]
+    fn put(&mut self, name: &str, value: &'a str) -> bool {
+        self.place(name).is_none_or(|place| place.replace(Raw(value)).is_none())
     }
 }
 
@@ -176,7 +187,7 @@ pub fn boolean(raw: Raw<'_>) -> Option<bool> {
 /// The object that `raw` is, read into a structure; serde alone would also read one from an array, by position.
 pub fn object<'a, T: Fields<'a>>(raw: Raw<'a>) -> Option<T> {
     let slowly = || raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?;
-    T::read_quickly(raw.get()).or_else(slowly)
+    T::read_known(raw).or_else(slowly)
 }
 
 /// The unsigned integer that `raw` is, written in digits only.

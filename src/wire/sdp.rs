@@ -147,8 +147,11 @@ impl Reader<'_> {
         if name.is_empty() || !matches!(value, [] | [b':', ..]) {
             return Err(Fault::Line);
         }
-        // Most are none of those below.
-        if !matches!(name.len(), 5 | 6 | 8 | 9 | 11) {
+        // Most are none of those below, and show it by their length and first letter.
+        if !matches!(
+            (name.len(), name[0] | 0x20),
+            (5, b's') | (6, b'c') | (8, b's' | b'r' | b'i') | (9, b'c') | (11, b'f' | b'b')
+        ) {
             return Ok(());
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
