@@ -133,6 +133,9 @@ impl Server {
     }
 }
 
+/// For more connections than this, tables grow when they come.
+const CONNECTIONS_PLANNED_MAX: usize = 131_072;
+
 /// How long the end of the server waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -232,6 +235,7 @@ fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling>
         emergency_access: config.emergency_access,
         gate: gate_limits(config),
         homes,
+        connections_planned: config.connections_max.min(CONNECTIONS_PLANNED_MAX),
         rates: Rates {
             signal: rate(config.signal_rate, config.signal_burst),
             state: rate(config.state_rate, config.state_burst),

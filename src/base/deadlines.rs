@@ -38,6 +38,12 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
         Self { lengths, ends, nodes: Vec::new(), queues: Vec::new() }
     }
 
+    /// The same with memory for the members below `members`: taken from the system as it is used, and never moved.
+    pub fn with_capacity(lengths: [Duration; QUEUES], members: usize) -> Self {
+        let (nodes, queues) = (Vec::with_capacity(members), Vec::with_capacity(members));
+        Self { nodes, queues, ..Self::new(lengths) }
+    }
+
     /// Puts `member` at the end of `queue`, taking it out of the queue where it stood.
     pub fn arm(&mut self, member: u32, queue: usize, now: Instant) {
         self.cancel(member);

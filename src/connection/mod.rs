@@ -31,14 +31,16 @@ pub use signaling::{NoPages, Pages, Signaling};
 #[derive(Debug)]
 pub struct Connection {
     stage: Stage,
+    /// As long as the stage is [`Stage::Head`]. Apart, since nothing of it matters later.
+    head: Option<Box<Head>>,
     decoder: Decoder,
     heartbeat: Heartbeat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The request head is arriving; so many bytes of it were looked at.
-    Head { seen: u16, arrival: Arrival },
+    /// The request head is arriving.
+    Head,
     /// A WebSocket.
     Open,
     /// We have sent a close frame and wait for theirs.
@@ -47,6 +49,13 @@ enum Stage {
     Draining,
     /// Nothing more to read; to be freed once the last bytes are written.
     Ended,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// So many bytes were looked at.
+    seen: u16,
+    arrival: Arrival,
 }
 
 /// What a connection waits for, and so which deadline it has.
@@ -85,8 +94,13 @@ pub enum Progress<'a> {
 impl Connection {
     /// A connection whose request head is expected.
     pub fn new(arrival: Arrival) -> Self {
-        let stage = Stage::Head { seen: 0, arrival };
-        Self { stage, decoder: Decoder::default(), heartbeat: Heartbeat::default() }
+        let head = Some(Box::new(Head { seen: 0, arrival }));
+        Self {
+            stage: Stage::Head,
+            head,
+            decoder: Decoder::default(),
+            heartbeat: Heartbeat::default(),
+        }
     }
 
     /// Handles the next thing in `bytes` at the cursor: a request head or a frame.
@@ -100,9 +114,7 @@ impl Connection {
         out: &mut Output,
     ) -> Progress<'a> {
         match self.stage {
-            Stage::Head { seen, arrival } => {
-                self.receive_head(me, seen, arrival, bytes, at, now, app, out)
-            }
+            Stage::Head => self.receive_head(me, bytes, at, now, app, out),
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
             Stage::Closing => self.await_close(me, bytes, at, app),
             Stage::Draining | Stage::Ended => {
@@ -114,8 +126,8 @@ impl Connection {
 
     /// A proxy says where it really comes from, before anything else came.
     pub fn comes_from(&mut self, address: IpAddr) {
-        if let Stage::Head { arrival, .. } = &mut self.stage {
-            arrival.address = address;
+        if let Some(head) = &mut self.head {
+            head.arrival.address = address;
         }
     }
 
@@ -175,16 +187,15 @@ impl Connection {
         out: &mut Output,
     ) {
         match self.stage {
-            Stage::Head { seen: 0, .. } => {
+            Stage::Head => {
                 out.hits.add(Limit::HeadTime);
-                self.stage = Stage::Ended;
-            }
-            Stage::Head { arrival, .. } => {
-                out.hits.add(Limit::HeadTime);
-                let start = out.reply.len();
-                Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
-                ask_for_tls(&mut out.reply, start, arrival);
-                self.stage = Stage::Draining;
+                let begun = self.head.take().filter(|head| head.seen > 0);
+                self.stage = if begun.is_some() { Stage::Draining } else { Stage::Ended };
+                if let Some(head) = begun {
+                    let start = out.reply.len();
+                    Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                    ask_for_tls(&mut out.reply, start, head.arrival);
+                }
             }
             Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
                 Some(ping) => out.reply.extend_from_slice(&ping),
@@ -211,7 +222,7 @@ impl Connection {
     /// What it waits for.
     pub fn waits_for(&self) -> Wait {
         match self.stage {
-            Stage::Head { .. } => Wait::Head,
+            Stage::Head => Wait::Head,
             Stage::Open => Wait::Heartbeat,
             Stage::Closing | Stage::Draining | Stage::Ended => Wait::Close,
         }
@@ -229,15 +240,12 @@ impl Connection {
 
     /// Whether its request head is still arriving.
     pub fn is_head(&self) -> bool {
-        matches!(self.stage, Stage::Head { .. })
+        self.stage == Stage::Head
     }
 
     /// How it arrived, while its request head is still on its way.
     pub fn arrival(&self) -> Option<Arrival> {
-        match self.stage {
-            Stage::Head { arrival, .. } => Some(arrival),
-            _ => None,
-        }
+        self.head.as_ref().map(|head| head.arrival)
     }
 
     /// Whether it is a WebSocket in use.
@@ -246,23 +254,21 @@ impl Connection {
     }
 
     /// Answers a head once it is whole.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of `receive`, and what it found")]
     fn receive_head<'a, A: Application>(
         &mut self,
         me: PeerId,
-        seen: u16,
-        arrival: Arrival,
         bytes: &[u8],
         at: &mut Cursor,
         now: Now,
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
+        let Some(head) = &mut self.head else { return Progress::More };
         let unread = &bytes[at.unread()];
-        let start = out.reply.len();
-        self.stage = match http::parse(unread, usize::from(seen)) {
+        let (start, arrival) = (out.reply.len(), head.arrival);
+        self.stage = match http::parse(unread, usize::from(head.seen)) {
             Ok(None) => {
-                self.stage = Stage::Head { seen: unread.len() as u16, arrival };
+                head.seen = unread.len() as u16;
                 return Progress::More;
             }
             Ok(Some((request, len))) => {
@@ -284,6 +290,7 @@ impl Connection {
                 Stage::Draining
             }
         };
+        self.head = None;
         ask_for_tls(&mut out.reply, start, arrival);
         Progress::Handled(None)
     }

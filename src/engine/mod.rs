@@ -92,6 +92,9 @@ pub struct Options {
     pub emergency_access: bool,
     /// How many may come in by address and by user.
     pub gate: GateLimits,
+    /// For how many connections tables are made at once, so that they need not be moved to grow. The memory is taken from the
+    /// system only as it is used.
+    pub connections_planned: usize,
     /// How many engines share the sessions among them.
     pub homes: Homes,
     /// How fast a connection may speak.
@@ -125,6 +128,7 @@ impl Options {
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
             gate: GateLimits::ORDINARY,
+            connections_planned: 0,
             homes: Homes::ONE,
             rates: Rates::ORDINARY,
             rooms_max: 10_000,
@@ -194,23 +198,24 @@ impl Engine {
 
     /// An engine without rooms, whose connections are counted together with those of other engines.
     pub fn with_gate(options: Options, gate: Gate) -> Self {
+        let planned = options.connections_planned;
         Self {
-            peers: Peers::default(),
-            rooms: Rooms::default(),
+            peers: Peers::with_capacity(planned),
+            rooms: Rooms::with_capacity(planned / 2),
             ended: EndedSessions::default(),
             pending: Arena::new(),
             recording: Recording::Off,
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate,
-            meters: Meters::default(),
+            meters: Meters::with_capacity(planned),
             waiting: Vec::new(),
             hits: Hits::NONE,
             last_stream: 0,
-            joins: Deadlines::new([options.join_timeout]),
-            places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
-            ages: Deadlines::new([options.room_max_age]),
+            joins: Deadlines::with_capacity([options.join_timeout], planned),
+            places: Deadlines::with_capacity([options.reconnect_grace, PROBE_AFTER], planned),
+            ages: Deadlines::with_capacity([options.room_max_age], planned / 2),
             empties: Deadlines::new([options.room_empty_timeout]),
-            logins: Deadlines::new([options.ice.renewal()]),
+            logins: Deadlines::with_capacity([options.ice.renewal()], planned),
             logins_issued: 0,
             options,
         }

@@ -69,6 +69,11 @@ pub(super) struct Meter {
 }
 
 impl Meters {
+    /// An empty table, made for so many connections.
+    pub(super) fn with_capacity(connections: usize) -> Self {
+        Self { table: Vec::with_capacity(connections) }
+    }
+
     /// The connection at `index` is a new one.
     pub(super) fn reset(&mut self, index: u32) {
         let index = index as usize;

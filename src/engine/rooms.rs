@@ -88,6 +88,15 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
+    /// No rooms, with memory for so many and twice as many people.
+    pub(super) fn with_capacity(rooms: usize) -> Self {
+        Self {
+            by_session: BTreeMap::new(),
+            rooms: Arena::with_capacity(rooms),
+            participants: Arena::with_capacity(rooms.saturating_mul(2)),
+        }
+    }
+
     /// Whether there is a place; decided before anything changes.
     pub(super) fn check_seat(
         &self,

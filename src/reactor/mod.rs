@@ -96,6 +96,9 @@ const READ_BYTES: usize = 64 * 1024 + 64;
 /// How many free blocks each pool keeps for later, in bytes. More than that is given back to the system.
 const FREE_BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// For more connections than this, tables grow when they come.
+const CONNECTIONS_PLANNED_MAX: usize = 131_072;
+
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -288,6 +291,8 @@ impl<A: Application> Reactor<A> {
     }
 
     fn new(app: A, options: &Options, place: Place) -> Self {
+        // Memory is taken from the system as it is used: a table that is large at once need not be moved to grow.
+        let planned = options.connections_max.min(CONNECTIONS_PLANNED_MAX);
         Self {
             app,
             index: place.index,
@@ -297,13 +302,16 @@ impl<A: Application> Reactor<A> {
             on_reload: None,
             listener: Some(place.listener),
             clock: Clock::new(),
-            peers: Arena::new(),
-            deadlines: Deadlines::new([
-                options.head_timeout,
-                // No time at all would be due again at once, for ever.
-                options.heartbeat.max(Duration::from_millis(1)),
-                CLOSE_TIMEOUT,
-            ]),
+            peers: Arena::with_capacity(planned),
+            deadlines: Deadlines::with_capacity(
+                [
+                    options.head_timeout,
+                    // No time at all would be due again at once, for ever.
+                    options.heartbeat.max(Duration::from_millis(1)),
+                    CLOSE_TIMEOUT,
+                ],
+                planned,
+            ),
             entrance: place.entrance,
             mail: place.mail,
             cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),

@@ -58,7 +58,7 @@ use shared::Shared;
 use writer::Writer;
 
 /// The size past which a segment is followed by the next one.
-pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The audit log of a running server. Clones share it.
 #[derive(Clone)]

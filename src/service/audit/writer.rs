@@ -287,7 +287,6 @@ impl Writer {
                 && let Some(session) = entry.record.subject.session
             {
                 self.ended.insert(session, until);
-                self.names.end(session);
             }
         }
         self.shared.release(&self.pending[..self.encoded]);
