@@ -3,7 +3,6 @@
 #[path = "../benches/load_test/mod.rs"]
 mod load_test;
 
-#[allow(dead_code, reason = "the load test has clients of its own")]
 mod common;
 
 use std::fs;
