@@ -23,8 +23,11 @@ use support::room::{NOW, Room};
 
 const LIMITS: Limits = Limits { message_bytes_max: 65_536, fragments_max: 1_024, binary: false };
 
+/// Does something so many times.
+type Run = fn(u32);
+
 /// By name; each makes ready what it needs, and runs so many times.
-const ALL: &[(&str, fn(u32))] = &[
+const ALL: &[(&str, Run)] = &[
     ("unmask_candidate", |times| unmasks(Kind::Candidate, times)),
     ("unmask_offer", |times| unmasks(Kind::Offer, times)),
     ("frame_candidate", |times| frames(Kind::Candidate, times)),
