@@ -29,7 +29,12 @@ impl Server {
         let mut command = Command::new(program);
         command
             .env_clear()
-            .envs([("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")])
+            .envs([
+                ("NODE_ENV", "production"),
+                ("HOST", "127.0.0.1"),
+                ("PORT", "0"),
+                ("ADMIN_ADDR", "off"),
+            ])
             .envs([("JWT_SECRET", secret), ("LOG_FORMAT", "json")])
             // All come from here.
             .envs([("CONNECTIONS_PER_ADDRESS_MAX", "unlimited")])
