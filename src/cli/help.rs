@@ -13,14 +13,15 @@ The signaling server of medical video calls: a doctor and a patient find each ot
 Usage: autamedica-signaling [COMMAND] [OPTIONS]
 
 Commands:
-  serve     run the server (what happens without a command)
-  check     check the configuration and print it, secrets as ****
-  token     print a token for first steps and scripts, signed with JWT_SECRET
-  audit     verify, show, export and count the audit log, and care for its keys
-  version   print the version
-  help      print this
+  serve        run the server (what happens without a command)
+  check        check the configuration and print it, secrets as ****
+  healthcheck  ask the server that runs here with the same settings whether it is well: 0 yes, 1 no, and why
+  token        print a token for first steps and scripts, signed with JWT_SECRET
+  audit        verify, show, export and count the audit log, and care for its keys
+  version      print the version
+  help         print this
 
-Options of serve, check, token and audit:
+Options of serve, check, healthcheck, token and audit:
   --env-file FILE       read settings from a file of NAME=value lines; the environment wins over it
 
 Option of check:

@@ -49,7 +49,8 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("rustix", &["service"], "what crate::service says of files and disks"),
     ("uuid", &["message", "reactor", "cli"], IDS),
     ("slab", &["base", "reactor"], SLOTS),
-    ("rustls", &["reactor"], "Tls of crate::reactor"),
+    // The service only to ask our own port how it is, as a client.
+    ("rustls", &["reactor", "service/health"], "Tls of crate::reactor"),
     ("log", LOGGING, "return an effect or a value; floor 6 logs"),
 ];
 

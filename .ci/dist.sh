@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Builds the static binaries that are handed out, tries each of them, and puts them into target/dist/ with their checksums:
+# x86-64 with the toolchain at hand, and aarch64 with Debian's cross tools where they can be had. What is built here has a
+# target directory of its own, so that its flags do not make everyday builds begin anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. .ci/packages.sh
+
+CARGO=${CARGO:-cargo}
+NAME=autamedica-signaling
+target=$("$CARGO" metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+dist=$target/dist
+build=$target/dist-build
+mkdir -p "$dist" "$build"
+
+# A C library within the program, so that it runs where there is nothing else.
+STATIC='-C target-feature=+crt-static'
+
+skip() {
+    echo "aarch64: SKIPPED: $*"
+}
+
+# try NAME COMMAND...: runs the binary NAME in an empty folder as its root, by COMMAND, which ends before the program's path.
+try() {
+    local binary=$1 root status=0
+    shift
+    if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        echo "$binary: not tried in an empty root, which takes root's rights" >&2
+        return
+    fi
+    root=$(mktemp -d)
+    cp "$dist/$binary" "$root/$NAME"
+    in_root "$root" "$@" "/$NAME" version || status=$?
+    # It listens, answers its own health check, and ends in good order.
+    [ "$status" != 0 ] || serve "$root" "$@" || status=$?
+    rm -rf "$root"
+    if [ "$status" != 0 ]; then
+        echo "error: $binary does not run in an empty root" >&2
+        return 1
+    fi
+}
+
+# in_root ROOT COMMAND...
+in_root() {
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n --preserve-env)
+    "${as_root[@]}" chroot "$@"
+}
+
+# serve ROOT COMMAND...: starts the server and asks for its health.
+serve() {
+    local root=$1 server asked=1 ended=0
+    shift
+    export NODE_ENV=development PORT=18480 ADMIN_ADDR=127.0.0.1:18481 AUDIT_DIR=/data/audit
+    mkdir "$root/data"
+    in_root "$root" "$@" "/$NAME" >"$root/log" 2>&1 &
+    server=$!
+    for _ in $(seq 100); do
+        if in_root "$root" "$@" "/$NAME" healthcheck >"$root/health" 2>&1; then
+            asked=0
+            break
+        fi
+        sleep 0.1
+    done
+    kill -TERM "$server" || true
+    wait "$server" || ended=$?
+    if [ "$asked" != 0 ] || [ "$ended" != 0 ]; then
+        cat "$root/health" "$root/log" >&2
+        return 1
+    fi
+    cat "$root/health"
+}
+
+x86_64() {
+    RUSTFLAGS=$STATIC "$CARGO" build --release --locked --target x86_64-unknown-linux-gnu --target-dir "$build"
+    cp "$build/x86_64-unknown-linux-gnu/release/$NAME" "$dist/$NAME-x86_64"
+    try "$NAME-x86_64"
+}
+
+# Debian has a Rust compiler with a standard library for arm64; neither is installed, both are unpacked beside the build. Its
+# version may be another than that of the toolchain at hand, so dependencies are built with it too.
+aarch64() {
+    local tools=$build/aarch64-tools triple=aarch64-unknown-linux-gnu command
+    if ! command -v apt-get >/dev/null || [ "$(dpkg --print-architecture)" != amd64 ]; then
+        skip "it is built with the cross tools of Debian on amd64, and this is another system"
+        return
+    fi
+    for command in aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64-static:qemu-user-static; do
+        if ! (need "${command%%:*}" "${command#*:}" libc6-dev-arm64-cross); then
+            skip "${command%%:*} is missing, and its package could not be installed"
+            return
+        fi
+    done
+    if [ ! -x "$tools/usr/bin/rustc" ] && ! fetch_compiler "$tools"; then
+        rm -rf "$tools"
+        skip "the packages of Debian's compiler (rustc-web, libstd-rust-web-dev for arm64) could not be had"
+        return
+    fi
+    LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC=$tools/usr/bin/rustc RUSTFLAGS=$STATIC \
+        CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+        "$CARGO" build --release --locked --target "$triple" --target-dir "$build/aarch64"
+    cp "$build/aarch64/$triple/release/$NAME" "$dist/$NAME-aarch64"
+    aarch64-linux-gnu-strip "$dist/$NAME-aarch64" 2>/dev/null || true
+    try_emulated
+}
+
+# fetch_compiler FOLDER: with package lists of its own, so that nothing of this system changes.
+fetch_compiler() {
+    local tools=$1 lists=$build/lists options
+    mkdir -p "$tools" "$lists/partial"
+    options=(-o "Dir::State::Lists=$lists" -o "APT::Architectures::=amd64" -o "APT::Architectures::=arm64"
+        -o "APT::Sandbox::User=root")
+    apt-get "${options[@]}" update -q >&2 || true
+    (
+        cd "$tools"
+        apt-get "${options[@]}" download rustc-web:amd64 libstd-rust-web-dev:amd64 libstd-rust-web-dev:arm64 \
+            "$(apt-cache "${options[@]}" depends --no-recommends libstd-rust-web-dev:amd64 |
+                sed -n 's/.*Depends: \(libstd-rust-web-[0-9.]*\).*/\1/p' | head -n 1):amd64" >&2
+        for package in *.deb; do
+            dpkg -x "$package" .
+            rm "$package"
+        done
+    )
+}
+
+# The emulator stands in the empty root beside the program.
+try_emulated() {
+    local root status=0
+    root=$(mktemp -d)
+    cp "$(command -v qemu-aarch64-static)" "$root/qemu"
+    cp "$dist/$NAME-aarch64" "$root/$NAME"
+    if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then
+        in_root "$root" /qemu "/$NAME" version || status=$?
+        [ "$status" != 0 ] || serve "$root" /qemu || status=$?
+    else
+        qemu-aarch64-static "$root/$NAME" version || status=$?
+    fi
+    rm -rf "$root"
+    [ "$status" = 0 ]
+}
+
+x86_64
+aarch64
+
+echo
+(
+    cd "$dist"
+    sha256sum "$NAME"-* | tee SHA256SUMS
+    for binary in "$NAME"-*; do
+        printf '%-32s %9d bytes  %s\n' "$binary" "$(stat -c %s "$binary")" "$(file -b "$binary" 2>/dev/null | cut -d, -f1-4)"
+    done
+)
