@@ -13,26 +13,34 @@ dist=$target/dist
 build=$target/dist-build
 mkdir -p "$dist" "$build"
 
-# A C library within the program, so that it runs where there is nothing else.
-STATIC='-C target-feature=+crt-static'
+# A C library within the program, so that it runs where there is nothing else. Random numbers come from the system call: what is
+# linked statically cannot look for it at run time, and would want /dev/urandom, which an empty root does not have.
+STATIC='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"'
+
+SETTINGS=(NODE_ENV=development PORT=18480 ADMIN_ADDR=127.0.0.1:18481 AUDIT_DIR=/data/audit)
+
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo -n)
 
 skip() {
     echo "aarch64: SKIPPED: $*"
 }
 
-# try NAME COMMAND...: runs the binary NAME in an empty folder as its root, by COMMAND, which ends before the program's path.
-try() {
-    local binary=$1 root status=0
-    shift
+# try_out BINARY [EMULATOR]: runs it with an empty folder as its root, where nothing but the emulator stands beside it.
+try_out() {
+    local binary=$1 emulator=${2:-} root status=0 by=()
     if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
-        echo "$binary: not tried in an empty root, which takes root's rights" >&2
+        echo "$binary: not tried in an empty root, which takes the rights of root"
+        ${emulator:+"$emulator"} "$dist/$binary" version
         return
     fi
     root=$(mktemp -d)
     cp "$dist/$binary" "$root/$NAME"
-    in_root "$root" "$@" "/$NAME" version || status=$?
-    # It listens, answers its own health check, and ends in good order.
-    [ "$status" != 0 ] || serve "$root" "$@" || status=$?
+    if [ -n "$emulator" ]; then
+        cp "$(command -v "$emulator")" "$root/emulator"
+        by=(/emulator)
+    fi
+    { in_root "$root" "${by[@]}" "/$NAME" version && serve "$root" "${by[@]}"; } || status=$?
     rm -rf "$root"
     if [ "$status" != 0 ]; then
         echo "error: $binary does not run in an empty root" >&2
@@ -40,41 +48,37 @@ try() {
     fi
 }
 
-# in_root ROOT COMMAND...
+# in_root ROOT COMMAND...: with nothing but development's settings in its environment.
 in_root() {
-    local as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo -n --preserve-env)
-    "${as_root[@]}" chroot "$@"
+    "${as_root[@]}" env -i "${SETTINGS[@]}" chroot "$@"
 }
 
-# serve ROOT COMMAND...: starts the server and asks for its health.
+# serve ROOT COMMAND...: starts the server, asks for its health, and ends it.
 serve() {
-    local root=$1 server asked=1 ended=0
+    local root=$1 server healthy=1 ended=0
     shift
-    export NODE_ENV=development PORT=18480 ADMIN_ADDR=127.0.0.1:18481 AUDIT_DIR=/data/audit
-    mkdir "$root/data"
-    in_root "$root" "$@" "/$NAME" >"$root/log" 2>&1 &
+    "${as_root[@]}" env -i "${SETTINGS[@]}" chroot "$root" "$@" >"$root/log" 2>&1 &
     server=$!
     for _ in $(seq 100); do
-        if in_root "$root" "$@" "/$NAME" healthcheck >"$root/health" 2>&1; then
-            asked=0
+        if in_root "$root" "$@" healthcheck >"$root/health" 2>&1; then
+            healthy=0
             break
         fi
         sleep 0.1
     done
-    kill -TERM "$server" || true
+    "${as_root[@]}" kill -TERM "$server" || true
     wait "$server" || ended=$?
-    if [ "$asked" != 0 ] || [ "$ended" != 0 ]; then
-        cat "$root/health" "$root/log" >&2
+    cat "$root/health"
+    if [ "$healthy" != 0 ] || [ "$ended" != 0 ]; then
+        cat "$root/log" >&2
         return 1
     fi
-    cat "$root/health"
 }
 
 x86_64() {
     RUSTFLAGS=$STATIC "$CARGO" build --release --locked --target x86_64-unknown-linux-gnu --target-dir "$build"
     cp "$build/x86_64-unknown-linux-gnu/release/$NAME" "$dist/$NAME-x86_64"
-    try "$NAME-x86_64"
+    try_out "$NAME-x86_64"
 }
 
 # Debian has a Rust compiler with a standard library for arm64; neither is installed, both are unpacked beside the build. Its
@@ -102,7 +106,7 @@ aarch64() {
         "$CARGO" build --release --locked --target "$triple" --target-dir "$build/aarch64"
     cp "$build/aarch64/$triple/release/$NAME" "$dist/$NAME-aarch64"
     aarch64-linux-gnu-strip "$dist/$NAME-aarch64" 2>/dev/null || true
-    try_emulated
+    try_out "$NAME-aarch64" qemu-aarch64-static
 }
 
 # fetch_compiler FOLDER: with package lists of its own, so that nothing of this system changes.
@@ -122,22 +126,6 @@ fetch_compiler() {
             rm "$package"
         done
     )
-}
-
-# The emulator stands in the empty root beside the program.
-try_emulated() {
-    local root status=0
-    root=$(mktemp -d)
-    cp "$(command -v qemu-aarch64-static)" "$root/qemu"
-    cp "$dist/$NAME-aarch64" "$root/$NAME"
-    if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then
-        in_root "$root" /qemu "/$NAME" version || status=$?
-        [ "$status" != 0 ] || serve "$root" /qemu || status=$?
-    else
-        qemu-aarch64-static "$root/$NAME" version || status=$?
-    fi
-    rm -rf "$root"
-    [ "$status" = 0 ]
 }
 
 x86_64

@@ -100,15 +100,16 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
             let env_file = Options::read(args, &["--env-file"])?.env_file();
             Ok(Command::Check { env_file, network })
         }
-        Some("healthcheck") => Ok(Command::Healthcheck {
-            env_file: Options::read(args, &["--env-file"])?.env_file(),
-        }),
+        Some("healthcheck") => {
+            Ok(Command::Healthcheck { env_file: Options::read(args, &["--env-file"])?.env_file() })
+        }
         Some("token") => token(args).map(Command::Token),
         Some("audit") => audit_args::parse(args).map(Command::Audit),
         Some("version") => Options::read(args, &[]).map(|_| Command::Version),
         Some("help") => Ok(Command::Help),
         _ => Err(Usage(
-            "The command must be serve, check, healthcheck, token, audit, version or help.".to_owned(),
+            "The command must be serve, check, healthcheck, token, audit, version or help."
+                .to_owned(),
         )),
     }
 }

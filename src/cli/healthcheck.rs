@@ -13,7 +13,9 @@ use super::{print, tell};
 /// Asks, and says what came of it.
 pub fn check(config: &Config) -> ExitCode {
     let Some(question) = question(config) else {
-        tell("unhealthy: PORT is 0 and so is that of ADMIN_ADDR, or it is off: nobody knows where to ask");
+        tell(
+            "unhealthy: PORT is 0 and so is that of ADMIN_ADDR, or it is off: nobody knows where to ask",
+        );
         return ExitCode::FAILURE;
     };
     let place = question.address;

@@ -119,7 +119,8 @@ mod tests {
     fn a_status_is_read_of_what_is_http_and_of_nothing_else() {
         assert_eq!(status(b"HTTP/1.1 200"), Some(200));
         assert_eq!(status(b"HTTP/1.1 503"), Some(503));
-        for senseless in [b"HTTP/1.1 2x0", b"SSH-2.0-Open", b"\x15\x03\x03\0\x02\x02\x46\0\0\0\0\0"] {
+        for senseless in [b"HTTP/1.1 2x0", b"SSH-2.0-Open", b"\x15\x03\x03\0\x02\x02\x46\0\0\0\0\0"]
+        {
             assert_eq!(status(senseless), None);
         }
     }

@@ -106,8 +106,7 @@ impl Watch {
         server: impl Supervised,
     ) -> io::Result<Self> {
         let (end, ended) = channel();
-        let told =
-            Told { manager, watchdog, ready: false, stopping: false, status: String::new() };
+        let told = Told { manager, watchdog, ready: false, stopping: false, status: String::new() };
         let thread = thread::Builder::new().name("supervisor".to_owned());
         let thread = thread.spawn(move || told.go_on(server, &ended))?;
         Ok(Self { end: Some(end), thread: Some(thread) })
