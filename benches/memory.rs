@@ -7,16 +7,9 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use autamedica_signaling::reactor::clock::wall_time;
-use support::client::Client;
-use support::clinic::{Person, SECRET};
-
-const SERVER: &str = env!("CARGO_BIN_EXE_autamedica-signaling");
+use support::process::{Process, SERVER};
 
 /// What an idle connection that has joined may take of the server's own memory, sockets in the kernel apart.
 const BYTES_MAX: f64 = 512.0;
@@ -40,7 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    let server = Process::start();
+    let server = Process::start("memory-bench");
     println!(
         "binary                       {:>10} KiB",
         fs::metadata(SERVER).map_or(0, |file| file.len()) / 1_024
@@ -48,7 +41,9 @@ fn main() -> ExitCode {
     println!("resident, idle               {:>10} KiB", server.resident_bytes() / 1_024);
     let mut clients = Vec::new();
     let [before, after] = [some, many].map(|connections| {
-        server.fill(&mut clients, connections);
+        while clients.len() < connections {
+            clients.extend(server.room(clients.len() as u32));
+        }
         let bytes = server.resident_bytes();
         println!("resident, {connections:>6} connections {:>10} KiB", bytes / 1_024);
         bytes as f64
@@ -56,82 +51,6 @@ fn main() -> ExitCode {
     let each = (after - before) / (many - some) as f64;
     println!("each idle joined connection  {each:>10.0} B, at most {BYTES_MAX} B");
     if measures && each > BYTES_MAX { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-/// The server. Ends when it is dropped.
-struct Process {
-    child: Child,
-    /// Held open for the server to write to.
-    _log: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Process {
-    fn start() -> Self {
-        let settings = [
-            ("HOST", "127.0.0.1"),
-            ("PORT", "0"),
-            ("JWT_SECRET", SECRET),
-            ("LOG_FORMAT", "json"),
-            // All come from here, and as fast as they can.
-            ("CONNECTIONS_PER_ADDRESS_MAX", "unlimited"),
-            ("ACCEPT_RATE", "unlimited"),
-            // Nobody answers pings here.
-            ("HEARTBEAT", "3600"),
-        ];
-        let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory-bench");
-        // What an earlier run has left would be read at the start.
-        let _ = fs::remove_dir_all(&audit);
-        let mut child = Command::new(SERVER)
-            .env_clear()
-            .envs(settings)
-            .env("AUDIT_DIR", audit.join("log"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut log = BufReader::new(child.stdout.take().expect("a pipe"));
-        let address = loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).expect("a line") > 0, "the server ended");
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                let end = rest.find('"').expect("the end of the text");
-                break rest[..end].parse().expect("an address");
-            }
-        };
-        Self { child, _log: log, address }
-    }
-
-    /// Opens rooms of two until there are so many connections.
-    fn fill(&self, clients: &mut Vec<Client>, connections: usize) {
-        let now = wall_time();
-        while clients.len() < connections {
-            let room = clients.len() as u32;
-            let [mut doctor, mut patient] =
-                [0, 1].map(|seat| Client::join(self.address, &Person::new(room, seat), now));
-            doctor.expect_message("peer-joined");
-            doctor.expect_message("room-status");
-            patient.expect_message("room-status");
-            clients.extend([doctor, patient]);
-        }
-    }
-
-    /// Memory of the process that is in RAM. The sum over its mappings: `VmRSS` is off by what each processor has not
-    /// added to it yet (proc_pid_status(5)).
-    fn resident_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let text = fs::read_to_string(path).expect("a Linux system");
-        let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a sum");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1_024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself, and that has shown already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn open_files_max() -> usize {

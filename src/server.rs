@@ -17,11 +17,11 @@ use crate::admission::tokens::{TokenRules, Tokens};
 use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
-use crate::config::{Config, Environment, Problems, TlsFiles, memory};
+use crate::config::{Config, Environment, Problems, TlsFiles, end_of_certificate, memory};
 use crate::connection::{NoPages, Pages, Signaling};
 use crate::engine::{self, Engine, Homes, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
-use crate::reactor::{self, Edge, Reactor, clock};
+use crate::reactor::{self, Edge, Reactor, Tls, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
@@ -246,9 +246,10 @@ fn rooms(config: &Config) -> io::Result<Vec<Signaling>> {
 
 fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling> {
     let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
-    let mut keys = vec![key()?];
+    let mut keys = vec![key()?.named(config.jwt_kid.as_deref())];
     if !config.jwt_secret_previous.reveal().is_empty() {
-        keys.push(Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?);
+        let previous = Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?;
+        keys.push(previous.named(config.jwt_kid_previous.as_deref()));
     }
     let tokens = Tokens::new(TokenRules {
         keys,
@@ -328,7 +329,14 @@ fn edge(config: &Config) -> Result<Edge, Problems> {
         log::warn!("TLS_KEY may be read by everybody on this machine");
     }
     let tls = files.map(|files| files.load()).transpose()?;
+    tls.iter().for_each(warn_of_its_end);
     Ok(Edge { tls, proxy_protocol: config.proxy_protocol, addresses: addresses(config) })
+}
+
+fn warn_of_its_end(tls: &Tls) {
+    if let Some(warning) = end_of_certificate(tls, clock::wall_time()) {
+        log::warn!("{warning}");
+    }
 }
 
 /// Has the certificate and its key read again when that is asked for: beside the event loop, which goes on meanwhile.
@@ -342,6 +350,7 @@ fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
             let files = files.lock().unwrap_or_else(|broken| broken.into_inner());
             match files.load() {
                 Ok(tls) => {
+                    warn_of_its_end(&tls);
                     handle.use_tls(tls);
                     log::info!("TLS: newcomers are shown the certificate that was read now");
                 }

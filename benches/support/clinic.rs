@@ -68,6 +68,12 @@ impl Person {
         )
     }
 
+    /// `leave-room`
+    pub fn leave(&self) -> String {
+        let (session, user) = (self.session.reveal(), self.user.reveal());
+        format!(r#"{{"type":"leave-room","sessionId":"{session}","userId":"{user}"}}"#)
+    }
+
     /// `offer` or `ice-candidate`
     pub fn say(&self, kind: Kind, to: &Self, id: Option<u32>) -> String {
         let (name, content) = match kind {

@@ -4,4 +4,5 @@
 
 pub mod client;
 pub mod clinic;
+pub mod process;
 pub mod server;

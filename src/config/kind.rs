@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use crate::admission::origin::Origins;
 use crate::base::cidr::{self, Networks};
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
@@ -143,6 +144,20 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+/// Reads a list of origins.
+pub(super) fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
+    // The entry that is wrong is shown, so nothing that may be a password goes further.
+    if text.contains('@') {
+        return Err("an origin has no user name and no password in it".to_owned());
+    }
+    config.origins = Origins::parse(text).map_err(|bad| {
+        // What is accepted is said for every setting in the same way.
+        let text = bad.to_string();
+        text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
+    })?;
+    Ok(())
 }
 
 /// Reads a whole number in `range`.

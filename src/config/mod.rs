@@ -41,7 +41,7 @@ pub use reading::Reading;
 pub use setting::Setting;
 pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
-pub use tls::TlsFiles;
+pub use tls::{TlsFiles, end_of_certificate};
 
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
@@ -71,6 +71,10 @@ pub struct Config {
     pub jwt_secret: Redacted<Vec<u8>>,
     /// `JWT_SECRET_PREVIOUS`: the key before the last change, whose tokens still count; empty for none.
     pub jwt_secret_previous: Redacted<Vec<u8>>,
+    /// `JWT_KID`: the name of `jwt_secret`; where either of the two has one, a token's `kid` must name the key that signed it.
+    pub jwt_kid: Option<String>,
+    /// `JWT_KID_PREVIOUS`: the name of `jwt_secret_previous`.
+    pub jwt_kid_previous: Option<String>,
     /// `JWT_ISSUER`: the `iss` that a token must carry, where one is asked for.
     pub jwt_issuer: Option<String>,
     /// `JWT_AUDIENCE`: the `aud` that a token must carry, where one is asked for.
@@ -216,6 +220,8 @@ impl Config {
             log_format: LogFormat::Json,
             jwt_secret: Redacted::new(jwt_secret.into()),
             jwt_secret_previous: Redacted::new(Vec::new()),
+            jwt_kid: None,
+            jwt_kid_previous: None,
             jwt_issuer: None,
             jwt_audience: None,
             origins: Origins::Listed(Vec::new()),

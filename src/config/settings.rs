@@ -10,10 +10,10 @@ use crate::engine::Duplicates;
 use super::admin;
 use super::audit;
 use super::ice;
-use super::kind::{Kind, number};
+use super::kind::{Kind, number, set_origins};
 use super::problems::quoted;
 use super::setting::{Setting, later};
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, THREADS_MAX};
+use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -115,6 +115,18 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Secret(|config| &mut config.jwt_secret_previous),
     },
     Setting {
+        name: "JWT_KID",
+        default: "none: a token's `kid` is not looked at",
+        meaning: "name of JWT_SECRET, which the `kid` of a token must be where it has one",
+        kind: Kind::Text(|config| &mut config.jwt_kid),
+    },
+    Setting {
+        name: "JWT_KID_PREVIOUS",
+        default: "none",
+        meaning: "name of JWT_SECRET_PREVIOUS",
+        kind: Kind::Text(|config| &mut config.jwt_kid_previous),
+    },
+    Setting {
         name: "JWT_ISSUER",
         default: "not checked",
         meaning: "`iss` that every token must carry",
@@ -179,7 +191,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "ROOM_MAX_AGE",
         default: "14400",
         meaning: "age at which a room is ended",
-        kind: Kind::Seconds(60..=604_800, |config| &mut config.room_max_age),
+        kind: Kind::Seconds(1..=604_800, |config| &mut config.room_max_age),
     },
     Setting {
         name: "ROOM_EMPTY_TIMEOUT",
@@ -387,16 +399,3 @@ pub const SETTINGS: &[Setting] = &[
     },
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),
 ];
-
-fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
-    // The entry that is wrong is shown, so nothing that may be a password goes further.
-    if text.contains('@') {
-        return Err("an origin has no user name and no password in it".to_owned());
-    }
-    config.origins = Origins::parse(text).map_err(|bad| {
-        // What is accepted is said for every setting in the same way.
-        let text = bad.to_string();
-        text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
-    })?;
-    Ok(())
-}

@@ -5,7 +5,7 @@
 //!   Head ──request──→ Draining ──end of input──→ Ended
 //!     └────upgrade──→ Open ──our close──→ Closing ──their close──→ Ended
 //!                      └────their close──────────────────────────→ Ended
-//!                      └────broken frames──→ Draining
+//!                      └────broken frames──→ Draining ←──too much behind our close── Closing
 //! ```
 
 mod application;
@@ -43,13 +43,17 @@ enum Stage {
     Head,
     /// A WebSocket.
     Open,
-    /// We have sent a close frame and wait for theirs.
-    Closing,
+    /// We have sent a close frame and wait for theirs; so many other frames came instead.
+    Closing { passed: u8 },
     /// Our last bytes are on their way; what still comes in is passed over, so that a reset does not destroy them.
     Draining,
     /// Nothing more to read; to be freed once the last bytes are written.
     Ended,
 }
+
+/// So many frames are passed over in search of the peer's close frame. What was under way when it heard ours is less; a
+/// flood is not worth taking apart frame by frame, in turns for which others wait.
+const PASSED_MAX: u8 = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Head {
@@ -116,7 +120,7 @@ impl Connection {
         match self.stage {
             Stage::Head => self.receive_head(me, bytes, at, now, app, out),
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
-            Stage::Closing => self.await_close(me, bytes, at, app),
+            Stage::Closing { passed } => self.await_close(me, passed, bytes, at, app),
             Stage::Draining | Stage::Ended => {
                 at.skip_all();
                 Progress::More
@@ -144,7 +148,7 @@ impl Connection {
     pub fn close(&mut self, code: CloseCode, reply: &mut Vec<u8>) {
         if self.stage == Stage::Open {
             frame::write_close(reply, code);
-            self.stage = Stage::Closing;
+            self.stage = Stage::Closing { passed: 0 };
         }
     }
 
@@ -206,7 +210,7 @@ impl Connection {
                     self.give_up(me, app.heartbeat_timeout(), now, app, out);
                 }
             },
-            Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
+            Stage::Closing { .. } | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
         }
     }
 
@@ -226,7 +230,7 @@ impl Connection {
         match self.stage {
             Stage::Head => Wait::Head,
             Stage::Open => Wait::Heartbeat,
-            Stage::Closing | Stage::Draining | Stage::Ended => Wait::Close,
+            Stage::Closing { .. } | Stage::Draining | Stage::Ended => Wait::Close,
         }
     }
 
@@ -365,16 +369,17 @@ impl Connection {
     fn await_close<'a, A: Application>(
         &mut self,
         me: PeerId,
+        passed: u8,
         bytes: &'a mut [u8],
         at: &mut Cursor,
         app: &A,
     ) -> Progress<'a> {
-        match self.decoder.decode(bytes, at, app.limits(me)) {
+        self.stage = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
-            Ok(Decoded::Close(_)) => self.stage = Stage::Ended,
-            Ok(_) => {}
-            Err(_) => self.stage = Stage::Draining,
-        }
+            Ok(Decoded::Close(_)) => Stage::Ended,
+            Ok(_) if passed < PASSED_MAX => Stage::Closing { passed: passed + 1 },
+            Ok(_) | Err(_) => Stage::Draining,
+        };
         Progress::Handled(None)
     }
 }

@@ -10,8 +10,10 @@ const REMEMBERED: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Fingerprints {
     /// Apart from the participant, since most of the time most have shown none.
-    recent: Option<Box<[Option<Redacted<[u8; 16]>>; REMEMBERED]>>,
+    recent: Option<Box<Recent>>,
 }
+
+type Recent = [Option<Redacted<[u8; 16]>>; REMEMBERED];
 
 impl Fingerprints {
     /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that three

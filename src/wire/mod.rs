@@ -1,4 +1,4 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens, what proxies add, STUN.
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens, what proxies add, STUN, the end of a certificate.
 
 pub mod dns;
 pub mod forwarded;
@@ -13,3 +13,4 @@ pub mod sdp;
 pub mod stun;
 pub mod turn;
 pub mod upgrade;
+pub mod x509;

@@ -112,10 +112,14 @@ fn what_is_revoked_is_carried_from_segment_to_segment_and_so_is_what_is_lifted()
     };
     let (log, restored) = place.open_with(|options| options.segment_bytes_max = 1_000);
     assert_eq!(restored.revoked, []);
-    all.iter().for_each(|what| drop(log.write(deed(*what, until))));
+    for what in all {
+        log.write(deed(what, until));
+    }
     log.write(deed(all[1], clock::wall_time()));
     // Far from the segment where that stands.
-    (1..=20).for_each(|number| drop(log.write(admission(number))));
+    for number in 1..=20 {
+        log.write(admission(number));
+    }
     assert!(log.audit.gauges().segment > 4);
     log.close();
     let (log, restored) = place.open();

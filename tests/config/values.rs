@@ -282,3 +282,20 @@ fn a_closure_is_a_source() {
     };
     assert!(Config::read(&read).expect("starts").host.is_loopback());
 }
+
+#[test]
+fn names_of_secrets_tell_them_apart() {
+    let previous = ("JWT_SECRET_PREVIOUS", "another secret of at least 32 bytes");
+    let named = [("JWT_KID", "b"), ("JWT_KID_PREVIOUS", "a"), previous];
+    let config = Config::read(&Given::production(&named)).expect("starts");
+    assert_eq!(
+        (config.jwt_kid.as_deref(), config.jwt_kid_previous.as_deref()),
+        (Some("b"), Some("a"))
+    );
+    for wrong in
+        [&[("JWT_KID", "a"), ("JWT_KID_PREVIOUS", "a"), previous][..], &[("JWT_KID_PREVIOUS", "a")]]
+    {
+        let lines = Given::production(wrong).refused();
+        assert!(lines.len() == 1 && lines[0].starts_with("JWT_KID_PREVIOUS: "), "{lines:?}");
+    }
+}
