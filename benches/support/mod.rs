@@ -5,4 +5,6 @@
 pub mod client;
 pub mod clinic;
 pub mod process;
+pub mod room;
 pub mod server;
+pub mod threads;

@@ -30,6 +30,7 @@ impl Process {
         let settings = [
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),
+            ("ADMIN_ADDR", "off"),
             ("JWT_SECRET", SECRET),
             ("LOG_FORMAT", "json"),
             // All come from here, and as fast as they can.

@@ -9,6 +9,7 @@ pub mod json;
 pub mod jwt;
 pub mod members;
 pub mod proxy_header;
+pub mod quick;
 pub mod sdp;
 pub mod stun;
 pub mod turn;
