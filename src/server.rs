@@ -21,7 +21,7 @@ use crate::config::{Config, Environment, Problems, TlsFiles, end_of_certificate,
 use crate::connection::{NoPages, Pages, Signaling};
 use crate::engine::{self, Engine, Homes, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
-use crate::reactor::{self, Edge, Reactor, Tls, clock};
+use crate::reactor::{self, Edge, Listening, Reactor, Tls, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
@@ -29,7 +29,7 @@ use crate::wire::turn::{Login, Minter};
 use admin::Admin;
 use recorder::Recorder;
 
-pub use crate::reactor::{Entry, Handle, Journal};
+pub use crate::reactor::{Entry, Handle, Inherited, Journal};
 
 /// A signaling server that holds its address and is ready to run.
 ///
@@ -71,12 +71,25 @@ impl Server {
     /// # Errors
     /// Where the configuration is wrong, or the address is in use or not ours.
     pub fn bind(config: Config) -> Result<Self, BindError> {
+        Self::bind_on(config, None)
+    }
+
+    /// The same on a socket that listens already: where the configuration would listen does not count then.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, or the socket is none to listen on.
+    pub fn bind_on(config: Config, inherited: Option<Inherited>) -> Result<Self, BindError> {
         config.validate().map_err(BindError::Config)?;
         let address = SocketAddr::new(config.host, config.port);
+        let listening = match inherited {
+            Some(inherited) => Listening::Inherited(inherited),
+            None if config.take_over => Listening::Shared(address),
+            None => Listening::Alone(address),
+        };
         let failed = |error| BindError::Address(address, error);
         let rooms = rooms(&config).map_err(failed)?;
         let edge = edge(&config).map_err(BindError::Config)?;
-        let options = reactor_options(&config, address, edge);
+        let options = reactor_options(&config, listening, edge);
         let mut reactors = Reactor::bind_all(options, rooms).map_err(failed)?;
         let first =
             reactors.first_mut().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
@@ -170,6 +183,9 @@ impl Server {
 /// For more connections than this, tables grow when they come.
 const CONNECTIONS_PLANNED_MAX: usize = 131_072;
 
+/// How much longer than a farewell may take the server waits for the one before it to leave.
+const TAKE_OVER_SPARE_SECS: u64 = 10;
+
 /// How long the end of the server waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -217,6 +233,9 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
         sync: config.audit_sync,
         checkpoint: config.audit_checkpoint.clone(),
         segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+        take_over: config
+            .take_over
+            .then(|| Duration::from_secs(config.drain.as_secs() + TAKE_OVER_SPARE_SECS)),
         wall_time: clock::wall_time,
         entropy: clock::random_secret,
     })
@@ -367,9 +386,10 @@ fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
     });
 }
 
-fn reactor_options(config: &Config, address: SocketAddr, edge: Edge) -> reactor::Options {
+fn reactor_options(config: &Config, listening: Listening, edge: Edge) -> reactor::Options {
     reactor::Options {
-        address,
+        listening,
+        drain: config.drain,
         connections_max: config.connections_max,
         head_timeout: config.head_timeout,
         heartbeat: config.heartbeat,

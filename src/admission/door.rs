@@ -67,6 +67,8 @@ pub enum Refusal {
     /// As many of one address or user as there may be, or too many failed authentications.
     /// Worth another try after this time.
     RateLimited(Duration),
+    /// The server is about to stop.
+    ShuttingDown,
     /// Plain HTTP on a port that speaks TLS.
     InTheClear,
     /// An address that is not on the list.
@@ -239,6 +241,12 @@ impl Refusal {
                 "RATE_LIMITED",
                 "too many connections or attempts, try again later",
                 None,
+            ),
+            Self::ShuttingDown => (
+                Status::ServiceUnavailable,
+                "SERVER_SHUTDOWN",
+                "the server is shutting down, connect again",
+                Some(("Retry-After", "1")),
             ),
             Self::InTheClear => {
                 (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use autamedica_signaling::config::{Config, Environment, LogFormat, Problem};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::log as operational_log;
-use autamedica_signaling::{BindError, Server};
+use autamedica_signaling::{BindError, Inherited, Server};
 
 use super::supervisor;
 use super::{print, refuse, tell};
@@ -24,7 +24,14 @@ pub fn serve(config: Config) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let development = config.environment == Environment::Development;
-    let server = Server::bind(config).and_then(|mut server| {
+    let inherited = match Inherited::from_environment() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            tell(format_args!("LISTEN_FDS: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let server = Server::bind_on(config, inherited).and_then(|mut server| {
         let address = server.handle().local_addr();
         server.watch_signals().map_err(|error| BindError::Address(address, error))?;
         Ok(server)

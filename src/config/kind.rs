@@ -42,11 +42,6 @@ pub(super) enum Kind {
         /// The text that would be read as what the configuration holds.
         show: fn(&Config) -> String,
     },
-    /// Known by name and not served yet.
-    Later {
-        /// Whether it may be read from a file, too.
-        secret: bool,
-    },
 }
 
 impl Kind {
@@ -62,7 +57,6 @@ impl Kind {
             Self::Count(unit, range, _) | Self::Optional(unit, range, _) => number_in(unit, range),
             Self::Limit(unit, range, _) => format!("{}, or unlimited", number_in(unit, range)),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
-            Self::Later { .. } => "nothing: leave it unset".to_owned(),
         }
     }
 
@@ -93,7 +87,6 @@ impl Kind {
                 *field(config) = usize::try_from(number(text, range)?).ok();
             }
             Self::Own { set, .. } => set(config, text)?,
-            Self::Later { .. } => {}
         }
         Ok(())
     }
@@ -120,7 +113,6 @@ impl Kind {
                 field(config).map(|number| number.to_string()).unwrap_or_default()
             }
             Self::Own { show, .. } => show(config),
-            Self::Later { .. } => String::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Output;
 use crate::base::limits::Hits;
-use crate::base::time::{Instant, Now};
+use crate::base::time::{Duration, Instant, Now};
 use crate::engine::{Answer, Command, Effects, Gauges, PeerId, Recording, Ticket, Traveller};
 use crate::message::problem::close;
 use crate::wire::frame::{CloseCode, Limits};
@@ -164,6 +164,12 @@ pub trait Application {
     /// When there is something due next.
     fn next_deadline(&self, _now: Now) -> Option<Instant> {
         None
+    }
+
+    /// The server is about to stop: lets nobody in any more, says good-bye to everybody within `window`, and closes every
+    /// connection.
+    fn drain(&mut self, _window: Duration, _now: Now, effects: &mut Effects) {
+        self.shut_down(effects);
     }
 
     /// The server stops: says good-bye to everybody and closes every connection.

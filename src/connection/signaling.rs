@@ -127,6 +127,7 @@ impl Signaling {
                 Ok(Verdict::Answered)
             }
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
+            "/" | "/ws" if self.draining => Err(Refusal::ShuttingDown),
             "/" | "/ws" => {
                 let entry = self.admit(arrival, request, now)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
@@ -348,6 +349,11 @@ impl Application for Signaling {
 
     fn next_deadline(&self, now: Now) -> Option<Instant> {
         self.engine.next_deadline(now)
+    }
+
+    fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
+        self.draining = true;
+        self.engine.drain(window, now, effects);
     }
 
     fn shut_down(&mut self, effects: &mut Effects) {

@@ -40,6 +40,9 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let newcomer = self.recognise(peer, join, now, effects)?;
+        if self.is_draining() {
+            return Err(Problem::ServerShutdown);
+        }
         let user = newcomer.grant.user;
         // Whoever came with its token was counted at the door.
         if self.is_stranger(peer) && !self.gate.admits_user(user) {
@@ -86,6 +89,7 @@ impl Engine {
         }
         let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
             None => Err(Problem::AuditUnavailable),
+            Some(_) if self.is_draining() => Err(Problem::ServerShutdown),
             // Another connection of the user was quicker.
             Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
                 self.hits.add(Limit::Duplicate);

@@ -8,6 +8,7 @@ mod counters;
 mod entrance;
 mod inbound;
 mod journal;
+mod listening;
 mod measure;
 mod moving;
 mod outbound;
@@ -48,6 +49,7 @@ pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
 use journal::Records;
 pub use journal::{Entry, Journal};
+pub use listening::{Inherited, Listening};
 use moving::{Departure, Mail};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
@@ -55,8 +57,10 @@ pub use tls::{BadPair, Tls};
 /// How the reactors of a server treat their sockets. Limits are for all of them together.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 takes any that is free.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub listening: Listening,
+    /// How long the end of the server may take: so long people are told to come back.
+    pub drain: Duration,
     /// How many connections there may be; one more is answered with 503.
     pub connections_max: usize,
     /// How long a request head may take.
@@ -275,8 +279,8 @@ impl<A: Application> Reactor<A> {
     /// [`Application::home_of_message`] says so.
     pub fn bind_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
         let count = apps.len().max(1);
-        let listeners = Listener::bind(options.address, count)?;
-        let local_addr = listeners.first().map_or(Ok(options.address), Listener::local_addr)?;
+        let listeners = Listener::bind(&options.listening, count)?;
+        let local_addr = listeners.first().map_or_else(nowhere, Listener::local_addr)?;
         let polls = (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let (letters, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Mailbox::new()).unzip();
         let lane = |(poll, letters): (&Poll, _)| {
@@ -383,6 +387,10 @@ impl<A: Application> Reactor<A> {
         while self.turn()? {}
         Ok(())
     }
+}
+
+fn nowhere() -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::InvalidInput.into())
 }
 
 fn peer_token(key: Key<Peer>) -> Token {
