@@ -6,6 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
 
+# chroot stands where ordinary users do not look.
+PATH=$PATH:/usr/sbin:/sbin
+
 CARGO=${CARGO:-cargo}
 NAME=autamedica-signaling
 target=$("$CARGO" metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
@@ -17,7 +20,7 @@ mkdir -p "$dist" "$build"
 # linked statically cannot look for it at run time, and would want /dev/urandom, which an empty root does not have.
 STATIC='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"'
 
-SETTINGS=(NODE_ENV=development PORT=18480 ADMIN_ADDR=127.0.0.1:18481 AUDIT_DIR=/data/audit)
+SETTINGS=("PATH=$PATH" NODE_ENV=development PORT=18480 ADMIN_ADDR=127.0.0.1:18481 AUDIT_DIR=/data/audit)
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo -n)
