@@ -43,7 +43,7 @@ try_out() {
         cp "$(command -v "$emulator")" "$root/emulator"
         by=(/emulator)
     fi
-    { in_root "$root" "${by[@]}" "/$NAME" version && serve "$root" "${by[@]}"; } || status=$?
+    { in_root "$root" "${by[@]}" "/$NAME" version && serve "$root" "${by[@]}" "/$NAME"; } || status=$?
     rm -rf "$root"
     if [ "$status" != 0 ]; then
         echo "error: $binary does not run in an empty root" >&2
