@@ -103,7 +103,7 @@ aarch64() {
         skip "the packages of Debian's compiler (rustc-web, libstd-rust-web-dev for arm64) could not be had"
         return
     fi
-    LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC=$tools/usr/bin/rustc RUSTFLAGS=$STATIC \
+    LD_LIBRARY_PATH=$(libraries "$tools") RUSTC=$tools/usr/bin/rustc RUSTFLAGS=$STATIC \
         CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
         "$CARGO" build --release --locked --target "$triple" --target-dir "$build/aarch64"
@@ -114,21 +114,24 @@ aarch64() {
 
 # fetch_compiler FOLDER: with package lists of its own, so that nothing of this system changes.
 fetch_compiler() {
-    local tools=$1 lists=$build/lists options
-    mkdir -p "$tools" "$lists/partial"
+    local tools=$1 lists=$build/lists options package
+    mkdir -p "$tools" "$lists/partial" "$lists/archives/partial"
     options=(-o "Dir::State::Lists=$lists" -o "APT::Architectures::=amd64" -o "APT::Architectures::=arm64"
         -o "APT::Sandbox::User=root")
     apt-get "${options[@]}" update -q >&2 || true
-    (
-        cd "$tools"
-        apt-get "${options[@]}" download rustc-web:amd64 libstd-rust-web-dev:amd64 libstd-rust-web-dev:arm64 \
-            "$(apt-cache "${options[@]}" depends --no-recommends libstd-rust-web-dev:amd64 |
-                sed -n 's/.*Depends: \(libstd-rust-web-[0-9.]*\).*/\1/p' | head -n 1):amd64" >&2
-        for package in *.deb; do
-            dpkg -x "$package" .
-            rm "$package"
-        done
-    )
+    # The compiler with all that it needs and this system lacks; of the library for arm64 only itself.
+    apt-get "${options[@]}" -o "Dir::Cache::archives=$lists/archives" -o Debug::NoLocking=1 \
+        install -q -y --download-only --no-install-recommends rustc-web:amd64 >&2 &&
+        (cd "$lists/archives" && apt-get "${options[@]}" download libstd-rust-web-dev:arm64 >&2) || return
+    for package in "$lists"/archives/*.deb; do
+        dpkg -x "$package" "$tools" || return
+    done
+    LD_LIBRARY_PATH=$(libraries "$tools") "$tools/usr/bin/rustc" --version
+}
+
+# libraries FOLDER: where the compiler's own libraries were unpacked.
+libraries() {
+    find "$1" -name '*.so*' -path '*x86_64*' -printf '%h\n' | sort -u | paste -sd:
 }
 
 x86_64
