@@ -115,15 +115,15 @@ aarch64() {
 # fetch_compiler FOLDER: with package lists of its own, so that nothing of this system changes.
 fetch_compiler() {
     local tools=$1 lists=$build/lists options package
-    mkdir -p "$tools" "$lists/partial" "$lists/archives/partial"
+    mkdir -p "$tools" "$lists/partial" "$build/archives/partial"
     options=(-o "Dir::State::Lists=$lists" -o "APT::Architectures::=amd64" -o "APT::Architectures::=arm64"
         -o "APT::Sandbox::User=root")
     apt-get "${options[@]}" update -q >&2 || true
     # The compiler with all that it needs and this system lacks; of the library for arm64 only itself.
-    apt-get "${options[@]}" -o "Dir::Cache::archives=$lists/archives" -o Debug::NoLocking=1 \
+    apt-get "${options[@]}" -o "Dir::Cache::archives=$build/archives" -o Debug::NoLocking=1 \
         install -q -y --download-only --no-install-recommends rustc-web:amd64 >&2 &&
-        (cd "$lists/archives" && apt-get "${options[@]}" download libstd-rust-web-dev:arm64 >&2) || return
-    for package in "$lists"/archives/*.deb; do
+        (cd "$build/archives" && apt-get "${options[@]}" download libstd-rust-web-dev:arm64 >&2) || return
+    for package in "$build"/archives/*.deb; do
         dpkg -x "$package" "$tools" || return
     done
     LD_LIBRARY_PATH=$(libraries "$tools") "$tools/usr/bin/rustc" --version
