@@ -3,21 +3,21 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-use autamedica_signaling::Config;
 
 use common::programs::{command, example, free_port, said};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_autamedica-signaling");
 
 /// The values of a key of a unit, in their order.
+#[cfg(feature = "tls")]
 fn values(unit: &str, key: &str) -> Vec<String> {
     let value = |line: &str| line.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
     unit.lines().filter_map(value).collect()
 }
 
+#[cfg(feature = "tls")]
 fn seconds(unit: &str, key: &str) -> u64 {
     let value = values(unit, key).pop().unwrap_or_else(|| panic!("{key} is set"));
     value.trim_end_matches('s').parse().expect("seconds")
@@ -66,7 +66,7 @@ fn the_service_starts_with_what_its_unit_says_and_has_time_to_end() {
     let folder = common::scratch("service");
     let pair = common::secure::Pair::new();
     fs::write(folder.join("jwt-secret"), "x".repeat(64)).expect("a secret");
-    let place = |file: &PathBuf| file.display().to_string();
+    let place = |file: &Path| file.display().to_string();
     let settings: Vec<_> = settings(&values(&service, "Environment"))
         .into_iter()
         .map(|(name, value)| {
@@ -84,7 +84,9 @@ fn the_service_starts_with_what_its_unit_says_and_has_time_to_end() {
     let (host, port) = (of("HOST").expect("a host"), of("PORT").expect("a port"));
     assert_eq!(values(&socket, "ListenStream"), [format!("{host}:{port}")]);
 
-    let drain = Config::production(*b"a secret of at least 32 bytes ...").drain.as_secs();
+    let drain = autamedica_signaling::Config::production(*b"a secret of at least 32 bytes ...")
+        .drain
+        .as_secs();
     assert!(seconds(&service, "TimeoutStopSec") >= drain + 10);
     // Signs of life come twice in that time, and a disk may hold up none of them.
     assert!(seconds(&service, "WatchdogSec") >= 10);

@@ -170,7 +170,7 @@ impl Room {
         }
     }
 
-    /// Whether the doctor's connection has ended. What comes otherwise would be a message, and none is expected.
+    /// Whether the doctor's connection has ended, also with a word of good-bye. Nothing else is expected.
     fn is_cut_off(&mut self) -> bool {
         self.doctor.send(&json!({ "type": "ping" }));
         loop {
@@ -178,6 +178,9 @@ impl Room {
                 Ok(message) if message.is_text() => {
                     let text: Value =
                         serde_json::from_str(&message.into_text().expect("text")).expect("JSON");
+                    if text["code"] == "SERVER_SHUTDOWN" {
+                        continue;
+                    }
                     assert_eq!(text["type"], "pong", "{text}");
                     return false;
                 }
@@ -230,6 +233,26 @@ fn a_session_has_one_server_and_another_when_that_dies() {
     let mut more: Vec<Room> = (0..ROOMS).map(|_| Room::new(&site)).collect();
     more.iter_mut().for_each(|room| room.is_found(&site));
     assert!(site.connections(0) >= 4, "it has rooms again: {}", site.connections(0));
+}
+
+#[test]
+fn a_server_that_is_told_to_end_sends_its_people_to_the_other() {
+    let mut site = Site::new();
+    let mut rooms: Vec<Room> = (0..ROOMS).map(|_| Room::new(&site)).collect();
+    site.servers[1].as_ref().expect("it runs").terminate();
+    wait_until("the balancer to see it", || site.balancer.log().contains("rooms/two is DOWN"));
+    let mut moved = 0;
+    for room in &mut rooms {
+        if room.is_cut_off() {
+            room.comes_again(&site);
+            moved += 1;
+        }
+    }
+    assert!((2..ROOMS - 1).contains(&moved), "{moved} rooms have moved");
+    rooms.iter_mut().for_each(Room::talks);
+    rooms.iter_mut().for_each(|room| room.is_found(&site));
+    let mut ended = site.servers[1].take().expect("it ran");
+    assert!(ended.child.wait().expect("it ends").success());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The program under a service manager: what it tells it, and what `healthcheck` finds. The manager is a datagram socket.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::io;
