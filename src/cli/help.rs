@@ -48,8 +48,8 @@ Commands of audit, each with --dir FOLDER and --key FILE where these are not tho
   audit key rotate                                  add an encryption key
   audit key detach                                  print the verification key, and take it out of the key file
 
-Exit status: 0 done, 64 the command line is wrong, 69 a STUN or TURN server is of no use, 74 the output cannot be
-written, 78 the configuration is wrong.
+Exit status: 0 done, 1 it failed or is unhealthy, 64 the command line is wrong, 69 a STUN or TURN server is of no use,
+74 the output cannot be written, 78 the configuration is wrong.
 
 Settings are environment variables; an empty one counts as not set. Durations are in seconds.
 ";

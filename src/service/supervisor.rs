@@ -135,12 +135,14 @@ struct Told {
 impl Told {
     /// Goes on until the other end of `ended` is gone.
     fn go_on(mut self, mut server: impl Supervised, ended: &Receiver<()>) {
-        // Half of the time leaves room for a look that takes as long as it may.
+        // A sign is given after half of the time at the latest, or three quarters where a loop takes as long as it may: a busy one
+        // is no stuck one.
         let tick = self.watchdog.map_or(TICK, |every| TICK.min(half(every)));
+        let patience = self.watchdog.map_or(half(TICK), |every| half(half(every)));
         let mut ticks = 0_u32;
         loop {
             let status_is_due = ticks.is_multiple_of(STATUS_TICKS);
-            self.look(&mut server, half(tick), status_is_due);
+            self.look(&mut server, patience, status_is_due);
             ticks = ticks.wrapping_add(1);
             if ended.recv_timeout(std_time(tick)) != Err(RecvTimeoutError::Timeout) {
                 break;
