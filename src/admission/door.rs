@@ -17,8 +17,17 @@ pub const BEARER_PREFIX: &str = "bearer.";
 /// Names under which a token would stand in the query, and so in somebody's access log.
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "authToken"];
 
+/// All that decides who may come in: what an operator may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Judges tokens.
+    pub tokens: Tokens,
+    /// Decides on upgrade requests.
+    pub door: Door,
+}
+
 /// Decides on upgrade requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Door {
     /// From where browsers may come.
     pub origins: Origins,

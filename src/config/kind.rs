@@ -91,6 +91,15 @@ impl Kind {
         Ok(())
     }
 
+    /// Whether two configurations hold something else here.
+    pub(super) fn differs(&self, one: &mut Config, other: &mut Config) -> bool {
+        match self {
+            Self::Secret(field) => field(one) != field(other),
+            Self::Password(field) => field(one) != field(other),
+            _ => self.show(one) != self.show(other),
+        }
+    }
+
     /// The text that would be read as what `config` holds; empty for nothing; stars for a secret.
     pub(super) fn show(&self, config: &mut Config) -> String {
         match self {

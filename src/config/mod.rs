@@ -8,6 +8,7 @@
 
 mod admin;
 mod audit;
+mod changes;
 mod env_file;
 mod ice;
 mod kind;
@@ -35,6 +36,7 @@ use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use admin::DEFAULT as ADMIN_DEFAULT;
+pub use changes::{Change, RELOADED, changes};
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;

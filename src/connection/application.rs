@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Output;
+use crate::admission::door::Rules;
 use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant, Now};
 use crate::engine::{Answer, Command, Effects, Gauges, PeerId, Recording, Ticket, Traveller};
@@ -122,6 +123,9 @@ pub trait Application {
     fn command(&mut self, _command: &Command, _now: Now, _effects: &mut Effects) -> Answer {
         Answer::Unknown
     }
+
+    /// Others decide from now on who may come in.
+    fn use_rules(&mut self, _rules: Rules) {}
 
     /// How often each of the application's limits was hit.
     fn hits(&self) -> Hits {

@@ -3,7 +3,7 @@
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
 use crate::admission::addresses::Client;
-use crate::admission::door::{self, Door, Entry, Refusal};
+use crate::admission::door::{self, Door, Entry, Refusal, Rules};
 use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
@@ -311,6 +311,11 @@ impl Application for Signaling {
 
     fn command(&mut self, command: &Command, now: Now, effects: &mut Effects) -> Answer {
         self.engine.command(command, now, effects)
+    }
+
+    fn use_rules(&mut self, rules: Rules) {
+        self.door = rules.door;
+        self.engine.use_tokens(rules.tokens);
     }
 
     fn hits(&self) -> Hits {

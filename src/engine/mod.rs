@@ -350,6 +350,11 @@ impl Engine {
         &self.hits
     }
 
+    /// Has tokens judged by other rules from now on. Who is inside stays until its token ends.
+    pub fn use_tokens(&mut self, tokens: Tokens) {
+        self.options.tokens = tokens;
+    }
+
     /// Judges tokens by the rules that this engine was given.
     pub fn tokens(&self) -> &Tokens {
         &self.options.tokens

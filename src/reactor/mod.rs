@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use mio::{Events, Poll, Token, Waker};
 
 use crate::admission::Addresses;
+use crate::admission::door::Rules;
 use crate::base::arena::{Arena, Key};
 use crate::base::bucket::Rate;
 use crate::base::deadlines::Deadlines;
@@ -196,6 +197,8 @@ struct Lane {
     waker: Waker,
     /// What newcomers are to be shown from the next turn on.
     tls: Mutex<Option<Tls>>,
+    /// What decides from then on who may come in.
+    rules: Mutex<Option<Rules>>,
     counters: Counters,
     letters: mpsc::Sender<Letter>,
 }
@@ -255,6 +258,17 @@ impl Handle {
         self.wake();
     }
 
+    /// Has others decide who may come in. Whoever is connected stays so. Returns at once.
+    pub fn use_rules(&self, rules: Rules) {
+        let lanes = &self.shared.lanes;
+        for (lane, rules) in lanes.iter().zip(vec![rules; lanes.len()]) {
+            // Nothing is done under the lock that could leave it half done.
+            let mut next = lane.rules.lock().unwrap_or_else(|broken| broken.into_inner());
+            *next = Some(rules);
+        }
+        self.wake();
+    }
+
     /// Lets the loops look at once at what others do for them.
     pub fn wake(&self) {
         self.shared.wake_all();
@@ -285,7 +299,13 @@ impl<A: Application> Reactor<A> {
         let (letters, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Mailbox::new()).unzip();
         let lane = |(poll, letters): (&Poll, _)| {
             let waker = Waker::new(poll.registry(), WAKER)?;
-            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default(), letters })
+            Ok(Lane {
+                waker,
+                tls: Mutex::new(None),
+                rules: Mutex::new(None),
+                counters: Counters::default(),
+                letters,
+            })
         };
         let shared = Arc::new(Shared {
             lanes: polls.iter().zip(letters).map(lane).collect::<io::Result<_>>()?,

@@ -120,6 +120,11 @@ impl<A: Application> Reactor<A> {
             *tls = next;
         }
         self.heed_commands(now);
+        let rules = self.shared.lanes[self.index].rules.lock();
+        if let Some(rules) = rules.unwrap_or_else(|broken| broken.into_inner()).take() {
+            self.options.edge.addresses = rules.door.addresses.clone();
+            self.app.use_rules(rules);
+        }
         self.receive_moved(now);
         match self.shared.stops.load(Ordering::Acquire) {
             0 => {}
