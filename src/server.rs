@@ -17,7 +17,7 @@ use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems, TlsFiles, memory};
-use crate::connection::{NoPages, Pages, Signaling};
+use crate::connection::{NoPages, Pages, Signaling, SocketIoService};
 use crate::engine::{self, Engine, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Edge, Reactor, clock};
@@ -214,7 +214,9 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
             || (UserId::new(clock::random_uuid()), SessionId::new(clock::random_uuid())),
         )),
     };
-    Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
+    let mut signaling = Signaling::new(engine, door, config.message_bytes_max, pages);
+    signaling.speak_socket_io(SocketIoService::new(&clock::random_secret(), 0, config.heartbeat));
+    Ok(signaling)
 }
 
 fn ice_options(config: &Config) -> io::Result<IceOptions> {

@@ -81,7 +81,7 @@ impl Hall {
         Self {
             app: Signaling::new(engine, door, MESSAGE_BYTES_MAX, Box::new(NoPages)),
             visitors: Arena::new(),
-            deadlines: Deadlines::new([HEAD_TIMEOUT, HEARTBEAT, CLOSE_TIMEOUT]),
+            deadlines: Deadlines::new([HEAD_TIMEOUT, HEARTBEAT, CLOSE_TIMEOUT, PONG_TIMEOUT]),
             now: Now { instant: Instant::default(), wall: people::NOON },
             output: Output::default(),
             histories: Histories::default(),
@@ -292,6 +292,11 @@ impl Hall {
             match visitor.connection.receive(peer_id(key), bytes, at, self.now, app, output) {
                 Progress::More => return,
                 Progress::Handled(message) => self.apply(Some(key), message),
+                Progress::Rewritten => {
+                    let text = std::mem::take(&mut self.output.rewritten);
+                    self.apply(Some(key), Some(Message::Text(&text)));
+                    self.output.rewritten = text;
+                }
             }
             steps_left = steps_left.checked_sub(1).expect("more steps than bytes");
         }

@@ -6,9 +6,12 @@ use super::Output;
 use crate::base::limits::Hits;
 use crate::base::time::{Instant, Now};
 use crate::engine::{Effects, PeerId, Recording, Ticket};
-use crate::message::problem::close;
+use crate::message::credentials::Credentials;
+use crate::message::problem::{Problem, close};
+use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
+use crate::wire::sid::Sid;
 
 /// A whole message of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ impl Arrival {
 pub enum Verdict {
     /// It was answered with 101: from here on, frames.
     Upgraded,
+    /// The same, and in the frames Socket.IO.
+    SocketIo,
     /// It was answered, and the connection ends.
     Answered,
 }
@@ -82,6 +87,29 @@ pub trait Application {
 
     /// A message came.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);
+
+    /// A client of Socket.IO shows who it is. The answer names its session; a refusal with a close code ends it.
+    fn show_token(
+        &mut self,
+        _peer: PeerId,
+        _shown: &Result<Credentials<'_>, Problem>,
+        _now: Now,
+        _effects: &mut Effects,
+    ) -> Result<Sid, Problem> {
+        Err(Problem::Unauthorized)
+    }
+
+    /// The same as a message, from a client of Socket.IO. `id`: what the answer is to repeat.
+    fn receive_event(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        _id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.receive(peer, Message::Text(text), now, effects);
+    }
 
     /// The peer sent a ping, or a pong that answers none; `false`: one too many, not to be answered.
     fn pinged(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) -> bool {

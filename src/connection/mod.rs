@@ -10,13 +10,16 @@
 
 mod application;
 mod heartbeat;
+mod sessions;
 mod signaling;
+mod socket_io;
 
 use std::net::IpAddr;
 
 use crate::base::limits::{Hits, Limit};
-use crate::base::time::Now;
+use crate::base::time::{Duration, Now};
 use crate::engine::{Effects, PeerId};
+use crate::wire::engine_io::Carrier;
 use crate::wire::frame::{
     self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, OpCode,
 };
@@ -25,7 +28,10 @@ use crate::wire::http;
 use crate::admission::door::Refusal;
 pub use application::{Application, Arrival, Message, Verdict};
 use heartbeat::Heartbeat;
+pub use sessions::SocketIoService;
 pub use signaling::{NoPages, Pages, Signaling};
+use socket_io::SocketIo;
+pub use socket_io::{Framed, Ping};
 
 /// The state of one connection. It holds no bytes: those are the caller's.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub struct Connection {
     stage: Stage,
     decoder: Decoder,
     heartbeat: Heartbeat,
+    /// Where it speaks Socket.IO.
+    socket_io: Option<Box<SocketIo>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +66,20 @@ pub enum Wait {
     Heartbeat = 1,
     /// The end of its closing.
     Close = 2,
+    /// The answer to a ping that says nothing else (Socket.IO).
+    Pong = 3,
 }
+
+/// How long a client of Socket.IO may take to answer a ping: `pingTimeout`.
+pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a call of the connection puts out. The caller owns it and uses it again.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Bytes for this peer, to be sent as they are, before the effects are carried out.
     pub reply: Vec<u8>,
+    /// The message that was received, where it had to be written anew.
+    pub rewritten: String,
     /// What is to be done for this and other peers.
     pub effects: Effects,
     /// How often each limit of connections was hit.
@@ -78,13 +93,16 @@ pub enum Progress<'a> {
     More,
     /// Something was handled; there may be more. `Payload::Received` in the effects is this message.
     Handled(Option<Message<'a>>),
+    /// The same, with the message in [`Output::rewritten`].
+    Rewritten,
 }
 
 impl Connection {
     /// A connection whose request head is expected.
     pub fn new(arrival: Arrival) -> Self {
         let stage = Stage::Head { seen: 0, arrival };
-        Self { stage, decoder: Decoder::default(), heartbeat: Heartbeat::default() }
+        let (decoder, heartbeat) = (Decoder::default(), Heartbeat::default());
+        Self { stage, decoder, heartbeat, socket_io: None }
     }
 
     /// Handles the next thing in `bytes` at the cursor: a request head or a frame.
@@ -132,7 +150,7 @@ impl Connection {
     /// Closes the WebSocket, behind what was sent before.
     pub fn close(&mut self, code: CloseCode, reply: &mut Vec<u8>) {
         if self.stage == Stage::Open {
-            frame::write_close(reply, code);
+            self.write_close(code, reply);
             self.stage = Stage::Closing;
         }
     }
@@ -162,7 +180,7 @@ impl Connection {
         out: &mut Output,
     ) {
         if self.stage == Stage::Open {
-            write_farewell(app, code, &mut out.reply);
+            self.write_farewell(app, code, &mut out.reply);
             self.close(code, &mut out.reply);
             app.left(me, now, &mut out.effects);
         }
@@ -188,7 +206,7 @@ impl Connection {
                 ask_for_tls(&mut out.reply, start, arrival);
                 self.stage = Stage::Draining;
             }
-            Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
+            Stage::Open => match self.beat(app.ping_mark(me)) {
                 Some(ping) => out.reply.extend_from_slice(&ping),
                 None => {
                     out.hits.add(Limit::Heartbeat);
@@ -205,15 +223,37 @@ impl Connection {
         (self.stage == Stage::Open).then(|| Header::new(OpCode::Data(kind), payload_len))
     }
 
-    /// A ping between the heartbeats; `None` where nothing may be sent to it any more.
-    pub fn ping(&mut self, mark: u32) -> Option<[u8; 10]> {
-        (self.stage == Stage::Open).then(|| self.heartbeat.ping(mark))
+    /// A message to this peer as it goes out; `None` where it may not be sent.
+    pub fn frame<'a>(&self, binary: bool, payload: &'a [u8]) -> Option<Framed<'a>> {
+        let header = self.header(binary, payload.len())?;
+        match &self.socket_io {
+            Some(session) => session.frame(str::from_utf8(payload).ok()?),
+            None => Some(Framed::plain(header, payload)),
+        }
+    }
+
+    /// A ping between the heartbeats; `None` where none may be sent.
+    pub fn ping(&mut self, mark: u32) -> Option<Ping> {
+        match &mut self.socket_io {
+            _ if self.stage != Stage::Open => None,
+            Some(session) => session.ping(mark),
+            None => Some(Ping::new(&self.heartbeat.ping(mark))),
+        }
+    }
+
+    /// A regular ping; `None`: too many are without an answer.
+    fn beat(&mut self, mark: u32) -> Option<Ping> {
+        match &mut self.socket_io {
+            Some(session) => session.ping(mark),
+            None => self.heartbeat.beat(mark).map(|ping| Ping::new(&ping)),
+        }
     }
 
     /// What it waits for.
     pub fn waits_for(&self) -> Wait {
         match self.stage {
             Stage::Head { .. } => Wait::Head,
+            Stage::Open if self.awaits_pong() => Wait::Pong,
             Stage::Open => Wait::Heartbeat,
             Stage::Closing | Stage::Draining | Stage::Ended => Wait::Close,
         }
@@ -247,6 +287,10 @@ impl Connection {
         self.stage == Stage::Open
     }
 
+    fn awaits_pong(&self) -> bool {
+        self.socket_io.as_ref().is_some_and(|session| session.awaits_pong())
+    }
+
     /// Whether a whole head was there and was answered.
     #[expect(clippy::too_many_arguments, reason = "the arguments of `receive`, and what it found")]
     fn receive_head<A: Application>(
@@ -271,6 +315,10 @@ impl Connection {
                 at.skip(len);
                 match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
+                    Verdict::SocketIo => {
+                        self.socket_io = Some(Box::new(SocketIo::new(Carrier::WebSocket)));
+                        Stage::Open
+                    }
                     Verdict::Answered => Stage::Draining,
                 }
             }
@@ -298,6 +346,9 @@ impl Connection {
     ) -> Progress<'a> {
         let message = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
+            Ok(Decoded::Text(text)) if self.socket_io.is_some() => {
+                return self.receive_packet(me, text, now, app, out);
+            }
             Ok(Decoded::Text(text)) => Message::Text(text),
             Ok(Decoded::Binary(bytes)) => Message::Binary(bytes),
             Ok(Decoded::Ping(payload)) => {
@@ -341,8 +392,8 @@ impl Connection {
         if fault == frame::Fault::TooLarge {
             out.hits.add(Limit::MessageBytes);
         }
-        write_farewell(app, fault.close_code(), &mut out.reply);
-        frame::write_close(&mut out.reply, fault.close_code());
+        self.write_farewell(app, fault.close_code(), &mut out.reply);
+        self.write_close(fault.close_code(), &mut out.reply);
         app.left(me, now, &mut out.effects);
         self.stage = Stage::Draining;
     }
@@ -363,6 +414,23 @@ impl Connection {
         }
         Progress::Handled(None)
     }
+
+    /// Appends what closes the connection.
+    fn write_close(&self, code: CloseCode, reply: &mut Vec<u8>) {
+        match &self.socket_io {
+            Some(session) => session.part(code, reply),
+            None => frame::write_close(reply, code),
+        }
+    }
+
+    /// Appends the application's last message before a close with `code`, if it has one.
+    fn write_farewell<A: Application>(&self, app: &A, code: CloseCode, reply: &mut Vec<u8>) {
+        let mut farewell = Vec::new();
+        app.farewell(code, &mut farewell);
+        let framed = if farewell.is_empty() { None } else { self.frame(false, &farewell) };
+        let parts = framed.iter().flat_map(|framed| framed.parts());
+        parts.for_each(|part| reply.extend_from_slice(part));
+    }
 }
 
 /// Has a browser that came by TLS come by nothing else for a year (RFC 6797 6.1; never said in the clear, 7.2). Here and not
@@ -370,16 +438,5 @@ impl Connection {
 fn ask_for_tls(reply: &mut Vec<u8>, start: usize, arrival: Arrival) {
     if arrival.encrypted {
         http::add_fields(reply, start, &[("Strict-Transport-Security", "max-age=31536000")]);
-    }
-}
-
-/// Appends the application's last message before a close frame with `code`, if it has one.
-fn write_farewell<A: Application>(app: &A, code: CloseCode, reply: &mut Vec<u8>) {
-    let mut farewell = Vec::new();
-    app.farewell(code, &mut farewell);
-    if !farewell.is_empty() {
-        let header = Header::new(OpCode::Data(Data::Text), farewell.len());
-        reply.extend_from_slice(header.as_bytes());
-        reply.extend_from_slice(&farewell);
     }
 }

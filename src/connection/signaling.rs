@@ -1,5 +1,6 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
+use super::sessions::{self, SocketIoService};
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
 use crate::admission::addresses::Client;
@@ -9,11 +10,14 @@ use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
 use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
 use crate::message::SessionId;
+use crate::message::credentials::Credentials;
 use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Subject, TokenWay};
+use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{self, Request, Response, StatusCode};
+use crate::wire::sid::Sid;
 
 /// Pages that a deployment adds to the public address, such as the demo in development.
 pub trait Pages {
@@ -33,12 +37,13 @@ impl Pages for NoPages {
 
 /// The signaling application.
 pub struct Signaling {
-    engine: Engine,
-    door: Door,
-    limits: Limits,
+    pub(super) engine: Engine,
+    pub(super) door: Door,
+    pub(super) limits: Limits,
     stranger_limits: Limits,
     hits: Hits,
     pages: Box<dyn Pages + Send>,
+    pub(super) socket_io: Option<SocketIoService>,
 }
 
 impl Signaling {
@@ -69,7 +74,13 @@ impl Signaling {
             fragments_max: Self::STRANGER_FRAGMENTS_MAX,
             binary: false,
         };
-        Self { engine, door, limits, stranger_limits, hits: Hits::NONE, pages }
+        let (hits, socket_io) = (Hits::NONE, None);
+        Self { engine, door, limits, stranger_limits, hits, pages, socket_io }
+    }
+
+    /// Serves clients of Socket.IO too, at `/socket.io/`.
+    pub fn speak_socket_io(&mut self, service: SocketIoService) {
+        self.socket_io = Some(service);
     }
 
     /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
@@ -117,6 +128,9 @@ impl Signaling {
                 answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
+            sessions::PATH if self.socket_io.is_some() => {
+                self.serve_socket_io(peer, arrival, request, now, out)
+            }
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
             "/" | "/ws" => {
                 let entry = self.admit(arrival, request, now)?;
@@ -132,7 +146,7 @@ impl Signaling {
 
     /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
     /// there, and costs less to judge than the answer to a bad one.
-    fn admit<'a>(
+    pub(super) fn admit<'a>(
         &mut self,
         arrival: Arrival,
         request: &Request<'a>,
@@ -169,7 +183,7 @@ impl Signaling {
 }
 
 /// Tells the audit log that somebody came, and what the token said where one was shown.
-fn note_arrival(
+pub(super) fn note_arrival(
     peer: PeerId,
     arrival: Arrival,
     outcome: Result<Option<Grant>, Refusal>,
@@ -248,6 +262,29 @@ impl Application for Signaling {
         if let Message::Text(text) = message {
             self.engine.receive(peer, text, now, effects);
         }
+    }
+
+    fn show_token(
+        &mut self,
+        peer: PeerId,
+        shown: &Result<Credentials<'_>, Problem>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Sid, Problem> {
+        let service = self.socket_io.as_mut().ok_or(Problem::Unauthorized)?;
+        let sid = service.sids.make();
+        self.engine.show_token(peer, shown, now, effects).map(|()| sid)
+    }
+
+    fn receive_event(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.engine.receive_with(peer, text, id, now, effects);
     }
 
     fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {

@@ -11,6 +11,7 @@
 //! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these five
 //! and carries out the effects in their order. The engine asks nothing back.
 
+mod credentials;
 mod duplicates;
 mod effects;
 mod ended;

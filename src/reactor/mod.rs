@@ -33,7 +33,7 @@ use crate::base::bucket::{Bucket, Rate};
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
-use crate::connection::{Application, Output};
+use crate::connection::{Application, Output, PONG_TIMEOUT};
 use crate::engine::{PeerId, Recording};
 
 use accept::Listener;
@@ -109,7 +109,7 @@ pub struct Reactor<A> {
     listener: Option<Listener>,
     clock: Clock,
     peers: Arena<Peer>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     /// Connections whose request head is still arriving, by where they come from.
     heads: Census<Network>,
     /// How many may be accepted now.
@@ -234,6 +234,7 @@ impl<A: Application> Reactor<A> {
                 // No time at all would be due again at once, for ever.
                 options.heartbeat.max(Duration::from_millis(1)),
                 CLOSE_TIMEOUT,
+                PONG_TIMEOUT,
             ]),
             heads: Census::default(),
             newcomers: Bucket::default(),

@@ -106,7 +106,7 @@ impl Peer {
     }
 
     /// Writes a message past the queue, which is empty; an error where the socket does not take all of it at once.
-    pub(super) fn write_at_once(&mut self, parts: [&[u8]; 2], calls: &mut u64) -> io::Result<()> {
+    pub(super) fn write_at_once(&mut self, parts: &[&[u8]], calls: &mut u64) -> io::Result<()> {
         let whole = parts.concat();
         let len = self.transport.write(&whole, calls)?;
         if len == whole.len() {

@@ -216,8 +216,17 @@ impl<A: Application> Reactor<A> {
                     self.counters.received += u64::from(message.is_some());
                     self.apply(Some(key), message, now);
                 }
+                Progress::Rewritten => self.apply_rewritten(key, now),
             }
         }
+    }
+
+    /// Carries out what came of a message that had to be written anew.
+    fn apply_rewritten(&mut self, key: Key<Peer>, now: Now) {
+        self.counters.received += 1;
+        let text = std::mem::take(&mut self.output.rewritten);
+        self.apply(Some(key), Some(Message::Text(&text)), now);
+        self.output.rewritten = text;
     }
 
     /// Carries out what a call put out: first the bytes for the peer itself, then the effects in their order.
@@ -232,7 +241,7 @@ impl<A: Application> Reactor<A> {
             // Last words always find room; pongs to who does not read them do not.
             let goes_on = self.peers.get(key).is_some_and(|peer| peer.connection.is_open());
             let limit = if goes_on { self.options.send_queue_bytes_max } else { usize::MAX };
-            self.push(key, [&output.reply, &[]], limit);
+            self.push(key, &[&output.reply], limit);
         }
         let message = received.map(Message::as_bytes).unwrap_or_default();
         for effect in output.effects.iter() {
@@ -243,7 +252,7 @@ impl<A: Application> Reactor<A> {
                     let text = output.effects.text(payload, message);
                     self.send(peer_key_of(to), binary, text);
                 }
-                Effect::Ping { peer } => self.ping(peer_key_of(peer)),
+                Effect::Ping { peer } => self.ping(peer_key_of(peer), now),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -256,21 +265,20 @@ impl<A: Application> Reactor<A> {
     }
 
     fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) {
-        let header =
-            self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
-        if let Some(header) = header {
-            let parts = [header.as_bytes(), payload];
-            let queued = self.push(key, parts, self.options.send_queue_bytes_max);
+        let framed = self.peers.get(key).and_then(|peer| peer.connection.frame(binary, payload));
+        if let Some(framed) = framed {
+            let queued = self.push(key, &framed.parts(), self.options.send_queue_bytes_max);
             self.counters.sent += u64::from(queued);
         }
     }
 
-    fn ping(&mut self, key: Key<Peer>) {
+    fn ping(&mut self, key: Key<Peer>, now: Now) {
         let mark = self.app.ping_mark(peer_id(key));
         let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
         if let Some(ping) = ping {
             self.counters.pings += 1;
-            self.push(key, [&ping, &[]], self.options.send_queue_bytes_max);
+            self.push(key, &[&ping], self.options.send_queue_bytes_max);
+            self.settle(key, now);
         }
     }
 
@@ -279,13 +287,13 @@ impl<A: Application> Reactor<A> {
         let mut frame = Vec::new();
         peer.connection.close(code, &mut frame);
         if !frame.is_empty() {
-            self.push(key, [&frame, &[]], usize::MAX);
+            self.push(key, &[&frame], usize::MAX);
         }
         self.settle(key, now);
     }
 
     /// Queues bytes for a peer, or has it given up at the end of the turn. Without a limit (`usize::MAX`) they are its last.
-    fn push(&mut self, key: Key<Peer>, parts: [&[u8]; 2], limit: usize) -> bool {
+    fn push(&mut self, key: Key<Peer>, parts: &[&[u8]], limit: usize) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return false };
         if peer.flags.overrun && limit < usize::MAX {
             return false; // A smaller message must not pass the one that found no room.

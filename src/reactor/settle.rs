@@ -27,7 +27,8 @@ impl<A: Application> Reactor<A> {
         while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
-            if peer.flags.waiting && queue == Wait::Heartbeat as usize {
+            let beats = [Wait::Heartbeat, Wait::Pong].map(|wait| wait as usize);
+            if peer.flags.waiting && beats.contains(&queue) {
                 // Nothing of it is read before its record is durable, not even its pongs.
                 self.settle(key, now);
                 continue;

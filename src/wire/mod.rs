@@ -1,6 +1,7 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens, what proxies add, STUN.
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, Engine.IO and Socket.IO, tokens, what proxies add, STUN.
 
 pub mod dns;
+pub mod engine_io;
 pub mod forwarded;
 pub mod frame;
 pub mod http;
@@ -10,6 +11,8 @@ pub mod jwt;
 pub mod members;
 pub mod proxy_header;
 pub mod sdp;
+pub mod sid;
+pub mod socket_io;
 pub mod stun;
 pub mod turn;
 pub mod upgrade;

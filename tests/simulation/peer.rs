@@ -70,7 +70,7 @@ impl Peer {
         }
     }
 
-    pub(super) fn write_at_once(&mut self, parts: [&[u8]; 2], calls: &mut u64) -> io::Result<()> {
+    pub(super) fn write_at_once(&mut self, parts: &[&[u8]], calls: &mut u64) -> io::Result<()> {
         let whole = parts.concat();
         *calls += 1;
         match self.socket.write(&whole)? {

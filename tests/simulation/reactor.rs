@@ -28,7 +28,9 @@ use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
-use autamedica_signaling::connection::{Application, Arrival, Connection, Output, Wait};
+use autamedica_signaling::connection::{
+    Application, Arrival, Connection, Output, PONG_TIMEOUT, Wait,
+};
 use autamedica_signaling::engine::{PeerId, Recording};
 
 use super::link::Socket;
@@ -72,7 +74,7 @@ pub struct Reactor<A> {
     pub app: A,
     options: Options,
     peers: Arena<Peer>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     heads: Census<Network>,
     cut: Pool,
     unsent: Pool,
@@ -109,7 +111,12 @@ impl<A: Application> Reactor<A> {
         Self {
             app,
             peers: Arena::new(),
-            deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            deadlines: Deadlines::new([
+                options.head_timeout,
+                options.heartbeat,
+                CLOSE_TIMEOUT,
+                PONG_TIMEOUT,
+            ]),
             heads: Census::default(),
             cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
             unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),
