@@ -10,7 +10,7 @@ use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{
-    Application, Arrival, Connection, Message, NoPages, Output, Progress, Signaling,
+    Application, Arrival, Connection, Message, NoPages, Output, PONG_TIMEOUT, Progress, Signaling,
 };
 use autamedica_signaling::engine::{self, Effect, Engine, Payload, PeerId, Rates};
 use autamedica_signaling::message::problem::close;
@@ -32,7 +32,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Hall {
     app: Signaling,
     visitors: Arena<Visitor>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     now: Now,
     output: Output,
     /// What was relayed, to whom.
