@@ -54,6 +54,21 @@ impl Arrival {
         Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false, encrypted: false };
 }
 
+/// Something that only whoever has all connections can do. At most one comes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Make a place for a session that is carried by requests.
+    Open,
+    /// What waits for this session may go now, by the request that has come.
+    Deliver(PeerId),
+    /// Something comes for this session by the request: what it may still send counts there too.
+    Bring(PeerId),
+    /// A WebSocket is about to take this session over: a request that waits gets an answer, so that none is under way then.
+    Nudge(PeerId),
+    /// End this session: its client does what it may not.
+    End(PeerId, CloseCode),
+}
+
 /// What became of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -63,6 +78,23 @@ pub enum Verdict {
     SocketIo,
     /// It was answered, and the connection ends.
     Answered,
+    /// It waits until there is something to say in this session.
+    Poll {
+        /// Which.
+        session: PeerId,
+    },
+    /// So many bytes follow, with packets for this session.
+    Body {
+        /// Which.
+        session: PeerId,
+        /// How many.
+        len: usize,
+    },
+    /// It was answered with 101, and may take over this session.
+    Probe {
+        /// Which.
+        session: PeerId,
+    },
 }
 
 /// What stands above the WebSocket layer. Pure, like everything below the reactor.
@@ -87,6 +119,29 @@ pub trait Application {
 
     /// A message came.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);
+
+    /// A session that was asked for ([`Order::Open`]) has its place among the connections: `peer`. It has no socket of its own,
+    /// and is carried by requests.
+    fn session_begun(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) {}
+
+    /// The request that waits for something to be said in this session.
+    fn waiting_poll(&self, _session: PeerId) -> Option<PeerId> {
+        None
+    }
+
+    /// The request that brings something for this session.
+    fn bringing_post(&self, _session: PeerId) -> Option<PeerId> {
+        None
+    }
+
+    /// Appends the answer to the request that waits: packets. It waits no more.
+    fn answer_poll(&mut self, _session: PeerId, _body: &[u8], _now: Now, _reply: &mut Vec<u8>) {}
+
+    /// Appends the answer to the request that has brought something.
+    fn answer_post(&mut self, _session: PeerId, _now: Now, _reply: &mut Vec<u8>) {}
+
+    /// A WebSocket has taken this session over.
+    fn session_moved(&mut self, _session: PeerId) {}
 
     /// A client of Socket.IO shows who it is. The answer names its session; a refusal with a close code ends it.
     fn show_token(

@@ -7,9 +7,14 @@
 //!                      └────their close──────────────────────────→ Ended
 //!                      └────broken frames──→ Draining
 //! ```
+//!
+//! A request of a Socket.IO client that polls brings packets (`Body`), waits for some (`Polling`), or is a WebSocket that takes
+//! over (`Probing`); its session is a connection without a socket, `Open` from the start.
 
 mod application;
 mod heartbeat;
+mod polling;
+mod polls;
 mod sessions;
 mod signaling;
 mod socket_io;
@@ -26,7 +31,7 @@ use crate::wire::frame::{
 use crate::wire::http;
 
 use crate::admission::door::Refusal;
-pub use application::{Application, Arrival, Message, Verdict};
+pub use application::{Application, Arrival, Message, Order, Verdict};
 use heartbeat::Heartbeat;
 pub use sessions::SocketIoService;
 pub use signaling::{NoPages, Pages, Signaling};
@@ -47,8 +52,14 @@ pub struct Connection {
 enum Stage {
     /// The request head is arriving; so many bytes of it were looked at.
     Head { seen: u16, arrival: Arrival },
-    /// A WebSocket.
+    /// A WebSocket, or a session that is carried by requests.
     Open,
+    /// A request that waits until there is something to say in its session.
+    Polling { session: PeerId, encrypted: bool },
+    /// A request whose body has so many bytes still to come; `begun`: all have come, and some were handled.
+    Body { session: PeerId, left: usize, begun: bool, encrypted: bool },
+    /// A WebSocket that may take over a session; `known`: it has said so.
+    Probing { session: PeerId, known: bool },
     /// We have sent a close frame and wait for theirs.
     Closing,
     /// Our last bytes are on their way; what still comes in is passed over, so that a reset does not destroy them.
@@ -82,6 +93,8 @@ pub struct Output {
     pub rewritten: String,
     /// What is to be done for this and other peers.
     pub effects: Effects,
+    /// What else is to be done.
+    pub order: Option<Order>,
     /// How often each limit of connections was hit.
     pub hits: Hits,
 }
@@ -95,6 +108,18 @@ pub enum Progress<'a> {
     Handled(Option<Message<'a>>),
     /// The same, with the message in [`Output::rewritten`].
     Rewritten,
+    /// A packet for another session: see [`Connection::receive_packet`].
+    Packet {
+        /// Which.
+        session: PeerId,
+        /// The packet.
+        packet: &'a str,
+    },
+    /// This WebSocket takes over a session, with all that follows.
+    TakeOver {
+        /// Which.
+        session: PeerId,
+    },
 }
 
 impl Connection {
@@ -125,6 +150,13 @@ impl Connection {
             }
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
             Stage::Closing => self.await_close(me, bytes, at, app),
+            Stage::Body { .. } => self.receive_body(bytes, at, now, app, out),
+            Stage::Probing { session, known } => self.receive_probe(session, known, bytes, at, out),
+            // Nobody says anything before the answer.
+            Stage::Polling { .. } => {
+                at.skip_all();
+                Progress::More
+            }
             Stage::Draining | Stage::Ended => {
                 at.skip_all();
                 Progress::More
@@ -141,7 +173,7 @@ impl Connection {
 
     /// What came cannot be a request, whatever follows: the answer, in the clear.
     pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
-        if self.is_head() {
+        if matches!(self.stage, Stage::Head { .. }) {
             refusal.write(&mut out.reply, now.wall, false);
             self.stage = Stage::Draining;
         }
@@ -203,7 +235,7 @@ impl Connection {
                 out.hits.add(Limit::HeadTime);
                 let start = out.reply.len();
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
-                ask_for_tls(&mut out.reply, start, arrival);
+                ask_for_tls(&mut out.reply, start, arrival.encrypted);
                 self.stage = Stage::Draining;
             }
             Stage::Open => match self.beat(app.ping_mark(me)) {
@@ -214,6 +246,9 @@ impl Connection {
                 }
             },
             Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
+            Stage::Polling { .. } | Stage::Body { .. } | Stage::Probing { .. } => {
+                self.request_took_long(now, app, out);
+            }
         }
     }
 
@@ -252,7 +287,9 @@ impl Connection {
     /// What it waits for.
     pub fn waits_for(&self) -> Wait {
         match self.stage {
-            Stage::Head { .. } => Wait::Head,
+            // One time for the whole of a request, or to take over.
+            Stage::Head { .. } | Stage::Body { .. } | Stage::Probing { .. } => Wait::Head,
+            Stage::Polling { .. } => Wait::Heartbeat,
             Stage::Open if self.awaits_pong() => Wait::Pong,
             Stage::Open => Wait::Heartbeat,
             Stage::Closing | Stage::Draining | Stage::Ended => Wait::Close,
@@ -269,9 +306,9 @@ impl Connection {
         self.stage == Stage::Ended
     }
 
-    /// Whether its request head is still arriving.
+    /// Whether its request is still arriving.
     pub fn is_head(&self) -> bool {
-        matches!(self.stage, Stage::Head { .. })
+        matches!(self.stage, Stage::Head { .. } | Stage::Body { .. })
     }
 
     /// How it arrived, while its request head is still on its way.
@@ -320,6 +357,7 @@ impl Connection {
                         Stage::Open
                     }
                     Verdict::Answered => Stage::Draining,
+                    verdict => polling::stage_of(verdict, arrival.encrypted),
                 }
             }
             Err(fault) => {
@@ -331,7 +369,7 @@ impl Connection {
                 Stage::Draining
             }
         };
-        ask_for_tls(&mut out.reply, start, arrival);
+        ask_for_tls(&mut out.reply, start, arrival.encrypted);
         true
     }
 
@@ -435,8 +473,8 @@ impl Connection {
 
 /// Has a browser that came by TLS come by nothing else for a year (RFC 6797 6.1; never said in the clear, 7.2). Here and not
 /// where answers are written, so that none can leave it out.
-fn ask_for_tls(reply: &mut Vec<u8>, start: usize, arrival: Arrival) {
-    if arrival.encrypted {
+fn ask_for_tls(reply: &mut Vec<u8>, start: usize, encrypted: bool) {
+    if encrypted {
         http::add_fields(reply, start, &[("Strict-Transport-Security", "max-age=31536000")]);
     }
 }

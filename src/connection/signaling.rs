@@ -1,5 +1,6 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
+use super::polls::Poll;
 use super::sessions::{self, SocketIoService};
 use super::{Application, Arrival, Message, Output, Verdict};
 use crate::admission::Grant;
@@ -40,8 +41,8 @@ pub struct Signaling {
     pub(super) engine: Engine,
     pub(super) door: Door,
     pub(super) limits: Limits,
-    stranger_limits: Limits,
-    hits: Hits,
+    pub(super) stranger_limits: Limits,
+    pub(super) hits: Hits,
     pages: Box<dyn Pages + Send>,
     pub(super) socket_io: Option<SocketIoService>,
 }
@@ -103,7 +104,11 @@ impl Signaling {
     ) -> Result<Verdict, Refusal> {
         let reply = &mut out.reply;
         door::check_query(request)?;
+        let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();
         if self.door.is_preflight(request)? {
+            if is_socket_io {
+                return Ok(Self::allow_socket_io(request, now, out));
+            }
             let fields =
                 [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
             let status = StatusCode::NoContent;
@@ -128,9 +133,7 @@ impl Signaling {
                 answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
-            sessions::PATH if self.socket_io.is_some() => {
-                self.serve_socket_io(peer, arrival, request, now, out)
-            }
+            _ if is_socket_io => self.serve_socket_io(peer, arrival, request, now, out),
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
             "/" | "/ws" => {
                 let entry = self.admit(arrival, request, now)?;
@@ -144,6 +147,10 @@ impl Signaling {
         }
     }
 
+    fn poll_at(&mut self, session: PeerId) -> Option<&mut Poll> {
+        self.socket_io.as_mut()?.polls.at_mut(session)
+    }
+
     /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
     /// there, and costs less to judge than the answer to a bad one.
     pub(super) fn admit<'a>(
@@ -153,17 +160,30 @@ impl Signaling {
         now: Now,
     ) -> Result<Entry<'a>, Refusal> {
         let judged = self.door.admit(request, self.engine.tokens(), arrival.full, now.wall);
+        let (entry, granted) = match judged {
+            Ok(entry) => (Some(entry), Ok(entry.grant)),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        self.count(granted, arrival, now)?;
+        entry.ok_or(Refusal::Malformed)
+    }
+
+    /// Whether somebody who was judged so may come in, by how many there are already and how many have failed.
+    pub(super) fn count(
+        &mut self,
+        judged: Result<Option<Grant>, Refusal>,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<Option<Grant>, Refusal> {
         let gate = self.engine.gate();
         let refused = match judged {
             Ok(_) if !gate.admits_from(arrival.address) => {
                 (Limit::AddressConnections, Self::RETRY_AFTER)
             }
-            Ok(entry) => match entry.grant {
-                Some(grant) if !gate.admits_user(grant.user) => {
-                    (Limit::UserConnections, Self::RETRY_AFTER)
-                }
-                _ => return Ok(entry),
-            },
+            Ok(Some(grant)) if !gate.admits_user(grant.user) => {
+                (Limit::UserConnections, Self::RETRY_AFTER)
+            }
+            Ok(grant) => return Ok(grant),
             Err(Refusal::TokenInvalid) => {
                 let wait = gate.failed_from(arrival.address, now.instant);
                 let Some(wait) = wait else { return Err(Refusal::TokenInvalid) };
@@ -240,19 +260,24 @@ impl Application for Signaling {
         let client = self.door.addresses.client(from, request);
         let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
         let start = out.reply.len();
+        let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();
         let verdict = client
             .and_then(|client| self.door.addresses.admit(client, from, request))
             .and_then(|()| self.route(peer, arrival, request, now, out));
         let verdict = verdict.unwrap_or_else(|refusal| {
             // Who only looks at a page has not come for a call.
-            if request.has_field("upgrade") {
+            if request.has_field("upgrade") || is_socket_io {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
             Verdict::Answered
         });
         if verdict == Verdict::Answered {
-            http::add_fields(&mut out.reply, start, &self.door.cors_fields(request));
+            let fields = match is_socket_io {
+                true => self.door.cors_fields_with_credentials(request.field("origin")),
+                false => self.door.cors_fields(request),
+            };
+            http::add_fields(&mut out.reply, start, &fields);
         }
         verdict
     }
@@ -261,6 +286,38 @@ impl Application for Signaling {
         // The limits let no binary message through.
         if let Message::Text(text) = message {
             self.engine.receive(peer, text, now, effects);
+        }
+    }
+
+    fn session_begun(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
+        self.begin_session(peer, now, effects);
+    }
+
+    fn waiting_poll(&self, session: PeerId) -> Option<PeerId> {
+        self.socket_io.as_ref()?.polls.at(session)?.waiting
+    }
+
+    fn bringing_post(&self, session: PeerId) -> Option<PeerId> {
+        self.socket_io.as_ref()?.polls.at(session)?.bringing
+    }
+
+    fn answer_poll(&mut self, session: PeerId, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+        if let Some(poll) = self.poll_at(session) {
+            poll.waiting = None;
+        }
+        self.answer(session, body, now, reply);
+    }
+
+    fn answer_post(&mut self, session: PeerId, now: Now, reply: &mut Vec<u8>) {
+        if let Some(poll) = self.poll_at(session) {
+            poll.bringing = None;
+        }
+        self.answer(session, b"ok", now, reply);
+    }
+
+    fn session_moved(&mut self, session: PeerId) {
+        if let Some(poll) = self.poll_at(session) {
+            poll.has_moved = true;
         }
     }
 
@@ -297,6 +354,9 @@ impl Application for Signaling {
 
     fn departed(&mut self, peer: PeerId) {
         self.engine.gate().depart(peer.index);
+        if let Some(service) = &mut self.socket_io {
+            service.polls.depart(peer);
+        }
     }
 
     fn hits(&self) -> Hits {

@@ -75,6 +75,11 @@ impl SocketIo {
         Self { carrier, connected: false, asked: None }
     }
 
+    /// Everything goes this way from now on.
+    pub(super) const fn travel_by(&mut self, carrier: Carrier) {
+        self.carrier = carrier;
+    }
+
     /// Whether a ping is without an answer.
     pub(super) const fn awaits_pong(&self) -> bool {
         self.asked.is_some()
@@ -114,7 +119,7 @@ impl SocketIo {
         }
     }
 
-    fn say(&self, reply: &mut Vec<u8>, parts: [&str; 5]) {
+    pub(super) fn say(&self, reply: &mut Vec<u8>, parts: [&str; 5]) {
         self.carry(parts).parts().iter().for_each(|part| reply.extend_from_slice(part));
     }
 
@@ -131,7 +136,8 @@ impl SocketIo {
         }
         match self.carrier {
             Carrier::WebSocket => frame::write_close(reply, code),
-            Carrier::Polling => self.say(reply, ["1", "", "", "", ""]),
+            // What ends it would overtake what stands before it in the same body: see `Connection::last_words`.
+            Carrier::Polling => {}
         }
     }
 
@@ -179,7 +185,7 @@ fn is_worth_another_try(code: CloseCode) -> bool {
 
 impl Connection {
     /// Handles one packet of a peer that speaks Socket.IO.
-    pub(super) fn receive_packet<'a, A: Application>(
+    pub fn receive_packet<'a, A: Application>(
         &mut self,
         me: PeerId,
         packet: &'a str,
@@ -187,7 +193,9 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
-        let Some(session) = &mut self.socket_io else { return Progress::Handled(None) };
+        let Some(session) = self.socket_io.as_mut().filter(|_| self.stage == Stage::Open) else {
+            return Progress::Handled(None);
+        };
         match engine_io::parse(packet) {
             Ok(engine_io::Packet::Message(text)) => {
                 return self.receive_socket_io(me, text, now, app, out);
@@ -282,10 +290,12 @@ impl Connection {
     fn hang_up<A: Application>(&mut self, me: PeerId, now: Now, app: &mut A, out: &mut Output) {
         if self.stage == Stage::Open {
             app.left(me, now, &mut out.effects);
-            if let Some(session) = &self.socket_io
-                && session.carrier == Carrier::WebSocket
-            {
-                frame::write_close(&mut out.reply, CloseCode::Normal);
+            if let Some(session) = &self.socket_io {
+                match session.carrier {
+                    Carrier::WebSocket => frame::write_close(&mut out.reply, CloseCode::Normal),
+                    // Whatever request waits is answered.
+                    Carrier::Polling => session.say(&mut out.reply, ["6", "", "", "", ""]),
+                }
             }
             self.stage = Stage::Closing;
         }

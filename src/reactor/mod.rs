@@ -8,6 +8,7 @@ mod inbound;
 mod journal;
 mod outbound;
 mod peer;
+mod polling;
 mod serve;
 mod settle;
 #[cfg(feature = "tls")]
@@ -145,6 +146,8 @@ struct Lists {
     handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
+    /// A WebSocket that takes over a session.
+    takeovers: Vec<(Key<Peer>, PeerId)>,
     /// To be freed at the end of the turn.
     doomed: Vec<Key<Peer>>,
 }

@@ -59,6 +59,14 @@ impl Outbound {
         Ok(true)
     }
 
+    /// Takes out everything that is unsent.
+    pub(super) fn take(&mut self, pool: &mut Pool) -> Vec<u8> {
+        let unsent = self.sent as usize..self.end as usize;
+        let bytes = self.block.as_ref().map_or(Vec::new(), |block| block.bytes()[unsent].to_vec());
+        self.clear(pool);
+        bytes
+    }
+
     pub(super) fn clear(&mut self, pool: &mut Pool) {
         if let Some(block) = self.block.take() {
             pool.give_back(block);

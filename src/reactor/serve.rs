@@ -145,7 +145,7 @@ impl<A: Application> Reactor<A> {
         };
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
-        let filled = match resumed && used > 0 {
+        let filled = match resumed {
             true => Filled::Bytes { len: 0, more: false },
             false => peer.fill(&mut buffer[used..used + room], &mut self.counters),
         };
@@ -217,12 +217,14 @@ impl<A: Application> Reactor<A> {
                     self.apply(Some(key), message, now);
                 }
                 Progress::Rewritten => self.apply_rewritten(key, now),
+                Progress::Packet { session, packet } => self.hear(key, session, packet, now),
+                Progress::TakeOver { session } => return self.begin_take_over(key, session),
             }
         }
     }
 
     /// Carries out what came of a message that had to be written anew.
-    fn apply_rewritten(&mut self, key: Key<Peer>, now: Now) {
+    pub(super) fn apply_rewritten(&mut self, key: Key<Peer>, now: Now) {
         self.counters.received += 1;
         let text = std::mem::take(&mut self.output.rewritten);
         self.apply(Some(key), Some(Message::Text(&text)), now);
@@ -261,7 +263,11 @@ impl<A: Application> Reactor<A> {
         }
         output.reply.clear();
         output.effects.clear();
+        let order = output.order.take();
         self.output = output;
+        if let Some(order) = order {
+            self.carry_out(order, from, now);
+        }
     }
 
     fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) {
@@ -293,7 +299,7 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Queues bytes for a peer, or has it given up at the end of the turn. Without a limit (`usize::MAX`) they are its last.
-    fn push(&mut self, key: Key<Peer>, parts: &[&[u8]], limit: usize) -> bool {
+    pub(super) fn push(&mut self, key: Key<Peer>, parts: &[&[u8]], limit: usize) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return false };
         if peer.flags.overrun && limit < usize::MAX {
             return false; // A smaller message must not pass the one that found no room.

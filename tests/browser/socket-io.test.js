@@ -5,7 +5,9 @@ import { App, CLIENTS, Plain, SDP, persons, token } from './support/apps.js';
 import { startServer } from './support/server.js';
 
 const WAYS = {
+  'as it does by default': {},
   'by WebSocket': { transports: ['websocket'] },
+  'by polling': { transports: ['polling'] },
 };
 
 const CANDIDATE = { candidate: 'candidate:1 1 udp 2113937151 192.0.2.1 5000 typ host', sdpMid: '0', sdpMLineIndex: 0 };

@@ -79,6 +79,10 @@ impl Peer {
         }
     }
 
+    pub(super) fn has_socket(&self) -> bool {
+        true
+    }
+
     pub(super) fn may_be_served(&self) -> bool {
         !self.flags.read_closed && !self.flags.waiting
     }

@@ -15,6 +15,8 @@ mod journal;
 mod outbound;
 #[path = "peer.rs"]
 mod peer;
+#[path = "polling.rs"]
+mod polling;
 #[path = "../../src/reactor/serve.rs"]
 mod serve;
 #[path = "../../src/reactor/settle.rs"]
