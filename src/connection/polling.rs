@@ -84,6 +84,9 @@ impl Connection {
         for packet in unsent.split_terminator(SEPARATOR) {
             session.say(out, [packet, "", "", "", ""]);
         }
+        if self.stage == Stage::Closing {
+            frame::write_close(out, CloseCode::Normal);
+        }
     }
 
     /// A packet that says nothing, so that a request which waits is answered.

@@ -137,11 +137,12 @@ impl<A: Application> Reactor<A> {
     pub(super) fn take_over(&mut self, now: Now) {
         while let Some((from, session)) = self.lists.takeovers.pop() {
             let to = peer_key_of(session);
-            let open = self.peers.get(to).is_some_and(|peer| {
-                peer.connection.is_open() && !peer.has_socket() && !peer.flags.doomed
+            // Also one that closes: its last words may be still to be said.
+            let is_there = self.peers.get(to).is_some_and(|peer| {
+                !peer.connection.is_ended() && !peer.has_socket() && !peer.flags.doomed
             });
             let mut frames = Vec::new();
-            let socket = self.peers.get_mut(from).filter(|_| open).and_then(|peer| {
+            let socket = self.peers.get_mut(from).filter(|_| is_there).and_then(|peer| {
                 // Who does not wait for an answer is sent it all the same, and first.
                 frames = peer.outbound.take(&mut self.unsent);
                 peer.give_socket()
