@@ -11,14 +11,14 @@ use std::thread;
 
 use crate::admission::Addresses;
 use crate::admission::door::Door;
-use crate::admission::gate::GateLimits;
+use crate::admission::gate::{Gate, GateLimits};
 use crate::admission::tokens::{TokenRules, Tokens};
 use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems, TlsFiles, memory};
 use crate::connection::{NoPages, Pages, Signaling, SocketIoService};
-use crate::engine::{self, Engine, IceOptions, Logins, Rates};
+use crate::engine::{self, Engine, Homes, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Edge, Reactor, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
@@ -43,7 +43,9 @@ pub use crate::reactor::{Entry, Handle, Journal};
 /// # }
 /// ```
 pub struct Server {
-    reactor: Reactor<Signaling>,
+    /// Each with its own rooms, and on a thread of its own.
+    reactors: Vec<Reactor<Signaling>>,
+    handle: Handle,
     audit: Option<Audit>,
 }
 
@@ -67,14 +69,17 @@ impl Server {
         config.validate().map_err(BindError::Config)?;
         let address = SocketAddr::new(config.host, config.port);
         let failed = |error| BindError::Address(address, error);
-        let signaling = signaling(&config).map_err(failed)?;
+        let rooms = rooms(&config).map_err(failed)?;
         let edge = edge(&config).map_err(BindError::Config)?;
         let options = reactor_options(&config, address, edge);
-        let mut reactor = Reactor::bind(options, signaling).map_err(failed)?;
+        let mut reactors = Reactor::bind_all(options, rooms).map_err(failed)?;
+        let first =
+            reactors.first_mut().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        let handle = first.handle();
         if let Some(files) = config.tls_files() {
-            watch_tls_files(&mut reactor, files);
+            watch_tls_files(first, files);
         }
-        let mut server = Self { reactor, audit: None };
+        let mut server = Self { reactors, handle, audit: None };
         // Last: a start that fails for another reason is none that auditors must hear of.
         if config.audit_log {
             server.keep_audit_log(&config)?;
@@ -84,13 +89,13 @@ impl Server {
 
     /// A handle for other threads: the address, the counters, and the ways to stop it and to have it reload.
     pub fn handle(&self) -> Handle {
-        self.reactor.handle()
+        self.handle.clone()
     }
 
-    /// Keeps an audit log of the embedder's own. Admissions and the ends of sessions wait until it says that their record
-    /// is durable.
-    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
-        self.reactor.keep_journal(journal);
+    /// Keeps an audit log of the embedder's own: `journal` is asked for one for each event loop. Admissions and the ends of
+    /// sessions wait until it says that their record is durable.
+    pub fn keep_journals(&mut self, mut journal: impl FnMut() -> Box<dyn Journal>) {
+        self.reactors.iter_mut().for_each(|reactor| reactor.keep_journal(journal()));
     }
 
     /// Lets SIGTERM and SIGINT shut the server down, and SIGHUP reload its certificate. For a program of its own; an
@@ -99,7 +104,7 @@ impl Server {
     /// # Errors
     /// Where the handlers cannot be installed.
     pub fn watch_signals(&mut self) -> io::Result<()> {
-        self.reactor.watch_signals()
+        self.reactors.iter_mut().take(1).try_for_each(Reactor::watch_signals)
     }
 
     /// Serves until it is told to stop.
@@ -107,7 +112,7 @@ impl Server {
     /// # Errors
     /// Where the event loop itself fails; no client can cause that.
     pub fn run(self) -> io::Result<()> {
-        let ended = self.reactor.run();
+        let ended = run_all(self.reactors, &self.handle);
         if let Some(audit) = &self.audit {
             close(audit);
         }
@@ -117,10 +122,12 @@ impl Server {
     /// Keeps the audit log that the configuration asks for. Sessions that had ended stay so.
     fn keep_audit_log(&mut self, config: &Config) -> Result<(), BindError> {
         let (audit, restored) = open_audit_log(config)?;
-        self.reactor.app_mut().restore_ended(&restored.ended, clock::wall_time());
+        for reactor in &mut self.reactors {
+            reactor.app_mut().restore_ended(&restored.ended, clock::wall_time());
+        }
         let handle = self.handle();
         audit.on_change(move || handle.wake());
-        self.keep_journal(Box::new(Recorder::new(audit.clone())));
+        self.keep_journals(|| Box::new(Recorder::new(audit.clone())));
         self.audit = Some(audit);
         Ok(())
     }
@@ -128,6 +135,35 @@ impl Server {
 
 /// How long the end of the server waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs the first on this thread and each of the others on one of its own. Where one ends, all do.
+fn run_all(reactors: Vec<Reactor<Signaling>>, handle: &Handle) -> io::Result<()> {
+    let run = |reactor: Reactor<Signaling>| {
+        let ended = reactor.run();
+        handle.shutdown();
+        ended
+    };
+    thread::scope(|scope| {
+        let mut reactors = reactors.into_iter().enumerate();
+        let first = reactors.next().map(|(_, reactor)| reactor);
+        let mut threads = Vec::new();
+        for (index, reactor) in reactors {
+            let thread = thread::Builder::new().name(format!("loop {index}"));
+            match thread.spawn_scoped(scope, move || run(reactor)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    handle.shutdown();
+                    return Err(error);
+                }
+            }
+        }
+        let ended = first.map_or(Ok(()), run);
+        let others = threads.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("an event loop has panicked")))
+        });
+        others.fold(ended, |ended, other| ended.and(other))
+    })
+}
 
 fn close(audit: &Audit) {
     if !audit.close(AUDIT_PATIENCE) {
@@ -164,7 +200,20 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
     Ok((audit, restored))
 }
 
-fn signaling(config: &Config) -> io::Result<Signaling> {
+/// The rooms of each event loop. Who comes to any of them is counted together.
+fn rooms(config: &Config) -> io::Result<Vec<Signaling>> {
+    let gate = Gate::new(gate_limits(config));
+    let count = config.event_loops() as u32;
+    let secret = clock::random_secret();
+    let rooms = |own| {
+        let mut rooms = signaling(config, Homes::new(own, count), gate.beside())?;
+        rooms.speak_socket_io(SocketIoService::new(&secret, own as u16, config.heartbeat));
+        Ok(rooms)
+    };
+    (0..count).map(rooms).collect()
+}
+
+fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling> {
     let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
     let mut keys = vec![key()?];
     if !config.jwt_secret_previous.reveal().is_empty() {
@@ -176,7 +225,7 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         audience: config.jwt_audience.clone(),
         leeway: config.token_leeway,
     });
-    let engine = Engine::new(engine::Options {
+    let options = engine::Options {
         tokens,
         join_timeout: config.join_timeout,
         heartbeat: config.heartbeat,
@@ -185,9 +234,10 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         room_empty_timeout: config.room_empty_timeout,
         participants_max: config.room_participants_max,
         retained_bytes_max: config.retained_bytes_max,
-        retained_bytes_total_max: memory::retained_bytes_max(config),
+        retained_bytes_total_max: memory::retained_bytes_max(config) / config.event_loops(),
         emergency_access: config.emergency_access,
         gate: gate_limits(config),
+        homes,
         rates: Rates {
             signal: rate(config.signal_rate, config.signal_burst),
             state: rate(config.state_rate, config.state_burst),
@@ -199,7 +249,8 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
         candidate_blocklist: config.candidate_blocklist.clone(),
         ice: ice_options(config)?,
         relay_only: config.relay_only,
-    });
+    };
+    let engine = Engine::with_gate(options, gate);
     let door = Door {
         origins: config.origins.clone(),
         origin_required: config.origin_required,
@@ -214,9 +265,7 @@ fn signaling(config: &Config) -> io::Result<Signaling> {
             || (UserId::new(clock::random_uuid()), SessionId::new(clock::random_uuid())),
         )),
     };
-    let mut signaling = Signaling::new(engine, door, config.message_bytes_max, pages);
-    signaling.speak_socket_io(SocketIoService::new(&clock::random_secret(), 0, config.heartbeat));
-    Ok(signaling)
+    Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
 }
 
 fn ice_options(config: &Config) -> io::Result<IceOptions> {

@@ -69,7 +69,7 @@ fn an_unsafe_start_says_everything_at_once_and_exits_with_78() {
         ("CORS_ORIGIN", "*"),
         ("PORT", "99999"),
         ("ADMIN_TOKEN", "marker-token"),
-        ("THREADS", "2"),
+        ("THREADS", "0"),
     ];
     let names = ["PORT", "BEHIND_PROXY", "JWT_SECRET", "CORS_ORIGIN", "THREADS", "ADMIN_TOKEN"];
     for args in [&[][..], &["serve"], &["check"]] {

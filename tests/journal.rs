@@ -94,7 +94,7 @@ fn start_with(change: impl FnOnce(&mut Config)) -> (TestServer, Disk) {
     let mut server = bind(change);
     let disk = Disk::default();
     disk.change(|state| state.reactor = Some(server.handle()));
-    server.keep_journal(Box::new(Log(disk.clone())));
+    server.keep_journals(|| Box::new(Log(disk.clone())));
     (TestServer::run(server.handle(), move || server.run()), disk)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::failures::Failures;
 use crate::base::time::{Duration, Instant};
@@ -96,67 +97,96 @@ impl<K> Default for Census<K> {
 }
 
 /// Who is inside, by address and by user, and who has failed to get in.
+///
+/// Several engines count together where one gate was made [beside](Gate::beside) the other. The counts stand behind a lock, which is
+/// taken where somebody comes or goes and nowhere else.
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
-    addresses: Census<Network>,
-    users: Census<UserId>,
+    counts: Arc<Mutex<Counts>>,
     /// Where each connection comes from, by its index.
     origins: Vec<Option<Network>>,
+}
+
+/// What all gates that stand beside each other have in common.
+#[derive(Debug, Default)]
+struct Counts {
+    addresses: Census<Network>,
+    users: Census<UserId>,
     failures: Failures,
+    rooms: usize,
 }
 
 impl Gate {
     /// Nobody is inside.
     pub fn new(limits: GateLimits) -> Self {
-        Self {
-            limits,
-            addresses: Census::default(),
-            users: Census::default(),
-            origins: Vec::new(),
-            failures: Failures::default(),
-        }
+        Self { limits, counts: Arc::default(), origins: Vec::new() }
+    }
+
+    /// A gate for other connections with the same limits for both together.
+    pub fn beside(&self) -> Self {
+        Self { limits: self.limits, counts: Arc::clone(&self.counts), origins: Vec::new() }
     }
 
     /// Whether one more connection may come from this address.
     pub fn admits_from(&self, address: IpAddr) -> bool {
         self.limits.per_address_max == u64::MAX
-            || self.addresses.count(Network::of(address)) < self.limits.per_address_max
+            || self.counts().addresses.count(Network::of(address)) < self.limits.per_address_max
     }
 
     /// Whether one more connection may be of this user.
     pub fn admits_user(&self, user: UserId) -> bool {
-        self.limits.per_user_max == u64::MAX || self.users.count(user) < self.limits.per_user_max
+        self.limits.per_user_max == u64::MAX
+            || self.counts().users.count(user) < self.limits.per_user_max
     }
 
     /// The connection at `index` comes from this address, and counts until [`Gate::depart`].
     pub fn arrive(&mut self, index: u32, address: IpAddr) {
+        self.arrive_from(index, Network::of(address));
+    }
+
+    /// The same for a connection of which only the network is known.
+    pub fn arrive_from(&mut self, index: u32, network: Network) {
         self.depart(index);
-        let network = Network::of(address);
         let index = index as usize;
         if index >= self.origins.len() {
             self.origins.resize(index + 1, None);
         }
         self.origins[index] = Some(network);
-        self.addresses.add(network);
+        self.counts().addresses.add(network);
     }
 
-    /// The connection at `index` is no more.
-    pub fn depart(&mut self, index: u32) {
-        let origin = self.origins.get_mut(index as usize).and_then(Option::take);
-        if let Some(network) = origin {
-            self.addresses.remove(network);
-        }
+    /// The connection at `index` is no more: where it came from, if it had arrived.
+    pub fn depart(&mut self, index: u32) -> Option<Network> {
+        let network = self.origins.get_mut(index as usize).and_then(Option::take)?;
+        self.counts().addresses.remove(network);
+        Some(network)
     }
 
     /// A connection is this user's, and counts until [`Gate::lose_user`].
     pub fn add_user(&mut self, user: UserId) {
-        self.users.add(user);
+        self.counts().users.add(user);
     }
 
     /// A connection of this user counts no more.
     pub fn lose_user(&mut self, user: UserId) {
-        self.users.remove(user);
+        self.counts().users.remove(user);
+    }
+
+    /// How many rooms there are.
+    pub fn room_count(&self) -> usize {
+        self.counts().rooms
+    }
+
+    /// There is one more room.
+    pub fn add_room(&mut self) {
+        self.counts().rooms += 1;
+    }
+
+    /// A room is no more.
+    pub fn lose_room(&mut self) {
+        let mut counts = self.counts();
+        counts.rooms = counts.rooms.saturating_sub(1);
     }
 
     /// Somebody at this address has shown a token that is not valid. How long to wait where that was too many.
@@ -170,14 +200,20 @@ impl Gate {
         self.failed(origin?, now)
     }
 
-    /// How many connections count by user, and by address.
+    /// How many connections count by user, and by address, over all gates beside each other.
     pub fn sums(&self) -> [u64; 2] {
-        [self.users.sum(), self.addresses.sum()]
+        let counts = self.counts();
+        [counts.users.sum(), counts.addresses.sum()]
     }
 
     fn failed(&mut self, network: Network, now: Instant) -> Option<Duration> {
         let max = self.limits.failures_max;
-        if max == u64::MAX { None } else { self.failures.add(network, max, now) }
+        if max == u64::MAX { None } else { self.counts().failures.add(network, max, now) }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Nothing is done under the lock that could leave it half done.
+        self.counts.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 }
 
@@ -226,7 +262,32 @@ mod tests {
         gate.arrive(0, there);
         assert_eq!(gate.sums(), [0, 1], "an index that is used again has left where it was");
         gate.depart(0);
-        assert!(gate.addresses.counts.is_empty());
+        assert!(gate.counts().addresses.counts.is_empty());
+    }
+
+    #[test]
+    fn gates_beside_each_other_count_together() {
+        let limits = GateLimits { per_address_max: 2, per_user_max: 2, failures_max: 1 };
+        let mut one = Gate::new(limits);
+        let mut other = one.beside();
+        let (here, user) = (address("192.0.2.1"), UserId::new(Uuid::from_u128(1)));
+        for gate in [&mut one, &mut other] {
+            gate.arrive(0, here);
+            gate.add_user(user);
+        }
+        for gate in [&one, &other] {
+            assert!(!gate.admits_from(here) && !gate.admits_user(user));
+        }
+        assert_eq!(one.failed_at(0, Instant::default()), None);
+        assert!(other.failed_at(0, Instant::default()).is_some());
+        // A connection goes over from one to the other.
+        let network = one.depart(0).expect("it had arrived");
+        other.arrive_from(1, network);
+        assert!(!one.admits_from(here) && one.depart(0).is_none());
+        one.add_room();
+        other.add_room();
+        other.lose_room();
+        assert_eq!((one.room_count(), other.room_count()), (1, 1));
     }
 
     #[test]

@@ -26,7 +26,10 @@ const ORDINARY_RETAINED_BYTES: usize = 1_024;
 /// The code, what the allocator keeps for itself, the shared read buffer, the lists of a turn.
 const PROGRAM_BYTES: usize = 16 * 1024 * 1024;
 
-/// What is kept of free blocks in each of the two pools beside what is lent.
+/// The same again for each event loop beside the first: its stack, its read buffer, the lists of its turns.
+const LOOP_BYTES: usize = 1024 * 1024;
+
+/// What is kept of free blocks in each of the two pools of an event loop beside what is lent.
 const FREE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
 
 /// All that an open connection has in tables, but for its place in a room, which is counted there. About two thirds of a KiB
@@ -82,21 +85,24 @@ pub fn terms(config: &Config) -> [Term; 10] {
     let room = ROOM_BYTES.saturating_add(PLACE_BYTES.saturating_mul(config.room_participants_max));
     // A `room-joined`, and behind it everything that somebody has missed; the buffer doubles, and is copied to grow.
     let turn = config.retained_bytes_max.saturating_add(config.message_bytes_max);
+    let loops = config.event_loops();
+    let free_blocks = loops.saturating_mul(FREE_BLOCKS_BYTES);
     [
-        ("the program", PROGRAM_BYTES),
+        ("the program", PROGRAM_BYTES.saturating_add((loops - 1).saturating_mul(LOOP_BYTES))),
         ("connections", connections.saturating_mul(CONNECTION_BYTES)),
         ("TLS", connections.saturating_mul(tls)),
-        ("cut messages", cut_bytes_max(config).saturating_add(FREE_BLOCKS_BYTES)),
-        ("unsent bytes", unsent_bytes_max(config).saturating_add(FREE_BLOCKS_BYTES)),
+        ("cut messages", cut_bytes_max(config).saturating_add(free_blocks)),
+        ("unsent bytes", unsent_bytes_max(config).saturating_add(free_blocks)),
         // Each KiB stands in three lists.
         ("retained messages", retained.saturating_add(retained / 16)),
         ("rooms and places", rooms_max(config).saturating_mul(room)),
-        ("ended sessions", ENDED_SESSIONS_BYTES),
+        ("ended sessions", loops.saturating_mul(ENDED_SESSIONS_BYTES)),
         ("failed authentications", failures::NETWORKS_MAX * FAILURE_BYTES),
         (
             "answers under way",
             turn.saturating_mul(4)
-                .saturating_add(WAITING_MAX.saturating_mul(config.message_bytes_max)),
+                .saturating_add(WAITING_MAX.saturating_mul(config.message_bytes_max))
+                .saturating_mul(loops),
         ),
     ]
     .map(|(what, bytes)| Term { what, bytes })

@@ -44,6 +44,9 @@ pub use tls::TlsFiles;
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
 
+/// The largest `THREADS`.
+pub const THREADS_MAX: usize = 64;
+
 /// Everything that the operator decides, with the values already checked where [`Config::read`] made it.
 ///
 /// Whoever fills the fields by hand asks [`Config::validate`] before the start.
@@ -55,6 +58,9 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT`: the port to listen on; 0 lets the system pick a free one.
     pub port: u16,
+    /// `THREADS`: event loops, each with its own rooms and on a thread of its own; `None`: as the machine is
+    /// ([`Config::event_loops`]).
+    pub threads: Option<usize>,
     /// `LOG_LEVEL`: the least important lines that are still written.
     pub log_level: LevelFilter,
     /// `LOG_FORMAT`: how a line is written.
@@ -156,7 +162,7 @@ pub struct Config {
     /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
     pub relay_only: bool,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
-    /// ([`crate::Server::keep_journal`]).
+    /// ([`crate::Server::keep_journals`]).
     pub audit_log: bool,
     /// `AUDIT_DIR`: the folder of the audit log.
     pub audit_dir: PathBuf,
@@ -198,6 +204,7 @@ impl Config {
             environment: Environment::Production,
             host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port: 8080,
+            threads: None,
             log_level: LevelFilter::Info,
             log_format: LogFormat::Json,
             jwt_secret: Redacted::new(jwt_secret.into()),
@@ -270,6 +277,15 @@ impl Config {
     /// The file with the keys of the audit log.
     pub fn audit_key_file(&self) -> PathBuf {
         self.audit_key_file.clone().unwrap_or_else(|| self.audit_dir.with_file_name("audit.key"))
+    }
+
+    /// How many event loops there are: unless told otherwise one for each processor core that the process may use, but a single
+    /// one where there are no more than two. The rest of such a machine is for the kernel's work and the audit log.
+    pub fn event_loops(&self) -> usize {
+        self.threads.unwrap_or_else(|| match source::cores() {
+            0..=2 => 1,
+            cores => cores.min(THREADS_MAX),
+        })
     }
 
     /// Reads every setting from `source`.

@@ -92,7 +92,8 @@ mod tests {
                 "CONNECTIONS_MAX" => assert_eq!(in_production, (1024 - 64).to_string()),
                 "JWT_ISSUER" | "JWT_AUDIENCE" | "STUN_URLS" | "TURN_SERVER_URL"
                 | "TURN_USERNAME" | "AUDIT_KEY_FILE" | "AUDIT_CHECKPOINT" | "TLS_CERT"
-                | "TLS_KEY" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" | "ROOMS_MAX" | "MEMORY_MAX" => {
+                | "TLS_KEY" | "THREADS" | "IP_ALLOWLIST" | "TRUSTED_PROXIES" | "ROOMS_MAX"
+                | "MEMORY_MAX" => {
                     assert_eq!(in_production, "");
                 }
                 _ => {

@@ -12,7 +12,7 @@ use super::ice;
 use super::kind::{Kind, number};
 use super::problems::quoted;
 use super::setting::{Setting, later, later_secret};
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat};
+use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, THREADS_MAX};
 
 /// Every setting there is: those that are served in the order in which people are told of them, then those that are
 /// known and refused until they are served.
@@ -342,6 +342,12 @@ pub const SETTINGS: &[Setting] = &[
             &mut config.memory_max
         }),
     },
+    Setting {
+        name: "THREADS",
+        default: "a core each, but 1 where there are at most two",
+        meaning: "event loops, each with its own rooms",
+        kind: Kind::Optional("threads", 1..=THREADS_MAX as u64, |config| &mut config.threads),
+    },
     audit::DIR,
     audit::KEY_FILE,
     audit::RETENTION_DAYS,
@@ -376,7 +382,6 @@ pub const SETTINGS: &[Setting] = &[
             show: |config| config.log_format.as_str().to_owned(),
         },
     },
-    later("THREADS", "event loops"),
     later("ADMIN_ADDR", "the administrator's listener"),
     later_secret("ADMIN_TOKEN", "the administrator's listener"),
     later("DRAIN_SECONDS", "a slow farewell on shutdown"),

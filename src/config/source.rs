@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use crate::base::redacted::Redacted;
 
@@ -119,6 +120,11 @@ impl fmt::Display for SetBy {
 /// [`FILES_RESERVED`], or as if the limit were the usual 1024 where it is not known.
 pub(super) fn connections_max(open_files: Option<usize>) -> usize {
     open_files.unwrap_or(1024).saturating_sub(FILES_RESERVED).min(CONNECTIONS_LIMIT)
+}
+
+/// How many processor cores this process may use; 1 where that is not known.
+pub(super) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Output;
+use super::{Errand, Output, PolledSession};
 use crate::base::limits::Hits;
 use crate::base::time::{Instant, Now};
-use crate::engine::{Effects, PeerId, Recording, Ticket};
+use crate::engine::{Effects, PeerId, Recording, Ticket, Traveller};
 use crate::message::credentials::Credentials;
 use crate::message::problem::{Problem, close};
 use crate::message::request::MessageId;
@@ -116,6 +116,38 @@ pub trait Application {
         now: Now,
         out: &mut Output,
     ) -> Verdict;
+
+    /// The number of the reactor to which a connection with this request belongs, where that is another one: nothing of the
+    /// request is done here.
+    fn home_of_request(&self, _arrival: Arrival, _request: &Request<'_>, _now: Now) -> Option<u32> {
+        None
+    }
+
+    /// The same for a message.
+    fn home_of_message(&self, _peer: PeerId, _message: Message<'_>, _now: Now) -> Option<u32> {
+        None
+    }
+
+    /// A connection goes over to another reactor. The answer goes with it; here it is over.
+    fn detach(&mut self, _peer: PeerId) -> Traveller {
+        Traveller::default()
+    }
+
+    /// The same for what is remembered of a session that requests carry, which goes to this reactor; `None` where it is none.
+    fn detach_session(&mut self, _peer: PeerId, _to: u32) -> Option<PolledSession> {
+        None
+    }
+
+    /// Such a session has come over.
+    fn attach_session(&mut self, _peer: PeerId, _session: PolledSession) {}
+
+    /// A request has followed its session: where that is now. `None`: nowhere here.
+    fn attach_request(&mut self, _sid: Sid, _request: PeerId, _errand: Errand) -> Option<PeerId> {
+        None
+    }
+
+    /// A connection has come over from another reactor.
+    fn attach(&mut self, _peer: PeerId, _traveller: Traveller, _now: Now) {}
 
     /// A message came.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);

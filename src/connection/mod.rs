@@ -33,6 +33,8 @@ use crate::wire::http;
 use crate::admission::door::Refusal;
 pub use application::{Application, Arrival, Message, Order, Verdict};
 use heartbeat::Heartbeat;
+pub use polling::Errand;
+pub use polls::PolledSession;
 pub use sessions::SocketIoService;
 pub use signaling::{NoPages, Pages, Signaling};
 use socket_io::SocketIo;
@@ -50,8 +52,8 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The request head is arriving; so many bytes of it were looked at.
-    Head { seen: u16, arrival: Arrival },
+    /// The request head is arriving; so many bytes of it were looked at, and so often it went to another reactor.
+    Head { seen: u16, hops: u8, arrival: Arrival },
     /// A WebSocket, or a session that is carried by requests.
     Open,
     /// A request that waits until there is something to say in its session.
@@ -80,6 +82,10 @@ pub enum Wait {
     /// The answer to a ping that says nothing else (Socket.IO).
     Pong = 3,
 }
+
+/// How often a request goes to another reactor at most: to the one that made its session, on to where that went, and once more.
+/// Where the session has ended meanwhile, that is found out there.
+const HOPS_MAX: u8 = 3;
 
 /// How long a client of Socket.IO may take to answer a ping: `pingTimeout`.
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
@@ -120,12 +126,14 @@ pub enum Progress<'a> {
         /// Which.
         session: PeerId,
     },
+    /// Another reactor is to go on: with the request at the cursor, or with this message, which the cursor has passed.
+    Elsewhere(u32, Option<Message<'a>>),
 }
 
 impl Connection {
     /// A connection whose request head is expected.
     pub fn new(arrival: Arrival) -> Self {
-        let stage = Stage::Head { seen: 0, arrival };
+        let stage = Stage::Head { seen: 0, hops: 0, arrival };
         let (decoder, heartbeat) = (Decoder::default(), Heartbeat::default());
         Self { stage, decoder, heartbeat, socket_io: None }
     }
@@ -141,12 +149,8 @@ impl Connection {
         out: &mut Output,
     ) -> Progress<'a> {
         match self.stage {
-            Stage::Head { seen, arrival } => {
-                if self.receive_head(me, seen, arrival, bytes, at, now, app, out) {
-                    Progress::Handled(None)
-                } else {
-                    Progress::More
-                }
+            Stage::Head { seen, hops, arrival } => {
+                self.receive_head(me, (seen, hops), arrival, bytes, at, now, app, out)
             }
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
             Stage::Closing => self.await_close(me, bytes, at, app),
@@ -328,27 +332,33 @@ impl Connection {
         self.socket_io.as_ref().is_some_and(|session| session.awaits_pong())
     }
 
-    /// Whether a whole head was there and was answered.
+    /// Answers a head once it is whole.
     #[expect(clippy::too_many_arguments, reason = "the arguments of `receive`, and what it found")]
-    fn receive_head<A: Application>(
+    fn receive_head<'a, A: Application>(
         &mut self,
         me: PeerId,
-        seen: u16,
+        (seen, hops): (u16, u8),
         arrival: Arrival,
         bytes: &[u8],
         at: &mut Cursor,
         now: Now,
         app: &mut A,
         out: &mut Output,
-    ) -> bool {
+    ) -> Progress<'a> {
         let unread = &bytes[at.unread()];
         let start = out.reply.len();
         self.stage = match http::parse(unread, usize::from(seen)) {
             Ok(None) => {
-                self.stage = Stage::Head { seen: unread.len() as u16, arrival };
-                return false;
+                self.stage = Stage::Head { seen: unread.len() as u16, hops, arrival };
+                return Progress::More;
             }
             Ok(Some((request, len))) => {
+                if hops < HOPS_MAX
+                    && let Some(home) = app.home_of_request(arrival, &request, now)
+                {
+                    self.stage = Stage::Head { seen, hops: hops + 1, arrival };
+                    return Progress::Elsewhere(home, None);
+                }
                 at.skip(len);
                 match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
@@ -370,7 +380,7 @@ impl Connection {
             }
         };
         ask_for_tls(&mut out.reply, start, arrival.encrypted);
-        true
+        Progress::Handled(None)
     }
 
     fn receive_frame<'a, A: Application>(
@@ -414,6 +424,9 @@ impl Connection {
                 return Progress::Handled(None);
             }
         };
+        if let Some(home) = app.home_of_message(me, message, now) {
+            return Progress::Elsewhere(home, Some(message));
+        }
         app.receive(me, message, now, &mut out.effects);
         Progress::Handled(Some(message))
     }

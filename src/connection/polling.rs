@@ -19,6 +19,17 @@ const TAKE_OVER: &str = "5";
 /// Nothing else is read of it.
 const PROBE_LIMITS: Limits = Limits { message_bytes_max: 16, fragments_max: 4, binary: false };
 
+/// What a connection does for a session that requests carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Waits for something to be said.
+    Wait,
+    /// Brings something.
+    Bring,
+    /// May take it over.
+    Probe,
+}
+
 /// What a request that was not answered at once is from now on.
 pub(super) fn stage_of(verdict: Verdict, encrypted: bool) -> Stage {
     match verdict {
@@ -67,6 +78,26 @@ impl Connection {
     /// Whether this is a request that waits for this session.
     pub fn waits_for_session(&self, wanted: PeerId) -> bool {
         matches!(self.stage, Stage::Polling { session, .. } if session == wanted)
+    }
+
+    /// What this connection does for a session that requests carry.
+    pub const fn errand(&self) -> Option<Errand> {
+        match self.stage {
+            Stage::Polling { .. } => Some(Errand::Wait),
+            Stage::Body { .. } => Some(Errand::Bring),
+            Stage::Probing { .. } => Some(Errand::Probe),
+            _ => None,
+        }
+    }
+
+    /// The session has another place now.
+    pub const fn rebind(&mut self, place: PeerId) {
+        if let Stage::Polling { session, .. }
+        | Stage::Body { session, .. }
+        | Stage::Probing { session, .. } = &mut self.stage
+        {
+            *session = place;
+        }
     }
 
     /// The session ends that this request brings something for: the rest of it does not count.

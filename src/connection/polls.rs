@@ -1,8 +1,8 @@
 //! Sessions that are carried by requests: who they are, and which requests of theirs are under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::Arrival;
+use super::{Arrival, Errand};
 use crate::admission::Grant;
 use crate::engine::PeerId;
 use crate::wire::sid::Sid;
@@ -33,6 +33,27 @@ pub(super) struct Opening {
     pub(super) grant: Option<Grant>,
 }
 
+/// A session on its way from one reactor to another, and the connections that are to follow it.
+#[derive(Debug)]
+pub struct PolledSession {
+    /// Its name.
+    pub sid: Sid,
+    origin: Option<Box<str>>,
+    /// Requests of it that are under way.
+    pub requests: [Option<PeerId>; 3],
+}
+
+/// Of so many sessions is remembered where they went; then the oldest is forgotten.
+const FORWARDS_MAX: usize = 65_536;
+
+/// Where a session is, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    Here,
+    At(u32),
+    Unknown,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Polls {
@@ -40,9 +61,70 @@ pub(super) struct Polls {
     /// The session at each place, and of each request.
     places: BTreeMap<u32, Sid>,
     pub(super) opening: Option<Opening>,
+    /// To which reactor sessions went from here, and in which order.
+    forwards: BTreeMap<Sid, u32>,
+    forwarded: VecDeque<Sid>,
 }
 
 impl Polls {
+    /// Whether a session with this name is here, or where it went.
+    pub(super) fn whereabouts(&self, sid: Sid) -> Whereabouts {
+        match self.forwards.get(&sid) {
+            _ if self.sessions.contains_key(&sid) => Whereabouts::Here,
+            Some(reactor) => Whereabouts::At(*reactor),
+            None => Whereabouts::Unknown,
+        }
+    }
+
+    /// A session goes to another reactor, and what is under way for it is to follow. `None`: there is none at this place, or
+    /// nothing but a WebSocket carries it any more, so that nobody asks for it by its name.
+    pub(super) fn detach(&mut self, peer: PeerId, to: u32) -> Option<PolledSession> {
+        let sid = self.places.remove(&peer.index)?;
+        let poll = self.sessions.remove(&sid)?;
+        if poll.has_moved {
+            return None;
+        }
+        if self.forwards.insert(sid, to).is_none() {
+            self.forwarded.push_back(sid);
+        }
+        if self.forwarded.len() > FORWARDS_MAX
+            && let Some(oldest) = self.forwarded.pop_front()
+        {
+            self.forwards.remove(&oldest);
+        }
+        let requests = [poll.waiting, poll.bringing, poll.probe];
+        for request in requests.iter().flatten() {
+            self.places.remove(&request.index);
+        }
+        Some(PolledSession { sid, origin: poll.origin, requests })
+    }
+
+    /// A session has come from another reactor.
+    pub(super) fn attach(&mut self, peer: PeerId, session: PolledSession) {
+        self.begin(session.sid, peer, session.origin);
+    }
+
+    /// A request has followed its session: the place of that. `None`: it is not here any more.
+    pub(super) fn attach_request(
+        &mut self,
+        sid: Sid,
+        request: PeerId,
+        errand: Errand,
+    ) -> Option<PeerId> {
+        let poll = self.sessions.get_mut(&sid)?;
+        let slot = match errand {
+            Errand::Wait => &mut poll.waiting,
+            Errand::Bring => &mut poll.bringing,
+            Errand::Probe => &mut poll.probe,
+        };
+        if slot.is_some() {
+            return None;
+        }
+        *slot = Some(request);
+        self.places.insert(request.index, sid);
+        Some(poll.peer)
+    }
+
     /// Gives a session its place.
     pub(super) fn begin(&mut self, sid: Sid, peer: PeerId, origin: Option<Box<str>>) {
         let (waiting, bringing, probe) = (None, None, None);

@@ -1,6 +1,6 @@
 //! The requests of Socket.IO clients.
 
-use super::polls::{Opening, Polls};
+use super::polls::{Opening, Polls, Whereabouts};
 use super::signaling::{Signaling, note_arrival};
 use super::{Arrival, Order, Output, PONG_TIMEOUT, Verdict};
 use crate::admission::door::{self, Refusal};
@@ -192,6 +192,20 @@ impl Signaling {
         Ok(verdict)
     }
 
+    /// The reactor that a request of this session belongs to, where that is another one: to the one that has the session, as far as
+    /// that is known here, else to the one that made it.
+    pub(super) fn home_of_session(&self, sid: Sid) -> Option<u32> {
+        let polls = &self.socket_io.as_ref()?.polls;
+        let (own, count) = self.engine.homes().own_of();
+        match polls.whereabouts(sid) {
+            Whereabouts::Here => None,
+            Whereabouts::At(reactor) => Some(reactor),
+            Whereabouts::Unknown => {
+                Some(u32::from(sid.reactor())).filter(|home| *home != own && *home < count)
+            }
+        }
+    }
+
     /// Names a session, and appends the packet that opens it.
     fn make_session(&mut self, may_upgrade: bool, packet: &mut Vec<u8>) -> Result<Sid, Refusal> {
         let service = self.socket_io.as_mut().ok_or(Refusal::NotFound)?;
@@ -231,6 +245,11 @@ impl Signaling {
         response.write(&mut out.reply, now.wall, false);
         Verdict::Answered
     }
+}
+
+/// The session that a request names.
+pub(super) fn sid_of(request: &Request<'_>) -> Option<Sid> {
+    engine_io::read_query(request, Sid::read).ok()?.sid
 }
 
 /// How much a page may ask for in one line of a preflight.

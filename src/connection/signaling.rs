@@ -2,14 +2,14 @@
 
 use super::polls::Poll;
 use super::sessions::{self, SocketIoService};
-use super::{Application, Arrival, Message, Output, Verdict};
+use super::{Application, Arrival, Errand, Message, Output, PolledSession, Verdict};
 use crate::admission::Grant;
 use crate::admission::addresses::Client;
 use crate::admission::door::{self, Door, Entry, Refusal};
 use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
-use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket};
+use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket, Traveller};
 use crate::message::SessionId;
 use crate::message::credentials::Credentials;
 use crate::message::notice;
@@ -280,6 +280,54 @@ impl Application for Signaling {
             http::add_fields(&mut out.reply, start, &fields);
         }
         verdict
+    }
+
+    /// A token says before the upgrade where its bearer belongs.
+    fn home_of_request(&self, arrival: Arrival, request: &Request<'_>, now: Now) -> Option<u32> {
+        let homes = self.engine.homes();
+        if homes.is_one() {
+            return None;
+        }
+        if request.path == sessions::PATH
+            && let Some(sid) = sessions::sid_of(request)
+        {
+            return self.home_of_session(sid);
+        }
+        if !request.has_field("upgrade") {
+            return None;
+        }
+        let tokens = self.engine.tokens();
+        let entry = self.door.admit(request, tokens, arrival.full, now.wall).ok()?;
+        homes.elsewhere(entry.grant?.session)
+    }
+
+    fn home_of_message(&self, peer: PeerId, message: Message<'_>, now: Now) -> Option<u32> {
+        match message {
+            Message::Text(text) => self.engine.home_of(peer, text, now),
+            Message::Binary(_) => None,
+        }
+    }
+
+    fn detach(&mut self, peer: PeerId) -> Traveller {
+        self.engine.detach(peer)
+    }
+
+    fn detach_session(&mut self, peer: PeerId, to: u32) -> Option<PolledSession> {
+        self.socket_io.as_mut()?.polls.detach(peer, to)
+    }
+
+    fn attach_session(&mut self, peer: PeerId, session: PolledSession) {
+        if let Some(service) = &mut self.socket_io {
+            service.polls.attach(peer, session);
+        }
+    }
+
+    fn attach_request(&mut self, sid: Sid, request: PeerId, errand: Errand) -> Option<PeerId> {
+        self.socket_io.as_mut()?.polls.attach_request(sid, request, errand)
+    }
+
+    fn attach(&mut self, peer: PeerId, traveller: Traveller, now: Now) {
+        self.engine.attach(peer, traveller, now);
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {

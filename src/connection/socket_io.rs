@@ -1,7 +1,7 @@
 //! A peer that speaks Socket.IO: what it sends becomes messages as plain clients send them, and what it is sent becomes events.
 //! Whoever reads and writes messages knows nothing of that.
 
-use super::{Application, Connection, Output, Progress, Stage};
+use super::{Application, Connection, Message, Output, Progress, Stage};
 use crate::base::time::Now;
 use crate::engine::{Effects, PeerId};
 use crate::message::problem::{Flaw, Problem, close};
@@ -184,6 +184,11 @@ fn is_worth_another_try(code: CloseCode) -> bool {
 }
 
 impl Connection {
+    /// Whether its messages are packets of Socket.IO.
+    pub const fn speaks_socket_io(&self) -> bool {
+        self.socket_io.is_some()
+    }
+
     /// Handles one packet of a peer that speaks Socket.IO.
     pub fn receive_packet<'a, A: Application>(
         &mut self,
@@ -198,7 +203,7 @@ impl Connection {
         };
         match engine_io::parse(packet) {
             Ok(engine_io::Packet::Message(text)) => {
-                return self.receive_socket_io(me, text, now, app, out);
+                return self.receive_socket_io(me, packet, text, now, app, out);
             }
             Ok(engine_io::Packet::Pong) => match session.asked.take() {
                 Some(mark) => app.ponged(me, mark, now),
@@ -217,9 +222,11 @@ impl Connection {
         Progress::Handled(None)
     }
 
+    /// Handles what a packet says: its text.
     fn receive_socket_io<'a, A: Application>(
         &mut self,
         me: PeerId,
+        packet: &'a str,
         text: &'a str,
         now: Now,
         app: &mut A,
@@ -228,7 +235,7 @@ impl Connection {
         let connected = self.socket_io.as_ref().is_some_and(|session| session.connected);
         match socket_io::parse(text) {
             Ok(Packet::Event { namespace: NAMESPACE, callback, arguments }) if connected => {
-                return receive_event(me, callback, arguments, now, app, out);
+                return receive_event(me, packet, (callback, arguments), now, app, out);
             }
             Ok(Packet::Connect { namespace: NAMESPACE, auth }) if !connected => {
                 self.let_in(me, auth, now, app, out);
@@ -302,10 +309,11 @@ impl Connection {
     }
 }
 
+/// Handles an event, or has the whole packet go to the reactor that has the room which it is to enter.
 fn receive_event<'a, A: Application>(
     me: PeerId,
-    callback: &str,
-    arguments: &'a str,
+    packet: &'a str,
+    (callback, arguments): (&str, &'a str),
     now: Now,
     app: &mut A,
     out: &mut Output,
@@ -313,10 +321,18 @@ fn receive_event<'a, A: Application>(
     let mut buffer = CallbackBuffer::default();
     let id = MessageId::of_callback(callback, &mut buffer);
     let effects: &mut Effects = &mut out.effects;
-    match socket_io::to_plain(arguments, &mut out.rewritten) {
+    let plain = socket_io::to_plain(arguments, &mut out.rewritten);
+    let text = match plain {
+        Plain::Given(text) => text,
+        Plain::Written => &out.rewritten,
+    };
+    if let Some(home) = app.home_of_message(me, Message::Text(text), now) {
+        return Progress::Elsewhere(home, Some(Message::Text(packet)));
+    }
+    match plain {
         Plain::Given(text) => {
             app.receive_event(me, text, id, now, effects);
-            Progress::Handled(Some(super::Message::Text(text)))
+            Progress::Handled(Some(Message::Text(text)))
         }
         Plain::Written => {
             app.receive_event(me, &out.rewritten, id, now, effects);

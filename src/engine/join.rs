@@ -146,7 +146,7 @@ impl Engine {
         let place = room.and_then(|room| self.rooms.find(room, grant.user));
         let Some(participant) = place.and_then(|place| self.rooms.participant(place)) else {
             self.rooms.check_seat(newcomer, self.options.participants_max)?;
-            if room.is_none() && self.rooms.len() >= self.options.rooms_max {
+            if room.is_none() && self.is_full_of_rooms() && self.empties.next().is_none() {
                 return Err(Problem::ServerFull);
             }
             return Ok(Entry::New);
@@ -261,8 +261,12 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let peer = newcomer.peer;
+        if self.is_full_of_rooms() && self.rooms.find_room(newcomer.session).is_none() {
+            self.forget_empty_room(effects);
+        }
         let (place, room, is_new) = self.rooms.admit(newcomer);
         if is_new {
+            self.gate.add_room();
             self.ages.arm(room.index(), 0, now.instant);
         }
         self.empties.cancel(room.index());

@@ -8,7 +8,7 @@ use super::rooms::{Participant, Room};
 use super::{Engine, GRACE, PeerId, acknowledge};
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
-use crate::base::time::{Now, WallTime};
+use crate::base::time::{Instant, Now, WallTime};
 use crate::message::RoomType;
 use crate::message::notice::{self, LeaveReason, RoomStatus, StatusReason};
 use crate::message::problem::{Problem, close};
@@ -141,6 +141,25 @@ impl Engine {
                 self.begin_to_end(room, Cause::Empty, Subject::default(), now, effects);
             }
         }
+    }
+
+    /// Whether there are as many rooms as may be.
+    pub(super) fn is_full_of_rooms(&self) -> bool {
+        self.gate.room_count() >= self.options.rooms_max
+    }
+
+    /// Makes place for a new room: forgets the one that has stood empty for longest. Its session is not over. Whoever comes back
+    /// finds a new room, where else somebody would have found none at all.
+    pub(super) fn forget_empty_room(&mut self, effects: &mut Effects) {
+        let oldest = self.empties.take_due(Instant::from_micros(u64::MAX));
+        let Some(key) = oldest.and_then(|(index, _)| self.rooms.room_at(index)) else { return };
+        self.ages.cancel(key.index());
+        let Some(room) = self.rooms.close(key) else { return };
+        self.gate.lose_room();
+        self.hits.add(Limit::Rooms);
+        let event = Event::Limit { name: Limit::Rooms.name() };
+        let subject = Subject { session: Some(room.session), ..Subject::default() };
+        effects.note(Note::of(Record { event, subject }));
     }
 
     /// Takes a participant out of its room, and tells the others.
@@ -283,6 +302,7 @@ impl Engine {
         self.ages.cancel(key.index());
         self.empties.cancel(key.index());
         if self.rooms.close(key).is_some() {
+            self.gate.lose_room();
             self.ended.insert(session, closed_until, now.wall);
         }
     }

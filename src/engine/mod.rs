@@ -16,6 +16,7 @@ mod duplicates;
 mod effects;
 mod ended;
 mod fingerprints;
+mod homes;
 mod ice;
 mod join;
 mod lifecycle;
@@ -49,6 +50,7 @@ use crate::wire::sdp::CandidateRules;
 pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
+pub use homes::{Homes, Traveller};
 pub use ice::{IceOptions, Logins};
 use peers::{Peers, Standing};
 use rates::Meters;
@@ -91,6 +93,8 @@ pub struct Options {
     pub emergency_access: bool,
     /// How many may come in by address and by user.
     pub gate: GateLimits,
+    /// How many engines share the sessions among them.
+    pub homes: Homes,
     /// How fast a connection may speak.
     pub rates: Rates,
     /// How many rooms there may be. An empty one stays for a while, so it is not the connections that bound them.
@@ -122,6 +126,7 @@ impl Options {
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
             gate: GateLimits::ORDINARY,
+            homes: Homes::ONE,
             rates: Rates::ORDINARY,
             rooms_max: 10_000,
             duplicates: Duplicates::Replace,
@@ -184,6 +189,12 @@ const WALL_CLOCK_CHECK: Duration = Duration::from_secs(15);
 impl Engine {
     /// An engine without rooms.
     pub fn new(options: Options) -> Self {
+        let gate = Gate::new(options.gate);
+        Self::with_gate(options, gate)
+    }
+
+    /// An engine without rooms, whose connections are counted together with those of other engines.
+    pub fn with_gate(options: Options, gate: Gate) -> Self {
         Self {
             peers: Peers::default(),
             rooms: Rooms::default(),
@@ -191,7 +202,7 @@ impl Engine {
             pending: Arena::new(),
             recording: Recording::Off,
             retained: retention::Pool::new(options.retained_bytes_total_max),
-            gate: Gate::new(options.gate),
+            gate,
             meters: Meters::default(),
             waiting: Vec::new(),
             hits: Hits::NONE,

@@ -60,7 +60,7 @@ pub(super) struct Meters {
 
 /// What one connection may still say.
 #[derive(Clone, Copy, Debug, Default)]
-struct Meter {
+pub(super) struct Meter {
     signal: Bucket,
     state: Bucket,
     /// When the first of the refused messages was refused that are counted, in milliseconds of a clock that goes round.
@@ -76,6 +76,18 @@ impl Meters {
             self.table.resize(index + 1, Meter::default());
         }
         self.table[index] = Meter::default();
+    }
+
+    /// What the connection at `index` may still say.
+    pub(super) fn get(&self, index: u32) -> Meter {
+        self.table.get(index as usize).copied().unwrap_or_default()
+    }
+
+    /// The connection at `index` has said something elsewhere.
+    pub(super) fn put(&mut self, index: u32, meter: Meter) {
+        if let Some(entry) = self.table.get_mut(index as usize) {
+            *entry = meter;
+        }
     }
 
     /// Whether the connection at `index` may say something of this kind now; else the limit that it has hit last.

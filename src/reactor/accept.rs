@@ -1,6 +1,7 @@
 //! Newcomers.
 
 use std::io::{self, Read, Write};
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpListener, TcpStream};
@@ -43,21 +44,27 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// Takes an address for so many reactors. All wait at one queue, so that nobody is left in the queue of one that is busy
+    /// while another has time.
+    pub(super) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<Self>> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for the sockets of the last run.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        let socket = TcpListener::from_std(socket.into());
-        Ok(Self {
-            socket,
+        let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
+        Ok(iter::once(socket).chain(copies).map(Self::new).collect())
+    }
+
+    fn new(socket: Socket) -> Self {
+        Self {
+            socket: TcpListener::from_std(socket.into()),
             pending: true,
             paused_until: None,
             put_off_until: None,
             reserve: open_reserve(),
-        })
+        }
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -147,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_pause_that_is_over_wakes_nobody() {
-        let mut listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut listener = Listener::bind(address, 1).expect("a port").remove(0);
         let start = Now::default();
         assert!(listener.is_ready(start.instant));
         listener.pause(start, false);

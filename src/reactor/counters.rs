@@ -21,6 +21,14 @@ macro_rules! counters {
             pub limits: Hits,
         }
 
+        impl Snapshot {
+            /// The sums of both.
+            pub fn and(&self, other: &Self) -> Self {
+                let limits = self.limits.and(&other.limits);
+                Self { $($name: self.$name + other.$name,)* limits }
+            }
+        }
+
         impl Counters {
             /// The counters, each as of the end of some late turn.
             pub fn read(&self) -> Snapshot {
@@ -49,6 +57,8 @@ counters! {
     accepted,
     /// Connections at the moment.
     connections,
+    /// Connections that have gone over to another loop, which has their room.
+    moved,
     /// TLS handshakes completed.
     handshakes,
     /// TLS handshakes that came to nothing, plain HTTP on a TLS port among them.

@@ -58,6 +58,14 @@ impl Inbound {
         (self.used as usize, self.assembled as usize)
     }
 
+    /// What is kept, and how many of the bytes are the unmasked beginning of a message. The block goes back.
+    pub(super) fn take(self, pool: &mut Pool) -> (Vec<u8>, usize) {
+        let kept = self.block.bytes()[..self.used as usize].to_vec();
+        let assembled = self.assembled as usize;
+        self.give_back(pool);
+        (kept, assembled)
+    }
+
     pub(super) fn give_back(self, pool: &mut Pool) {
         pool.give_back(self.block);
     }

@@ -4,8 +4,10 @@ mod accept;
 mod blocks;
 pub mod clock;
 mod counters;
+mod entrance;
 mod inbound;
 mod journal;
+mod moving;
 mod outbound;
 mod peer;
 mod polling;
@@ -22,15 +24,14 @@ mod turn;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mio::{Events, Poll, Token, Waker};
 
 use crate::admission::Addresses;
-use crate::admission::gate::{Census, Network};
 use crate::base::arena::{Arena, Key};
-use crate::base::bucket::{Bucket, Rate};
+use crate::base::bucket::Rate;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
@@ -41,12 +42,14 @@ use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
 pub use counters::{Counters, Snapshot};
+use entrance::Entrance;
 use journal::Records;
 pub use journal::{Entry, Journal};
+use moving::{Departure, Mail};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
 
-/// How a reactor treats its sockets.
+/// How the reactors of a server treat their sockets. Limits are for all of them together.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where to listen; port 0 takes any that is free.
@@ -99,9 +102,11 @@ const WAKER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const FIRST_PEER: usize = 3;
 
-/// A server's loop: owns the sockets, reads the clock, and drives an [`Application`].
+/// A server's loop, or one of several: owns the sockets, reads the clock, and drives an [`Application`].
 pub struct Reactor<A> {
     app: A,
+    /// Its number among the reactors of the server.
+    index: usize,
     options: Options,
     poll: Poll,
     events: Option<Events>,
@@ -111,10 +116,9 @@ pub struct Reactor<A> {
     clock: Clock,
     peers: Arena<Peer>,
     deadlines: Deadlines<4>,
-    /// Connections whose request head is still arriving, by where they come from.
-    heads: Census<Network>,
-    /// How many may be accepted now.
-    newcomers: Bucket,
+    /// What is counted together with the other reactors.
+    entrance: Arc<Entrance>,
+    mail: Mail,
     /// Blocks for cut messages.
     cut: Pool,
     /// Blocks for unsent bytes.
@@ -133,6 +137,16 @@ pub struct Reactor<A> {
     stopping: Option<Instant>,
 }
 
+/// What a reactor has of the server that it is a part of.
+struct Place {
+    index: usize,
+    poll: Poll,
+    listener: Listener,
+    mail: Mail,
+    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
+}
+
 /// Work of this turn, by peer. A flag in the peer keeps each list free of duplicates.
 #[derive(Debug, Default)]
 struct Lists {
@@ -148,22 +162,46 @@ struct Lists {
     overrun: Vec<Key<Peer>>,
     /// A WebSocket that takes over a session.
     takeovers: Vec<(Key<Peer>, PeerId)>,
+    /// Belongs to another reactor.
+    departures: Vec<Departure>,
     /// To be freed at the end of the turn.
     doomed: Vec<Key<Peer>>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    waker: Waker,
-    stop: AtomicBool,
+    /// One for each reactor, by its number.
+    lanes: Vec<Lane>,
+    /// How often it was asked to stop: the second time means at once.
+    stops: AtomicU32,
     reload: AtomicBool,
-    /// What newcomers are to be shown from the next turn on.
-    tls: Mutex<Option<Tls>>,
-    counters: Counters,
     local_addr: SocketAddr,
 }
 
-/// Talks to a running reactor from another thread.
+/// What others do for one reactor, and see of it.
+#[derive(Debug)]
+struct Lane {
+    waker: Waker,
+    /// What newcomers are to be shown from the next turn on.
+    tls: Mutex<Option<Tls>>,
+    counters: Counters,
+}
+
+impl Shared {
+    /// Lets a reactor look at once at what others do for it.
+    fn wake(&self, index: usize) {
+        if let Some(lane) = self.lanes.get(index) {
+            // A waker fails only where the loop is gone, and then there is nobody to wake.
+            let _ = lane.waker.wake();
+        }
+    }
+
+    fn wake_all(&self) {
+        (0..self.lanes.len()).for_each(|index| self.wake(index));
+    }
+}
+
+/// Talks to the running reactors of a server from another thread.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -177,7 +215,7 @@ impl Handle {
 
     /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
     pub fn shutdown(&self) {
-        self.shared.stop.store(true, Ordering::Release);
+        self.shared.stops.fetch_max(1, Ordering::AcqRel);
         self.wake();
     }
 
@@ -190,46 +228,77 @@ impl Handle {
     /// Shows newcomers another certificate. Whoever is connected stays so. Changes nothing where there was none at the start:
     /// a port does not begin to speak TLS. Returns at once.
     pub fn use_tls(&self, tls: Tls) {
-        // Nothing is done under the lock that could leave it half done.
-        let mut next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner());
-        *next = Some(tls);
-        drop(next);
+        let lanes = &self.shared.lanes;
+        for (lane, tls) in lanes.iter().zip(vec![tls; lanes.len()]) {
+            // Nothing is done under the lock that could leave it half done.
+            let mut next = lane.tls.lock().unwrap_or_else(|broken| broken.into_inner());
+            *next = Some(tls);
+        }
         self.wake();
     }
 
-    /// Lets the loop look at once at what others do for it.
+    /// Lets the loops look at once at what others do for them.
     pub fn wake(&self) {
-        // A waker fails only where the loop is gone, and then there is nobody to wake.
-        let _ = self.shared.waker.wake();
+        self.shared.wake_all();
     }
 
-    /// What was counted up to the last turn.
+    /// What was counted up to the last turn, over all reactors.
     pub fn counters(&self) -> Snapshot {
-        self.shared.counters.read()
+        let lanes = self.shared.lanes.iter().map(|lane| lane.counters.read());
+        lanes.fold(Snapshot::default(), |sum, lane| sum.and(&lane))
     }
 }
 
 impl<A: Application> Reactor<A> {
     /// Takes the address and prepares everything, but serves nobody yet.
     pub fn bind(options: Options, app: A) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let mut listener = Listener::bind(options.address)?;
-        listener.register(poll.registry(), LISTENER)?;
-        let shared = Shared {
-            waker: Waker::new(poll.registry(), WAKER)?,
-            stop: AtomicBool::new(false),
-            reload: AtomicBool::new(false),
-            tls: Mutex::new(None),
-            counters: Counters::default(),
-            local_addr: listener.local_addr()?,
+        let mut alone = Self::bind_all(options, vec![app])?;
+        alone.pop().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    /// The same for several reactors, one for each application, in their order. They listen on one address, and each is to run
+    /// on a thread of its own. A connection goes over to another one where [`Application::home_of_request`] or
+    /// [`Application::home_of_message`] says so.
+    pub fn bind_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
+        let count = apps.len().max(1);
+        let listeners = Listener::bind(options.address, count)?;
+        let local_addr = listeners.first().map_or(Ok(options.address), Listener::local_addr)?;
+        let polls = (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+        let lane = |poll: &Poll| {
+            let waker = Waker::new(poll.registry(), WAKER)?;
+            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default() })
         };
-        Ok(Self {
+        let shared = Arc::new(Shared {
+            lanes: polls.iter().map(lane).collect::<io::Result<_>>()?,
+            stops: AtomicU32::new(0),
+            reload: AtomicBool::new(false),
+            local_addr,
+        });
+        let entrance = Arc::new(Entrance::default());
+        let options = Options {
+            cut_bytes_max: options.cut_bytes_max / count,
+            unsent_bytes_max: options.unsent_bytes_max / count,
+            ..options
+        };
+        let places = polls.into_iter().zip(listeners).zip(Mail::between(count)).enumerate();
+        let places = places.map(|(index, ((poll, mut listener), mail))| {
+            listener.register(poll.registry(), LISTENER)?;
+            let (shared, entrance) = (Arc::clone(&shared), Arc::clone(&entrance));
+            Ok(Place { index, poll, listener, mail, shared, entrance })
+        });
+        let reactor = |(app, place): (A, io::Result<Place>)| Ok(Self::new(app, &options, place?));
+        apps.into_iter().zip(places).map(reactor).collect()
+    }
+
+    fn new(app: A, options: &Options, place: Place) -> Self {
+        Self {
             app,
-            poll,
+            index: place.index,
+            poll: place.poll,
             events: Some(Events::with_capacity(1_024)),
             signals: None,
             on_reload: None,
-            listener: Some(listener),
+            listener: Some(place.listener),
             clock: Clock::new(),
             peers: Arena::new(),
             deadlines: Deadlines::new([
@@ -239,8 +308,8 @@ impl<A: Application> Reactor<A> {
                 CLOSE_TIMEOUT,
                 PONG_TIMEOUT,
             ]),
-            heads: Census::default(),
-            newcomers: Bucket::default(),
+            entrance: place.entrance,
+            mail: place.mail,
             cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),
             unsent: Pool::new(options.unsent_bytes_max, FREE_BLOCKS_BYTES_MAX),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -250,10 +319,10 @@ impl<A: Application> Reactor<A> {
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
-            shared: Arc::new(shared),
+            shared: place.shared,
             stopping: None,
-            options,
-        })
+            options: options.clone(),
+        }
     }
 
     /// A handle for other threads.

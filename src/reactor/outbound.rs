@@ -59,12 +59,12 @@ impl Outbound {
         Ok(true)
     }
 
-    /// Takes out everything that is unsent.
+    /// What is unsent. The block goes back.
     pub(super) fn take(&mut self, pool: &mut Pool) -> Vec<u8> {
-        let unsent = self.sent as usize..self.end as usize;
-        let bytes = self.block.as_ref().map_or(Vec::new(), |block| block.bytes()[unsent].to_vec());
+        let unsent = |block: &Block| block.bytes()[self.sent as usize..self.end as usize].to_vec();
+        let unsent = self.block.as_ref().map(unsent).unwrap_or_default();
         self.clear(pool);
-        bytes
+        unsent
     }
 
     pub(super) fn clear(&mut self, pool: &mut Pool) {

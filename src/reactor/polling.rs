@@ -53,6 +53,7 @@ impl<A: Application> Reactor<A> {
 
     /// The session counts as a connection of its own, with the number of the request in logs.
     fn open_session(&mut self, from: Option<Key<Peer>>, now: Now) {
+        self.entrance.add_place();
         let number = from.and_then(|key| self.peers.get(key)).map_or(0, |peer| peer.number);
         let key = self.peers.insert(Peer::without_socket(Connection::polled(), number));
         self.app.session_begun(peer_id(key), now, &mut self.output.effects);
@@ -65,16 +66,7 @@ impl<A: Application> Reactor<A> {
         let key = peer_key_of(session);
         if let Some(peer) = self.peers.get_mut(key) {
             peer.bytes.spend(packet.len() as u64 + 1, &self.options.bytes_rate, now.instant);
-            let (app, output) = (&mut self.app, &mut self.output);
-            match peer.connection.receive_packet(session, packet, now, app, output) {
-                Progress::Handled(message) => {
-                    self.counters.received += u64::from(message.is_some());
-                    self.apply(Some(key), message, now);
-                }
-                Progress::Rewritten => self.apply_rewritten(key, now),
-                Progress::More | Progress::Packet { .. } | Progress::TakeOver { .. } => {}
-            }
-            self.settle(key, now);
+            self.hear_packet(key, packet, now);
         }
         let session = self.peers.get(key);
         let (goes_on, waits) =
@@ -86,6 +78,22 @@ impl<A: Application> Reactor<A> {
                 request.connection.bring_no_more();
             }
         }
+    }
+
+    /// Handles one packet of somebody who speaks Socket.IO.
+    pub(super) fn hear_packet(&mut self, key: Key<Peer>, packet: &str, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let (app, output) = (&mut self.app, &mut self.output);
+        match peer.connection.receive_packet(peer_id(key), packet, now, app, output) {
+            Progress::Handled(message) => {
+                self.counters.received += u64::from(message.is_some());
+                self.apply(Some(key), message, now);
+            }
+            Progress::Rewritten => self.apply_rewritten(key, now),
+            Progress::Elsewhere(to, message) => self.move_on(key, to, message),
+            Progress::More | Progress::Packet { .. } | Progress::TakeOver { .. } => {}
+        }
+        self.settle(key, now);
     }
 
     /// The session at `key` goes on, and so does the request that brings something for it.
@@ -171,7 +179,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn mark_unsent(&mut self, key: Key<Peer>) {
+    pub(super) fn mark_unsent(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.outbound.is_empty()
             && !peer.flags.dirty

@@ -219,6 +219,7 @@ impl<A: Application> Reactor<A> {
                 Progress::Rewritten => self.apply_rewritten(key, now),
                 Progress::Packet { session, packet } => self.hear(key, session, packet, now),
                 Progress::TakeOver { session } => return self.begin_take_over(key, session),
+                Progress::Elsewhere(to, message) => return self.move_on(key, to, message),
             }
         }
     }

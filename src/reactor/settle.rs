@@ -123,7 +123,7 @@ impl<A: Application> Reactor<A> {
         if !peer.connection.is_head()
             && let Some(network) = peer.head.take()
         {
-            self.heads.remove(network);
+            self.entrance.pass(network);
         }
         let wait = peer.connection.waits_for() as usize;
         if self.deadlines.queue_of(key.index()) != Some(wait) {

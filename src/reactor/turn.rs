@@ -52,12 +52,13 @@ impl<A: Application> Reactor<A> {
         self.recycle_ready(carried_over);
         self.wake_rested(now);
         self.wind_up(now);
+        self.see_off();
         self.free_doomed();
         self.counters.turns += 1;
         self.counters.limits = self.hits.and(&self.output.hits).and(&self.app.hits());
         self.counters.connections = self.peers.len() as u64;
         self.counters.block_bytes = (self.cut.lent_bytes() + self.unsent.lent_bytes()) as u64;
-        self.shared.counters.publish(&self.counters);
+        self.shared.lanes[self.index].counters.publish(&self.counters);
         Ok(!self.is_over(now))
     }
 
@@ -93,7 +94,7 @@ impl<A: Application> Reactor<A> {
                 }
             }
             WAKER => self.heed_handles(now),
-            SIGNALS => self.heed_signals(now),
+            SIGNALS => self.heed_signals(),
             token => {
                 let key = peer_key(token);
                 // An error or hang-up shows in the read as well, so one way serves all.
@@ -112,21 +113,29 @@ impl<A: Application> Reactor<A> {
     }
 
     fn heed_handles(&mut self, now: Now) {
-        if self.shared.reload.swap(false, Ordering::AcqRel) {
+        if self.index == 0 && self.shared.reload.swap(false, Ordering::AcqRel) {
             self.reload();
         }
-        let next = self.shared.tls.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+        let next = self.shared.lanes[self.index].tls.lock();
+        let next = next.unwrap_or_else(|broken| broken.into_inner()).take();
         if let (Some(next), Some(tls)) = (next, &mut self.options.edge.tls) {
             *tls = next;
         }
-        if self.shared.stop.load(Ordering::Acquire) {
-            self.stop(now);
+        self.receive_moved(now);
+        match self.shared.stops.load(Ordering::Acquire) {
+            0 => {}
+            1 => self.stop(now),
+            // Asked twice: at once.
+            _ => {
+                self.stop(now);
+                self.stopping = Some(now.instant);
+            }
         }
     }
 
-    fn heed_signals(&mut self, now: Now) {
+    fn heed_signals(&mut self) {
         let Some(signals) = &mut self.signals else { return };
-        let (mut reload, mut stops) = (false, 0);
+        let (mut reload, mut stops) = (false, 0_u32);
         for signal in signals.pending() {
             match signal {
                 signal_hook::consts::SIGHUP => reload = true,
@@ -136,13 +145,9 @@ impl<A: Application> Reactor<A> {
         if reload {
             self.reload();
         }
-        for _ in 0..stops {
-            if self.stopping.is_some() {
-                // Asked twice: at once.
-                self.stopping = Some(now.instant);
-            } else {
-                self.stop(now);
-            }
+        if stops > 0 {
+            self.shared.stops.fetch_add(stops, Ordering::AcqRel);
+            self.shared.wake_all();
         }
     }
 
@@ -178,7 +183,7 @@ impl<A: Application> Reactor<A> {
     }
 
     fn can_accept(&self) -> bool {
-        self.peers.len() < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
+        self.entrance.connections() < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
     }
 
     fn accept(&mut self, now: Now) {
@@ -192,15 +197,14 @@ impl<A: Application> Reactor<A> {
                 return;
             };
             let rate = &self.options.accept_rate;
-            if self.newcomers.available(rate, now.instant) == 0 {
-                let wait = self.newcomers.time_until(TOGETHER, rate, now.instant);
+            if let Err(wait) = self.entrance.check(rate, TOGETHER, now.instant) {
                 listener.put_off(now.instant + wait);
                 self.hits.add(Limit::AcceptRate);
                 return;
             }
             match listener.accept() {
                 Accepted::Socket(socket, address) => {
-                    self.newcomers.spend(1, rate, now.instant);
+                    self.entrance.accept(rate, now.instant);
                     self.meet(socket, address, now);
                 }
                 Accepted::Nobody => return,
@@ -219,7 +223,7 @@ impl<A: Application> Reactor<A> {
         let edge = &self.options.edge;
         // All whom a proxy brings have its address.
         let is_proxy = edge.addresses.trusted_proxies.contains(address);
-        let heads = self.heads.count(Network::of(address));
+        let heads = self.entrance.heads_of(Network::of(address));
         if is_proxy || heads < self.options.heads_per_address_max {
             return self.welcome(socket, address, now);
         }
@@ -232,7 +236,9 @@ impl<A: Application> Reactor<A> {
 
     fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         self.counters.accepted += 1;
-        let number = self.counters.accepted;
+        // No other loop gives the same.
+        let loops = self.shared.lanes.len() as u64;
+        let number = (self.counters.accepted - 1) * loops + self.index as u64 + 1;
         let edge = &self.options.edge;
         if edge.proxy_protocol && !edge.addresses.trusted_proxies.contains(address) {
             self.counters.proxy_headers_bad += 1;
@@ -245,8 +251,6 @@ impl<A: Application> Reactor<A> {
             log::debug!("connection {number} closed: its address is not on the list");
             return;
         }
-        let full = self.peers.len() >= self.options.connections_max;
-        let arrival = Arrival { address, full, encrypted: edge.tls.is_some() };
         // Small messages must not wait for the answer to earlier ones.
         let nodelay = socket.set_nodelay(true);
         let Some(mut transport) = Transport::new(socket, edge.tls.as_ref(), edge.proxy_protocol)
@@ -257,7 +261,8 @@ impl<A: Application> Reactor<A> {
             return;
         };
         let network = Network::of(address);
-        self.heads.add(network);
+        let full = self.entrance.enter(network) >= self.options.connections_max;
+        let arrival = Arrival { address, full, encrypted: edge.tls.is_some() };
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {
@@ -296,7 +301,8 @@ impl<A: Application> Reactor<A> {
             let Some(mut peer) = self.peers.remove(key) else { continue };
             self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
-            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
+            self.entrance.leave();
+            peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);

@@ -26,7 +26,8 @@ describe('the apps of old', () => {
     return one;
   };
 
-  before(async () => { server = await startServer(); });
+  // Several loops: a session that polls goes from one to another while requests of it are under way.
+  before(async () => { server = await startServer({ env: { THREADS: '3' } }); });
   afterEach(() => open.splice(0).forEach((one) => one.close()));
   after(() => server.stop());
 

@@ -128,6 +128,8 @@ pub fn as_fast_as_one_can(config: &mut Config) {
 pub fn bind(change: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::development(SECRET);
     config.port = 0;
+    // As on a small machine, whatever this one is. Those that are about several say so.
+    config.threads = Some(1);
     // Those that are about it keep one, in a folder of their own.
     config.audit_log = false;
     change(&mut config);

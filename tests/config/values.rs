@@ -144,7 +144,7 @@ fn each_wrong_value_is_refused_by_name_with_what_is_accepted() {
 #[test]
 fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_settings() {
     let lines = Given::new(&[
-        ("THREADS", "4"),
+        ("DRAIN_SECONDS", "4"),
         ("HEARTBEAT", "0"),
         ("CORS_ORIGIN", "*"),
         ("JWT_SECRET", "short"),
@@ -159,8 +159,8 @@ fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_settings() {
         "JWT_SECRET",
         "CORS_ORIGIN",
         "HEARTBEAT",
-        "THREADS",
         "ADMIN_TOKEN_FILE",
+        "DRAIN_SECONDS",
     ];
     assert_eq!(names, expected);
 }

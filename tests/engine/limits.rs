@@ -109,6 +109,28 @@ fn one_room_too_many_is_not_opened_and_one_that_has_ended_makes_room() {
     );
 }
 
+#[test]
+fn an_empty_room_is_forgotten_before_anybody_is_refused_one_and_its_session_is_not_over() {
+    play_with(
+        |options| options.rooms_max = 1,
+        r#"
+        at 0 doctor connects with $token
+        at 0 doctor says join-room
+            doctor hears room-joined {} and more
+        at 1 doctor says leave-room
+            doctor is closed with 1000
+        at 2 doctor@night connects with $token
+        at 2 doctor@night says join-room
+            doctor@night hears room-joined {} and more
+        at 3 doctor@night says leave-room
+            doctor@night is closed with 1000
+        at 4 doctor/2 connects with $token
+        at 4 doctor/2 says join-room
+            doctor/2 hears room-joined {} and more
+        "#,
+    );
+}
+
 fn reject(options: &mut Options) {
     options.duplicates = Duplicates::Reject;
 }

@@ -7,11 +7,16 @@ mod blocks;
 #[path = "../../src/reactor/counters.rs"]
 #[allow(dead_code, reason = "the real file serves the real reactor too")]
 mod counters;
+#[path = "../../src/reactor/entrance.rs"]
+#[allow(dead_code, reason = "nobody is turned away at the door of a simulation")]
+mod entrance;
 #[path = "../../src/reactor/inbound.rs"]
+#[allow(dead_code, reason = "there is one loop, and nobody goes to another")]
 mod inbound;
 #[path = "../../src/reactor/journal.rs"]
 mod journal;
 #[path = "../../src/reactor/outbound.rs"]
+#[allow(dead_code, reason = "there is one loop, and nobody goes to another")]
 mod outbound;
 #[path = "peer.rs"]
 mod peer;
@@ -24,14 +29,14 @@ mod settle;
 
 use std::collections::VecDeque;
 
-use autamedica_signaling::admission::gate::{Census, Network};
+use autamedica_signaling::admission::gate::Network;
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::connection::{
-    Application, Arrival, Connection, Output, PONG_TIMEOUT, Wait,
+    Application, Arrival, Connection, Message, Output, PONG_TIMEOUT, Wait,
 };
 use autamedica_signaling::engine::{PeerId, Recording};
 
@@ -39,6 +44,7 @@ use super::link::Socket;
 use super::random::Random;
 use blocks::Pool;
 pub use counters::Snapshot;
+use entrance::Entrance;
 use journal::Records;
 pub use journal::{Entry, Journal};
 use peer::Peer;
@@ -77,7 +83,7 @@ pub struct Reactor<A> {
     options: Options,
     peers: Arena<Peer>,
     deadlines: Deadlines<4>,
-    heads: Census<Network>,
+    entrance: Entrance,
     cut: Pool,
     unsent: Pool,
     read_buffer: Box<[u8]>,
@@ -119,7 +125,7 @@ impl<A: Application> Reactor<A> {
                 CLOSE_TIMEOUT,
                 PONG_TIMEOUT,
             ]),
-            heads: Census::default(),
+            entrance: Entrance::default(),
             cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
             unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),
             read_buffer: vec![0; options.read_bytes].into_boxed_slice(),
@@ -150,7 +156,7 @@ impl<A: Application> Reactor<A> {
         let full = self.peers.len() >= self.options.connections_max;
         let arrival = Arrival { full, ..Arrival::LOCAL };
         let network = Network::of(arrival.address);
-        self.heads.add(network);
+        self.entrance.enter(network);
         let connection = Connection::new(arrival);
         let key = self.peers.insert(Peer::new(socket, connection, network, number));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
@@ -235,6 +241,11 @@ impl<A: Application> Reactor<A> {
         &self.counters
     }
 
+    /// There is one loop, so nobody belongs elsewhere.
+    fn move_on(&mut self, _key: Key<Peer>, to: u32, _message: Option<Message<'_>>) {
+        unreachable!("loop {to} does not exist");
+    }
+
     fn hear(&mut self, key: (u32, u32), what: News) {
         let key = Key::from_parts(key.0, key.1);
         if self.peers.get(key).is_some() && !self.news.contains(&(key, what)) {
@@ -248,7 +259,8 @@ impl<A: Application> Reactor<A> {
             let Some(mut peer) = self.peers.remove(key) else { continue };
             self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
-            peer.head.take().into_iter().for_each(|network| self.heads.remove(network));
+            self.entrance.leave();
+            peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);

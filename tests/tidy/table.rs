@@ -121,8 +121,12 @@ pub const BANS: &[Ban] = &[
     ban("std::net::UdpSocket", FLOOR_6, SOCKETS),
     ban("std::os", &["reactor", "service", "config"], SOCKETS),
     ban("std::net::ToSocketAddrs", NOWHERE, LOOKUP),
+    ban("std::thread::available_parallelism", &["config"], THREADS),
     ban("std::thread", &["service", "server"], THREADS),
     in_code("std::sync::Arc", EVERYWHERE, ""),
+    // Limits per address and user hold over all reactors: one number, under a lock that no message takes.
+    ban("std::sync::Mutex", &["admission/gate", "reactor", "service", "config", "server"], SHARED),
+    ban("std::sync::MutexGuard", &["admission/gate", "reactor", "service"], SHARED),
     ban("std::sync", SHARING, SHARED),
     in_code("std::env", &["config", "cli", "main"], ENVIRONMENT),
     in_code("std::fs", &["service", "config", "cli"], FILES),

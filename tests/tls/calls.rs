@@ -7,8 +7,18 @@ use crate::common::{Client, client, people};
 
 #[test]
 fn a_call_is_set_up_in_both_versions() {
+    calls_are_set_up(1);
+}
+
+#[test]
+fn a_connection_goes_from_loop_to_loop_with_its_keys() {
+    // Ten calls, so that it would be a wonder if nobody had to move.
+    (0..5).for_each(|_| calls_are_set_up(3));
+}
+
+fn calls_are_set_up(threads: usize) {
     let pair = Pair::new();
-    let server = secure::start(&pair, |_| {});
+    let server = secure::start(&pair, |config| config.threads = Some(threads));
     for versions in [[&rustls::version::TLS12], [&rustls::version::TLS13]] {
         let (doctor, patient) = people();
         let [mut doctor, mut patient] = [doctor, patient].map(|person| {

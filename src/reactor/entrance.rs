@@ -1,0 +1,71 @@
+//! The entrance that all reactors of a server share: how many are connected, how many are at the door, how many may come.
+//! A lock is taken where somebody comes or has said its request, and nowhere else.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::admission::gate::{Census, Network};
+use crate::base::bucket::{Bucket, Rate};
+use crate::base::time::{Duration, Instant};
+
+/// What is counted over all reactors.
+#[derive(Debug, Default)]
+pub(super) struct Entrance {
+    connections: AtomicUsize,
+    /// Connections whose request head is still arriving, by where they come from.
+    heads: Mutex<Census<Network>>,
+    /// How many may be accepted now.
+    newcomers: Mutex<Bucket>,
+}
+
+impl Entrance {
+    /// How many connections there are.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Somebody comes in from there, and is to send its request head. How many there were before.
+    pub(super) fn enter(&self, network: Network) -> usize {
+        lock(&self.heads).add(network);
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A session without a socket of its own is one connection more.
+    pub(super) fn add_place(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many of a network are sending their request head.
+    pub(super) fn heads_of(&self, network: Network) -> u64 {
+        lock(&self.heads).count(network)
+    }
+
+    /// A request head is whole, or will never be.
+    pub(super) fn pass(&self, network: Network) {
+        lock(&self.heads).remove(network);
+    }
+
+    /// Somebody has gone.
+    pub(super) fn leave(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether one more may be accepted; else how long to wait until there are `together`.
+    pub(super) fn check(&self, rate: &Rate, together: u64, now: Instant) -> Result<(), Duration> {
+        let newcomers = lock(&self.newcomers);
+        match newcomers.available(rate, now) {
+            0 => Err(newcomers.time_until(together, rate, now)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody was accepted.
+    pub(super) fn accept(&self, rate: &Rate, now: Instant) {
+        lock(&self.newcomers).spend(1, rate, now);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is done under a lock here that could leave it half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

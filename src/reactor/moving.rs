@@ -1,0 +1,216 @@
+//! From one reactor to another: a connection goes to the one that has its room, before it enters.
+//!
+//! What it has sent goes with it: the request, or the message that says where it wants to, is handled there as if it had just
+//! come. So do TLS and what is unsent, and the counts of what it has used up. Nothing of a room ever moves.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use mio::Interest;
+
+use super::inbound::Inbound;
+use super::peer::{Flags, Peer};
+use super::{Reactor, peer_id, peer_key_of, peer_token};
+use crate::base::arena::Key;
+use crate::base::time::Now;
+use crate::connection::{Application, Errand, Message, PolledSession};
+use crate::engine::Traveller;
+use crate::wire::frame::Cursor;
+use crate::wire::sid::Sid;
+
+/// A connection on its way.
+pub(super) struct Moving {
+    peer: Peer,
+    /// The message that is to be handled first.
+    message: Option<Box<str>>,
+    /// What was read behind it and not handled.
+    unread: Vec<u8>,
+    /// How many of these bytes are the unmasked beginning of a message.
+    assembled: usize,
+    /// What was to be sent to it.
+    unsent: Vec<u8>,
+    traveller: Traveller,
+    /// Where it is a session that requests carry: what else is known of it.
+    session: Option<PolledSession>,
+    /// Where it is a request of one: of which. That has gone before.
+    follows: Option<Sid>,
+}
+
+/// Who is to go at the end of the turn, and where to.
+#[derive(Debug)]
+pub(super) struct Departure {
+    key: Key<Peer>,
+    to: u32,
+    message: Option<Box<str>>,
+    follows: Option<Sid>,
+}
+
+/// What the reactors of a server send each other.
+pub(super) struct Mail {
+    outboxes: Vec<Sender<Box<Moving>>>,
+    inbox: Receiver<Box<Moving>>,
+}
+
+impl Mail {
+    /// For so many reactors, by their numbers.
+    pub(super) fn between(count: usize) -> Vec<Self> {
+        let (outboxes, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
+        let mail = |inbox| Self { outboxes: outboxes.clone(), inbox };
+        inboxes.into_iter().map(mail).collect()
+    }
+
+    /// `Err`: that reactor has ended.
+    fn send(&self, to: u32, moving: Box<Moving>) -> Result<(), Box<Moving>> {
+        match self.outboxes.get(to as usize) {
+            Some(outbox) => outbox.send(moving).map_err(|failed| failed.0),
+            None => Err(moving),
+        }
+    }
+}
+
+impl<A: Application> Reactor<A> {
+    /// Has a connection go to another reactor at the end of this turn. Nothing more of it is handled here.
+    pub(super) fn move_on(&mut self, key: Key<Peer>, to: u32, message: Option<Message<'_>>) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.flags.waiting = true;
+        let message = match message {
+            Some(Message::Text(text)) => Some(text.into()),
+            _ => None,
+        };
+        self.lists.departures.push(Departure { key, to, message, follows: None });
+    }
+
+    /// Sends those away who belong elsewhere. Everything that was to be written this turn has been.
+    pub(super) fn see_off(&mut self) {
+        let mut departures = std::mem::take(&mut self.lists.departures);
+        for departure in departures.drain(..) {
+            let (key, to) = (departure.key, departure.to);
+            let session = self.app.detach_session(peer_id(key), to);
+            let followers = session.as_ref().map(|session| (session.sid, session.requests));
+            self.send_off(departure, session);
+            // What is under way for a session goes where it went.
+            let Some((sid, requests)) = followers else { continue };
+            for request in requests.into_iter().flatten() {
+                let (key, follows) = (peer_key_of(request), Some(sid));
+                self.send_off(Departure { key, to, message: None, follows }, None);
+            }
+        }
+        self.lists.departures = departures;
+    }
+
+    fn send_off(&mut self, departure: Departure, session: Option<PolledSession>) {
+        let Departure { key, to, message, follows } = departure;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let connection = &peer.connection;
+        let may_go = connection.is_head() || connection.is_open() || connection.errand().is_some();
+        // Its time may have run out meanwhile.
+        if peer.flags.doomed || !may_go {
+            peer.flags.waiting = false;
+            self.mark_ready(key);
+            return;
+        }
+        let traveller = self.app.detach(peer_id(key));
+        let Some(mut peer) = self.peers.remove(key) else { return };
+        self.deadlines.cancel(key.index());
+        if let Some(transport) = &mut peer.transport {
+            // It fails only where the descriptor is not there, and then there is nothing to be heard of it.
+            let _ = self.poll.registry().deregister(&mut transport.socket);
+        }
+        let (unread, assembled) = match peer.inbound.take() {
+            Some(inbound) => inbound.take(&mut self.cut),
+            None => (Vec::new(), 0),
+        };
+        let unsent = peer.outbound.take(&mut self.unsent);
+        self.counters.moved += 1;
+        log::debug!("connection {} goes to loop {to}", peer.number);
+        let moving =
+            Moving { peer, message, unread, assembled, unsent, traveller, session, follows };
+        match self.mail.send(to, Box::new(moving)) {
+            Ok(()) => self.shared.wake(to as usize),
+            Err(mut lost) => self.drop_moving(&mut lost.peer),
+        }
+    }
+
+    /// Takes in those who come from other reactors.
+    pub(super) fn receive_moved(&mut self, now: Now) {
+        while let Ok(mut moving) = self.mail.inbox.try_recv() {
+            if self.stopping.is_some() {
+                self.drop_moving(&mut moving.peer);
+            } else {
+                self.take_in(*moving, now);
+            }
+        }
+    }
+
+    /// There is nobody left to take it in: the server stops.
+    fn drop_moving(&mut self, peer: &mut Peer) {
+        self.entrance.leave();
+        peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
+        log::debug!("connection {} closed between two loops", peer.number);
+    }
+
+    fn take_in(&mut self, moving: Moving, now: Now) {
+        let Moving { mut peer, message, unread, assembled, unsent, traveller, session, follows } =
+            moving;
+        // What may be in which list is of the other reactor; the kernel tells again what there is to be read.
+        let Flags { shut, read_closed, .. } = peer.flags;
+        peer.flags = Flags { shut, read_closed, resumed: true, ..Flags::default() };
+        let at = Cursor::new(assembled, unread.len());
+        let mut fits = true;
+        if !unread.is_empty() {
+            peer.inbound = Inbound::keep(&unread, &at, &mut self.cut, usize::MAX);
+            fits &= peer.inbound.is_some();
+        }
+        if !unsent.is_empty() {
+            fits &= peer.outbound.push(&[&unsent], usize::MAX, &mut self.unsent).is_ok();
+        }
+        let registry = self.poll.registry();
+        let key = self.peers.insert_with(|key| {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Some(transport) = &mut peer.transport {
+                let token = peer_token(key);
+                fits &= registry.register(&mut transport.socket, token, interest).is_ok();
+            }
+            peer
+        });
+        self.app.attach(peer_id(key), traveller, now);
+        if let Some(session) = session {
+            self.app.attach_session(peer_id(key), session);
+        }
+        if let Some(sid) = follows {
+            fits &= self.follow(key, sid);
+        }
+        self.settle(key, now);
+        if !fits {
+            // Neither the system nor the pools have anything left for it.
+            self.counters.starved += 1;
+            self.lose(key, now);
+            return;
+        }
+        if let Some(text) = &message
+            && self.peers.get(key).is_some_and(|peer| peer.connection.speaks_socket_io())
+        {
+            self.hear_packet(key, text, now);
+        } else if let Some(text) = &message {
+            let message = Message::Text(text);
+            self.counters.received += 1;
+            self.app.receive(peer_id(key), message, now, &mut self.output.effects);
+            self.apply(Some(key), Some(message), now);
+            self.settle(key, now);
+        }
+        self.mark_ready(key);
+    }
+
+    /// A request has followed its session; `false`: that is not here.
+    fn follow(&mut self, key: Key<Peer>, sid: Sid) -> bool {
+        let errand = self.peers.get(key).and_then(|peer| peer.connection.errand());
+        let session = errand.and_then(|errand| self.app.attach_request(sid, peer_id(key), errand));
+        let Some(session) = session else { return false };
+        let waits = self.peers.get(peer_key_of(session)).is_some_and(|peer| peer.flags.waiting);
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.connection.rebind(session);
+            peer.flags.waiting = waits && errand == Some(Errand::Bring);
+        }
+        self.mark_unsent(peer_key_of(session));
+        true
+    }
+}
