@@ -172,6 +172,9 @@ pub trait Application {
     /// Appends the answer to the request that has brought something.
     fn answer_post(&mut self, _session: PeerId, _now: Now, _reply: &mut Vec<u8>) {}
 
+    /// The request that was to bring something was given up, or its answer says so.
+    fn post_abandoned(&mut self, _session: PeerId) {}
+
     /// A WebSocket has taken this session over.
     fn session_moved(&mut self, _session: PeerId) {}
 

@@ -208,7 +208,8 @@ impl Connection {
                 app.answer_poll(session, b"6", now, &mut out.reply);
                 encrypted
             }
-            Stage::Body { encrypted, .. } => {
+            Stage::Body { session, encrypted, .. } => {
+                app.post_abandoned(session);
                 out.hits.add(Limit::HeadTime);
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
                 encrypted

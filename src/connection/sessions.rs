@@ -151,12 +151,12 @@ impl Signaling {
         let session = poll.peer;
         let verdict = match (carrier, request.method) {
             (Carrier::Polling, "GET") => {
-                if poll.waiting.replace(peer).is_some() {
-                    // Two that wait would each get a part of what is said.
-                    poll.waiting = None;
+                if poll.waiting.is_some() {
+                    // Two that wait would each get a part of what is said. The first hears how it ends.
                     out.order = Some(Order::End(session, CloseCode::Protocol));
                     return Err(engine_io::Refusal::Request.into());
                 }
+                poll.waiting = Some(peer);
                 let is_probed = poll.probe.is_some();
                 out.order =
                     Some(if is_probed { Order::Nudge(session) } else { Order::Deliver(session) });

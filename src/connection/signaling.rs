@@ -356,10 +356,14 @@ impl Application for Signaling {
         self.answer(session, body, now, reply);
     }
 
-    fn answer_post(&mut self, session: PeerId, now: Now, reply: &mut Vec<u8>) {
+    fn post_abandoned(&mut self, session: PeerId) {
         if let Some(poll) = self.poll_at(session) {
             poll.bringing = None;
         }
+    }
+
+    fn answer_post(&mut self, session: PeerId, now: Now, reply: &mut Vec<u8>) {
+        self.post_abandoned(session);
         self.answer(session, b"ok", now, reply);
     }
 

@@ -179,7 +179,9 @@ impl<A: Application> Reactor<A> {
     }
 
     fn is_over(&self, now: Now) -> bool {
-        self.stopping.is_some_and(|until| self.peers.is_empty() || until <= now.instant)
+        // Nobody can fetch any more what is left for a session without a socket.
+        let all_told = || self.peers.iter().all(|(_, peer)| !peer.has_socket());
+        self.stopping.is_some_and(|until| until <= now.instant || all_told())
     }
 
     fn can_accept(&self) -> bool {
