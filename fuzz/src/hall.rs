@@ -298,6 +298,9 @@ impl Hall {
                     self.output.rewritten = text;
                 }
                 Progress::Elsewhere(..) => unreachable!("one engine has all rooms"),
+                Progress::Packet { .. } | Progress::TakeOver { .. } => {
+                    unreachable!("nobody speaks Socket.IO here")
+                }
             }
             steps_left = steps_left.checked_sub(1).expect("more steps than bytes");
         }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { App, CLIENTS, Plain, SDP, persons, token } from './support/apps.js';
+import { startProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 
 const WAYS = {
@@ -177,5 +178,54 @@ describe('the apps of old', () => {
         }
       });
     }
+  }
+
+  for (const [version, io] of Object.entries(CLIENTS)) {
+    for (const [moment, options, proxied] of [
+      ['with the answer to the first request', {}, { fatal: '0{"sid"' }],
+      ['with the answer to who it is', {}, { fatal: '40{"sid"' }],
+      ['between the probe and the take-over', {}, { fatal: '3probe' }],
+      ['in the middle of what it brings', { transports: ['polling'] }, { fatalRequest: 'join-room' }],
+      ['in the middle of a request', { transports: ['polling'] }, { fatalRequest: 'POST /socket.io/' }],
+      ['with the welcome', { transports: ['polling'] }, { fatal: 'room-joined' }],
+      ['with the welcome, by whatever way', {}, { fatal: 'room-joined' }],
+      ['with the first offer', { transports: ['polling'] }, { fatal: '"offer"' }],
+      ['with the first offer, by WebSocket', { transports: ['websocket'] }, { fatal: '"offer"' }],
+    ]) {
+      test(`${version}: cut off ${moment}, the app comes again and the call goes on`, async () => {
+        const proxy = await startProxy(server.port, proxied);
+        const [doctorWho, patientWho] = persons();
+        const patient = new App(io, proxy.url, patientWho, { forceNew: true, ...options });
+        open.push(patient);
+        // As apps do: whenever connected, into the room.
+        const { sessionId, userId } = patientWho;
+        patient.socket.on('connect', () => patient.socket.emit('join-room', { sessionId, userId, userType: 'patient' }));
+        const doctor = plain(doctorWho);
+        await doctor.join();
+        await patient.heard.next('room-joined');
+        // Until it has arrived: what was cut off is not sent again where the app does not say what it has.
+        while (patient.heard.of('offer').length === 0) {
+          doctor.send('offer', { sdp: { type: 'offer', sdp: SDP } });
+          await Promise.race([patient.heard.next('offer'), new Promise((later) => setTimeout(later, 500).unref())]);
+        }
+        assert.equal(proxy.cuts, 1);
+        patient.close();
+        await proxy.stop();
+      });
+    }
+
+    test(`${version}: an idle app notices a cut while it waits, and comes back`, async () => {
+      const proxy = await startProxy(server.port);
+      const [who] = persons();
+      const app = new App(io, proxy.url, who, { forceNew: true, transports: ['polling'] });
+      open.push(app);
+      await app.join();
+      proxy.cut();
+      await app.heard.next('connect', 2);
+      app.socket.emit('join-room', { sessionId: who.sessionId, userId: who.userId, userType: 'doctor', resume: { received: 0 } });
+      assert.equal((await app.heard.next('room-joined', 2)).resumed, true);
+      app.close();
+      await proxy.stop();
+    });
   }
 });

@@ -103,6 +103,11 @@ impl<'a> Poller<'a> {
     }
 }
 
+/// The answer to a request; the connection is closed then.
+pub fn answer_to(mut request: Raw) -> Response {
+    request.read_response()
+}
+
 /// What was sent before has been read: so has a request behind it.
 pub fn settle(server: &TestServer) {
     let head = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";

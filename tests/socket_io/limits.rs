@@ -9,7 +9,7 @@ use autamedica_signaling::{Entry, Journal};
 use serde_json::json;
 
 use crate::client::{
-    Poller, connect, connect_web_socket, event, event_of, heard, open_web_socket, text,
+    Poller, answer_to, connect, connect_web_socket, event, event_of, heard, open_web_socket, text,
 };
 use crate::common::raw::{TEXT, frame};
 use crate::common::{Client, TestServer, as_fast_as_one_can, bind, http, people};
@@ -115,13 +115,13 @@ fn at_the_end_of_the_server_everybody_is_told_to_come_again() {
     let server = TestServer::start();
     let mut raw = connect_web_socket(&server, &people().0);
     let poller = Poller::connect(&server, &people().0);
-    let mut waiting = poller.begin_to_wait();
+    let waiting = poller.begin_to_wait();
     server.handle().shutdown();
     let (name, error) = heard(&mut raw);
     assert_eq!((name.as_str(), &error["code"]), ("error", &json!("SERVER_SHUTDOWN")));
     // Without `41`, which would have the client stay away.
     assert_eq!(raw.answer_close(), 1012);
-    let said = String::from_utf8(waiting.read_response().body).expect("UTF-8");
+    let said = String::from_utf8(answer_to(waiting).body).expect("UTF-8");
     assert_eq!(event_of(&said).1["code"], "SERVER_SHUTDOWN");
     server.stop();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::client::{Poller, event, event_of, heard, text};
+use crate::client::{Poller, answer_to, event, event_of, heard, text};
 use crate::common::raw::{TEXT, frame};
 use crate::common::{Client, TestServer, people};
 
@@ -51,12 +51,12 @@ fn a_web_socket_takes_over_and_nothing_is_lost_in_between() {
     let server = TestServer::start();
     let (doctor, patient) = people();
     let poller = Poller::join(&server, &doctor);
-    let mut waiting = poller.begin_to_wait();
+    let waiting = poller.begin_to_wait();
     let mut socket = poller.upgrade();
     socket.expect_upgrade();
     socket.send(&frame(TEXT, b"2probe"));
     assert_eq!(text(&mut socket), "3probe");
-    assert_eq!(waiting.read_response().body, b"6", "whoever waits is sent away");
+    assert_eq!(answer_to(waiting).body, b"6", "whoever waits is sent away");
     assert_eq!(poller.poll(), "6", "and whoever comes meanwhile");
     // Something is said before the take-over.
     let mut client = Client::join(&server, &patient);
@@ -95,9 +95,9 @@ fn the_client_that_says_good_bye_is_gone() {
     let server = TestServer::start();
     for last in ["41", "1"] {
         let poller = Poller::connect(&server, &people().0);
-        let mut waiting = poller.begin_to_wait();
+        let waiting = poller.begin_to_wait();
         poller.post_ok(last);
-        assert_eq!(waiting.read_response().body, b"6");
+        assert_eq!(answer_to(waiting).body, b"6");
         server.wait_until_empty();
         assert!(!poller.is_known());
         server.wait_until_empty();

@@ -3,7 +3,7 @@
 use autamedica_signaling::base::time::Duration;
 use serde_json::json;
 
-use crate::client::{Poller, connect, event_of, settle, text};
+use crate::client::{Poller, answer_to, connect, event_of, settle, text};
 use crate::common::raw::{CLOSE, TEXT, frame};
 use crate::common::{Raw, TestServer, couple, http, people};
 
@@ -102,10 +102,10 @@ fn in_production_only_listed_pages_come_in_and_are_told_so_by_name() {
 fn whoever_asks_twice_at_once_loses_the_session() {
     let server = TestServer::start();
     let poller = Poller::connect(&server, &people().0);
-    let mut first = poller.begin_to_wait();
+    let first = poller.begin_to_wait();
     let second = poller.ask("GET", "", b"");
     assert_eq!((second.status, second.json()["code"].as_u64()), (400, Some(3)));
-    let said = String::from_utf8(first.read_response().body).expect("UTF-8");
+    let said = String::from_utf8(answer_to(first).body).expect("UTF-8");
     assert!(said.contains("BAD_MESSAGE") && said.ends_with("\x1e41"), "{said}");
     assert_eq!(poller.poll(), "1");
     server.wait_until("the end of the session", |_| !poller.is_known());
