@@ -35,7 +35,7 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full, InTheClear, Address, RateLimited(Duration::from_secs(1)),
+        HeadTimeout, BodyTooLarge, Full, InTheClear, Address, RateLimited(Duration::from_secs(1)),
     ]
     .to_vec()
 }
