@@ -62,7 +62,7 @@ impl<A: Application> Reactor<A> {
     }
 
     /// A request has brought a packet for a session.
-    pub(super) fn hear(&mut self, from: Key<Peer>, session: PeerId, packet: &str, now: Now) {
+    pub(super) fn bring(&mut self, from: Key<Peer>, session: PeerId, packet: &str, now: Now) {
         let key = peer_key_of(session);
         if let Some(peer) = self.peers.get_mut(key) {
             peer.bytes.spend(packet.len() as u64 + 1, &self.options.bytes_rate, now.instant);

@@ -217,7 +217,7 @@ impl<A: Application> Reactor<A> {
                     self.apply(Some(key), message, now);
                 }
                 Progress::Rewritten => self.apply_rewritten(key, now),
-                Progress::Packet { session, packet } => self.hear(key, session, packet, now),
+                Progress::Packet { session, packet } => self.bring(key, session, packet, now),
                 Progress::TakeOver { session } => return self.begin_take_over(key, session),
                 Progress::Elsewhere(to, message) => return self.move_on(key, to, message),
             }

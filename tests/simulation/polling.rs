@@ -14,7 +14,7 @@ impl<A: Application> Reactor<A> {
         panic!("{order:?}, though nobody polls");
     }
 
-    pub(super) fn hear(&mut self, _from: Key<Peer>, _session: PeerId, packet: &str, _now: Now) {
+    pub(super) fn bring(&mut self, _from: Key<Peer>, _session: PeerId, packet: &str, _now: Now) {
         panic!("{packet:?}, though nobody polls");
     }
 

@@ -21,7 +21,7 @@ fn what_is_said_while_nobody_asks_is_there_for_the_next_who_does() {
     }
     let mut seen = Vec::new();
     while seen.len() < 22 {
-        seen.extend(poller.poll().split('\x1e').map(|packet| event_of(packet)));
+        seen.extend(poller.poll().split('\x1e').map(event_of));
     }
     let names: Vec<_> = seen.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names[..2], ["peer-joined", "room-status"]);
