@@ -223,3 +223,64 @@ impl Connection {
         self.stage = Stage::Draining;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Arrival, Message, Wait};
+    use super::*;
+    use crate::engine::Effects;
+    use crate::wire::http::Request;
+
+    /// Serves nothing, and hears who has left.
+    #[derive(Default)]
+    struct Nobody {
+        left: usize,
+    }
+
+    impl Application for Nobody {
+        fn limits(&self, _peer: PeerId) -> &Limits {
+            &PROBE_LIMITS
+        }
+
+        fn request(
+            &mut self,
+            _peer: PeerId,
+            _arrival: Arrival,
+            _request: &Request<'_>,
+            _now: Now,
+            _out: &mut Output,
+        ) -> Verdict {
+            Verdict::Answered
+        }
+
+        fn receive(&mut self, _: PeerId, _: Message<'_>, _: Now, _: &mut Effects) {}
+
+        fn left(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) {
+            self.left += 1;
+        }
+
+        fn shut_down(&mut self, _effects: &mut Effects) {}
+    }
+
+    #[test]
+    fn a_session_that_does_not_answer_its_ping_ends_and_one_that_does_goes_on() {
+        const ME: PeerId = PeerId { index: 0, generation: 0 };
+        let (now, mut app, mut out) = (Now::default(), Nobody::default(), Output::default());
+        let mut session = Connection::polled();
+        for _ in 0..3 {
+            assert_eq!(session.waits_for(), Wait::Heartbeat);
+            session.deadline_passed(ME, now, &mut app, &mut out);
+            assert_eq!(std::mem::take(&mut out.reply), b"2\x1e");
+            assert_eq!(session.waits_for(), Wait::Pong);
+            assert!(session.ping(7).is_none(), "one at a time");
+            session.receive_packet(ME, "3", now, &mut app, &mut out);
+        }
+        session.deadline_passed(ME, now, &mut app, &mut out);
+        session.deadline_passed(ME, now, &mut app, &mut out);
+        assert_eq!((session.waits_for(), app.left), (Wait::Close, 1));
+        assert_eq!(out.hits.of(Limit::Heartbeat), 1);
+        assert!(session.last_words().is_some() && session.ping(7).is_none());
+        session.deadline_passed(ME, now, &mut app, &mut out);
+        assert!(session.is_ended(), "whether anybody fetched its last words or not");
+    }
+}

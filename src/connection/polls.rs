@@ -44,7 +44,7 @@ pub struct PolledSession {
 }
 
 /// Of so many sessions is remembered where they went; then the oldest is forgotten.
-const FORWARDS_MAX: usize = 65_536;
+const FORWARDS_MAX: usize = 8_192;
 
 /// Where a session is, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
