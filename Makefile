@@ -7,13 +7,21 @@ ARGS ?=
 SEEDS ?= 2000
 # Seconds per fuzz target.
 TIME ?= 60
+# Of the load test: sessions of two people, for how long, a server that runs already (ws:// or wss://), and more options.
+SESSIONS ?= 100
+DURATION ?= 60s
+URL ?=
+LOAD ?=
+# UPDATE=1 makes what is counted now the baseline.
+UPDATE ?=
 
 # On a build machine nothing may change what was locked.
 LOCKED := $(if $(CI),--locked)
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build start test test-rust test-browser lint type-check bench fuzz simulate
+.PHONY: help run dev build start test test-rust test-browser lint type-check bench bench-report instructions fuzz simulate
+.PHONY: load-test
 
 help: ## Lists these.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -52,6 +60,18 @@ type-check: ## Checks types only, which is quick.
 
 bench: ## Runs the benches.
 	$(CARGO) bench $(LOCKED)
+
+load-test: $(if $(URL),,build) ## Puts the server under load: SESSIONS, DURATION, URL of a running one, further options in LOAD.
+	$(CARGO) build --release $(LOCKED) --example load_test
+	"$(TARGET)/release/examples/load_test" --sessions "$(SESSIONS)" --duration "$(DURATION)" \
+		$(if $(URL),--url "$(URL)",--server "$(TARGET)/release/autamedica-signaling") \
+		--json "$(TARGET)/load-test.json" --html "$(TARGET)/load-test.html" $(LOAD)
+
+bench-report: ## Runs the benches that compare, and puts their ratios on one page in the target directory.
+	CARGO="$(CARGO)" exec bash benches/report.sh
+
+instructions: ## Counts the instructions of hot functions, and fails where they have grown (UPDATE=1 makes a new baseline).
+	CARGO="$(CARGO)" UPDATE="$(UPDATE)" exec bash benches/instructions.sh
 
 fuzz: ## Fuzzes every target for TIME seconds each.
 	CARGO="$(CARGO)" exec bash .ci/fuzz.sh $(TIME)

@@ -12,3 +12,5 @@ need openssl openssl
 need curl curl ca-certificates
 need nginx nginx-light
 need haproxy haproxy
+need prometheus prometheus
+need promtool prometheus

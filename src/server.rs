@@ -1,5 +1,6 @@
 //! The roof: a whole server from its configuration.
 
+mod admin;
 mod recorder;
 
 use std::error::Error;
@@ -16,18 +17,19 @@ use crate::admission::tokens::{TokenRules, Tokens};
 use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
-use crate::config::{Config, Environment, Problems, TlsFiles, memory};
+use crate::config::{Config, Environment, Problems, TlsFiles, end_of_certificate, memory};
 use crate::connection::{NoPages, Pages, Signaling, SocketIoService};
 use crate::engine::{self, Engine, Homes, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
-use crate::reactor::{self, Edge, Reactor, clock};
+use crate::reactor::{self, Edge, Listening, Reactor, Tls, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
 use crate::wire::turn::{Login, Minter};
+use admin::Admin;
 use recorder::Recorder;
 
-pub use crate::reactor::{Entry, Handle, Journal};
+pub use crate::reactor::{Entry, Handle, Inherited, Journal};
 
 /// A signaling server that holds its address and is ready to run.
 ///
@@ -46,6 +48,7 @@ pub struct Server {
     /// Each with its own rooms, and on a thread of its own.
     reactors: Vec<Reactor<Signaling>>,
     handle: Handle,
+    admin: Option<Reactor<Admin>>,
     audit: Option<Audit>,
 }
 
@@ -56,6 +59,8 @@ pub enum BindError {
     Config(Problems),
     /// The address cannot be had, or the system lacks something.
     Address(SocketAddr, io::Error),
+    /// The address of the administrator's listener cannot be had.
+    Admin(SocketAddr, io::Error),
     /// The audit log cannot be opened.
     Audit(OpenError),
 }
@@ -66,12 +71,25 @@ impl Server {
     /// # Errors
     /// Where the configuration is wrong, or the address is in use or not ours.
     pub fn bind(config: Config) -> Result<Self, BindError> {
+        Self::bind_on(config, None)
+    }
+
+    /// The same on a socket that listens already: where the configuration would listen does not count then.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, or the socket is none to listen on.
+    pub fn bind_on(config: Config, inherited: Option<Inherited>) -> Result<Self, BindError> {
         config.validate().map_err(BindError::Config)?;
         let address = SocketAddr::new(config.host, config.port);
+        let listening = match inherited {
+            Some(inherited) => Listening::Inherited(inherited),
+            None if config.take_over => Listening::Shared(address),
+            None => Listening::Alone(address),
+        };
         let failed = |error| BindError::Address(address, error);
         let rooms = rooms(&config).map_err(failed)?;
         let edge = edge(&config).map_err(BindError::Config)?;
-        let options = reactor_options(&config, address, edge);
+        let options = reactor_options(&config, listening, edge);
         let mut reactors = Reactor::bind_all(options, rooms).map_err(failed)?;
         let first =
             reactors.first_mut().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
@@ -79,7 +97,11 @@ impl Server {
         if let Some(files) = config.tls_files() {
             watch_tls_files(first, files);
         }
-        let mut server = Self { reactors, handle, audit: None };
+        let admin = config.admin.map(|address| {
+            admin::bind(&config, address, handle.clone())
+                .map_err(|error| BindError::Admin(address, error))
+        });
+        let mut server = Self { reactors, handle, admin: admin.transpose()?, audit: None };
         // Last: a start that fails for another reason is none that auditors must hear of.
         if config.audit_log {
             server.keep_audit_log(&config)?;
@@ -90,6 +112,11 @@ impl Server {
     /// A handle for other threads: the address, the counters, and the ways to stop it and to have it reload.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Where the administrator's listener listens, with the port that was taken.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.handle().local_addr())
     }
 
     /// Keeps an audit log of the embedder's own: `journal` is asked for one for each event loop. Admissions and the ends of
@@ -110,9 +137,24 @@ impl Server {
     /// Serves until it is told to stop.
     ///
     /// # Errors
-    /// Where the event loop itself fails; no client can cause that.
+    /// Where the event loop itself fails; no client can cause that. Or where the system has no thread left for the
+    /// administrator's listener.
     pub fn run(self) -> io::Result<()> {
+        let admin = self.admin.map(|admin| {
+            let handle = admin.handle();
+            let thread = thread::Builder::new().name("admin".to_owned()).spawn(|| admin.run())?;
+            Ok::<_, io::Error>((handle, thread))
+        });
+        let admin = admin.transpose()?;
         let ended = run_all(self.reactors, &self.handle);
+        if let Some((handle, thread)) = admin {
+            handle.shutdown();
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log::error!("the administrator's listener failed: {error}"),
+                Err(_) => log::error!("the administrator's listener panicked"),
+            }
+        }
         if let Some(audit) = &self.audit {
             close(audit);
         }
@@ -122,16 +164,27 @@ impl Server {
     /// Keeps the audit log that the configuration asks for. Sessions that had ended stay so.
     fn keep_audit_log(&mut self, config: &Config) -> Result<(), BindError> {
         let (audit, restored) = open_audit_log(config)?;
+        let now = clock::wall_time();
         for reactor in &mut self.reactors {
-            reactor.app_mut().restore_ended(&restored.ended, clock::wall_time());
+            reactor.app_mut().restore_ended(&restored.ended, now);
+            reactor.app_mut().restore_revoked(&restored.revoked, now);
         }
         let handle = self.handle();
         audit.on_change(move || handle.wake());
         self.keep_journals(|| Box::new(Recorder::new(audit.clone())));
+        if let Some(admin) = &mut self.admin {
+            admin.app_mut().watch_audit(audit.clone());
+        }
         self.audit = Some(audit);
         Ok(())
     }
 }
+
+/// For more connections than this, tables grow when they come.
+const CONNECTIONS_PLANNED_MAX: usize = 131_072;
+
+/// How much longer than a farewell may take the server waits for the one before it to leave.
+const TAKE_OVER_SPARE_SECS: u64 = 10;
 
 /// How long the end of the server waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
@@ -180,6 +233,9 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
         sync: config.audit_sync,
         checkpoint: config.audit_checkpoint.clone(),
         segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+        take_over: config
+            .take_over
+            .then(|| Duration::from_secs(config.drain.as_secs() + TAKE_OVER_SPARE_SECS)),
         wall_time: clock::wall_time,
         entropy: clock::random_secret,
     })
@@ -215,9 +271,10 @@ fn rooms(config: &Config) -> io::Result<Vec<Signaling>> {
 
 fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling> {
     let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
-    let mut keys = vec![key()?];
+    let mut keys = vec![key()?.named(config.jwt_kid.as_deref())];
     if !config.jwt_secret_previous.reveal().is_empty() {
-        keys.push(Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?);
+        let previous = Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?;
+        keys.push(previous.named(config.jwt_kid_previous.as_deref()));
     }
     let tokens = Tokens::new(TokenRules {
         keys,
@@ -238,6 +295,7 @@ fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling>
         emergency_access: config.emergency_access,
         gate: gate_limits(config),
         homes,
+        connections_planned: config.connections_max.min(CONNECTIONS_PLANNED_MAX),
         rates: Rates {
             signal: rate(config.signal_rate, config.signal_burst),
             state: rate(config.state_rate, config.state_burst),
@@ -296,7 +354,14 @@ fn edge(config: &Config) -> Result<Edge, Problems> {
         log::warn!("TLS_KEY may be read by everybody on this machine");
     }
     let tls = files.map(|files| files.load()).transpose()?;
+    tls.iter().for_each(warn_of_its_end);
     Ok(Edge { tls, proxy_protocol: config.proxy_protocol, addresses: addresses(config) })
+}
+
+fn warn_of_its_end(tls: &Tls) {
+    if let Some(warning) = end_of_certificate(tls, clock::wall_time()) {
+        log::warn!("{warning}");
+    }
 }
 
 /// Has the certificate and its key read again when that is asked for: beside the event loop, which goes on meanwhile.
@@ -310,6 +375,7 @@ fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
             let files = files.lock().unwrap_or_else(|broken| broken.into_inner());
             match files.load() {
                 Ok(tls) => {
+                    warn_of_its_end(&tls);
                     handle.use_tls(tls);
                     log::info!("TLS: newcomers are shown the certificate that was read now");
                 }
@@ -326,9 +392,10 @@ fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
     });
 }
 
-fn reactor_options(config: &Config, address: SocketAddr, edge: Edge) -> reactor::Options {
+fn reactor_options(config: &Config, listening: Listening, edge: Edge) -> reactor::Options {
     reactor::Options {
-        address,
+        listening,
+        drain: config.drain,
         connections_max: config.connections_max,
         head_timeout: config.head_timeout,
         heartbeat: config.heartbeat,
@@ -372,6 +439,9 @@ impl fmt::Display for BindError {
         match self {
             Self::Config(problems) => write!(f, "{problems}"),
             Self::Address(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) => {
+                write!(f, "the administrator's listener cannot listen on {address}: {error}")
+            }
             Self::Audit(error) => write!(f, "cannot open the audit log: {error}"),
         }
     }

@@ -29,7 +29,12 @@ struct Exchange {
 
 #[test]
 fn a_relayed_message_allocates_nothing_however_it_arrives() {
-    let server = Running::start();
+    for threads in [1, 3] {
+        nothing_is_allocated(&Running::start_with_threads(threads));
+    }
+}
+
+fn nothing_is_allocated(server: &Running) {
     let [doctor, patient] = [0, 1].map(|seat| Person::new(1, seat));
     let watched = Region::new(ALLOCATOR);
     let [mut doctors, mut patients] = server.room(1);
@@ -41,8 +46,8 @@ fn a_relayed_message_allocates_nothing_however_it_arrives() {
     for _ in 0..3 * 65_536 / fill[0].len() {
         let [to_patient, to_doctor] =
             fill.each_ref().map(|text| whole(&|_| text.clone(), false).remove(0));
-        to_patient.happen(&server, &mut doctors, &mut patients);
-        to_doctor.happen(&server, &mut patients, &mut doctors);
+        to_patient.happen(server, &mut doctors, &mut patients);
+        to_doctor.happen(server, &mut patients, &mut doctors);
     }
 
     for kind in [Kind::Offer, Kind::Candidate] {
@@ -52,21 +57,19 @@ fn a_relayed_message_allocates_nothing_however_it_arrives() {
                 let said = arrive(&|number| doctor.say(kind, &patient, id(number)), with_id);
                 let answered = arrive(&|number| patient.say(kind, &doctor, id(number)), with_id);
                 let allocations = allocations_of(|| {
-                    said.iter().for_each(|one| one.happen(&server, &mut doctors, &mut patients));
-                    answered
-                        .iter()
-                        .for_each(|one| one.happen(&server, &mut patients, &mut doctors));
+                    said.iter().for_each(|one| one.happen(server, &mut doctors, &mut patients));
+                    answered.iter().for_each(|one| one.happen(server, &mut patients, &mut doctors));
                 });
                 assert_eq!(allocations, 0, "{kind:?}, {how}, with an id: {with_id}");
             }
         }
     }
-    between_all_kinds_of_clients(&server);
+    between_all_kinds_of_clients(server);
     let states = [true, false].map(|video| [&doctor, &patient].map(|who| media_state(who, video)));
     let allocations = allocations_of(|| {
         for [of_doctor, of_patient] in &states {
-            of_doctor.happen(&server, &mut doctors, &mut patients);
-            of_patient.happen(&server, &mut patients, &mut doctors);
+            of_doctor.happen(server, &mut doctors, &mut patients);
+            of_patient.happen(server, &mut patients, &mut doctors);
         }
     });
     assert_eq!(allocations, 0, "media-state");

@@ -101,13 +101,39 @@ fn a_port_in_use_is_named_and_exits_with_78() {
 }
 
 #[test]
+fn an_administrators_address_that_is_taken_or_open_to_others_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let start = |address: &str| {
+        run(&[], &[("NODE_ENV", "development"), ("PORT", "0"), ("ADMIN_ADDR", address)])
+    };
+    let outcome = start(&address);
+    assert_eq!(outcome.status, 78, "{}", outcome.err);
+    let said = format!("ADMIN_ADDR: {address} is in use by another program. Accepted: ");
+    assert!(outcome.err.starts_with(&said), "{}", outcome.err);
+    for (address, said) in [
+        ("0.0.0.0:8081", "ADMIN_TOKEN: is not set while ADMIN_ADDR 0.0.0.0:8081 can be reached"),
+        ("[::]:8081", "ADMIN_TOKEN: is not set while ADMIN_ADDR [::]:8081 can be reached"),
+        ("8081", "ADMIN_ADDR: \"8081\" is not an IP address with a port"),
+        ("localhost:8081", "ADMIN_ADDR: \"localhost:8081\" is not an IP address with a port"),
+    ] {
+        let outcome = start(address);
+        assert_eq!(outcome.status, 78, "{}", outcome.err);
+        assert!(outcome.err.starts_with(said), "{}", outcome.err);
+    }
+    let told = run(&["check"], &[("NODE_ENV", "development")]).out;
+    assert!(told.contains("\nADMIN_ADDR=127.0.0.1:8081 ") && told.contains("\nADMIN_TOKEN= "));
+    let told = run(&["check"], &[("NODE_ENV", "development"), ("ADMIN_ADDR", "OFF")]).out;
+    assert!(told.contains("\nADMIN_ADDR=off "), "{told}");
+}
+
+#[test]
 fn check_prints_what_would_be_used_and_who_decided_it() {
     let path = file("check.env", &format!("JWT_SECRET={SECRET}\nHEARTBEAT=7\nPORT=1\n"));
     let args = ["check", "--env-file", path.to_str().expect("UTF-8")];
     let outcome = run(&args, &[("BEHIND_PROXY", "true"), ("PORT", "2")]);
     assert_eq!((outcome.status, outcome.err.as_str()), (0, ""));
-    let served: Vec<&str> =
-        SETTINGS.iter().filter(|setting| setting.is_served()).map(|setting| setting.name).collect();
+    let served: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
     let told: Vec<&str> =
         outcome.out.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     assert_eq!(told, served);

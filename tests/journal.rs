@@ -229,10 +229,10 @@ fn ready_says_whether_the_log_can_be_written_and_health_does_not_care() {
             assert!(start.elapsed() < PATIENCE, "{}", response.json());
         }
     };
-    let good = json!({ "status": "ready", "audit": "ok", "connections": "ok" });
+    let good = json!({ "status": "ready", "audit": "ok", "connections": "ok", "draining": false });
     assert_eq!(ready(true), good);
     disk.change(|state| state.broken = true);
-    let bad = json!({ "status": "unavailable", "audit": "unavailable", "connections": "ok" });
+    let bad = json!({ "status": "unavailable", "audit": "unavailable", "connections": "ok", "draining": false });
     assert_eq!(ready(false), bad);
     assert_eq!(ask("/health").status, 200);
     disk.change(|state| state.broken = false);

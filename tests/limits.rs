@@ -14,3 +14,5 @@ mod door;
 mod messages;
 #[path = "limits/rooms.rs"]
 mod rooms;
+#[path = "limits/times.rs"]
+mod times;

@@ -11,7 +11,7 @@ use autamedica_signaling::base::time::Duration;
 use serde_json::{Value, json};
 
 use common::raw::{CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, part, upgrade_request};
-use common::{Client, Raw, TestServer, bind, couple, people};
+use common::{Client, Person, Raw, TestServer, bind, couple, people};
 
 /// Long enough that nothing in a test ends by a timeout of the server, and with room for whoever says much.
 fn patient(config: &mut autamedica_signaling::Config) {
@@ -164,8 +164,10 @@ const STATES: [(&str, Bring); 12] = [
     ("within a frame's header", |at| upgraded_and_said(at, &frame(TEXT, &[b'x'; 200])[..3])),
     ("within a large message", |at| upgraded_and_said(at, &frame(TEXT, &[b'x'; 60_000])[..40_000])),
     ("between fragments", |at| upgraded_and_said(at, &part(TEXT, &[b'x'; 5_000]))),
-    ("in a room", |at| joined(at, b"")),
-    ("in a room and within a message", |at| joined(at, &frame(TEXT, &[b'x'; 200])[..100])),
+    ("in a room", |at| joined(at, &people().0, b"")),
+    ("in a room and within a message", |at| {
+        joined(at, &people().0, &frame(TEXT, &[b'x'; 200])[..100])
+    }),
     ("closed by itself", |at| {
         let mut raw = upgraded_and_said(at, &close(1000));
         assert_eq!(raw.frame().close_code(), 1000);
@@ -201,9 +203,9 @@ fn upgraded_and_said(address: SocketAddr, bytes: &[u8]) -> Raw {
     raw
 }
 
-fn joined(address: SocketAddr, bytes: &[u8]) -> Raw {
+fn joined(address: SocketAddr, person: &Person, bytes: &[u8]) -> Raw {
     let mut raw = Raw::connect(address);
-    raw.join(&people().0);
+    raw.join(person);
     raw.send(bytes);
     raw
 }
@@ -251,6 +253,27 @@ fn whoever_is_told_to_go_and_stays_is_cut() {
     let took = start.elapsed();
     assert!(took > StdDuration::from_secs(3) && took < StdDuration::from_secs(8), "{took:?}");
     drop(stay);
+}
+
+#[test]
+fn what_was_under_way_when_the_server_closed_is_passed_over_and_a_flood_is_not_taken_apart() {
+    let server = TestServer::start_with(patient);
+    for (behind, waits_for_answer) in [(0, true), (64, true), (65, false), (3_000, false)] {
+        let (doctor, _) = people();
+        let leave =
+            json!({ "type": "leave-room", "sessionId": doctor.session, "userId": doctor.user });
+        let said =
+            [frame(TEXT, leave.to_string().as_bytes()), frame(PING, b"still here").repeat(behind)];
+        let mut raw = joined(server.address(), &doctor, &said.concat());
+        let start = Instant::now();
+        assert_eq!(raw.frame().close_code(), 1000);
+        if waits_for_answer {
+            raw.send(&close(1000));
+        }
+        raw.expect_end();
+        assert!(start.elapsed() < StdDuration::from_secs(3), "{behind}: without a timeout");
+    }
+    server.wait_until_empty();
 }
 
 #[test]

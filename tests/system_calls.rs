@@ -11,7 +11,13 @@ const MESSAGES: u64 = 500;
 
 #[test]
 fn a_message_costs_one_read_and_one_write_for_each_that_is_sent_on() {
-    let server = Running::start();
+    // With several loops too: no message goes from one to another.
+    for threads in [1, 3] {
+        each_message_costs_one_read_and_one_write(&Running::start_with_threads(threads));
+    }
+}
+
+fn each_message_costs_one_read_and_one_write(server: &Running) {
     let [mut doctor, mut patient] = server.room(1);
     let (from, to) = (Person::new(1, 0), Person::new(1, 1));
     for kind in [Kind::Offer, Kind::Candidate] {
@@ -22,7 +28,7 @@ fn a_message_costs_one_read_and_one_write_for_each_that_is_sent_on() {
             // The ack is a message of its own, to another socket.
             let sent = MESSAGES * if id.is_some() { 2 } else { 1 };
             let before = doctor.pongs() + patient.pongs();
-            let cost = cost_of(&server, MESSAGES, sent, || {
+            let cost = cost_of(server, MESSAGES, sent, || {
                 for _ in 0..MESSAGES {
                     doctor.send(&frame);
                     patient.expect(&relayed);

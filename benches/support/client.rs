@@ -18,6 +18,7 @@ const FRAME_BYTES_MAX: usize = 8 * 1_024;
 /// First bytes of control frames (RFC 6455 5.5).
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
+const CLOSE: u8 = 0x88;
 
 /// The ping of Socket.IO as the server sends it, and the answer under a mask of zeros.
 const TEXT_PING: [u8; 3] = [0x81, 1, b'2'];
@@ -30,6 +31,8 @@ pub struct Client {
     /// What of the buffer was received and not looked at yet.
     unread: Range<usize>,
     pongs: u64,
+    /// Bytes, all together.
+    received: usize,
 }
 
 impl Client {
@@ -56,7 +59,8 @@ impl Client {
         let socket = TcpStream::connect(address).expect("the server listens");
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let mut client = Self { socket, buffer: vec![0; FRAME_BYTES_MAX], unread: 0..0, pongs: 0 };
+        let buffer = vec![0; FRAME_BYTES_MAX];
+        let mut client = Self { socket, buffer, unread: 0..0, pongs: 0, received: 0 };
         client.send(request.as_bytes());
         let head = client.receive_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -96,6 +100,23 @@ impl Client {
     pub fn expect_event(&mut self, name: &str) {
         let text = self.receive_message();
         assert!(text.starts_with(&format!(r#"42["{name}",{{"type":"{name}""#)), "{text}");
+    }
+
+    /// Receives the close frame, answers it, and waits for the end. How many bytes the answer has.
+    pub fn expect_close(mut self) -> usize {
+        let frame = self.receive_frame();
+        assert_eq!(self.buffer[frame.start], CLOSE);
+        let mut answer = vec![CLOSE, 0x80 | (frame.len() - 2) as u8, 0, 0, 0, 0];
+        answer.extend_from_slice(&self.buffer[frame][2..]);
+        self.send(&answer);
+        let ended = self.socket.read(&mut self.buffer).expect("an end");
+        assert_eq!(ended, 0, "the end");
+        answer.len()
+    }
+
+    /// How many bytes it has received.
+    pub fn received(&self) -> usize {
+        self.received
     }
 
     /// How many pings it has answered.
@@ -149,6 +170,7 @@ impl Client {
             self.socket.read(&mut self.buffer[self.unread.end..]).expect("the server answers");
         assert!(len > 0, "the server closed, or its frame is over {FRAME_BYTES_MAX} bytes");
         self.unread.end += len;
+        self.received += len;
     }
 
     fn receive_head(&mut self) -> String {

@@ -68,6 +68,18 @@ impl Person {
         )
     }
 
+    /// `leave-room`
+    pub fn leave(&self) -> String {
+        let (session, user) = (self.session.reveal(), self.user.reveal());
+        format!(r#"{{"type":"leave-room","sessionId":"{session}","userId":"{user}"}}"#)
+    }
+
+    /// `answer`
+    pub fn answer(&self, to: &Self) -> String {
+        let offer = self.say(Kind::Offer, to, None);
+        offer.replace(r#""type":"offer""#, r#""type":"answer""#).replace("actpass", "active")
+    }
+
     /// `offer` or `ice-candidate`
     pub fn say(&self, kind: Kind, to: &Self, id: Option<u32>) -> String {
         let (name, content) = match kind {

@@ -4,4 +4,7 @@
 
 pub mod client;
 pub mod clinic;
+pub mod process;
+pub mod room;
 pub mod server;
+pub mod threads;

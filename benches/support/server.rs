@@ -24,6 +24,12 @@ impl Running {
         Self::start_with(Config { audit_log: false, ..Config::development(SECRET) })
     }
 
+    /// The same with so many event loops.
+    pub fn start_with_threads(threads: usize) -> Self {
+        let config = Config { audit_log: false, ..Config::development(SECRET) };
+        Self::start_with(Config { threads: Some(threads), ..config })
+    }
+
     /// The same with an audit log in `folder`.
     pub fn start_with_log(folder: &Path) -> Self {
         Self::start_with(Config { audit_dir: folder.to_owned(), ..Config::development(SECRET) })
@@ -32,6 +38,7 @@ impl Running {
     fn start_with(config: Config) -> Self {
         let config = Config {
             port: 0,
+            threads: config.threads.or(Some(1)),
             signal_rate: usize::MAX,
             state_rate: usize::MAX,
             bytes_rate: usize::MAX,

@@ -13,12 +13,12 @@ mod slow;
 use std::fmt::Write;
 
 use autamedica_signaling::base::cidr::Networks;
+use autamedica_signaling::wire::json::Raw;
 use autamedica_signaling::wire::sdp::{
     CandidateRules, FingerprintHash, Rules, check_candidate, check_description,
 };
 use browsers::{chromium, firefox};
 use libfuzzer_sys::fuzz_target;
-use serde_json::value::RawValue;
 
 /// Rules for candidates: whether only relays pass, and where they may lead. Those of `slow` are the same by hand.
 const RULES: [(bool, &str, &str); 4] = [
@@ -30,16 +30,16 @@ const RULES: [(bool, &str, &str); 4] = [
 
 fuzz_target!(|input: &[u8]| {
     let Ok(text) = str::from_utf8(input) else { return };
-    let [quoted, escaped] = [serde_json::to_string(text).expect("a string"), escaped(text)]
-        .map(|quoted| RawValue::from_string(quoted).expect("JSON"));
+    let written = [serde_json::to_string(text).expect("a string"), escaped(text)];
+    let [quoted, escaped] = written.each_ref().map(|text| Raw::parse(text).expect("JSON"));
     for (number, (relay_only, allowed, blocked)) in RULES.into_iter().enumerate() {
         let [allowed, blocked] = [allowed, blocked].map(networks);
         let candidates = CandidateRules { relay_only, allowed: &allowed, blocked: &blocked };
         for may_send in [true, false] {
             let rules = Rules { may_send, candidates };
-            let verdict = check_description(&quoted, rules);
+            let verdict = check_description(quoted, rules);
             // Of several faults another one may be found first.
-            let again = check_description(&escaped, rules);
+            let again = check_description(escaped, rules);
             assert_eq!(again.ok(), verdict.ok(), "an escape changes the verdict");
             let hash =
                 verdict.ok().map(|hash| hash.as_ref().map(FingerprintHash::as_bytes).copied());
@@ -48,8 +48,8 @@ fuzz_target!(|input: &[u8]| {
                 look_as_browsers_do(text, may_send, relay_only);
             }
         }
-        let verdict = check_candidate(&quoted, candidates);
-        let again = check_candidate(&escaped, candidates);
+        let verdict = check_candidate(quoted, candidates);
+        let again = check_candidate(escaped, candidates);
         assert_eq!(again.is_ok(), verdict.is_ok(), "an escape changes the verdict");
         assert_eq!(verdict.is_ok(), slow::candidate(text, number), "{verdict:?}");
         if verdict.is_ok() {

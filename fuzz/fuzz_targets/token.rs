@@ -3,7 +3,7 @@
 //!
 //! The first byte of an input says what the rest is: `r` a token as it comes; `s` a header and claims on two lines,
 //! signed properly, so that the readers behind the signature are reached; `p` the same, signed with the previous secret,
-//! where an issuer and an audience are demanded; `m` changes to a good token.
+//! where an issuer and an audience are demanded and the keys have names; `m` changes to a good token.
 #![no_main]
 
 use autamedica_signaling::admission::Grant;
@@ -22,6 +22,8 @@ mod reader;
 const SECRET: &[u8; 32] = b"a secret of exactly 32 bytes....";
 const PREVIOUS: &[u8; 32] = b"the secret of the time before...";
 const DEMANDED: &str = "clinic";
+/// The names of the keys, where they have any.
+const NAMES: [&str; 2] = ["now", "before"];
 const NOW_SECS: i64 = 1_750_000_000;
 const LEEWAY_SECS: i64 = 60;
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
@@ -48,7 +50,7 @@ fn raw(input: &[u8]) {
         let is_ours = [SECRET, PREVIOUS].iter().any(|secret| signature == mac(signed, secret));
         assert!(is_ours, "a grant without our signature");
         let (header, payload) = signed.split_once('.').expect("two parts before the signature");
-        assert_eq!(reader::read(&decoded(header), &decoded(payload), None), Ok(grant));
+        assert_eq!(reader::read(&decoded(header), &decoded(payload), None, None), Ok(grant));
     }
 }
 
@@ -57,8 +59,9 @@ fn signed(input: &[u8], secret: &[u8; 32], demanded: Option<&str>) {
     let Ok(text) = str::from_utf8(input) else { return };
     let (header, claims) = text.split_once('\n').unwrap_or((HEADER, text));
     let token = sign(header, claims, secret);
+    let name = if secret == SECRET { NAMES[0] } else { NAMES[1] };
     let expected = match token.len() {
-        0..=TOKEN_BYTES_MAX => reader::read(header, claims, demanded),
+        0..=TOKEN_BYTES_MAX => reader::read(header, claims, demanded, demanded.map(|_| name)),
         _ => Err(TokenFault::Invalid),
     };
     assert_eq!(check(&token, demanded), expected);
@@ -89,9 +92,10 @@ fn mutated(input: &[u8]) {
     );
 }
 
-/// `demanded`: the issuer and the audience.
+/// `demanded`: the issuer and the audience; where they are, keys have names.
 fn check(token: &str, demanded: Option<&str>) -> Result<Grant, TokenFault> {
-    let keys = [SECRET, PREVIOUS].map(|secret| Key::new(secret).expect("32 bytes"));
+    let keys = [(SECRET, NAMES[0]), (PREVIOUS, NAMES[1])]
+        .map(|(secret, name)| Key::new(secret).expect("32 bytes").named(demanded.map(|_| name)));
     let rules = TokenRules {
         keys: keys.into(),
         issuer: demanded.map(str::to_owned),

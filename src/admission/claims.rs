@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use sha2::{Digest, Sha256};
 
 use super::Grant;
 use crate::base::time::WallTime;
-use crate::message::{Permissions, Role, RoomType, SessionId, UserId};
+use crate::message::{Permissions, Role, RoomType, SessionId, TokenId, UserId};
 use crate::wire::members::{self, Members, Skipped, Text, TextOrTexts, Texts};
 
 /// The latest time that a claim may name, in seconds: the end of the year 9999. Later dates have no text form.
@@ -54,6 +55,14 @@ pub fn read(
     draft.finish().ok_or(BadClaims)
 }
 
+/// What a `jti` is known by.
+pub fn token_id(jti: &str) -> TokenId {
+    let hash = Sha256::digest(jti);
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    TokenId::from_hash(first)
+}
+
 /// The claims as they come, in any order.
 #[derive(Default)]
 struct Draft<'a> {
@@ -66,6 +75,7 @@ struct Draft<'a> {
     session: Option<SessionId>,
     permissions: Option<Permissions>,
     room_type: Option<RoomType>,
+    token: Option<TokenId>,
     expires_at: Option<WallTime>,
     issued_at: Option<WallTime>,
     not_before: Option<WallTime>,
@@ -80,6 +90,7 @@ impl Draft<'_> {
                 session: self.session?,
                 permissions: self.permissions?,
                 room_type: self.room_type,
+                token: self.token,
                 expires_at: self.expires_at?,
             },
             issued_at: self.issued_at?,
@@ -116,7 +127,9 @@ impl<'de> Members<'de> for Draft<'_> {
                 let (audience, found) = (self.audience, &mut self.is_for_audience);
                 claims.next_value_seed(TextOrTexts(|aud: &str| *found |= audience == Some(aud)))?;
             }
-            "jti" => claims.next_value_seed(Text(|_: &str| Some(())))?,
+            "jti" => {
+                self.token = Some(claims.next_value_seed(Text(|jti: &str| Some(token_id(jti))))?);
+            }
             _ => claims.next_value_seed(Skipped::new())?,
         }
         Ok(())

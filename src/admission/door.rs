@@ -69,10 +69,14 @@ pub enum Refusal {
     /// As many of one address or user as there may be, or too many failed authentications.
     /// Worth another try after this time.
     RateLimited(Duration),
+    /// The server is about to stop.
+    ShuttingDown,
     /// Plain HTTP on a port that speaks TLS.
     InTheClear,
     /// An address that is not on the list.
     Address,
+    /// A token that an operator has revoked.
+    Revoked,
 }
 
 impl Door {
@@ -237,21 +241,7 @@ impl Refusal {
             Self::TokenExpired => {
                 (Status::Unauthorized, "TOKEN_EXPIRED", "the token has expired", invalid)
             }
-            Self::HeadTooLarge => (
-                Status::RequestHeaderFieldsTooLarge,
-                "HEAD_TOO_LARGE",
-                "the request head is too large",
-                None,
-            ),
-            Self::BodyTooLarge => {
-                (Status::ContentTooLarge, "MESSAGE_TOO_LARGE", "the body is too large", None)
-            }
-            Self::HeadTimeout => (
-                Status::RequestTimeout,
-                "REQUEST_TIMEOUT",
-                "the request did not come in time",
-                None,
-            ),
+            Self::HeadTooLarge | Self::HeadTimeout | Self::BodyTooLarge => self.parts_of_bytes(),
             Self::Full => (
                 Status::ServiceUnavailable,
                 "SERVER_FULL",
@@ -265,10 +255,43 @@ impl Refusal {
                 "too many connections or attempts, try again later",
                 None,
             ),
+            Self::ShuttingDown => (
+                Status::ServiceUnavailable,
+                "SERVER_SHUTDOWN",
+                "the server is shutting down, connect again",
+                Some(("Retry-After", "1")),
+            ),
             Self::InTheClear => {
                 (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)
             }
             Self::Address => (Status::Forbidden, "FORBIDDEN", "this address is not allowed", None),
+            Self::Revoked => {
+                (Status::Forbidden, "FORBIDDEN", "an operator has revoked this token", None)
+            }
+        }
+    }
+
+    /// The same for those that are about how many bytes come, and when.
+    const fn parts_of_bytes(
+        self,
+    ) -> (StatusCode, &'static str, &'static str, Option<(&'static str, &'static str)>) {
+        use StatusCode as Status;
+        match self {
+            Self::HeadTooLarge => (
+                Status::RequestHeaderFieldsTooLarge,
+                "HEAD_TOO_LARGE",
+                "the request head is too large",
+                None,
+            ),
+            Self::BodyTooLarge => {
+                (Status::ContentTooLarge, "MESSAGE_TOO_LARGE", "the body is too large", None)
+            }
+            _ => (
+                Status::RequestTimeout,
+                "REQUEST_TIMEOUT",
+                "the request did not come in time",
+                None,
+            ),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::base::time::WallTime;
 use crate::message::record::Subject;
-use crate::message::{Permissions, Role, RoomType, SessionId, UserId};
+use crate::message::{Permissions, Role, RoomType, SessionId, TokenId, UserId};
 
 /// What a token that was found valid says about its bearer. The truth about a connection, whatever its messages claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Grant {
     pub permissions: Permissions,
     /// The kind of room, where the token says it.
     pub room_type: Option<RoomType>,
+    /// Stands for the token's `jti`, where it has one.
+    pub token: Option<TokenId>,
     /// The token's `exp`, without leeway.
     pub expires_at: WallTime,
 }

@@ -154,6 +154,7 @@ mod tests {
             session: session(),
             permissions: Permissions::JOIN.with(Permissions::SIGNAL),
             room_type: Some(RoomType::Emergency),
+            token: Some(claims::token_id("\"\\\n\u{1f600}")),
             expires_at: NOON.plus(HOUR),
         };
         assert_eq!(tokens.check(&mint(&key(1), &whole), NOON), Ok(grant));

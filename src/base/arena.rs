@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 
 use slab::Slab;
 
@@ -16,7 +17,8 @@ pub struct Arena<T> {
 
 /// Names one entry of an [`Arena`]: a dense index, to be used as an index elsewhere too, and a generation.
 pub struct Key<T> {
-    index: u32,
+    /// One more than the index, so that an `Option` of a key takes no more room than a key.
+    number: NonZeroU32,
     generation: u32,
     of: PhantomData<fn() -> T>,
 }
@@ -25,6 +27,11 @@ impl<T> Arena<T> {
     /// An empty arena, which allocates nothing yet.
     pub const fn new() -> Self {
         Self { slots: Slab::new(), next_generation: 0 }
+    }
+
+    /// An empty arena with memory for so many entries: taken from the system as it is used, and never moved.
+    pub fn with_capacity(entries: usize) -> Self {
+        Self { slots: Slab::with_capacity(entries), next_generation: 0 }
     }
 
     /// Puts `value` into a free slot.
@@ -45,12 +52,12 @@ impl<T> Arena<T> {
     /// Takes the entry out and frees its slot.
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
         self.get(key)?;
-        self.slots.try_remove(key.index as usize).map(|(_, value)| value)
+        self.slots.try_remove(key.index() as usize).map(|(_, value)| value)
     }
 
     /// The entry, unless it was removed.
     pub fn get(&self, key: Key<T>) -> Option<&T> {
-        match self.slots.get(key.index as usize) {
+        match self.slots.get(key.index() as usize) {
             Some((generation, value)) if *generation == key.generation => Some(value),
             _ => None,
         }
@@ -58,7 +65,7 @@ impl<T> Arena<T> {
 
     /// The entry, unless it was removed.
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        match self.slots.get_mut(key.index as usize) {
+        match self.slots.get_mut(key.index() as usize) {
             Some((generation, value)) if *generation == key.generation => Some(value),
             _ => None,
         }
@@ -96,12 +103,17 @@ impl<T> Default for Arena<T> {
 impl<T> Key<T> {
     /// A key from its parts, as [`Key::index`] and [`Key::generation`] gave them.
     pub const fn from_parts(index: u32, generation: u32) -> Self {
-        Self { index, generation, of: PhantomData }
+        let number = match NonZeroU32::new(index.wrapping_add(1)) {
+            Some(number) => number,
+            // No arena has so many entries: whatever is asked for by this key is not there.
+            None => NonZeroU32::MAX,
+        };
+        Self { number, generation, of: PhantomData }
     }
 
     /// The dense index: smaller than the largest number of entries there ever were.
     pub const fn index(self) -> u32 {
-        self.index
+        self.number.get() - 1
     }
 
     /// What tells this use of the slot from the others.
@@ -121,7 +133,7 @@ impl<T> Copy for Key<T> {}
 
 impl<T> PartialEq for Key<T> {
     fn eq(&self, other: &Self) -> bool {
-        (self.index, self.generation) == (other.index, other.generation)
+        (self.number, self.generation) == (other.number, other.generation)
     }
 }
 
@@ -129,19 +141,29 @@ impl<T> Eq for Key<T> {}
 
 impl<T> Hash for Key<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.index, self.generation).hash(state);
+        (self.number, self.generation).hash(state);
     }
 }
 
 impl<T> fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{}.{}", self.index(), self.generation)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_key_costs_no_more_than_a_key_and_every_index_can_be_named() {
+        assert_eq!(size_of::<Option<Key<u64>>>(), 8);
+        for index in [0, 1, u32::MAX - 1] {
+            assert_eq!(Key::<u64>::from_parts(index, 7).index(), index);
+        }
+        let arena = Arena::<u64>::new();
+        assert_eq!(arena.get(Key::from_parts(u32::MAX, 0)), None);
+    }
 
     #[test]
     fn a_stale_key_finds_nothing_in_a_reused_slot() {

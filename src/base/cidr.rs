@@ -90,6 +90,48 @@ impl Networks {
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Whether every address of a family lies within one or the other.
+    pub fn hold_everybody(&self) -> bool {
+        self.hold_all_of(|address| match address {
+            IpAddr::V4(address) => Some((address.to_bits().into(), 32)),
+            IpAddr::V6(_) => None,
+        }) || self.hold_all_of(|address| match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some((address.to_bits(), 128)),
+        })
+    }
+
+    /// The same of one family: the bits of an address that belongs to it, and how many there are.
+    fn hold_all_of(&self, bits: impl Fn(IpAddr) -> Option<(u128, u32)>) -> bool {
+        let mut spans: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|range| {
+                let (first, width) = bits(range.first)?;
+                let rest = ones(width - u32::from(range.prefix_len));
+                Some((first, first | rest, ones(width)))
+            })
+            .collect();
+        spans.sort_unstable();
+        let mut next = 0;
+        for (first, last, end) in spans {
+            match first <= next && last >= next {
+                true if last == end => return true,
+                true => next = last + 1,
+                false => {}
+            }
+        }
+        false
+    }
+}
+
+/// The number of so many ones.
+const fn ones(count: u32) -> u128 {
+    match u128::MAX.checked_shr(128 - count) {
+        Some(ones) => ones,
+        None => 0,
+    }
 }
 
 fn read(entry: &str) -> Result<Cidr, Fault> {
@@ -177,6 +219,29 @@ impl std::error::Error for BadCidr {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everybody_is_told_however_it_is_written() {
+        for (list, everybody) in [
+            ("0.0.0.0/0", true),
+            ("10.0.0.1,::/0", true),
+            ("::ffff:0.0.0.0/96", true),
+            ("128.0.0.0/1,10.0.0.0/8,0.0.0.0/1", true),
+            ("0.0.0.0/2,64.0.0.0/2,128.0.0.0/2,192.0.0.0/2", true),
+            ("8000::/1,::/1", true),
+            ("0.0.0.0/1", false),
+            ("128.0.0.0/1", false),
+            ("0.0.0.0/1,192.0.0.0/2", false),
+            ("0.0.0.0/1,8000::/1", false),
+            ("0.0.0.0/1,::/1", false),
+            ("0.0.0.0,255.255.255.255", false),
+            ("::1", false),
+        ] {
+            let networks = Networks::parse(list).expect("ranges");
+            assert_eq!(networks.hold_everybody(), everybody, "{list}");
+        }
+        assert!(!Networks::none().hold_everybody());
+    }
 
     fn holds(range: &str, address: &str) -> bool {
         let range = Cidr::parse(range).expect("a range");

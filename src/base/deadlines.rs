@@ -22,6 +22,7 @@ pub struct Deadlines<const QUEUES: usize> {
 struct Ends {
     first: u32,
     last: u32,
+    len: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +35,14 @@ struct Node {
 impl<const QUEUES: usize> Deadlines<QUEUES> {
     /// Empty queues; the members of queue `q` wait for `lengths[q]`.
     pub const fn new(lengths: [Duration; QUEUES]) -> Self {
-        let ends = [Ends { first: NONE, last: NONE }; QUEUES];
+        let ends = [Ends { first: NONE, last: NONE, len: 0 }; QUEUES];
         Self { lengths, ends, nodes: Vec::new(), queues: Vec::new() }
+    }
+
+    /// The same with memory for the members below `members`: taken from the system as it is used, and never moved.
+    pub fn with_capacity(lengths: [Duration; QUEUES], members: usize) -> Self {
+        let (nodes, queues) = (Vec::with_capacity(members), Vec::with_capacity(members));
+        Self { nodes, queues, ..Self::new(lengths) }
     }
 
     /// Puts `member` at the end of `queue`, taking it out of the queue where it stood.
@@ -59,6 +66,7 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
             self.nodes[last as usize].next = member;
         }
         self.ends[queue].last = member;
+        self.ends[queue].len += 1;
     }
 
     /// Takes `member` out of the queue where it stands, if it stands in one.
@@ -68,6 +76,7 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
         };
         let Node { previous, next, .. } = self.nodes[member as usize];
         let ends = &mut self.ends[usize::from(queue)];
+        ends.len -= 1;
         if previous == NONE {
             ends.first = next;
         } else {
@@ -83,6 +92,11 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
     /// The queue where `member` stands.
     pub fn queue_of(&self, member: u32) -> Option<usize> {
         self.queues.get(member as usize)?.map(usize::from)
+    }
+
+    /// How many stand in a queue.
+    pub fn len(&self, queue: usize) -> usize {
+        self.ends.get(queue).map_or(0, |ends| ends.len as usize)
     }
 
     /// When the next member of any queue is due.

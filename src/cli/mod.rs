@@ -15,7 +15,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use autamedica_signaling::config::{EnvFile, Problems, Reading};
+use autamedica_signaling::config::{Config, EnvFile, Problems, Reading, end_of_certificate};
+use autamedica_signaling::reactor::clock;
 
 use args::{Command, Usage};
 use process::Process;
@@ -35,8 +36,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             Err(problems) => refuse(&problems),
         },
         Ok(Command::Check { env_file, network }) => match read(env_file.as_deref()) {
-            Ok(reading) if network => network::check(&reading.config),
-            Ok(reading) => print(reading),
+            Ok(reading) => {
+                warn(&reading.config);
+                if network { network::check(&reading.config) } else { print(reading) }
+            }
             Err(problems) => refuse(&problems),
         },
         Ok(Command::Token(ticket)) => token::run(&ticket),
@@ -55,6 +58,14 @@ fn read(env_file: Option<&Path>) -> Result<Reading, Problems> {
 
 fn env_file_at(path: Option<&Path>) -> Result<EnvFile, Problems> {
     path.map_or_else(|| Ok(EnvFile::default()), |path| Ok(EnvFile::read(path)?))
+}
+
+/// Tells what is no error yet.
+fn warn(config: &Config) {
+    let tls = config.tls_files().and_then(|files| files.load().ok());
+    if let Some(warning) = tls.and_then(|tls| end_of_certificate(&tls, clock::wall_time())) {
+        tell(format_args!("{warning}\n"));
+    }
 }
 
 /// Prints what was asked for, and nothing else, to standard output.

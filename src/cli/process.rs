@@ -1,9 +1,10 @@
 //! The process as a source of settings: its environment first, then the file given with `--env-file`.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 
 use autamedica_signaling::base::redacted::Redacted;
-use autamedica_signaling::config::{EnvFile, Problems, Source, Value};
+use autamedica_signaling::config::{ADMIN_DEFAULT, EnvFile, Problems, Source, Value};
 use autamedica_signaling::reactor::clock;
 
 /// This process and its surroundings.
@@ -30,6 +31,10 @@ impl Source for Process {
 
     fn on_terminal(&self) -> bool {
         std::io::stdout().is_terminal()
+    }
+
+    fn admin_addr(&self) -> Option<SocketAddr> {
+        Some(ADMIN_DEFAULT)
     }
 
     fn made_up_secret(&self) -> Option<Redacted<Vec<u8>>> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use autamedica_signaling::config::{Config, Environment, LogFormat, Problem};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::log as operational_log;
-use autamedica_signaling::{BindError, Server};
+use autamedica_signaling::{BindError, Inherited, Server};
 
 use super::{print, refuse, tell};
 
@@ -23,7 +23,14 @@ pub fn serve(config: Config) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let development = config.environment == Environment::Development;
-    let server = Server::bind(config).and_then(|mut server| {
+    let inherited = match Inherited::from_environment() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            tell(format_args!("LISTEN_FDS: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let server = Server::bind_on(config, inherited).and_then(|mut server| {
         let address = server.handle().local_addr();
         server.watch_signals().map_err(|error| BindError::Address(address, error))?;
         Ok(server)
@@ -32,6 +39,9 @@ pub fn serve(config: Config) -> ExitCode {
         Ok(server) => server,
         Err(BindError::Config(problems)) => return refuse(&problems),
         Err(BindError::Audit(error)) => return refuse(&Problem::audit_log(&error).into()),
+        Err(BindError::Admin(address, error)) => {
+            return refuse(&Problem::admin_listening(address, &error).into());
+        }
         Err(BindError::Address(address, error)) => {
             return refuse(&Problem::listening(address, &error).into());
         }
@@ -41,6 +51,12 @@ pub fn serve(config: Config) -> ExitCode {
         print(format_args!(
             "Open http://{address}/ in two tabs: one for the doctor, one for the patient.\n"
         ));
+    }
+    if let Some(admin) = server.admin_addr() {
+        if development {
+            print(format_args!("How it is doing: http://{admin}/\n"));
+        }
+        log::info!("administrator's listener on {admin}");
     }
     log::info!("listening on {address}");
     let ended = server.run();

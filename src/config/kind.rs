@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use crate::admission::origin::Origins;
 use crate::base::cidr::{self, Networks};
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
@@ -41,11 +42,6 @@ pub(super) enum Kind {
         /// The text that would be read as what the configuration holds.
         show: fn(&Config) -> String,
     },
-    /// Known by name and not served yet.
-    Later {
-        /// Whether it may be read from a file, too.
-        secret: bool,
-    },
 }
 
 impl Kind {
@@ -61,7 +57,6 @@ impl Kind {
             Self::Count(unit, range, _) | Self::Optional(unit, range, _) => number_in(unit, range),
             Self::Limit(unit, range, _) => format!("{}, or unlimited", number_in(unit, range)),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
-            Self::Later { .. } => "nothing: leave it unset".to_owned(),
         }
     }
 
@@ -92,7 +87,6 @@ impl Kind {
                 *field(config) = usize::try_from(number(text, range)?).ok();
             }
             Self::Own { set, .. } => set(config, text)?,
-            Self::Later { .. } => {}
         }
         Ok(())
     }
@@ -119,7 +113,6 @@ impl Kind {
                 field(config).map(|number| number.to_string()).unwrap_or_default()
             }
             Self::Own { show, .. } => show(config),
-            Self::Later { .. } => String::new(),
         }
     }
 
@@ -143,6 +136,20 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+/// Reads a list of origins.
+pub(super) fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
+    // The entry that is wrong is shown, so nothing that may be a password goes further.
+    if text.contains('@') {
+        return Err("an origin has no user name and no password in it".to_owned());
+    }
+    config.origins = Origins::parse(text).map_err(|bad| {
+        // What is accepted is said for every setting in the same way.
+        let text = bad.to_string();
+        text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
+    })?;
+    Ok(())
 }
 
 /// Reads a whole number in `range`.

@@ -6,6 +6,7 @@
 //! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
 //!   `docs/settings.md` in step.
 
+mod admin;
 mod audit;
 mod env_file;
 mod ice;
@@ -19,7 +20,7 @@ mod settings;
 mod source;
 mod tls;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use log::LevelFilter;
@@ -33,13 +34,14 @@ use crate::wire::ice_url::IceUrl;
 use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
+pub use admin::DEFAULT as ADMIN_DEFAULT;
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
 pub use setting::Setting;
 pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
-pub use tls::TlsFiles;
+pub use tls::{TlsFiles, end_of_certificate};
 
 /// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
@@ -69,6 +71,10 @@ pub struct Config {
     pub jwt_secret: Redacted<Vec<u8>>,
     /// `JWT_SECRET_PREVIOUS`: the key before the last change, whose tokens still count; empty for none.
     pub jwt_secret_previous: Redacted<Vec<u8>>,
+    /// `JWT_KID`: the name of `jwt_secret`; where either of the two has one, a token's `kid` must name the key that signed it.
+    pub jwt_kid: Option<String>,
+    /// `JWT_KID_PREVIOUS`: the name of `jwt_secret_previous`.
+    pub jwt_kid_previous: Option<String>,
     /// `JWT_ISSUER`: the `iss` that a token must carry, where one is asked for.
     pub jwt_issuer: Option<String>,
     /// `JWT_AUDIENCE`: the `aud` that a token must carry, where one is asked for.
@@ -99,6 +105,11 @@ pub struct Config {
     pub heartbeat: Duration,
     /// `RECONNECT_GRACE`: how long the place of a participant who dropped is kept.
     pub reconnect_grace: Duration,
+    /// `DRAIN_SECONDS`: how long the farewell may take when the server stops.
+    pub drain: Duration,
+    /// `TAKE_OVER`: whether a server that runs already with the same audit log is asked to leave, and the addresses are shared with it
+    /// until it has.
+    pub take_over: bool,
     /// `ROOM_MAX_AGE`: how old a room may become.
     pub room_max_age: Duration,
     /// `ROOM_EMPTY_TIMEOUT`: how long a room may stand empty before its session ends.
@@ -161,6 +172,11 @@ pub struct Config {
     pub turn_credential: Redacted<String>,
     /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
     pub relay_only: bool,
+    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default but for the
+    /// program of its own, which listens at [`ADMIN_DEFAULT`].
+    pub admin: Option<SocketAddr>,
+    /// `ADMIN_TOKEN`: what operators have to show; empty for nothing, which is accepted on loopback addresses.
+    pub admin_token: Redacted<Vec<u8>>,
     /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
     /// ([`crate::Server::keep_journals`]).
     pub audit_log: bool,
@@ -209,6 +225,8 @@ impl Config {
             log_format: LogFormat::Json,
             jwt_secret: Redacted::new(jwt_secret.into()),
             jwt_secret_previous: Redacted::new(Vec::new()),
+            jwt_kid: None,
+            jwt_kid_previous: None,
             jwt_issuer: None,
             jwt_audience: None,
             origins: Origins::Listed(Vec::new()),
@@ -224,6 +242,8 @@ impl Config {
             head_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(25),
             reconnect_grace: Duration::from_secs(60),
+            drain: Duration::from_secs(20),
+            take_over: false,
             room_max_age: Duration::from_secs(14_400),
             room_empty_timeout: Duration::from_secs(300),
             emergency_access: false,
@@ -255,6 +275,8 @@ impl Config {
             turn_username: None,
             turn_credential: Redacted::new(String::new()),
             relay_only: false,
+            admin: None,
+            admin_token: Redacted::new(Vec::new()),
             audit_log: true,
             audit_dir: PathBuf::from("data/audit"),
             audit_key_file: None,
@@ -299,8 +321,7 @@ impl Config {
     /// What may be read of the settings: a line `NAME=value` each, no secret and no path.
     pub fn summary(&self) -> String {
         let mut config = self.clone();
-        let told = settings::SETTINGS.iter().filter(|setting| setting.is_served());
-        let told = told.filter(|setting| !setting.is_secret() && !setting.is_path());
+        let told = SETTINGS.iter().filter(|setting| !setting.is_secret() && !setting.is_path());
         told.map(|setting| format!("{}={}\n", setting.name, setting.kind.show(&mut config)))
             .collect()
     }

@@ -71,6 +71,20 @@ impl Problem {
         }
     }
 
+    /// Why the administrator's listener could not listen on `address`, as a problem of `ADMIN_ADDR`.
+    pub fn admin_listening(address: SocketAddr, error: &io::Error) -> Self {
+        let fault = match error.kind() {
+            io::ErrorKind::AddrInUse => format!("{address} is in use by another program"),
+            io::ErrorKind::PermissionDenied => format!("this user may not listen on {address}"),
+            io::ErrorKind::AddrNotAvailable => {
+                format!("{} is not an address of this machine", address.ip())
+            }
+            _ => format!("cannot listen on {address}: {error}"),
+        };
+        let accepted = "a free port, such as ADMIN_ADDR=127.0.0.1:8082, or ADMIN_ADDR=off (`ss -ltnp` shows who holds a port)";
+        Self::new("ADMIN_ADDR", fault, accepted)
+    }
+
     pub(super) fn at(mut self, place: Option<String>) -> Self {
         self.place = place;
         self

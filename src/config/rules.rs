@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::admission::origin::Origins;
 
+use super::admin;
 use super::ice;
 use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, setting};
 
@@ -16,6 +17,10 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { weighs: &["JWT_SECRET"], check: secret_is_long_enough },
     Rule { weighs: &["JWT_SECRET_PREVIOUS"], check: previous_secret_is_long_enough },
+    Rule {
+        weighs: &["JWT_KID", "JWT_KID_PREVIOUS", "JWT_SECRET_PREVIOUS"],
+        check: names_of_secrets_tell_them_apart,
+    },
     Rule { weighs: &["CORS_ORIGIN"], check: pages_are_named_in_production },
     Rule { weighs: &["TLS_CERT", "TLS_KEY"], check: certificate_and_key_go_together },
     Rule {
@@ -23,6 +28,7 @@ const RULES: &[Rule] = &[
         check: tokens_are_not_sent_in_the_clear,
     },
     Rule { weighs: &["PROXY_PROTOCOL", "TRUSTED_PROXIES"], check: the_proxies_are_named },
+    Rule { weighs: &["TRUSTED_PROXIES"], check: not_everybody_is_a_proxy },
     Rule {
         weighs: &["MESSAGE_BYTES_MAX", "SEND_QUEUE_BYTES_MAX"],
         check: a_message_fits_the_queue,
@@ -34,6 +40,8 @@ const RULES: &[Rule] = &[
     },
     Rule { weighs: &["TURN_SECRET"], check: ice::secret_is_long_enough },
     Rule { weighs: &["TURN_SECRET", "TURN_SECRET_PREVIOUS"], check: ice::previous_secret_fits },
+    Rule { weighs: &["ADMIN_TOKEN"], check: admin::token_is_long_enough },
+    Rule { weighs: &["ADMIN_ADDR", "ADMIN_TOKEN"], check: admin::others_need_a_token },
     Rule { weighs: &["TURN_SERVER_URL", "ICE_POLICY"], check: ice::a_relay_is_there },
 ];
 
@@ -79,6 +87,23 @@ fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
     })
 }
 
+/// A name that has no effect, or that means two keys, is a slip.
+fn names_of_secrets_tell_them_apart(config: &Config) -> Option<Problem> {
+    let previous = config.jwt_kid_previous.as_ref()?;
+    let fault = if config.jwt_secret_previous.reveal().is_empty() {
+        "is set while JWT_SECRET_PREVIOUS is not, so that it is the name of nothing"
+    } else if config.jwt_kid.as_ref() == Some(previous) {
+        "is the same as JWT_KID, and no two keys may have one name"
+    } else {
+        return None;
+    };
+    Some(Problem::new(
+        "JWT_KID_PREVIOUS",
+        fault,
+        "the `kid` of the tokens that the previous secret signed",
+    ))
+}
+
 fn pages_are_named_in_production(config: &Config) -> Option<Problem> {
     let open =
         config.environment == Environment::Production && matches!(config.origins, Origins::Any);
@@ -108,6 +133,21 @@ fn the_proxies_are_named(config: &Config) -> Option<Problem> {
             "PROXY_PROTOCOL",
             "is true while TRUSTED_PROXIES names nobody who may send the header, so that nobody could connect",
             "true together with TRUSTED_PROXIES, or false",
+        )
+    })
+}
+
+/// A proxy is believed what it says of others.
+fn not_everybody_is_a_proxy(config: &Config) -> Option<Problem> {
+    config.trusted_proxies.hold_everybody().then(|| {
+        Problem::new(
+            "TRUSTED_PROXIES",
+            format!(
+                "{} holds every address, so that everybody could claim to come from any other: no list and no limit by \
+                 address would hold",
+                config.trusted_proxies
+            ),
+            "the addresses of the proxies alone, such as 10.0.0.5, or the smallest network that they are in",
         )
     })
 }

@@ -7,15 +7,15 @@ use log::LevelFilter;
 use crate::admission::origin::Origins;
 use crate::engine::Duplicates;
 
+use super::admin;
 use super::audit;
 use super::ice;
-use super::kind::{Kind, number};
+use super::kind::{Kind, number, set_origins};
 use super::problems::quoted;
-use super::setting::{Setting, later, later_secret};
-use super::{CONNECTIONS_LIMIT, Config, Environment, LogFormat, THREADS_MAX};
+use super::setting::Setting;
+use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
-/// Every setting there is: those that are served in the order in which people are told of them, then those that are
-/// known and refused until they are served.
+/// Every setting there is, in the order in which people are told of them.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "NODE_ENV",
@@ -114,6 +114,18 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Secret(|config| &mut config.jwt_secret_previous),
     },
     Setting {
+        name: "JWT_KID",
+        default: "none: a token's `kid` is not looked at",
+        meaning: "name of JWT_SECRET, which the `kid` of a token must be where it has one",
+        kind: Kind::Text(|config| &mut config.jwt_kid),
+    },
+    Setting {
+        name: "JWT_KID_PREVIOUS",
+        default: "none",
+        meaning: "name of JWT_SECRET_PREVIOUS",
+        kind: Kind::Text(|config| &mut config.jwt_kid_previous),
+    },
+    Setting {
         name: "JWT_ISSUER",
         default: "not checked",
         meaning: "`iss` that every token must carry",
@@ -178,7 +190,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "ROOM_MAX_AGE",
         default: "14400",
         meaning: "age at which a room is ended",
-        kind: Kind::Seconds(60..=604_800, |config| &mut config.room_max_age),
+        kind: Kind::Seconds(1..=604_800, |config| &mut config.room_max_age),
     },
     Setting {
         name: "ROOM_EMPTY_TIMEOUT",
@@ -348,6 +360,8 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "event loops, each with its own rooms",
         kind: Kind::Optional("threads", 1..=THREADS_MAX as u64, |config| &mut config.threads),
     },
+    admin::ADDR,
+    admin::TOKEN,
     audit::DIR,
     audit::KEY_FILE,
     audit::RETENTION_DAYS,
@@ -382,20 +396,16 @@ pub const SETTINGS: &[Setting] = &[
             show: |config| config.log_format.as_str().to_owned(),
         },
     },
-    later("ADMIN_ADDR", "the administrator's listener"),
-    later_secret("ADMIN_TOKEN", "the administrator's listener"),
-    later("DRAIN_SECONDS", "a slow farewell on shutdown"),
+    Setting {
+        name: "DRAIN_SECONDS",
+        default: "20",
+        meaning: "how long the farewell may take when the server stops",
+        kind: Kind::Seconds(1..=3_600, |config| &mut config.drain),
+    },
+    Setting {
+        name: "TAKE_OVER",
+        default: "false",
+        meaning: "a server that runs already with the same log and address is asked to leave",
+        kind: Kind::Flag(|config| &mut config.take_over),
+    },
 ];
-
-fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
-    // The entry that is wrong is shown, so nothing that may be a password goes further.
-    if text.contains('@') {
-        return Err("an origin has no user name and no password in it".to_owned());
-    }
-    config.origins = Origins::parse(text).map_err(|bad| {
-        // What is accepted is said for every setting in the same way.
-        let text = bad.to_string();
-        text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
-    })?;
-    Ok(())
-}

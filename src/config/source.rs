@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::available_parallelism;
 
@@ -48,6 +49,12 @@ pub trait Source {
     /// Whether a person reads standard output: the default of `LOG_FORMAT`.
     fn on_terminal(&self) -> bool {
         false
+    }
+
+    /// Where operators find metrics, dashboard and API unless `ADMIN_ADDR` says it: nowhere. A program of its own has a place
+    /// for them; whoever reads settings for servers within another program asks for it.
+    fn admin_addr(&self) -> Option<SocketAddr> {
+        None
     }
 
     /// A fresh random secret for development, where the source can make one up. Without it, `JWT_SECRET` is required

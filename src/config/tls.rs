@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::time::{Duration, WallTime};
 use crate::reactor::Tls;
 
 use super::source::{read_bounded, why_unreadable};
@@ -12,6 +13,9 @@ use super::{Config, Problem};
 const ACCEPTED_CERT: &str = "a PEM file with the server's certificate first and then those between it and its root, as \
                              `fullchain.pem` of an ACME client";
 const ACCEPTED_KEY: &str = "a PEM file with the private key of that certificate, without a pass phrase (PKCS #8, PKCS #1 or SEC 1)";
+
+/// So long before a certificate ends its end is told at each start: ACME clients renew earlier, so something is wrong.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
 
 /// Where `TLS_CERT` and `TLS_KEY` are; read at the start, and again on SIGHUP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,4 +67,18 @@ impl TlsFiles {
             Problem::new(name, format!("the file that it names {bad}"), accepted)
         })
     }
+}
+
+/// What is to be said of a certificate that has ended or ends within 30 days. It is no reason to stop: whoever is in a call
+/// stays in it, and some clients do not look.
+pub fn end_of_certificate(tls: &Tls, now: WallTime) -> Option<String> {
+    let end = tls.not_after()?;
+    let text = end.to_iso8601();
+    let date = String::from_utf8_lossy(text.get(..10)?);
+    if end < now {
+        return Some(format!("TLS_CERT: the certificate ended on {date}; browsers refuse it"));
+    }
+    let days = (end.as_secs() - now.as_secs()) / 86_400;
+    (end < now.plus(SOON))
+        .then(|| format!("TLS_CERT: the certificate ends on {date}, in {days} days"))
 }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Errand, Output, PolledSession};
 use crate::base::limits::Hits;
-use crate::base::time::{Instant, Now};
-use crate::engine::{Effects, PeerId, Recording, Ticket, Traveller};
+use crate::base::time::{Duration, Instant, Now};
+use crate::engine::{Answer, Command, Effects, Gauges, PeerId, Recording, Ticket, Traveller};
 use crate::message::credentials::Credentials;
 use crate::message::problem::{Problem, close};
 use crate::message::request::MessageId;
@@ -212,6 +212,16 @@ pub trait Application {
     /// The peer's connection is no more, whatever became of it: the last that is heard of it.
     fn departed(&mut self, _peer: PeerId) {}
 
+    /// How much there is of what the application holds, at the end of a turn. It is asked in each, so it costs next to nothing.
+    fn gauges(&self) -> Gauges {
+        Gauges::default()
+    }
+
+    /// An operator asks for something.
+    fn command(&mut self, _command: &Command, _now: Now, _effects: &mut Effects) -> Answer {
+        Answer::Unknown
+    }
+
     /// How often each of the application's limits was hit.
     fn hits(&self) -> Hits {
         Hits::NONE
@@ -225,8 +235,11 @@ pub trait Application {
     /// The peer has answered a ping, and so has everything that was sent before it.
     fn ponged(&mut self, _peer: PeerId, _mark: u32, _now: Now) {}
 
-    /// Writes the text of a last message before the connection closes a peer with `code` by itself; nothing for none.
-    fn farewell(&self, _code: CloseCode, _text: &mut Vec<u8>) {}
+    /// Writes the text of a last message before the connection closes a peer with `code` by itself, and returns the error
+    /// that it tells; nothing for none.
+    fn farewell(&self, _code: CloseCode, _text: &mut Vec<u8>) -> Option<&'static str> {
+        None
+    }
 
     /// The code that answers a client's close frame.
     fn close_reply(&self, _code: Option<CloseCode>) -> CloseCode {
@@ -250,6 +263,12 @@ pub trait Application {
     /// When there is something due next.
     fn next_deadline(&self, _now: Now) -> Option<Instant> {
         None
+    }
+
+    /// The server is about to stop: lets nobody in any more, says good-bye to everybody within `window`, and closes every
+    /// connection.
+    fn drain(&mut self, _window: Duration, _now: Now, effects: &mut Effects) {
+        self.shut_down(effects);
     }
 
     /// The server stops: says good-bye to everybody and closes every connection.

@@ -5,7 +5,7 @@
 //!   Head ──request──→ Draining ──end of input──→ Ended
 //!     └────upgrade──→ Open ──our close──→ Closing ──their close──→ Ended
 //!                      └────their close──────────────────────────→ Ended
-//!                      └────broken frames──→ Draining
+//!                      └────broken frames──→ Draining ←──too much behind our close── Closing
 //! ```
 //!
 //! A request of a Socket.IO client that polls brings packets (`Body`), waits for some (`Polling`), or is a WebSocket that takes
@@ -44,6 +44,8 @@ pub use socket_io::{Framed, Ping};
 #[derive(Debug)]
 pub struct Connection {
     stage: Stage,
+    /// As long as the stage is [`Stage::Head`]. Apart, since nothing of it matters later.
+    head: Option<Box<Head>>,
     decoder: Decoder,
     heartbeat: Heartbeat,
     /// Where it speaks Socket.IO.
@@ -52,8 +54,8 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The request head is arriving; so many bytes of it were looked at, and so often it went to another reactor.
-    Head { seen: u16, hops: u8, arrival: Arrival },
+    /// The request head is arriving.
+    Head,
     /// A WebSocket, or a session that is carried by requests.
     Open,
     /// A request that waits until there is something to say in its session.
@@ -62,12 +64,25 @@ enum Stage {
     Body { session: PeerId, left: usize, begun: bool, encrypted: bool },
     /// A WebSocket that may take over a session; `known`: it has said so.
     Probing { session: PeerId, known: bool },
-    /// We have sent a close frame and wait for theirs.
-    Closing,
+    /// We have sent a close frame and wait for theirs; so many other frames came instead.
+    Closing { passed: u8 },
     /// Our last bytes are on their way; what still comes in is passed over, so that a reset does not destroy them.
     Draining,
     /// Nothing more to read; to be freed once the last bytes are written.
     Ended,
+}
+
+/// So many frames are passed over in search of the peer's close frame. What was under way when it heard ours is less; a
+/// flood is not worth taking apart frame by frame, in turns for which others wait.
+const PASSED_MAX: u8 = 64;
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// So many bytes were looked at.
+    seen: u16,
+    /// So often it went to another reactor.
+    hops: u8,
+    arrival: Arrival,
 }
 
 /// What a connection waits for, and so which deadline it has.
@@ -133,9 +148,14 @@ pub enum Progress<'a> {
 impl Connection {
     /// A connection whose request head is expected.
     pub fn new(arrival: Arrival) -> Self {
-        let stage = Stage::Head { seen: 0, hops: 0, arrival };
-        let (decoder, heartbeat) = (Decoder::default(), Heartbeat::default());
-        Self { stage, decoder, heartbeat, socket_io: None }
+        let head = Some(Box::new(Head { seen: 0, hops: 0, arrival }));
+        Self {
+            stage: Stage::Head,
+            head,
+            decoder: Decoder::default(),
+            heartbeat: Heartbeat::default(),
+            socket_io: None,
+        }
     }
 
     /// Handles the next thing in `bytes` at the cursor: a request head or a frame.
@@ -149,11 +169,9 @@ impl Connection {
         out: &mut Output,
     ) -> Progress<'a> {
         match self.stage {
-            Stage::Head { seen, hops, arrival } => {
-                self.receive_head(me, (seen, hops), arrival, bytes, at, now, app, out)
-            }
+            Stage::Head => self.receive_head(me, bytes, at, now, app, out),
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
-            Stage::Closing => self.await_close(me, bytes, at, app),
+            Stage::Closing { passed } => self.await_close(me, passed, bytes, at, app),
             Stage::Body { .. } => self.receive_body(bytes, at, now, app, out),
             Stage::Probing { session, known } => self.receive_probe(session, known, bytes, at, out),
             // Nobody says anything before the answer.
@@ -170,15 +188,16 @@ impl Connection {
 
     /// A proxy says where it really comes from, before anything else came.
     pub fn comes_from(&mut self, address: IpAddr) {
-        if let Stage::Head { arrival, .. } = &mut self.stage {
-            arrival.address = address;
+        if let Some(head) = &mut self.head {
+            head.arrival.address = address;
         }
     }
 
     /// What came cannot be a request, whatever follows: the answer, in the clear.
     pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
-        if matches!(self.stage, Stage::Head { .. }) {
+        if self.stage == Stage::Head {
             refusal.write(&mut out.reply, now.wall, false);
+            out.effects.count_error(refusal.code());
             self.stage = Stage::Draining;
         }
     }
@@ -187,7 +206,7 @@ impl Connection {
     pub fn close(&mut self, code: CloseCode, reply: &mut Vec<u8>) {
         if self.stage == Stage::Open {
             self.write_close(code, reply);
-            self.stage = Stage::Closing;
+            self.stage = Stage::Closing { passed: 0 };
         }
     }
 
@@ -216,7 +235,7 @@ impl Connection {
         out: &mut Output,
     ) {
         if self.stage == Stage::Open {
-            self.write_farewell(app, code, &mut out.reply);
+            self.write_farewell(app, code, out);
             self.close(code, &mut out.reply);
             app.left(me, now, &mut out.effects);
         }
@@ -231,16 +250,16 @@ impl Connection {
         out: &mut Output,
     ) {
         match self.stage {
-            Stage::Head { seen: 0, .. } => {
+            Stage::Head => {
                 out.hits.add(Limit::HeadTime);
-                self.stage = Stage::Ended;
-            }
-            Stage::Head { arrival, .. } => {
-                out.hits.add(Limit::HeadTime);
-                let start = out.reply.len();
-                Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
-                ask_for_tls(&mut out.reply, start, arrival.encrypted);
-                self.stage = Stage::Draining;
+                let begun = self.head.take().filter(|head| head.seen > 0);
+                self.stage = if begun.is_some() { Stage::Draining } else { Stage::Ended };
+                if let Some(head) = begun {
+                    let start = out.reply.len();
+                    Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                    out.effects.count_error(Refusal::HeadTimeout.code());
+                    ask_for_tls(&mut out.reply, start, head.arrival.encrypted);
+                }
             }
             Stage::Open => match self.beat(app.ping_mark(me)) {
                 Some(ping) => out.reply.extend_from_slice(&ping),
@@ -249,7 +268,7 @@ impl Connection {
                     self.give_up(me, app.heartbeat_timeout(), now, app, out);
                 }
             },
-            Stage::Closing | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
+            Stage::Closing { .. } | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
             Stage::Polling { .. } | Stage::Body { .. } | Stage::Probing { .. } => {
                 self.request_took_long(now, app, out);
             }
@@ -292,11 +311,11 @@ impl Connection {
     pub fn waits_for(&self) -> Wait {
         match self.stage {
             // One time for the whole of a request, or to take over.
-            Stage::Head { .. } | Stage::Body { .. } | Stage::Probing { .. } => Wait::Head,
+            Stage::Head | Stage::Body { .. } | Stage::Probing { .. } => Wait::Head,
             Stage::Polling { .. } => Wait::Heartbeat,
             Stage::Open if self.awaits_pong() => Wait::Pong,
             Stage::Open => Wait::Heartbeat,
-            Stage::Closing | Stage::Draining | Stage::Ended => Wait::Close,
+            Stage::Closing { .. } | Stage::Draining | Stage::Ended => Wait::Close,
         }
     }
 
@@ -312,15 +331,12 @@ impl Connection {
 
     /// Whether its request is still arriving.
     pub fn is_head(&self) -> bool {
-        matches!(self.stage, Stage::Head { .. } | Stage::Body { .. })
+        matches!(self.stage, Stage::Head | Stage::Body { .. })
     }
 
     /// How it arrived, while its request head is still on its way.
     pub fn arrival(&self) -> Option<Arrival> {
-        match self.stage {
-            Stage::Head { arrival, .. } => Some(arrival),
-            _ => None,
-        }
+        self.head.as_ref().map(|head| head.arrival)
     }
 
     /// Whether it is a WebSocket in use.
@@ -333,30 +349,28 @@ impl Connection {
     }
 
     /// Answers a head once it is whole.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of `receive`, and what it found")]
     fn receive_head<'a, A: Application>(
         &mut self,
         me: PeerId,
-        (seen, hops): (u16, u8),
-        arrival: Arrival,
         bytes: &[u8],
         at: &mut Cursor,
         now: Now,
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
+        let Some(head) = &mut self.head else { return Progress::More };
         let unread = &bytes[at.unread()];
-        let start = out.reply.len();
-        self.stage = match http::parse(unread, usize::from(seen)) {
+        let (start, arrival) = (out.reply.len(), head.arrival);
+        self.stage = match http::parse(unread, usize::from(head.seen)) {
             Ok(None) => {
-                self.stage = Stage::Head { seen: unread.len() as u16, hops, arrival };
+                head.seen = unread.len() as u16;
                 return Progress::More;
             }
             Ok(Some((request, len))) => {
-                if hops < HOPS_MAX
+                if head.hops < HOPS_MAX
                     && let Some(home) = app.home_of_request(arrival, &request, now)
                 {
-                    self.stage = Stage::Head { seen, hops: hops + 1, arrival };
+                    head.hops += 1;
                     return Progress::Elsewhere(home, None);
                 }
                 at.skip(len);
@@ -376,9 +390,11 @@ impl Connection {
                     out.hits.add(Limit::HeadBytes);
                 }
                 refusal.write(&mut out.reply, now.wall, false);
+                out.effects.count_error(refusal.code());
                 Stage::Draining
             }
         };
+        self.head = None;
         ask_for_tls(&mut out.reply, start, arrival.encrypted);
         Progress::Handled(None)
     }
@@ -443,7 +459,7 @@ impl Connection {
         if fault == frame::Fault::TooLarge {
             out.hits.add(Limit::MessageBytes);
         }
-        self.write_farewell(app, fault.close_code(), &mut out.reply);
+        self.write_farewell(app, fault.close_code(), out);
         self.write_close(fault.close_code(), &mut out.reply);
         app.left(me, now, &mut out.effects);
         self.stage = Stage::Draining;
@@ -453,16 +469,17 @@ impl Connection {
     fn await_close<'a, A: Application>(
         &mut self,
         me: PeerId,
+        passed: u8,
         bytes: &'a mut [u8],
         at: &mut Cursor,
         app: &A,
     ) -> Progress<'a> {
-        match self.decoder.decode(bytes, at, app.limits(me)) {
+        self.stage = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
-            Ok(Decoded::Close(_)) => self.stage = Stage::Ended,
-            Ok(_) => {}
-            Err(_) => self.stage = Stage::Draining,
-        }
+            Ok(Decoded::Close(_)) => Stage::Ended,
+            Ok(_) if passed < PASSED_MAX => Stage::Closing { passed: passed + 1 },
+            Ok(_) | Err(_) => Stage::Draining,
+        };
         Progress::Handled(None)
     }
 
@@ -475,12 +492,14 @@ impl Connection {
     }
 
     /// Appends the application's last message before a close with `code`, if it has one.
-    fn write_farewell<A: Application>(&self, app: &A, code: CloseCode, reply: &mut Vec<u8>) {
+    fn write_farewell<A: Application>(&self, app: &A, code: CloseCode, out: &mut Output) {
         let mut farewell = Vec::new();
-        app.farewell(code, &mut farewell);
+        if let Some(told) = app.farewell(code, &mut farewell) {
+            out.effects.count_error(told);
+        }
         let framed = if farewell.is_empty() { None } else { self.frame(false, &farewell) };
         let parts = framed.iter().flat_map(|framed| framed.parts());
-        parts.for_each(|part| reply.extend_from_slice(part));
+        parts.for_each(|part| out.reply.extend_from_slice(part));
     }
 }
 

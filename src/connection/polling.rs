@@ -48,6 +48,7 @@ impl Connection {
     pub fn polled() -> Self {
         Self {
             stage: Stage::Open,
+            head: None,
             decoder: Decoder::default(),
             heartbeat: Default::default(),
             socket_io: Some(Box::new(SocketIo::new(Carrier::Polling))),
@@ -57,12 +58,12 @@ impl Connection {
     /// What a session that closes says when it has said everything else, and only to the next request: the clients read a body
     /// to its end before they make events of it, and what closes the connection among them would undo the others.
     pub fn last_words(&self) -> Option<&'static [u8]> {
-        (self.stage == Stage::Closing).then_some(b"1\x1e")
+        (matches!(self.stage, Stage::Closing { .. })).then_some(b"1\x1e")
     }
 
     /// This body was fetched of the session.
     pub fn delivered(&mut self, body: &[u8]) {
-        if self.stage == Stage::Closing && matches!(body, b"1" | b"6") {
+        if matches!(self.stage, Stage::Closing { .. }) && matches!(body, b"1" | b"6") {
             self.stage = Stage::Ended;
         }
     }
@@ -115,7 +116,7 @@ impl Connection {
         for packet in unsent.split_terminator(SEPARATOR) {
             session.say(out, [packet, "", "", "", ""]);
         }
-        if self.stage == Stage::Closing {
+        if matches!(self.stage, Stage::Closing { .. }) {
             frame::write_close(out, CloseCode::Normal);
         }
     }
@@ -212,6 +213,7 @@ impl Connection {
                 app.post_abandoned(session);
                 out.hits.add(Limit::HeadTime);
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                out.effects.count_error(Refusal::HeadTimeout.code());
                 encrypted
             }
             _ => {

@@ -1,6 +1,6 @@
 //! The requests of Socket.IO clients.
 
-use super::polls::{Opening, Polls, Whereabouts};
+use super::polls::{Opening, Poll, Polls, Whereabouts};
 use super::signaling::{Signaling, note_arrival};
 use super::{Arrival, Order, Output, PONG_TIMEOUT, Verdict};
 use crate::admission::door::{self, Refusal};
@@ -86,6 +86,7 @@ impl Signaling {
         now: Now,
         out: &mut Output,
     ) -> Result<Verdict, Refusal> {
+        self.check_draining()?;
         let entry = self.admit(arrival, request, now)?;
         let mut packet = Vec::new();
         self.make_session(false, &mut packet)?;
@@ -116,6 +117,7 @@ impl Signaling {
             true => Err(Refusal::Full),
             false => door::shown(request, self.engine.tokens(), now.wall),
         };
+        self.check_draining()?;
         let grant = self.count(judged, arrival, now)?;
         let mut packet = Vec::new();
         let sid = self.make_session(true, &mut packet)?;
@@ -204,6 +206,16 @@ impl Signaling {
                 Some(u32::from(sid.reactor())).filter(|home| *home != own && *home < count)
             }
         }
+    }
+
+    /// Nobody is to come any more, once the server is about to stop.
+    fn check_draining(&self) -> Result<(), Refusal> {
+        if self.draining { Err(Refusal::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// The session at this place.
+    pub(super) fn poll_at(&mut self, session: PeerId) -> Option<&mut Poll> {
+        self.socket_io.as_mut()?.polls.at_mut(session)
     }
 
     /// Names a session, and appends the packet that opens it.

@@ -1,6 +1,5 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
-use super::polls::Poll;
 use super::sessions::{self, SocketIoService};
 use super::{Application, Arrival, Errand, Message, Output, PolledSession, Verdict};
 use crate::admission::Grant;
@@ -9,12 +8,14 @@ use crate::admission::door::{self, Door, Entry, Refusal};
 use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
-use crate::engine::{Effects, Engine, Note, PeerId, Recording, Ticket, Traveller};
+use crate::engine::{
+    Answer, Command, Effects, Engine, Gauges, Note, PeerId, Recording, Ticket, Traveller,
+};
 use crate::message::SessionId;
 use crate::message::credentials::Credentials;
 use crate::message::notice;
 use crate::message::problem::Problem;
-use crate::message::record::{Event, Record, Subject, TokenWay};
+use crate::message::record::{Event, Record, Revocation, Subject, TokenWay};
 use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{self, Request, Response, StatusCode};
@@ -45,6 +46,8 @@ pub struct Signaling {
     pub(super) hits: Hits,
     pages: Box<dyn Pages + Send>,
     pub(super) socket_io: Option<SocketIoService>,
+    /// Nobody is to come any more.
+    pub(super) draining: bool,
 }
 
 impl Signaling {
@@ -76,7 +79,8 @@ impl Signaling {
             binary: false,
         };
         let (hits, socket_io) = (Hits::NONE, None);
-        Self { engine, door, limits, stranger_limits, hits, pages, socket_io }
+        let draining = false;
+        Self { engine, door, limits, stranger_limits, hits, pages, socket_io, draining }
     }
 
     /// Serves clients of Socket.IO too, at `/socket.io/`.
@@ -92,6 +96,11 @@ impl Signaling {
     /// Remembers sessions that ended before the start, each until when no token may open it.
     pub fn restore_ended(&mut self, sessions: &[(SessionId, WallTime)], now: WallTime) {
         self.engine.restore_ended(sessions, now);
+    }
+
+    /// Remembers tokens that were revoked before the start.
+    pub fn restore_revoked(&mut self, revocations: &[Revocation], now: WallTime) {
+        self.engine.restore_revoked(revocations, now);
     }
 
     fn route(
@@ -127,14 +136,15 @@ impl Signaling {
                 check_read(request)?;
                 let audit = self.engine.recording() != Recording::Unavailable;
                 let mut body = Vec::new();
-                notice::readiness(&mut body, audit, !arrival.full);
-                let ready = audit && !arrival.full;
+                notice::readiness(&mut body, audit, !arrival.full, self.draining);
+                let ready = audit && !arrival.full && !self.draining;
                 let status = if ready { StatusCode::Ok } else { StatusCode::ServiceUnavailable };
                 answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
             _ if is_socket_io => self.serve_socket_io(peer, arrival, request, now, out),
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
+            "/" | "/ws" if self.draining => Err(Refusal::ShuttingDown),
             "/" | "/ws" => {
                 let entry = self.admit(arrival, request, now)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
@@ -145,10 +155,6 @@ impl Signaling {
             }
             _ => Err(Refusal::NotFound),
         }
-    }
-
-    fn poll_at(&mut self, session: PeerId) -> Option<&mut Poll> {
-        self.socket_io.as_mut()?.polls.at_mut(session)
     }
 
     /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
@@ -175,6 +181,12 @@ impl Signaling {
         arrival: Arrival,
         now: Now,
     ) -> Result<Option<Grant>, Refusal> {
+        // It is one of ours and guesses nothing, so it counts against nobody.
+        if let Ok(Some(grant)) = &judged
+            && self.engine.is_revoked(grant, now.wall)
+        {
+            return Err(Refusal::Revoked);
+        }
         let gate = self.engine.gate();
         let refused = match judged {
             Ok(_) if !gate.admits_from(arrival.address) => {
@@ -270,6 +282,7 @@ impl Application for Signaling {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
+            out.effects.count_error(refusal.code());
             Verdict::Answered
         });
         if verdict == Verdict::Answered {
@@ -406,9 +419,15 @@ impl Application for Signaling {
 
     fn departed(&mut self, peer: PeerId) {
         self.engine.gate().depart(peer.index);
-        if let Some(service) = &mut self.socket_io {
-            service.polls.depart(peer);
-        }
+        self.socket_io.iter_mut().for_each(|service| service.polls.depart(peer));
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.engine.gauges()
+    }
+
+    fn command(&mut self, command: &Command, now: Now, effects: &mut Effects) -> Answer {
+        self.engine.command(command, now, effects)
     }
 
     fn hits(&self) -> Hits {
@@ -431,13 +450,14 @@ impl Application for Signaling {
         self.engine.set_recording(recording);
     }
 
-    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) {
+    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) -> Option<&'static str> {
         let problem = match code {
             CloseCode::Size => Problem::MessageTooLarge,
             CloseCode::Error => Problem::Internal,
-            _ => return,
+            _ => return None,
         };
         notice::error(text, problem, None, None);
+        Some(problem.code())
     }
 
     fn advance(&mut self, now: Now, effects: &mut Effects) {
@@ -448,7 +468,13 @@ impl Application for Signaling {
         self.engine.next_deadline(now)
     }
 
+    fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
+        self.draining = true;
+        self.engine.drain(window, now, effects);
+    }
+
     fn shut_down(&mut self, effects: &mut Effects) {
+        self.draining = true;
         self.engine.shut_down(effects);
     }
 }

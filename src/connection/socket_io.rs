@@ -304,7 +304,7 @@ impl Connection {
                     Carrier::Polling => session.say(&mut out.reply, ["6", "", "", "", ""]),
                 }
             }
-            self.stage = Stage::Closing;
+            self.stage = Stage::Closing { passed: 0 };
         }
     }
 }

@@ -51,6 +51,9 @@ impl Engine {
         };
         let grant = match (token, held) {
             (None, None) => return Err(Problem::Unauthorized),
+            (None, Some(held)) if self.is_revoked(&held, now.wall) => {
+                return Err(Problem::Expelled);
+            }
             (None, Some(held)) => held,
             (Some(token), held) => {
                 let fresh = self.check(peer, token, TokenWay::Connect, now, effects)?;

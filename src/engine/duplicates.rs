@@ -9,7 +9,7 @@ use super::{Effects, Engine, PeerId};
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant, Now};
-use crate::message::notice::{self, LeaveReason};
+use crate::message::notice::LeaveReason;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{KeptId, MessageId};
 
@@ -100,7 +100,7 @@ impl Engine {
             if holds && one.answered {
                 self.hits.add(Limit::Duplicate);
                 let id = one.id.as_ref().map(KeptId::as_id);
-                effects.send(one.newer, |out| notice::error(out, Problem::AlreadyJoined, id, None));
+                effects.refuse(one.newer, Problem::AlreadyJoined, id, None);
                 continue;
             }
             if holds {

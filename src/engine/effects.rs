@@ -4,7 +4,12 @@ use std::net::IpAddr;
 
 use super::PeerId;
 use crate::base::redacted::Redacted;
+use crate::base::time::Duration;
+use crate::message::errors::Errors;
+use crate::message::notice;
+use crate::message::problem::Problem;
 use crate::message::record::Record;
+use crate::message::request::MessageId;
 use crate::wire::frame::CloseCode;
 
 /// One thing to do. To be carried out in the order of the list.
@@ -73,6 +78,8 @@ pub struct Effects {
     list: Vec<Effect>,
     bytes: Vec<u8>,
     notes: Vec<Note>,
+    /// How often each error was told, since the start: [`Effects::clear`] leaves it.
+    errors: Errors,
 }
 
 impl Note {
@@ -151,6 +158,28 @@ impl Effects {
         write(&mut self.bytes);
         let payload = Payload::Written { start, len: self.bytes.len() as u32 - start };
         self.list.extend(peers.map(|to| Effect::Send { to, payload }));
+    }
+
+    /// Tells a peer of a problem, and counts it.
+    pub fn refuse(
+        &mut self,
+        to: PeerId,
+        problem: Problem,
+        id: Option<MessageId<'_>>,
+        retry_after: Option<Duration>,
+    ) {
+        self.errors.add(problem.code());
+        self.send(to, |out| notice::error(out, problem, id, retry_after));
+    }
+
+    /// Counts an error that is told in another way.
+    pub fn count_error(&mut self, code: &str) {
+        self.errors.add(code);
+    }
+
+    /// How often each error was told.
+    pub const fn errors(&self) -> &Errors {
+        &self.errors
     }
 
     /// Passes the received message on.

@@ -9,24 +9,28 @@ const REMEMBERED: usize = 3;
 /// The first halves of the hashes of what a participant showed in its offers and answers, the latest first.
 #[derive(Debug, Default)]
 pub(super) struct Fingerprints {
-    recent: [Option<Redacted<[u8; 16]>>; REMEMBERED],
+    /// Apart from the participant, since most of the time most have shown none.
+    recent: Option<Box<Recent>>,
 }
+
+type Recent = [Option<Redacted<[u8; 16]>>; REMEMBERED];
 
 impl Fingerprints {
     /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that three
     /// others came since.
     pub(super) fn note(&mut self, shown: FingerprintHash) -> bool {
         let half = Some(shown.half());
-        let known = self.recent.iter().position(|recent| *recent == half);
+        let recent = self.recent.get_or_insert_default();
+        let known = recent.iter().position(|recent| *recent == half);
         // The oldest makes room.
-        self.recent[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
-        self.recent[0] = half;
+        recent[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
+        recent[0] = half;
         known.is_none()
     }
 
     /// What the last one showed.
-    pub(super) const fn last(&self) -> Option<Redacted<[u8; 16]>> {
-        self.recent[0]
+    pub(super) fn last(&self) -> Option<Redacted<[u8; 16]>> {
+        self.recent.as_ref()?[0]
     }
 }
 

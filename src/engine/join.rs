@@ -40,6 +40,9 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let newcomer = self.recognise(peer, join, now, effects)?;
+        if self.is_draining() {
+            return Err(Problem::ServerShutdown);
+        }
         let user = newcomer.grant.user;
         // Whoever came with its token was counted at the door.
         if self.is_stranger(peer) && !self.gate.admits_user(user) {
@@ -86,6 +89,7 @@ impl Engine {
         }
         let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
             None => Err(Problem::AuditUnavailable),
+            Some(_) if self.is_draining() => Err(Problem::ServerShutdown),
             // Another connection of the user was quicker.
             Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
                 self.hits.add(Limit::Duplicate);
@@ -202,6 +206,8 @@ impl Engine {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
             (Some(grant), None) if now.wall >= tokens.ends_at(&grant) => Err(Problem::TokenExpired),
+            // It may have been on its way from another engine when the token was revoked.
+            (Some(grant), None) if self.is_revoked(&grant, now.wall) => Err(Problem::Expelled),
             (Some(grant), None) => Ok(grant),
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
             (Some(_), Some(_)) => Err(Problem::Forbidden),
@@ -229,6 +235,10 @@ impl Engine {
                 Problem::RateLimited(excess)
             }
             TokenFault::Invalid => Problem::TokenInvalid,
+        });
+        let outcome = outcome.and_then(|grant| match self.is_revoked(&grant, now.wall) {
+            true => Err(Problem::Expelled),
+            false => Ok(grant),
         });
         self.note_token(peer, way, &outcome, effects);
         outcome
@@ -329,7 +339,7 @@ impl Engine {
         }
         if let Some(older) = older {
             self.set_standing(older, Standing::Gone);
-            effects.send(older, |out| notice::error(out, Problem::Replaced, None, None));
+            effects.refuse(older, Problem::Replaced, None, None);
             effects.close(older, close::REPLACED);
         }
         self.welcome(place, newcomer.token_is_new, received.is_some(), now, effects);

@@ -32,6 +32,8 @@ enum Cause {
     Age,
     /// It stood empty.
     Empty,
+    /// An operator said so.
+    Operator,
 }
 
 impl Engine {
@@ -47,7 +49,7 @@ impl Engine {
         acknowledge(peer, id, effects);
         effects.close(peer, CloseCode::Normal);
         self.set_standing(peer, Standing::Gone);
-        self.exit(key, LeaveReason::Left, now, effects);
+        self.exit(key, ExitReason::Left(LeaveReason::Left), now, effects);
         Ok(())
     }
 
@@ -84,7 +86,7 @@ impl Engine {
                 reason.as_ref().map(|reason| StatusReason::Given(reason.as_reason()))
             }
             Cause::Age => Some(StatusReason::AgeLimit),
-            Cause::Empty => None,
+            Cause::Empty | Cause::Operator => None,
         };
         self.end_room(ending.room, reason, now, effects);
     }
@@ -124,7 +126,7 @@ impl Engine {
     pub(super) fn exit_absent(&mut self, key: Key<Participant>, now: Now, effects: &mut Effects) {
         let Some(participant) = self.rooms.participant(key) else { return };
         self.hits.add(Limit::Grace);
-        self.exit(key, participant.absence, now, effects);
+        self.exit(key, ExitReason::Left(participant.absence), now, effects);
     }
 
     /// Due rooms: too old, or empty for too long.
@@ -141,6 +143,11 @@ impl Engine {
                 self.begin_to_end(room, Cause::Empty, Subject::default(), now, effects);
             }
         }
+    }
+
+    /// Ends a session because an operator says so.
+    pub(super) fn end_for_operator(&mut self, room: Key<Room>, now: Now, effects: &mut Effects) {
+        self.begin_to_end(room, Cause::Operator, Subject::default(), now, effects);
     }
 
     /// Whether there are as many rooms as may be.
@@ -163,10 +170,10 @@ impl Engine {
     }
 
     /// Takes a participant out of its room, and tells the others.
-    fn exit(
+    pub(super) fn exit(
         &mut self,
         key: Key<Participant>,
-        reason: LeaveReason,
+        reason: ExitReason,
         now: Now,
         effects: &mut Effects,
     ) {
@@ -176,9 +183,13 @@ impl Engine {
         let Some(room) = self.rooms.room(participant.room) else { return };
         let user = participant.grant.user;
         let others = self.rooms.others(participant.room, None);
-        effects.broadcast(others, |out| notice::peer_left(out, room.session, user, reason));
+        let told = match reason {
+            ExitReason::Left(told) => told,
+            _ => LeaveReason::Left,
+        };
+        effects.broadcast(others, |out| notice::peer_left(out, room.session, user, told));
         let subject = self.rooms.subject_of(&participant);
-        let event = Event::Leave { reason: ExitReason::Left(reason) };
+        let event = Event::Leave { reason };
         effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
         if self.rooms.first(participant.room).is_none() && !room.ending {
             self.empties.arm(participant.room.index(), 0, now.instant);
@@ -208,6 +219,7 @@ impl Engine {
             }
             Cause::Age => Some("\"age-limit\""),
             Cause::Empty => Some("\"empty\""),
+            Cause::Operator => Some("\"operator\""),
         };
         if self.recording == Recording::Available {
             effects.note_with(note, reason);
@@ -302,6 +314,7 @@ impl Engine {
         self.ages.cancel(key.index());
         self.empties.cancel(key.index());
         if self.rooms.close(key).is_some() {
+            self.rooms_ended += 1;
             self.gate.lose_room();
             self.ended.insert(session, closed_until, now.wall);
         }

@@ -11,7 +11,9 @@
 //! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these five
 //! and carries out the effects in their order. The engine asks nothing back.
 
+mod commands;
 mod credentials;
+mod draining;
 mod duplicates;
 mod effects;
 mod ended;
@@ -27,6 +29,7 @@ mod receiving;
 mod recording;
 mod relay;
 mod retention;
+mod revocations;
 mod rooms;
 mod streams;
 mod token_life;
@@ -47,6 +50,8 @@ use crate::message::request::{MessageId, Speaker};
 use crate::wire::frame::CloseCode;
 use crate::wire::sdp::CandidateRules;
 
+pub use commands::{Answer, Command, Gauges, Member, Outline};
+use draining::Farewell;
 pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
@@ -57,6 +62,7 @@ use rates::Meters;
 pub use rates::Rates;
 use recording::Pending;
 pub use recording::Recording;
+use revocations::Revocations;
 use rooms::{Participant, Rooms};
 
 /// Names one connection. The index is dense (the engine keeps a table by it); the generation tells its uses apart.
@@ -93,6 +99,9 @@ pub struct Options {
     pub emergency_access: bool,
     /// How many may come in by address and by user.
     pub gate: GateLimits,
+    /// For how many connections tables are made at once, so that they need not be moved to grow. The memory is taken from the
+    /// system only as it is used.
+    pub connections_planned: usize,
     /// How many engines share the sessions among them.
     pub homes: Homes,
     /// How fast a connection may speak.
@@ -126,6 +135,7 @@ impl Options {
             retained_bytes_total_max: 16 * 1024 * 1024,
             emergency_access: false,
             gate: GateLimits::ORDINARY,
+            connections_planned: 0,
             homes: Homes::ONE,
             rates: Rates::ORDINARY,
             rooms_max: 10_000,
@@ -153,9 +163,14 @@ pub struct Engine {
     peers: Peers,
     rooms: Rooms,
     ended: EndedSessions,
+    revoked: Revocations,
+    /// How many rooms have ended.
+    rooms_ended: u64,
     /// What waits for its record.
     pending: Arena<Pending>,
     recording: Recording,
+    /// The server is about to stop.
+    farewell: Option<Farewell>,
     retained: retention::Pool,
     gate: Gate,
     meters: Meters,
@@ -195,23 +210,27 @@ impl Engine {
 
     /// An engine without rooms, whose connections are counted together with those of other engines.
     pub fn with_gate(options: Options, gate: Gate) -> Self {
+        let planned = options.connections_planned;
         Self {
-            peers: Peers::default(),
-            rooms: Rooms::default(),
+            peers: Peers::with_capacity(planned),
+            rooms: Rooms::with_capacity(planned / 2),
             ended: EndedSessions::default(),
+            revoked: Revocations::default(),
+            rooms_ended: 0,
             pending: Arena::new(),
             recording: Recording::Off,
+            farewell: None,
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate,
-            meters: Meters::default(),
+            meters: Meters::with_capacity(planned),
             waiting: Vec::new(),
             hits: Hits::NONE,
             last_stream: 0,
-            joins: Deadlines::new([options.join_timeout]),
-            places: Deadlines::new([options.reconnect_grace, PROBE_AFTER]),
-            ages: Deadlines::new([options.room_max_age]),
+            joins: Deadlines::with_capacity([options.join_timeout], planned),
+            places: Deadlines::with_capacity([options.reconnect_grace, PROBE_AFTER], planned),
+            ages: Deadlines::with_capacity([options.room_max_age], planned / 2),
             empties: Deadlines::new([options.room_empty_timeout]),
-            logins: Deadlines::new([options.ice.renewal()]),
+            logins: Deadlines::with_capacity([options.ice.renewal()], planned),
             logins_issued: 0,
             options,
         }
@@ -272,6 +291,7 @@ impl Engine {
         self.advance_places(now, effects);
         self.advance_rooms(now, effects);
         self.advance_logins(now, effects);
+        self.advance_farewell(now, effects);
     }
 
     /// When [`Engine::advance`] has something to do next.
@@ -281,7 +301,12 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
-        let rooms = [self.ages.next(), self.empties.next(), self.next_decision(now.instant)];
+        let rooms = [
+            self.ages.next(),
+            self.empties.next(),
+            self.next_decision(now.instant),
+            self.next_farewell(),
+        ];
         let people = [self.joins.next(), self.places.next(), self.logins.next(), token];
         rooms.into_iter().chain(people).flatten().min()
     }
@@ -289,15 +314,19 @@ impl Engine {
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
     pub fn shut_down(&mut self, effects: &mut Effects) {
         for (peer, _) in self.peers.connected() {
-            // Spread out, so that they do not all come back at once.
-            let spread = u64::from(peer.index).wrapping_mul(7_919) % 4_500;
-            let wait = Some(Duration::from_millis(500 + spread));
-            effects.send(peer, |out| notice::error(out, Problem::ServerShutdown, None, wait));
+            let wait = Some(Self::come_back_after(peer.index));
+            effects.refuse(peer, Problem::ServerShutdown, None, wait);
             effects.close(peer, CloseCode::Restart);
         }
         self.note_shutdown(effects);
-        let (recording, logins_issued, hits) = (self.recording, self.logins_issued, self.hits);
-        *self = Self { recording, logins_issued, hits, ..Self::new(self.options.clone()) };
+        *self = Self {
+            recording: self.recording,
+            logins_issued: self.logins_issued,
+            hits: self.hits,
+            rooms_ended: self.rooms_ended,
+            revoked: std::mem::take(&mut self.revoked),
+            ..Self::new(self.options.clone())
+        };
     }
 
     /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted and

@@ -1,6 +1,8 @@
 //! The connections, by their index, and when their tokens end.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::mem;
 
 use super::PeerId;
 use super::recording::Pending;
@@ -11,6 +13,9 @@ use crate::base::time::{Duration, WallTime};
 
 /// How long before its end a client is told that its token is about to end.
 const NOTICE: Duration = Duration::from_secs(60);
+
+/// So many times of tokens that are over may stand in the order whatever there is else.
+const STALE_MAX: usize = 64;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug)]
@@ -42,15 +47,31 @@ pub(super) struct Peers {
     table: Vec<Peer>,
     /// What the tokens of those grant who have not joined yet.
     grants: Arena<Grant>,
-    /// Tokens by the wall time of what is due for them next, with the index of their connection.
-    by_time: BTreeSet<(WallTime, u32)>,
+    /// Tokens by the wall time of what is due for them next, with the index of their connection. What is not due any more stays
+    /// until its time, or until there is more of that than of the rest.
+    by_time: BinaryHeap<Reverse<(WallTime, u32)>>,
+    /// How many tokens are watched.
+    watched: usize,
 }
 
+/// What everybody has a place for, so it is kept small: the parts of a [`Stage`] and of what is due for the token, side by side.
 #[derive(Clone, Copy, Debug)]
 struct Peer {
+    due_at: WallTime,
     generation: u32,
-    stage: Stage,
-    token: Option<(WallTime, TokenDue)>,
+    /// The key that goes with the stage.
+    key: [u32; 2],
+    kind: Kind,
+    due: Option<TokenDue>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gone,
+    Anonymous,
+    Granted,
+    Joining,
+    Inside,
 }
 
 /// A [`Standing`] in the table. A grant is not in it: it would take three times the room, for those too who have joined.
@@ -63,9 +84,43 @@ enum Stage {
     Inside(Key<Participant>),
 }
 
-const VACANT: Peer = Peer { generation: 0, stage: Stage::Gone, token: None };
+const VACANT: Peer = Peer {
+    due_at: WallTime::from_secs(0),
+    generation: 0,
+    key: [0; 2],
+    kind: Kind::Gone,
+    due: None,
+};
+
+impl Peer {
+    const fn stage(&self) -> Stage {
+        let [index, generation] = self.key;
+        match self.kind {
+            Kind::Gone => Stage::Gone,
+            Kind::Anonymous => Stage::Anonymous,
+            Kind::Granted => Stage::Granted(Key::from_parts(index, generation)),
+            Kind::Joining => Stage::Joining(Key::from_parts(index, generation)),
+            Kind::Inside => Stage::Inside(Key::from_parts(index, generation)),
+        }
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        (self.kind, self.key) = match stage {
+            Stage::Gone => (Kind::Gone, [0; 2]),
+            Stage::Anonymous => (Kind::Anonymous, [0; 2]),
+            Stage::Granted(key) => (Kind::Granted, [key.index(), key.generation()]),
+            Stage::Joining(key) => (Kind::Joining, [key.index(), key.generation()]),
+            Stage::Inside(key) => (Kind::Inside, [key.index(), key.generation()]),
+        };
+    }
+}
 
 impl Peers {
+    /// An empty table, made for so many connections.
+    pub(super) fn with_capacity(connections: usize) -> Self {
+        Self { table: Vec::with_capacity(connections), ..Self::default() }
+    }
+
     /// Puts a new connection into the table, whatever stood there.
     pub(super) fn insert(&mut self, peer: PeerId, standing: Standing) {
         let index = peer.index as usize;
@@ -79,13 +134,13 @@ impl Peers {
 
     /// How far a connection has come; a stale id is [`Standing::Gone`].
     pub(super) fn standing(&self, peer: PeerId) -> Standing {
-        self.get(peer).map_or(Standing::Gone, |entry| self.standing_of(entry.stage))
+        self.get(peer).map_or(Standing::Gone, |entry| self.standing_of(entry.stage()))
     }
 
     /// Notes how far a connection has come. Who is gone has no token to watch.
     pub(super) fn set_standing(&mut self, peer: PeerId, standing: Standing) {
         let Some(entry) = self.get(peer) else { return };
-        if let Stage::Granted(key) = entry.stage {
+        if let Stage::Granted(key) = entry.stage() {
             self.grants.remove(key);
         }
         let stage = match standing {
@@ -96,7 +151,7 @@ impl Peers {
             Standing::Inside(key) => Stage::Inside(key),
         };
         if let Some(entry) = self.get_mut(peer) {
-            entry.stage = stage;
+            entry.set_stage(stage);
         }
         if matches!(standing, Standing::Gone) {
             self.forget_token(peer.index);
@@ -115,16 +170,22 @@ impl Peers {
 
     /// Takes out one token for which something is due at `now`.
     pub(super) fn take_token_due(&mut self, now: WallTime) -> Option<(PeerId, TokenDue)> {
-        let &(due, index) = self.by_time.first().filter(|(due, _)| *due <= now)?;
-        self.by_time.remove(&(due, index));
-        let entry = self.table.get_mut(index as usize)?;
-        let (_, what) = entry.token.take()?;
-        Some((PeerId { index, generation: entry.generation }, what))
+        while let Some(&Reverse((due, index))) = self.by_time.peek()
+            && due <= now
+        {
+            self.by_time.pop();
+            let Some(entry) = self.table.get_mut(index as usize) else { continue };
+            if let Some(what) = entry.due.take_if(|_| entry.due_at == due) {
+                self.watched -= 1;
+                return Some((PeerId { index, generation: entry.generation }, what));
+            }
+        }
+        None
     }
 
-    /// When something is due for a token next.
+    /// When something may be due for a token next: not later than anything is.
     pub(super) fn next_token_due(&self) -> Option<WallTime> {
-        self.by_time.first().map(|(due, _)| *due)
+        self.by_time.peek().map(|Reverse((due, _))| *due)
     }
 
     /// The connection at an index, as it is now.
@@ -137,22 +198,24 @@ impl Peers {
     pub(super) fn connected(&self) -> impl Iterator<Item = (PeerId, Standing)> {
         self.table.iter().enumerate().filter_map(|(index, entry)| {
             let id = PeerId { index: index as u32, generation: entry.generation };
-            let standing = self.standing_of(entry.stage);
+            let standing = self.standing_of(entry.stage());
             (!matches!(standing, Standing::Gone)).then_some((id, standing))
         })
     }
 
     pub(super) fn check_invariants(&self) {
-        let watched = self.table.iter().filter(|entry| entry.token.is_some()).count();
-        assert_eq!(watched, self.by_time.len(), "every watched token stands in the order once");
-        for &(due, index) in &self.by_time {
-            let entry = &self.table[index as usize];
-            assert_eq!(entry.token.map(|(at, _)| at), Some(due));
-            let open =
-                matches!(entry.stage, Stage::Granted(_) | Stage::Joining(_) | Stage::Inside(_));
+        let watched = self.table.iter().filter(|entry| entry.due.is_some()).count();
+        assert_eq!(watched, self.watched, "the watched tokens are counted");
+        let mut waiting: Vec<_> = self.by_time.iter().map(|Reverse(due)| *due).collect();
+        waiting.sort_unstable();
+        for (index, entry) in self.table.iter().enumerate().filter(|(_, one)| one.due.is_some()) {
+            let due = (entry.due_at, index as u32);
+            assert!(waiting.binary_search(&due).is_ok(), "every watched token has its time");
+            let open = matches!(entry.kind, Kind::Granted | Kind::Joining | Kind::Inside);
             assert!(open, "only who is connected with a token is watched");
         }
-        let granted = self.table.iter().filter(|entry| matches!(entry.stage, Stage::Granted(_)));
+        assert!(waiting.len() <= 2 * watched + STALE_MAX + 1, "what is over does not pile up");
+        let granted = self.table.iter().filter(|entry| entry.kind == Kind::Granted);
         assert_eq!(granted.count(), self.grants.len(), "who has a token and has not joined");
     }
 
@@ -171,15 +234,37 @@ impl Peers {
     fn schedule(&mut self, peer: PeerId, due: WallTime, what: TokenDue) {
         self.forget_token(peer.index);
         if let Some(entry) = self.get_mut(peer) {
-            entry.token = Some((due, what));
-            self.by_time.insert((due, peer.index));
+            (entry.due_at, entry.due) = (due, Some(what));
+            self.by_time.push(Reverse((due, peer.index)));
+            self.watched += 1;
+        }
+        self.drop_stale();
+    }
+
+    /// Forgets times of tokens that are not watched any more, before they pile up.
+    fn drop_stale(&mut self) {
+        if self.watched == 0 {
+            self.by_time.clear();
+        }
+        if self.by_time.len() > 2 * self.watched + STALE_MAX {
+            let mut times = mem::take(&mut self.by_time).into_vec();
+            times.retain(|Reverse((due, index))| {
+                let entry = self.table.get(*index as usize);
+                entry.is_some_and(|entry| entry.due.is_some() && entry.due_at == *due)
+            });
+            // A token that was watched again to the same time stands there twice.
+            times.sort_unstable();
+            times.dedup();
+            self.by_time = times.into();
         }
     }
 
     fn forget_token(&mut self, index: u32) {
-        let token = self.table.get_mut(index as usize).and_then(|entry| entry.token.take());
-        if let Some((due, _)) = token {
-            self.by_time.remove(&(due, index));
+        if let Some(entry) = self.table.get_mut(index as usize)
+            && entry.due.take().is_some()
+        {
+            self.watched -= 1;
+            self.drop_stale();
         }
     }
 
@@ -207,6 +292,7 @@ mod tests {
         session: SessionId::new(Uuid::nil()),
         permissions: Permissions::ALL,
         room_type: None,
+        token: None,
         expires_at: WallTime::from_secs(1_800_000_000),
     };
 
@@ -233,7 +319,22 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_are_watched_again_and_again_do_not_pile_up() {
+        let mut peers = Peers::default();
+        let peer = PeerId { index: 0, generation: 0 };
+        peers.insert(peer, Standing::Granted(GRANT));
+        for later in 0..10_000 {
+            let expires_at = GRANT.expires_at.plus(Duration::from_secs(later % 3));
+            peers.watch_token(peer, &Grant { expires_at, ..GRANT });
+            peers.check_invariants();
+        }
+        let end = GRANT.expires_at.plus(Duration::from_secs(10));
+        assert_eq!(peers.take_token_due(end), Some((peer, TokenDue::Notice)));
+        assert_eq!((peers.take_token_due(end), peers.next_token_due()), (None, None));
+    }
+
+    #[test]
     fn what_everybody_pays_for_is_small() {
-        assert_eq!(size_of::<Peer>(), 32);
+        assert_eq!(size_of::<Peer>(), 24);
     }
 }

@@ -30,9 +30,12 @@ impl Rates {
         Self { signal: Rate::UNLIMITED, state: Rate::UNLIMITED, stranger: Rate::UNLIMITED };
 }
 
-/// So many refused messages within [`REFUSED_MILLIS`] end a connection.
-const REFUSED_MAX: u8 = 100;
-const REFUSED_MILLIS: u32 = 10_000;
+/// So many refused messages within ten seconds end a connection.
+const REFUSED_MAX: u32 = 100;
+
+/// They are counted in parts of so many microseconds: the present one, and those of the ten seconds before.
+const PART_MICROS: u64 = 2_000_000;
+const PARTS: usize = 10_000_000 / PART_MICROS as usize + 1;
 
 /// Of which kind something is that a client says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +66,25 @@ pub(super) struct Meters {
 pub(super) struct Meter {
     signal: Bucket,
     state: Bucket,
-    /// When the first of the refused messages was refused that are counted, in milliseconds of a clock that goes round.
-    refused_since: u32,
-    refused: u8,
+    refused: Refusals,
+}
+
+/// How many messages were refused lately. Each counts for ten seconds at least, so that there is no moment from which on one
+/// may begin anew, and for twelve at most.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refusals {
+    /// The present part, by a clock that goes round.
+    part: u16,
+    /// How many in it, and in those before.
+    counts: [u8; PARTS],
 }
 
 impl Meters {
+    /// An empty table, made for so many connections.
+    pub(super) fn with_capacity(connections: usize) -> Self {
+        Self { table: Vec::with_capacity(connections) }
+    }
+
     /// The connection at `index` is a new one.
     pub(super) fn reset(&mut self, index: u32) {
         let index = index as usize;
@@ -108,7 +124,7 @@ impl Meters {
         if bucket.take(1, rate, now) {
             return Ok(());
         }
-        if meter.is_refused_too_often(now) {
+        if meter.refused.add(now) {
             Err((Limit::Refused, Problem::RateLimited(Excess::Attempts)))
         } else {
             Err((limit, Problem::RateLimited(Excess::Messages)))
@@ -116,15 +132,20 @@ impl Meters {
     }
 }
 
-impl Meter {
-    /// Counts one more refusal.
-    fn is_refused_too_often(&mut self, now: Instant) -> bool {
-        let millis = (now.as_micros() / 1_000) as u32;
-        if self.refused == 0 || millis.wrapping_sub(self.refused_since) >= REFUSED_MILLIS {
-            (self.refused, self.refused_since) = (0, millis);
-        }
-        self.refused = self.refused.saturating_add(1);
-        self.refused >= REFUSED_MAX
+impl Refusals {
+    /// Counts one more; whether they are too many.
+    fn add(&mut self, now: Instant) -> bool {
+        let part = (now.as_micros() / PART_MICROS) as u16;
+        let passed = usize::from(part.wrapping_sub(self.part)).min(PARTS);
+        self.counts.rotate_right(passed % PARTS);
+        self.counts[..passed].fill(0);
+        self.part = part;
+        self.counts[0] = self.counts[0].saturating_add(1);
+        self.sum() >= REFUSED_MAX
+    }
+
+    fn sum(&self) -> u32 {
+        self.counts.iter().copied().map(u32::from).sum()
     }
 }
 
@@ -191,18 +212,45 @@ mod tests {
         assert_eq!(attempts(&mut meters, 1, at(999)), 1, "the hundredth");
         meters.reset(0);
         assert_eq!(attempts(&mut meters, 100, at(0)), 0, "the first of them was obeyed");
-        assert_eq!(attempts(&mut meters, 100, at(10_000)), 0, "they count no longer");
-        assert_eq!(attempts(&mut meters, 1, at(10_001)), 1);
+        assert_eq!(attempts(&mut meters, 100, at(12_000)), 0, "they count no longer");
+        assert_eq!(attempts(&mut meters, 1, at(12_001)), 1);
+    }
+
+    #[test]
+    fn however_refusals_are_spread_a_hundred_within_ten_seconds_are_found_and_fewer_within_twelve_are_not()
+     {
+        let mut dice = 1_u64;
+        for round in 0..200 {
+            let mut refusals = Refusals::default();
+            let (mut now, mut times) = (round * 777, Vec::new());
+            loop {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                // Bursts, pauses, and about as many as are just allowed.
+                now += match dice >> 60 {
+                    0 => (dice >> 40) % 9_000,
+                    1..8 => 0,
+                    _ => (dice >> 40) % (80 + round),
+                };
+                times.push(now);
+                let within = |millis| times.iter().filter(|time| **time + millis > now).count();
+                let is_end = refusals.add(at(now));
+                assert!(is_end || within(10_000) < 100, "{times:?}");
+                assert!(!is_end || within(12_000) >= 100, "{times:?}");
+                if is_end || times.len() == 2_000 {
+                    break;
+                }
+            }
+        }
     }
 
     #[test]
     fn the_clock_of_refusals_may_go_round_and_back() {
         let mut meters = meters();
-        let round = (1 << 32) - 1;
-        for now in [round, round + 5_000, 0, u64::MAX / 1_000] {
+        let round = (1 << 16) * PART_MICROS / 1_000 - 1;
+        for now in [round, round + 5_000, 0, u64::MAX / 1_000, round] {
             say(&mut meters, Class::State, 70, at(now));
+            assert!(meters.table[0].refused.sum() >= 70 - 2);
         }
-        assert!(meters.table[0].refused >= 70 - 2);
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) {
-        effects.send(peer, |out| notice::error(out, problem, id, None));
+        let is_end = matches!(problem, Problem::ServerShutdown);
+        effects.refuse(peer, problem, id, is_end.then(|| Self::come_back_after(peer.index)));
         // Elsewhere the connection has a good token still.
         let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
         if let Some(code) = problem.close_code().filter(|_| ends) {

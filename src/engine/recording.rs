@@ -97,6 +97,7 @@ impl Engine {
             problem,
             Problem::Unauthorized
                 | Problem::Forbidden
+                | Problem::Expelled
                 | Problem::TokenInvalid
                 | Problem::TokenExpired
                 | Problem::RoleTaken

@@ -31,12 +31,12 @@ struct Chunk {
     next: u32,
 }
 
-/// The messages kept for one participant: the numbers `released + 1` to `sent`, counted from its last `room-joined` with
+/// The messages kept for one participant: the last `kept` of those that were `sent`, counted from its last `room-joined` with
 /// `resumed` false.
 #[derive(Debug)]
 pub(super) struct Queue {
     sent: u64,
-    released: u64,
+    kept: u32,
     /// Bytes of the messages, without their lengths.
     bytes: u32,
     first: u32,
@@ -54,6 +54,10 @@ impl Pool {
     }
 
     /// How many chunks hold something.
+    pub(super) fn bytes_used(&self) -> usize {
+        self.chunks_used() * CHUNK_BYTES
+    }
+
     pub(super) fn chunks_used(&self) -> usize {
         self.chunks.len() - self.warm.len() - self.cold.len()
     }
@@ -147,7 +151,7 @@ struct Place {
 impl Queue {
     /// An empty queue, which holds no chunk.
     pub(super) const fn new() -> Self {
-        Self { sent: 0, released: 0, bytes: 0, first: NONE, last: NONE, head: 0, tail: 0 }
+        Self { sent: 0, kept: 0, bytes: 0, first: NONE, last: NONE, head: 0, tail: 0 }
     }
 
     /// How many messages were sent in all.
@@ -157,25 +161,29 @@ impl Queue {
 
     /// Whether nothing is kept.
     pub(super) const fn is_empty(&self) -> bool {
-        self.sent == self.released
+        self.kept == 0
+    }
+
+    /// How many messages are let go of.
+    const fn released(&self) -> u64 {
+        self.sent - self.kept as u64
     }
 
     /// Whether everything behind the first `received` messages is still kept.
     pub(super) const fn can_resume(&self, received: u64) -> bool {
-        self.released <= received && received <= self.sent
+        self.released() <= received && received <= self.sent
     }
 
     /// Counts a message that is being sent, and keeps it, letting go of the oldest where the limit asks for it. Where it does
     /// not fit at all, nothing is kept any more: a rest with a hole is of no use.
     pub(super) fn push(&mut self, message: &[u8], bytes_max: usize, pool: &mut Pool) {
         while !self.is_empty() && !self.has_room(message, bytes_max, pool) {
-            self.release(self.released + 1, pool);
+            self.release(self.released() + 1, pool);
         }
         if self.has_room(message, bytes_max, pool) {
             self.append(message, pool);
         } else {
             self.sent += 1;
-            self.released = self.sent;
         }
     }
 
@@ -190,7 +198,7 @@ impl Queue {
 
     /// Lets go of the messages up to number `arrived`.
     pub(super) fn release(&mut self, arrived: u64, pool: &mut Pool) {
-        while self.released < arrived.min(self.sent) {
+        while self.released() < arrived.min(self.sent) {
             let (len, behind) = pool.read_length(self.start());
             let end = pool.read(behind, len, |_| {});
             while self.first != end.chunk {
@@ -200,7 +208,7 @@ impl Queue {
             }
             self.head = end.offset as u16;
             self.bytes -= len as u32;
-            self.released += 1;
+            self.kept -= 1;
         }
         if self.is_empty() {
             self.free(pool);
@@ -210,13 +218,13 @@ impl Queue {
     /// Lets go of everything and counts from the beginning.
     pub(super) fn reset(&mut self, pool: &mut Pool) {
         self.free(pool);
-        (self.sent, self.released, self.bytes) = (0, 0, 0);
+        (self.sent, self.kept, self.bytes) = (0, 0, 0);
     }
 
     /// Passes each kept message to `each`, as something that appends it to a buffer.
     pub(super) fn replay(&self, pool: &Pool, mut each: impl FnMut(&dyn Fn(&mut Vec<u8>))) {
         let mut at = self.start();
-        for _ in self.released..self.sent {
+        for _ in 0..self.kept {
             let (len, text) = pool.read_length(at);
             each(&|out| {
                 pool.read(text, len, |piece| out.extend_from_slice(piece));
@@ -248,7 +256,7 @@ impl Queue {
         pool.write(self, &(message.len() as u32).to_le_bytes());
         pool.write(self, message);
         self.bytes += message.len() as u32;
-        self.sent += 1;
+        (self.sent, self.kept) = (self.sent + 1, self.kept + 1);
     }
 
     fn free(&mut self, pool: &mut Pool) {

@@ -85,9 +85,21 @@ pub(super) struct Rooms {
     by_session: BTreeMap<SessionId, Key<Room>>,
     rooms: Arena<Room>,
     participants: Arena<Participant>,
+    /// How many of the rooms are waiting.
+    waiting: usize,
 }
 
 impl Rooms {
+    /// No rooms, with memory for so many and twice as many people.
+    pub(super) fn with_capacity(rooms: usize) -> Self {
+        Self {
+            by_session: BTreeMap::new(),
+            rooms: Arena::with_capacity(rooms),
+            participants: Arena::with_capacity(rooms.saturating_mul(2)),
+            waiting: 0,
+        }
+    }
+
     /// Whether there is a place; decided before anything changes.
     pub(super) fn check_seat(
         &self,
@@ -150,6 +162,7 @@ impl Rooms {
             return None;
         }
         room.status = RoomStatus::Active;
+        self.waiting -= 1;
         Some(room.status)
     }
 
@@ -172,6 +185,7 @@ impl Rooms {
     pub(super) fn close(&mut self, key: Key<Room>) -> Option<Room> {
         let room = self.rooms.remove(key)?;
         debug_assert!(room.first.is_none());
+        self.waiting -= usize::from(room.status == RoomStatus::Waiting);
         self.by_session.remove(&room.session);
         Some(room)
     }
@@ -270,6 +284,16 @@ impl Rooms {
         self.rooms.len()
     }
 
+    /// How many of them are waiting, and how many places there are in all of them.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.waiting, self.participants.len())
+    }
+
+    /// The rooms in the order of their sessions.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (SessionId, Key<Room>)> {
+        self.by_session.iter().map(|(session, room)| (*session, *room))
+    }
+
     /// Every place, with its room's session.
     pub(super) fn all(&self) -> impl Iterator<Item = (Key<Participant>, &Participant)> {
         self.participants.iter()
@@ -281,6 +305,8 @@ impl Rooms {
 
     pub(super) fn check_invariants(&self, participants_max: usize) {
         assert_eq!(self.by_session.len(), self.rooms.len());
+        let waiting = self.rooms.iter().filter(|(_, room)| room.status == RoomStatus::Waiting);
+        assert_eq!(self.waiting, waiting.count(), "the rooms that wait are counted");
         let mut places = 0;
         for (session, &key) in &self.by_session {
             assert_eq!(self.room(key).map(|room| room.session), Some(*session), "a session's room");
@@ -314,10 +340,11 @@ impl Rooms {
             ending: false,
         });
         self.by_session.insert(session, key);
+        self.waiting += 1;
         key
     }
 
-    fn members(
+    pub(super) fn members(
         &self,
         room: Key<Room>,
     ) -> impl Iterator<Item = (Key<Participant>, &Participant)> + Clone {

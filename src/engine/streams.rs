@@ -17,11 +17,12 @@ const SENT_MASK: u32 = (1 << SENT_BITS) - 1;
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
     stream: u64,
-    /// It is known to have heard of every stream up to this number.
-    heard: u64,
-    /// It was told of every stream up to this number, when so many messages had been sent to it.
-    told: u64,
-    told_at: u64,
+    /// It is known to have heard of every stream up to this one, counted from its own: streams are numbered by the milliseconds
+    /// of a clock, so that is enough for weeks.
+    heard: u32,
+    /// It was told of every stream up to this one, when so many messages had been sent to it.
+    told: u32,
+    told_at: u32,
     /// How often it was told, as far as a mark can say.
     count: u16,
 }
@@ -44,11 +45,13 @@ impl Hearing {
     }
 
     fn begin(&mut self, stream: u64) {
-        (self.stream, self.heard, self.told, self.told_at) = (stream, stream, stream, 0);
+        (self.stream, self.heard, self.told, self.told_at) = (stream, 0, 0, 0);
     }
 
     fn tell(&mut self, last_stream: u64, sent: u64) {
-        (self.told, self.told_at) = (last_stream, sent);
+        let since = last_stream.saturating_sub(self.stream);
+        self.told = u32::try_from(since).unwrap_or(u32::MAX);
+        self.told_at = u32::try_from(sent).unwrap_or(u32::MAX);
         self.count = (self.count + 1) & (u16::MAX >> 4);
     }
 
@@ -61,9 +64,14 @@ impl Hearing {
 
     /// So many messages have arrived, and what was told before the last of them.
     pub(super) fn prove_received(&mut self, received: u64) {
-        if received > self.told_at {
+        if received > u64::from(self.told_at) {
             self.heard = self.told;
         }
+    }
+
+    /// Up to which number it is known to have heard of every stream.
+    const fn heard(&self) -> u64 {
+        self.stream + self.heard as u64
     }
 }
 
@@ -91,7 +99,7 @@ impl Engine {
     /// Tells who goes on where it was whose streams began since it last was known to hear of such.
     pub(super) fn tell_beginnings(&mut self, key: Key<Participant>, effects: &mut Effects) {
         let Some(participant) = self.rooms.participant(key) else { return };
-        let (heard, peer) = (participant.hearing.heard, participant.peer);
+        let (heard, peer) = (participant.hearing.heard(), participant.peer);
         let Some((room, peer)) = self.rooms.room(participant.room).zip(peer) else { return };
         let mut any = false;
         let mut next = self.rooms.first(participant.room);
@@ -135,12 +143,12 @@ mod tests {
         let early = hearing.mark(0);
         hearing.tell(102, 3);
         hearing.prove(early);
-        assert_eq!(hearing.heard, 100);
+        assert_eq!(hearing.heard(), 100);
         hearing.prove(hearing.mark(7));
-        assert_eq!(hearing.heard, 102);
+        assert_eq!(hearing.heard(), 102);
         (0..5_000).for_each(|_| hearing.tell(103, 8));
         hearing.prove(hearing.mark(0));
-        assert_eq!(hearing.heard, 103, "however often it was told");
+        assert_eq!(hearing.heard(), 103, "however often it was told");
     }
 
     #[test]
@@ -149,8 +157,8 @@ mod tests {
         hearing.begin(100);
         hearing.tell(101, 3);
         hearing.prove_received(3);
-        assert_eq!(hearing.heard, 100);
+        assert_eq!(hearing.heard(), 100);
         hearing.prove_received(4);
-        assert_eq!(hearing.heard, 101);
+        assert_eq!(hearing.heard(), 101);
     }
 }

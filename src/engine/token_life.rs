@@ -72,7 +72,7 @@ impl Engine {
                 effects.send(peer, |out| notice::token_expiring(out, grant.expires_at));
                 self.peers.await_token_end(peer, ends_at);
             } else {
-                effects.send(peer, |out| notice::error(out, Problem::TokenExpired, None, None));
+                effects.refuse(peer, Problem::TokenExpired, None, None);
                 effects.close(peer, close::UNAUTHORIZED);
                 self.drop_peer(peer, LeaveReason::TokenExpired, now, effects);
             }

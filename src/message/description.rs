@@ -1,24 +1,32 @@
 //! The shapes that WebRTC gives to descriptions and candidates, checked without being read.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::request::{Content, RelayKind};
-use crate::wire::json::{self, Field, present};
+use crate::wire::json::{self, Field, Fields, Raw, present};
 
 /// An `RTCSessionDescriptionInit` (WebRTC 1.0, 4.4.1.2) that fits the message it is in: an offer holds an `offer`, an
 /// answer an `answer` or `pranswer`, and either a `rollback`, which needs no text.
-pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Content<'_>> {
-    #[derive(Deserialize)]
+pub(super) fn read_description(raw: Raw<'_>, kind: RelayKind) -> Option<Content<'_>> {
+    #[derive(Default, Deserialize)]
     struct Init<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: &'a RawValue,
+        #[serde(rename = "type", borrow, default, deserialize_with = "present")]
+        kind: Field<'a>,
         #[serde(borrow, default, deserialize_with = "present")]
         sdp: Field<'a>,
     }
+    impl<'a> Fields<'a> for Init<'a> {
+        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
+            Some(match name {
+                "type" => &mut self.kind,
+                "sdp" => &mut self.sdp,
+                _ => return None,
+            })
+        }
+    }
     let init: Init = json::object(raw)?;
-    let sdp = init.sdp.filter(|sdp| json::is_string(sdp));
-    match (json::string(init.kind)?.as_ref(), kind, sdp) {
+    let sdp = init.sdp.filter(|sdp| json::is_string(*sdp));
+    match (json::string(init.kind?)?.as_ref(), kind, sdp) {
         ("offer", RelayKind::Offer, Some(sdp))
         | ("answer" | "pranswer", RelayKind::Answer, Some(sdp)) => Some(Content::Description(sdp)),
         // Browsers write `""` where nothing stands.
@@ -30,8 +38,8 @@ pub(super) fn read_description(raw: &RawValue, kind: RelayKind) -> Option<Conten
 }
 
 /// An `RTCIceCandidateInit` (WebRTC 1.0, 4.8.1), or `null` for the end of candidates.
-pub(super) fn read_candidate(raw: &RawValue) -> Option<Content<'_>> {
-    #[derive(Deserialize)]
+pub(super) fn read_candidate(raw: Raw<'_>) -> Option<Content<'_>> {
+    #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Init<'a> {
         #[serde(borrow, default, deserialize_with = "present")]
@@ -43,6 +51,17 @@ pub(super) fn read_candidate(raw: &RawValue) -> Option<Content<'_>> {
         sdp_m_line_index: Field<'a>,
         #[serde(borrow, default, deserialize_with = "present")]
         username_fragment: Field<'a>,
+    }
+    impl<'a> Fields<'a> for Init<'a> {
+        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
+            Some(match name {
+                "candidate" => &mut self.candidate,
+                "sdpMid" => &mut self.sdp_mid,
+                "sdpMLineIndex" => &mut self.sdp_m_line_index,
+                "usernameFragment" => &mut self.username_fragment,
+                _ => return None,
+            })
+        }
     }
     if is_null(raw) {
         return Some(Content::Nothing);
@@ -59,6 +78,6 @@ pub(super) fn read_candidate(raw: &RawValue) -> Option<Content<'_>> {
     fits.then(|| init.candidate.map_or(Content::Nothing, Content::Candidate))
 }
 
-fn is_null(raw: &RawValue) -> bool {
+fn is_null(raw: Raw<'_>) -> bool {
     raw.get() == "null"
 }

@@ -1,7 +1,6 @@
 //! From the text of a message to what it says.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::description::{read_candidate, read_description};
 use super::problem::{Flaw, Problem};
@@ -11,7 +10,7 @@ use super::request::{
     Speaker, Stats,
 };
 use super::{Role, RoomType, SessionId, UserId};
-use crate::wire::json::{self, Field, present};
+use crate::wire::json::{self, Field, Fields, Raw, present};
 
 /// The longest `errorCode` that a client may report, in bytes.
 const ERROR_CODE_BYTES_MAX: usize = 64;
@@ -38,7 +37,7 @@ pub fn parse(text: &str) -> Parsed<'_> {
 }
 
 /// Every field that the contract knows, not looked into yet. Whichever a `type` does not use is ignored with it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     #[serde(rename = "type", borrow, default, deserialize_with = "present")]
@@ -83,8 +82,39 @@ struct Envelope<'a> {
     stats: Field<'a>,
 }
 
+impl<'a> Fields<'a> for Envelope<'a> {
+    fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        Some(match name {
+            "type" => &mut self.kind,
+            "id" => &mut self.id,
+            "sessionId" => &mut self.session_id,
+            "userId" => &mut self.user_id,
+            "userType" => &mut self.user_type,
+            "fromUserId" => &mut self.from_user_id,
+            "toUserId" => &mut self.to_user_id,
+            "sdp" => &mut self.sdp,
+            "candidate" => &mut self.candidate,
+            "authToken" => &mut self.auth_token,
+            "roomType" => &mut self.room_type,
+            "reason" => &mut self.reason,
+            "media" => &mut self.media,
+            "resume" => &mut self.resume,
+            "audio" => &mut self.audio,
+            "video" => &mut self.video,
+            "screen" => &mut self.screen,
+            "state" => &mut self.state,
+            "errorCode" => &mut self.error_code,
+            "stats" => &mut self.stats,
+            _ => return None,
+        })
+    }
+}
+
 impl<'a> Envelope<'a> {
     fn read(text: &'a str) -> Result<Self, Problem> {
+        if let Some(envelope) = Self::read_quickly(text) {
+            return Ok(envelope);
+        }
         // serde would also read a struct from an array, by position.
         let object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
         let envelope = if object { serde_json::from_str(text) } else { Err(not_an_object()) };
@@ -94,7 +124,7 @@ impl<'a> Envelope<'a> {
                 Ok(envelope)
             }
             // What is wrong with the fields only counts once the whole is known to be JSON.
-            Err(_) if serde_json::from_str::<&RawValue>(text).is_err() => Err(Problem::BadJson),
+            Err(_) if Raw::parse(text).is_none() => Err(Problem::BadJson),
             Err(_) if !object => Err(Flaw::NotAnObject.into()),
             // The name of a field is half of a surrogate pair, which is within the grammar of JSON.
             Err(_) if json::check_bounds(text).is_err() => Err(Flaw::Bounds.into()),
@@ -206,7 +236,7 @@ impl<'a> Envelope<'a> {
 fn required<'a, T>(
     field: Field<'a>,
     name: &'static str,
-    read: impl FnOnce(&'a RawValue) -> Option<T>,
+    read: impl FnOnce(Raw<'a>) -> Option<T>,
 ) -> Result<T, Flaw> {
     read(field.ok_or(Flaw::Missing(name))?).ok_or(Flaw::Wrong(name))
 }
@@ -215,7 +245,7 @@ fn required<'a, T>(
 fn optional<'a, T>(
     field: Field<'a>,
     name: &'static str,
-    read: impl FnOnce(&'a RawValue) -> Option<T>,
+    read: impl FnOnce(Raw<'a>) -> Option<T>,
 ) -> Result<Option<T>, Flaw> {
     match field {
         Some(raw) if raw.get() != "null" => read(raw).map(Some).ok_or(Flaw::Wrong(name)),
@@ -223,53 +253,82 @@ fn optional<'a, T>(
     }
 }
 
-fn read_media(raw: &RawValue) -> Option<MediaChange> {
-    #[derive(Deserialize)]
-    struct Fields<'a> {
+fn read_media(raw: Raw<'_>) -> Option<MediaChange> {
+    #[derive(Default, Deserialize)]
+    struct Media<'a> {
         #[serde(borrow, default, deserialize_with = "present")]
         audio: Field<'a>,
         #[serde(borrow, default, deserialize_with = "present")]
         video: Field<'a>,
     }
-    let fields: Fields = json::object(raw)?;
+    impl<'a> Fields<'a> for Media<'a> {
+        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
+            Some(match name {
+                "audio" => &mut self.audio,
+                "video" => &mut self.video,
+                _ => return None,
+            })
+        }
+    }
+    let fields: Media = json::object(raw)?;
     let audio = optional(fields.audio, "media", json::boolean).ok()?;
     let video = optional(fields.video, "media", json::boolean).ok()?;
     Some(MediaChange { audio, video, screen: None })
 }
 
 /// How many messages were received, and of which stream.
-fn read_resume(raw: &RawValue) -> Option<(u64, Option<u64>)> {
-    #[derive(Deserialize)]
-    struct Fields<'a> {
-        #[serde(borrow)]
-        received: &'a RawValue,
+fn read_resume(raw: Raw<'_>) -> Option<(u64, Option<u64>)> {
+    #[derive(Default, Deserialize)]
+    struct Resume<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        received: Field<'a>,
         #[serde(borrow, default, deserialize_with = "present")]
         stream: Field<'a>,
     }
-    let fields: Fields = json::object(raw)?;
+    impl<'a> Fields<'a> for Resume<'a> {
+        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
+            Some(match name {
+                "received" => &mut self.received,
+                "stream" => &mut self.stream,
+                _ => return None,
+            })
+        }
+    }
+    let fields: Resume = json::object(raw)?;
     let stream = optional(fields.stream, "resume", json::unsigned).ok()?;
-    Some((json::unsigned(fields.received)?, stream))
+    Some((json::unsigned(fields.received?)?, stream))
 }
 
-fn read_stats(raw: &RawValue) -> Option<Stats<'_>> {
-    #[derive(Deserialize)]
+fn read_stats(raw: Raw<'_>) -> Option<Stats<'_>> {
+    #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Fields<'a> {
-        #[serde(borrow)]
-        bitrate: &'a RawValue,
-        #[serde(borrow)]
-        latency: &'a RawValue,
-        #[serde(borrow)]
-        packet_loss: &'a RawValue,
-        #[serde(borrow)]
-        quality: &'a RawValue,
+    struct Said<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        bitrate: Field<'a>,
+        #[serde(borrow, default, deserialize_with = "present")]
+        latency: Field<'a>,
+        #[serde(borrow, default, deserialize_with = "present")]
+        packet_loss: Field<'a>,
+        #[serde(borrow, default, deserialize_with = "present")]
+        quality: Field<'a>,
     }
-    let fields: Fields = json::object(raw)?;
-    let quality = json::string(fields.quality)?;
+    impl<'a> Fields<'a> for Said<'a> {
+        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
+            Some(match name {
+                "bitrate" => &mut self.bitrate,
+                "latency" => &mut self.latency,
+                "packetLoss" => &mut self.packet_loss,
+                "quality" => &mut self.quality,
+                _ => return None,
+            })
+        }
+    }
+    let fields: Said = json::object(raw)?;
+    let quality = json::string(fields.quality?)?;
     Some(Stats {
-        bitrate: json::measure(fields.bitrate)?,
-        latency: json::measure(fields.latency)?,
-        packet_loss: json::measure(fields.packet_loss)?,
+        bitrate: json::measure(fields.bitrate?)?,
+        latency: json::measure(fields.latency?)?,
+        packet_loss: json::measure(fields.packet_loss?)?,
         quality: ["excellent", "good", "fair", "poor"].into_iter().find(|name| *name == quality)?,
     })
 }

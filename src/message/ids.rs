@@ -1,6 +1,7 @@
 //! Who and where: the ids of users and sessions.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use uuid::Uuid;
 
@@ -53,6 +54,32 @@ id! {
 id! {
     /// A medical session, and so a room: the `sessionId` of a token.
     SessionId
+}
+
+/// Stands for the `jti` of a token: a part of its hash, since nobody needs the text again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(Redacted<NonZeroU64>);
+
+impl TokenId {
+    /// From the first 8 bytes of a hash.
+    pub const fn from_hash(hash: [u8; 8]) -> Self {
+        // None means that there is no `jti`, so one hash of all has to stand for two.
+        match NonZeroU64::new(u64::from_be_bytes(hash)) {
+            Some(number) => Self(Redacted::new(number)),
+            None => Self(Redacted::new(NonZeroU64::MIN)),
+        }
+    }
+
+    /// The 8 bytes.
+    pub const fn to_hash(self) -> [u8; 8] {
+        self.0.reveal().get().to_be_bytes()
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenId[redacted]")
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod credentials;
 mod description;
 mod envelope;
+pub mod errors;
 pub mod ice;
 pub mod ids;
 pub mod notice;
@@ -11,5 +12,5 @@ pub mod record;
 pub mod request;
 pub mod roles;
 
-pub use ids::{SessionId, UserId};
+pub use ids::{SessionId, TokenId, UserId};
 pub use roles::{Permissions, Role, RoomType};

@@ -280,11 +280,12 @@ pub fn refusal(out: &mut Vec<u8>, code: &'static str, text: &str) {
 }
 
 /// The body of `GET /ready`: whether newcomers can be let in, and which part is not ready.
-pub fn readiness(out: &mut Vec<u8>, audit: bool, connections: bool) {
+pub fn readiness(out: &mut Vec<u8>, audit: bool, connections: bool, draining: bool) {
     let mut body = Object::begin(out);
-    body.text("status", if audit && connections { "ready" } else { "unavailable" });
+    body.text("status", if audit && connections && !draining { "ready" } else { "unavailable" });
     body.text("audit", if audit { "ok" } else { "unavailable" });
     body.text("connections", if connections { "ok" } else { "full" });
+    body.boolean("draining", draining);
     body.end();
 }
 

@@ -22,6 +22,8 @@ pub enum Problem {
     TokenExpired,
     /// The token does not allow it.
     Forbidden,
+    /// An operator has removed the participant, or revoked the token.
+    Expelled,
     /// A second `join-room` on one connection, or of a user who may not join twice.
     AlreadyJoined,
     /// Something that only a participant may say.
@@ -91,7 +93,7 @@ impl Problem {
             Self::Unauthorized => "UNAUTHORIZED",
             Self::TokenInvalid => "TOKEN_INVALID",
             Self::TokenExpired => "TOKEN_EXPIRED",
-            Self::Forbidden => "FORBIDDEN",
+            Self::Forbidden | Self::Expelled => "FORBIDDEN",
             Self::AlreadyJoined => "ALREADY_JOINED",
             Self::NotInRoom => "NOT_IN_ROOM",
             Self::PeerNotFound => "PEER_NOT_FOUND",
@@ -121,6 +123,7 @@ impl Problem {
             Self::TokenInvalid => "the token is not valid",
             Self::TokenExpired => "the token has expired",
             Self::Forbidden => "the token does not allow this",
+            Self::Expelled => "an operator has ended this",
             Self::AlreadyJoined => "this user has joined already",
             Self::NotInRoom => "join the room first",
             Self::PeerNotFound => "this participant is not in the room",
@@ -152,6 +155,7 @@ impl Problem {
         match self {
             Self::MessageTooLarge => Some(CloseCode::Size),
             Self::TokenInvalid | Self::TokenExpired => Some(close::UNAUTHORIZED),
+            Self::Expelled => Some(close::FORBIDDEN),
             Self::Replaced => Some(close::REPLACED),
             Self::SessionEnded => Some(close::SESSION_ENDED),
             Self::RateLimited(Excess::Attempts) => Some(close::RATE_LIMITED),
@@ -194,6 +198,8 @@ pub mod close {
 
     /// The token is not valid, or has ended.
     pub const UNAUTHORIZED: CloseCode = CloseCode::Library(4401);
+    /// An operator has removed the participant, or revoked the token.
+    pub const FORBIDDEN: CloseCode = CloseCode::Library(4403);
     /// No `join-room` within the join timeout.
     pub const JOIN_TIMEOUT: CloseCode = CloseCode::Library(4408);
     /// The same user joined again elsewhere.
@@ -216,6 +222,7 @@ mod tests {
     fn private_close_codes_are_written_as_they_are_named() {
         let codes = [
             (close::UNAUTHORIZED, 4401),
+            (close::FORBIDDEN, 4403),
             (close::JOIN_TIMEOUT, 4408),
             (close::REPLACED, 4409),
             (close::SESSION_ENDED, 4410),

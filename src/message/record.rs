@@ -2,7 +2,7 @@
 //! the business of `service::audit`.
 
 use super::notice::{LeaveReason, RoomStatus};
-use super::{Role, RoomType, SessionId, UserId};
+use super::{Role, RoomType, SessionId, TokenId, UserId};
 use crate::base::time::WallTime;
 
 /// One fact for the audit log. Its time, the number of the connection and a text that a person gave travel beside it.
@@ -102,6 +102,48 @@ pub enum Event {
         /// Its name: that of its counter.
         name: &'static str,
     },
+    /// An operator did something.
+    Operator {
+        /// What.
+        deed: Deed,
+    },
+}
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// End the session that the record names.
+    EndSession,
+    /// Take the person that the record names out of the session.
+    Remove,
+    /// Let some tokens not count any more.
+    Revoke(Revocation),
+    /// Look at real ids in place of pseudonyms.
+    ShowIds,
+    /// Change how much is logged.
+    LogLevel(&'static str),
+    /// Shut the server down.
+    Drain,
+}
+
+/// Tokens that do not count any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which.
+    pub what: Revoked,
+    /// Until when. Where that has passed, they count again.
+    pub until: WallTime,
+}
+
+/// Which tokens are revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Revoked {
+    /// All of a person.
+    User(UserId),
+    /// All of a session.
+    Session(SessionId),
+    /// The one with this `jti`.
+    Token(TokenId),
 }
 
 /// What clients may say of a failed media connection. Anything else is told as `OTHER`: a client's own words might name a
@@ -146,8 +188,44 @@ pub enum ExitReason {
     Left(LeaveReason),
     /// The session ended.
     SessionEnded,
+    /// An operator removed the participant, or revoked the token.
+    Removed,
     /// The server stopped.
     ServerStopped,
+}
+
+impl Deed {
+    /// The name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EndSession => "end-session",
+            Self::Remove => "remove-participant",
+            Self::Revoke(_) => "revoke",
+            Self::ShowIds => "show-ids",
+            Self::LogLevel(_) => "log-level",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+impl Revoked {
+    /// The name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Session(_) => "session",
+            Self::Token(_) => "token",
+        }
+    }
+
+    /// Whom a record of it names.
+    pub fn subject(self) -> Subject {
+        match self {
+            Self::User(user) => Subject { user: Some(user), ..Subject::default() },
+            Self::Session(session) => Subject { session: Some(session), ..Subject::default() },
+            Self::Token(_) => Subject::default(),
+        }
+    }
 }
 
 impl Event {
@@ -166,6 +244,7 @@ impl Event {
             Self::TokenRefresh { .. } => "token-refresh",
             Self::ConnectionFailed { .. } => "connection-failed",
             Self::Limit { .. } => "limit",
+            Self::Operator { .. } => "operator",
         }
     }
 
@@ -210,6 +289,7 @@ impl ExitReason {
         match self {
             Self::Left(reason) => reason.as_str(),
             Self::SessionEnded => "session-ended",
+            Self::Removed => "removed",
             Self::ServerStopped => "server-stopped",
         }
     }

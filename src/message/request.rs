@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::{Role, RoomType, SessionId, UserId};
-use crate::wire::json;
+use crate::wire::json::{self, Raw};
 
 pub use super::envelope::{Parsed, parse};
 
@@ -87,11 +85,11 @@ pub enum Content<'a> {
     /// There is none: a `rollback`, the end of candidates, or a message of another kind.
     Nothing,
     /// The text of a session description.
-    Description(&'a RawValue),
+    Description(Raw<'a>),
     /// A `rollback` that has a text all the same.
-    Rollback(&'a RawValue),
+    Rollback(Raw<'a>),
     /// A candidate.
-    Candidate(&'a RawValue),
+    Candidate(Raw<'a>),
 }
 
 /// The messages that are relayed.
@@ -244,7 +242,7 @@ impl<'a> Reason<'a> {
     }
 
     /// Reads a string that is not too long; one that says nothing, however it is written, is no reason.
-    pub(super) fn read(raw: &'a RawValue) -> Option<Option<Self>> {
+    pub(super) fn read(raw: Raw<'a>) -> Option<Option<Self>> {
         let text = json::string(raw)?;
         let says_something = !text.trim().is_empty();
         (text.len() <= REASON_BYTES_MAX).then(|| says_something.then_some(Self(raw.get())))
@@ -278,7 +276,7 @@ impl<'a> MessageId<'a> {
         KeptId(self.0.into())
     }
 
-    pub(super) fn read(raw: &'a RawValue) -> Option<Self> {
+    pub(super) fn read(raw: Raw<'a>) -> Option<Self> {
         let valid = match json::string(raw) {
             Some(text) => text.len() <= ID_BYTES_MAX,
             None => json::unsigned(raw).is_some(),

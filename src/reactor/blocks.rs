@@ -10,10 +10,15 @@ const CLASSES: usize = 21;
 const ORDINARY_CLASSES: usize = 4;
 const ORDINARY_BLOCKS: usize = 8;
 
-/// A buffer on loan. Its size is a power of two.
+/// A buffer on loan. Its size is a power of two. One pointer wide, since every connection has places for two of them and nearly
+/// none has one.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct Block(Box<Contents>);
+
+#[derive(Debug)]
+struct Contents {
     bytes: Box<[u8]>,
+    marks: [u32; 2],
 }
 
 /// Lends blocks, takes them back, and keeps some for later. Lends at most a configured sum.
@@ -27,16 +32,29 @@ pub(super) struct Pool {
 }
 
 impl Block {
+    fn new(size: usize) -> Self {
+        Self(Box::new(Contents { bytes: vec![0; size].into_boxed_slice(), marks: [0; 2] }))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        &mut self.0.bytes
     }
 
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.0.bytes.len()
+    }
+
+    /// Two numbers that whoever has the block notes on it.
+    pub(super) fn marks(&self) -> [u32; 2] {
+        self.0.marks
+    }
+
+    pub(super) fn mark(&mut self, marks: [u32; 2]) {
+        self.0.marks = marks;
     }
 }
 
@@ -47,7 +65,7 @@ impl Pool {
         // What an ordinary turn needs at the same time is there from the start: 120 KiB, untouched until it is used.
         for class in 0..ORDINARY_CLASSES {
             for _ in 0..ORDINARY_BLOCKS {
-                pool.keep(Block { bytes: vec![0; SMALLEST << class].into_boxed_slice() });
+                pool.keep(Block::new(SMALLEST << class));
             }
         }
         pool
@@ -71,7 +89,7 @@ impl Pool {
                 self.free_bytes -= size;
                 Some(block)
             }
-            None => Some(Block { bytes: vec![0; size].into_boxed_slice() }),
+            None => Some(Block::new(size)),
         }
     }
 
@@ -102,7 +120,7 @@ impl Pool {
     ) -> Option<Block> {
         let larger = self.borrow_within(bytes, lent_bytes_max);
         let grown = larger.map(|mut larger| {
-            larger.bytes[..used].copy_from_slice(&block.bytes[..used]);
+            larger.bytes_mut()[..used].copy_from_slice(&block.bytes()[..used]);
             larger
         });
         self.give_back(block);

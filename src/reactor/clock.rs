@@ -20,8 +20,13 @@ impl Clock {
 
     /// What both clocks say.
     pub fn read(&self) -> Now {
+        Now { instant: self.instant(), wall: wall_time() }
+    }
+
+    /// What the monotonic clock says.
+    pub fn instant(&self) -> Instant {
         let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Now { instant: Instant::from_micros(micros), wall: wall_time() }
+        Instant::from_micros(micros)
     }
 }
 

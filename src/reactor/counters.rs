@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::histogram::{Histogram, WORDS};
 use crate::base::limits::{Hits, Limit};
+use crate::message::errors::{CODES, Errors};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -11,6 +13,10 @@ macro_rules! counters {
         pub struct Counters {
             $($name: AtomicU64,)*
             limits: [AtomicU64; Limit::ALL.len()],
+            errors: [AtomicU64; CODES.len()],
+            relays: [AtomicU64; WORDS],
+            turn_times: [AtomicU64; WORDS],
+            joins: [AtomicU64; WORDS],
         }
 
         /// All counters at the end of one turn.
@@ -19,27 +25,56 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
             /// How often each limit was hit, but for those that have a counter of their own here.
             pub limits: Hits,
-        }
-
-        impl Snapshot {
-            /// The sums of both.
-            pub fn and(&self, other: &Self) -> Self {
-                let limits = self.limits.and(&other.limits);
-                Self { $($name: self.$name + other.$name,)* limits }
-            }
+            /// How often each error was told, over WebSocket or HTTP.
+            pub errors: Errors,
+            /// How long relayed messages were in the server: from the beginning of the turn that read them to its end, when they
+            /// had been written.
+            pub relays: Histogram,
+            /// How long turns were, without the wait before them.
+            pub turn_times: Histogram,
+            /// How long those who may enter waited for the record of it.
+            pub joins: Histogram,
         }
 
         impl Counters {
             /// The counters, each as of the end of some late turn.
             pub fn read(&self) -> Snapshot {
                 let limits = Hits::new(|limit| self.limits[limit as usize].load(Ordering::Relaxed));
-                Snapshot { $($name: self.$name.load(Ordering::Relaxed),)* limits }
+                Snapshot {
+                    $($name: self.$name.load(Ordering::Relaxed),)*
+                    limits,
+                    errors: Errors::new(|at| self.errors[at].load(Ordering::Relaxed)),
+                    relays: load(&self.relays),
+                    turn_times: load(&self.turn_times),
+                    joins: load(&self.joins),
+                }
             }
 
             pub(super) fn publish(&self, snapshot: &Snapshot) {
                 $(self.$name.store(snapshot.$name, Ordering::Relaxed);)*
                 for (limit, hits) in snapshot.limits.iter() {
                     self.limits[limit as usize].store(hits, Ordering::Relaxed);
+                }
+                for (word, (_, count)) in self.errors.iter().zip(snapshot.errors.iter()) {
+                    word.store(count, Ordering::Relaxed);
+                }
+                store(&self.relays, &snapshot.relays);
+                store(&self.turn_times, &snapshot.turn_times);
+                store(&self.joins, &snapshot.joins);
+            }
+        }
+
+        impl Snapshot {
+            /// What several reactors counted, together.
+            #[must_use]
+            pub fn and(&self, others: &Self) -> Self {
+                Self {
+                    $($name: self.$name + others.$name,)*
+                    limits: self.limits.and(&others.limits),
+                    errors: self.errors.and(&others.errors),
+                    relays: self.relays.and(&others.relays),
+                    turn_times: self.turn_times.and(&others.turn_times),
+                    joins: self.joins.and(&others.joins),
                 }
             }
         }
@@ -67,8 +102,12 @@ counters! {
     proxy_headers_bad,
     /// Connections closed before TLS because their address is not on the list.
     strangers,
+    /// How long there was a connection, summed over all of them, in microseconds.
+    connected_micros,
     /// Whole messages received.
     received,
+    /// Messages passed on from one participant to another.
+    relayed,
     /// Messages queued for a peer.
     sent,
     /// Pings, heartbeats and those that ask what has arrived.
@@ -81,4 +120,41 @@ counters! {
     accept_paused,
     /// Bytes in blocks on loan.
     block_bytes,
+    /// Of these, what holds cut messages.
+    cut_bytes,
+    /// And what holds unsent ones.
+    unsent_bytes,
+    /// Connections that have sent too much and are not read for a while.
+    resting,
+    /// Connections in the middle of a TLS handshake that wait for their turn.
+    handshaking,
+    /// Connections of which more is to be read in the next turn.
+    unread,
+    /// Admissions and ends of sessions that wait for their record.
+    unrecorded,
+    /// Loops whose journal cannot be written.
+    journals_unavailable,
+    /// Rooms whose doctor or patient has not come yet.
+    rooms_waiting,
+    /// Rooms where both have come.
+    rooms_active,
+    /// Rooms that have ended.
+    rooms_ended,
+    /// Places in rooms.
+    participants,
+    /// Places that are kept for people who dropped.
+    absent,
+    /// Bytes of relayed messages that may have to be sent again.
+    retained_bytes,
+    /// Revocations that are remembered.
+    revocations,
+}
+
+fn load(words: &[AtomicU64; WORDS]) -> Histogram {
+    Histogram::new(|word| words[word].load(Ordering::Relaxed))
+}
+
+fn store(words: &[AtomicU64; WORDS], times: &Histogram) {
+    // Most turns add nothing to most buckets, but a store costs less than to find out which.
+    words.iter().zip(times.words()).for_each(|(word, count)| word.store(*count, Ordering::Relaxed));
 }

@@ -9,10 +9,8 @@ const ROOM_MIN: usize = 512;
 /// A cut head or message. An idle peer has none.
 #[derive(Debug)]
 pub(super) struct Inbound {
+    /// Its marks say how many bytes are used, and how many of these are the unmasked beginning of a message.
     block: Block,
-    used: u32,
-    /// How many of the bytes are the unmasked beginning of a message.
-    assembled: u32,
 }
 
 impl Inbound {
@@ -25,7 +23,8 @@ impl Inbound {
     ) -> Option<Self> {
         let mut block = pool.borrow_within(at.kept() + ROOM_MIN, lent_bytes_max)?;
         at.copy_kept(bytes, block.bytes_mut());
-        Some(Self { block, used: at.kept() as u32, assembled: at.assembled() as u32 })
+        block.mark([at.kept() as u32, at.assembled() as u32]);
+        Some(Self { block })
     }
 
     /// Keeps what the cursor says of this block; gives the block back where nothing is left.
@@ -34,16 +33,18 @@ impl Inbound {
             pool.give_back(self.block);
             return None;
         }
-        self.used = at.compact(self.block.bytes_mut()) as u32;
-        self.assembled = at.assembled() as u32;
+        let used = at.compact(self.block.bytes_mut()) as u32;
+        self.block.mark([used, at.assembled() as u32]);
         Some(self)
     }
 
     /// Makes room for another read. `None`: so much is lent already, and the block is back in the pool.
     pub(super) fn make_room(mut self, pool: &mut Pool, lent_bytes_max: usize) -> Option<Self> {
-        let used = self.used as usize;
+        let (used, _) = self.kept();
         if self.block.len() - used < ROOM_MIN {
+            let marks = self.block.marks();
             self.block = pool.grow(self.block, used, used + ROOM_MIN, lent_bytes_max)?;
+            self.block.mark(marks);
         }
         Some(self)
     }
@@ -55,13 +56,14 @@ impl Inbound {
 
     /// How many bytes are taken, and how many of them are the unmasked beginning of a message.
     pub(super) fn kept(&self) -> (usize, usize) {
-        (self.used as usize, self.assembled as usize)
+        let [used, assembled] = self.block.marks();
+        (used as usize, assembled as usize)
     }
 
     /// What is kept, and how many of the bytes are the unmasked beginning of a message. The block goes back.
     pub(super) fn take(self, pool: &mut Pool) -> (Vec<u8>, usize) {
-        let kept = self.block.bytes()[..self.used as usize].to_vec();
-        let assembled = self.assembled as usize;
+        let (used, assembled) = self.kept();
+        let kept = self.block.bytes()[..used].to_vec();
         self.give_back(pool);
         (kept, assembled)
     }

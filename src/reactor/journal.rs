@@ -57,6 +57,8 @@ pub(super) struct Records {
     unavailable: bool,
     /// Whether something was taken since the last publication.
     taken: bool,
+    /// What the last entry was numbered; nothing where it was not taken.
+    last: Option<u64>,
 }
 
 struct Waiting {
@@ -76,6 +78,28 @@ impl Records {
     /// When somebody has waited for too long.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.waiting.front().map(|waiting| waiting.since + RECORD_TIMEOUT)
+    }
+
+    /// Whether there is a log that cannot be written.
+    pub(super) const fn is_unavailable(&self) -> bool {
+        self.unavailable
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What the entry was numbered that was handed over last, where it was taken; asked once.
+    pub(super) fn take_last(&mut self) -> Option<u64> {
+        self.last.take()
+    }
+
+    /// Whether an entry is durable; `None`: it is still to be seen.
+    pub(super) fn is_durable(&self, number: u64) -> Option<bool> {
+        let journal = self.journal.as_ref()?;
+        let written = number <= journal.durable();
+        (written || !journal.is_available()).then_some(written)
     }
 
     /// For the first who waits: that the record is durable, or that it will not be; `None`: it is still to be seen.
@@ -102,6 +126,7 @@ impl<A: Application> Reactor<A> {
             reason,
         });
         self.records.taken = true;
+        self.records.last = number;
         let Some(ticket) = note.ticket else { return };
         let pauses = matches!(note.record.event, Event::Admission { .. });
         if let Some(peer) = peer.filter(|_| pauses) {
@@ -136,6 +161,7 @@ impl<A: Application> Reactor<A> {
             self.app.recorded(waiting.ticket, written, now, &mut self.output.effects);
             self.apply(None, None, now);
             let Some(key) = waiting.peer else { continue };
+            self.counters.joins.observe(now.instant.since(waiting.since), 1);
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.flags.waiting = false;
                 peer.flags.resumed = true;

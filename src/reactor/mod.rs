@@ -3,10 +3,13 @@
 mod accept;
 mod blocks;
 pub mod clock;
+mod commands;
 mod counters;
 mod entrance;
 mod inbound;
 mod journal;
+mod listening;
+mod measure;
 mod moving;
 mod outbound;
 mod peer;
@@ -25,7 +28,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use mio::{Events, Poll, Token, Waker};
 
@@ -41,10 +44,13 @@ use crate::engine::{PeerId, Recording};
 use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
+pub use commands::Asked;
+use commands::{Letter, Mailbox};
 pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
 use journal::Records;
 pub use journal::{Entry, Journal};
+pub use listening::{Inherited, Listening};
 use moving::{Departure, Mail};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
@@ -52,8 +58,10 @@ pub use tls::{BadPair, Tls};
 /// How the reactors of a server treat their sockets. Limits are for all of them together.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 takes any that is free.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub listening: Listening,
+    /// How long the end of the server may take: so long people are told to come back.
+    pub drain: Duration,
     /// How many connections there may be; one more is answered with 503.
     pub connections_max: usize,
     /// How long a request head may take.
@@ -97,6 +105,9 @@ const READ_BYTES: usize = 64 * 1024 + 64;
 /// How many free blocks each pool keeps for later, in bytes. More than that is given back to the system.
 const FREE_BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// For more connections than this, tables grow when they come.
+const CONNECTIONS_PLANNED_MAX: usize = 131_072;
+
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const SIGNALS: Token = Token(2);
@@ -134,6 +145,9 @@ pub struct Reactor<A> {
     /// The limits that the reactor itself keeps.
     hits: Hits,
     shared: Arc<Shared>,
+    mailbox: Mailbox,
+    /// When the turn before began.
+    measured_at: Option<Instant>,
     stopping: Option<Instant>,
 }
 
@@ -143,6 +157,7 @@ struct Place {
     poll: Poll,
     listener: Listener,
     mail: Mail,
+    mailbox: Mailbox,
     shared: Arc<Shared>,
     entrance: Arc<Entrance>,
 }
@@ -185,6 +200,7 @@ struct Lane {
     /// What newcomers are to be shown from the next turn on.
     tls: Mutex<Option<Tls>>,
     counters: Counters,
+    letters: mpsc::Sender<Letter>,
 }
 
 impl Shared {
@@ -217,6 +233,11 @@ impl Handle {
     pub fn shutdown(&self) {
         self.shared.stops.fetch_max(1, Ordering::AcqRel);
         self.wake();
+    }
+
+    /// Whether it has been told to stop, by [`Handle::shutdown`] or a signal.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stops.load(Ordering::Acquire) > 0
     }
 
     /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
@@ -261,15 +282,16 @@ impl<A: Application> Reactor<A> {
     /// [`Application::home_of_message`] says so.
     pub fn bind_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
         let count = apps.len().max(1);
-        let listeners = Listener::bind(options.address, count)?;
-        let local_addr = listeners.first().map_or(Ok(options.address), Listener::local_addr)?;
+        let listeners = Listener::bind(&options.listening, count)?;
+        let local_addr = listeners.first().map_or_else(nowhere, Listener::local_addr)?;
         let polls = (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
-        let lane = |poll: &Poll| {
+        let (letters, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Mailbox::new()).unzip();
+        let lane = |(poll, letters): (&Poll, _)| {
             let waker = Waker::new(poll.registry(), WAKER)?;
-            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default() })
+            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default(), letters })
         };
         let shared = Arc::new(Shared {
-            lanes: polls.iter().map(lane).collect::<io::Result<_>>()?,
+            lanes: polls.iter().zip(letters).map(lane).collect::<io::Result<_>>()?,
             stops: AtomicU32::new(0),
             reload: AtomicBool::new(false),
             local_addr,
@@ -280,17 +302,20 @@ impl<A: Application> Reactor<A> {
             unsent_bytes_max: options.unsent_bytes_max / count,
             ..options
         };
-        let places = polls.into_iter().zip(listeners).zip(Mail::between(count)).enumerate();
-        let places = places.map(|(index, ((poll, mut listener), mail))| {
+        let mail = Mail::between(count).into_iter().zip(mailboxes);
+        let places = polls.into_iter().zip(listeners).zip(mail).enumerate();
+        let places = places.map(|(index, ((poll, mut listener), (mail, mailbox)))| {
             listener.register(poll.registry(), LISTENER)?;
             let (shared, entrance) = (Arc::clone(&shared), Arc::clone(&entrance));
-            Ok(Place { index, poll, listener, mail, shared, entrance })
+            Ok(Place { index, poll, listener, mail, mailbox, shared, entrance })
         });
         let reactor = |(app, place): (A, io::Result<Place>)| Ok(Self::new(app, &options, place?));
         apps.into_iter().zip(places).map(reactor).collect()
     }
 
     fn new(app: A, options: &Options, place: Place) -> Self {
+        // Memory is taken from the system as it is used: a table that is large at once need not be moved to grow.
+        let planned = options.connections_max.min(CONNECTIONS_PLANNED_MAX);
         Self {
             app,
             index: place.index,
@@ -300,14 +325,17 @@ impl<A: Application> Reactor<A> {
             on_reload: None,
             listener: Some(place.listener),
             clock: Clock::new(),
-            peers: Arena::new(),
-            deadlines: Deadlines::new([
-                options.head_timeout,
-                // No time at all would be due again at once, for ever.
-                options.heartbeat.max(Duration::from_millis(1)),
-                CLOSE_TIMEOUT,
-                PONG_TIMEOUT,
-            ]),
+            peers: Arena::with_capacity(planned),
+            deadlines: Deadlines::with_capacity(
+                [
+                    options.head_timeout,
+                    // No time at all would be due again at once, for ever.
+                    options.heartbeat.max(Duration::from_millis(1)),
+                    CLOSE_TIMEOUT,
+                    PONG_TIMEOUT,
+                ],
+                planned,
+            ),
             entrance: place.entrance,
             mail: place.mail,
             cut: Pool::new(options.cut_bytes_max, FREE_BLOCKS_BYTES_MAX),
@@ -319,6 +347,8 @@ impl<A: Application> Reactor<A> {
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
+            mailbox: place.mailbox,
+            measured_at: None,
             shared: place.shared,
             stopping: None,
             options: options.clone(),
@@ -361,6 +391,10 @@ impl<A: Application> Reactor<A> {
         while self.turn()? {}
         Ok(())
     }
+}
+
+fn nowhere() -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::InvalidInput.into())
 }
 
 fn peer_token(key: Key<Peer>) -> Token {

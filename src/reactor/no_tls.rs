@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 
 use super::counters::Snapshot;
 use super::transport::Filled;
+use crate::base::time::WallTime;
 
 /// There is none: the feature `tls` is off.
 #[derive(Clone, Debug)]
@@ -25,6 +26,11 @@ impl Tls {
     /// Always.
     pub fn from_pem(_chain: &[u8], _key: &[u8]) -> Result<Self, BadPair> {
         Err(BadPair)
+    }
+
+    /// There is none.
+    pub const fn not_after(&self) -> Option<WallTime> {
+        match *self {}
     }
 
     pub(super) fn session(&self) -> Option<Session> {

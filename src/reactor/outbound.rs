@@ -8,9 +8,8 @@ use super::blocks::{Block, Pool};
 /// Unsent bytes, in one block. A peer to which nothing is to be sent has none.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
+    /// Its marks say how many bytes are sent, and where the queued ones end.
     block: Option<Block>,
-    sent: u32,
-    end: u32,
 }
 
 /// There is no room for more: the peer does not read, or the pool is empty.
@@ -31,11 +30,13 @@ impl Outbound {
         }
         self.make_room(len, pool)?;
         let Some(block) = &mut self.block else { return Err(Full) };
+        let [sent, mut end] = block.marks();
         for part in parts {
-            let start = self.end as usize;
+            let start = end as usize;
             block.bytes_mut()[start..start + part.len()].copy_from_slice(part);
-            self.end += part.len() as u32;
+            end += part.len() as u32;
         }
+        block.mark([sent, end]);
         Ok(())
     }
 
@@ -45,12 +46,13 @@ impl Outbound {
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         pool: &mut Pool,
     ) -> io::Result<bool> {
-        while let Some(block) = &self.block {
-            let unsent = &block.bytes()[self.sent as usize..self.end as usize];
+        while let Some(block) = &mut self.block {
+            let [sent, end] = block.marks();
+            let unsent = &block.bytes()[sent as usize..end as usize];
             match write(unsent) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(len) if len == unsent.len() => self.clear(pool),
-                Ok(len) => self.sent += len as u32,
+                Ok(len) => block.mark([sent + len as u32, end]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -61,7 +63,10 @@ impl Outbound {
 
     /// What is unsent. The block goes back.
     pub(super) fn take(&mut self, pool: &mut Pool) -> Vec<u8> {
-        let unsent = |block: &Block| block.bytes()[self.sent as usize..self.end as usize].to_vec();
+        let unsent = |block: &Block| {
+            let [sent, end] = block.marks();
+            block.bytes()[sent as usize..end as usize].to_vec()
+        };
         let unsent = self.block.as_ref().map(unsent).unwrap_or_default();
         self.clear(pool);
         unsent
@@ -71,7 +76,6 @@ impl Outbound {
         if let Some(block) = self.block.take() {
             pool.give_back(block);
         }
-        (self.sent, self.end) = (0, 0);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,15 +83,21 @@ impl Outbound {
     }
 
     fn unsent(&self) -> usize {
-        (self.end - self.sent) as usize
+        self.block.as_ref().map_or(0, |block| {
+            let [sent, end] = block.marks();
+            (end - sent) as usize
+        })
     }
 
     fn make_room(&mut self, len: usize, pool: &mut Pool) -> Result<(), Full> {
         let Some(mut block) = self.block.take() else {
-            self.block = Some(pool.borrow(len).ok_or(Full)?);
+            let mut block = pool.borrow(len).ok_or(Full)?;
+            block.mark([0, 0]);
+            self.block = Some(block);
             return Ok(());
         };
-        let (sent, end, unsent) = (self.sent as usize, self.end as usize, self.unsent());
+        let [sent, mut end] = block.marks().map(|mark| mark as usize);
+        let unsent = end - sent;
         if end + len > block.len() {
             // To the front of the same block only where at least as much was sent since the last time: else a peer that
             // reads little by little would have its whole queue moved with each message.
@@ -101,9 +111,10 @@ impl Outbound {
                 // Also where there is nothing larger to be had: what was queued must not be lost.
                 None => block.bytes_mut().copy_within(sent..end, 0),
             }
-            (self.sent, self.end) = (0, unsent as u32);
+            end = unsent;
+            block.mark([0, end as u32]);
         }
-        let fits = self.end as usize + len <= block.len();
+        let fits = end + len <= block.len();
         self.block = Some(block);
         if fits { Ok(()) } else { Err(Full) }
     }

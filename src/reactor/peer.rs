@@ -185,3 +185,14 @@ impl Peer {
         self.transport.as_ref().is_some_and(Transport::is_handshaking)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_everybody_pays_for_is_small() {
+        // Less in a build without debugging checks: mio knows then only the descriptor.
+        assert!(size_of::<Peer>() <= 144, "{}", size_of::<Peer>());
+    }
+}

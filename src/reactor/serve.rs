@@ -253,7 +253,8 @@ impl<A: Application> Reactor<A> {
                     let binary =
                         payload == Payload::Received && received.is_some_and(Message::is_binary);
                     let text = output.effects.text(payload, message);
-                    self.send(peer_key_of(to), binary, text);
+                    let queued = self.send(peer_key_of(to), binary, text);
+                    self.counters.relayed += u64::from(queued && payload == Payload::Received);
                 }
                 Effect::Ping { peer } => self.ping(peer_key_of(peer), now),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
@@ -271,12 +272,13 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) {
+    /// `true`: it was queued.
+    fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) -> bool {
         let framed = self.peers.get(key).and_then(|peer| peer.connection.frame(binary, payload));
-        if let Some(framed) = framed {
-            let queued = self.push(key, &framed.parts(), self.options.send_queue_bytes_max);
-            self.counters.sent += u64::from(queued);
-        }
+        let Some(framed) = framed else { return false };
+        let queued = self.push(key, &framed.parts(), self.options.send_queue_bytes_max);
+        self.counters.sent += u64::from(queued);
+        queued
     }
 
     fn ping(&mut self, key: Key<Peer>, now: Now) {

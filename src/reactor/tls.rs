@@ -12,6 +12,8 @@ use rustls::{Error, ServerConfig, ServerConnection};
 
 use super::counters::Snapshot;
 use super::transport::Filled;
+use crate::base::time::WallTime;
+use crate::wire::x509;
 
 /// What is spoken within TLS; a client that insists on something else is refused (RFC 7301 3.2).
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -30,6 +32,7 @@ const UNSENT_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ServerConfig>,
+    not_after: Option<WallTime>,
 }
 
 /// Why a certificate and a key are of no use. Tells nothing of the key.
@@ -70,6 +73,7 @@ impl Tls {
         if chain.is_empty() {
             return Err(BadPair::Certificate);
         }
+        let not_after = chain.first().and_then(|own| x509::not_after(own));
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| BadPair::Key)?;
         let key = ring::sign::any_supported_type(&key).map_err(|_| BadPair::Key)?;
         let pair = rustls::sign::CertifiedKey::new(chain, key);
@@ -93,7 +97,12 @@ impl Tls {
         config.send_tls13_tickets = 1;
         // Early data could be replayed (RFC 8446 8).
         config.max_early_data_size = 0;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), not_after })
+    }
+
+    /// Until when the server's own certificate counts, where it says so in a way that can be read.
+    pub const fn not_after(&self) -> Option<WallTime> {
+        self.not_after
     }
 
     /// The state of a newcomer; `None`: there is no memory or no entropy for it.

@@ -13,15 +13,16 @@ use crate::wire::proxy_header;
 #[derive(Debug)]
 pub(super) struct Transport {
     pub(super) socket: TcpStream,
-    layer: Layer,
+    /// `None`: nothing stands between.
+    layer: Option<Box<Layer>>,
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "tls", expect(clippy::large_enum_variant, reason = "it is boxed as a whole"))]
 enum Layer {
-    Plain,
-    Tls(Box<Session>),
+    Tls(Session),
     /// A header of the PROXY protocol comes first.
-    Preamble(Box<Preamble>),
+    Preamble(Preamble),
 }
 
 /// Waits for the PROXY header.
@@ -30,7 +31,7 @@ struct Preamble {
     /// What came of it; nothing where it comes in one piece.
     seen: Vec<u8>,
     /// What follows it.
-    next: Layer,
+    next: Option<Box<Layer>>,
 }
 
 /// What came of a read.
@@ -53,27 +54,28 @@ impl Transport {
     /// `None`: there is no memory or no entropy for TLS.
     pub(super) fn new(socket: TcpStream, tls: Option<&Tls>, proxy_header: bool) -> Option<Self> {
         let mut layer = match tls {
-            Some(tls) => Layer::Tls(Box::new(tls.session()?)),
-            None => Layer::Plain,
+            Some(tls) => Some(Box::new(Layer::Tls(tls.session()?))),
+            None => None,
         };
         if proxy_header {
-            layer = Layer::Preamble(Box::new(Preamble { seen: Vec::new(), next: layer }));
+            let preamble = Preamble { seen: Vec::new(), next: layer };
+            layer = Some(Box::new(Layer::Preamble(preamble)));
         }
         Some(Self { socket, layer })
     }
 
     /// Whether it is in the costly beginning of TLS.
     pub(super) fn is_handshaking(&self) -> bool {
-        match &self.layer {
-            Layer::Tls(session) => session.is_handshaking(),
-            Layer::Preamble(preamble) => matches!(preamble.next, Layer::Tls(_)),
-            Layer::Plain => false,
+        match self.layer.as_deref() {
+            Some(Layer::Tls(session)) => session.is_handshaking(),
+            Some(Layer::Preamble(preamble)) => preamble.next.is_some(),
+            None => false,
         }
     }
 
     /// Whether it has bytes of its own to send, or encrypted ones that the socket did not take.
     pub(super) fn wants_write(&self) -> bool {
-        matches!(&self.layer, Layer::Tls(session) if session.wants_write())
+        matches!(self.layer.as_deref(), Some(Layer::Tls(session)) if session.wants_write())
     }
 
     /// One read of the socket into `buffer`. Counts the calls. `source` becomes what a PROXY header says of who is there.
@@ -83,18 +85,18 @@ impl Transport {
         source: &mut Option<IpAddr>,
         counters: &mut Snapshot,
     ) -> Filled {
-        let filled = match &mut self.layer {
-            Layer::Tls(session) => session.read(&mut self.socket, buffer, counters),
-            Layer::Plain | Layer::Preamble(_) => read_plain(&mut self.socket, buffer, counters),
+        let filled = match self.layer.as_deref_mut() {
+            Some(Layer::Tls(session)) => session.read(&mut self.socket, buffer, counters),
+            None | Some(Layer::Preamble(_)) => read_plain(&mut self.socket, buffer, counters),
         };
-        let filled = match (filled, &self.layer) {
-            (Filled::Bytes { len, more }, Layer::Preamble(_)) => {
+        let filled = match (filled, self.layer.as_deref()) {
+            (Filled::Bytes { len, more }, Some(Layer::Preamble(_))) => {
                 self.read_preamble(buffer, len, more, source, counters)
             }
             (filled, _) => filled,
         };
         match filled {
-            Filled::InTheClear => self.layer = Layer::Plain,
+            Filled::InTheClear => self.layer = None,
             // Why it ends is told where the socket takes it; there is no second try.
             Filled::Broken(_) => drop(self.send(&mut counters.writes)),
             _ => {}
@@ -104,9 +106,9 @@ impl Transport {
 
     /// Writes as much as goes. Counts the calls.
     pub(super) fn write(&mut self, bytes: &[u8], calls: &mut u64) -> io::Result<usize> {
-        match &mut self.layer {
-            Layer::Tls(session) => session.write(&mut self.socket, bytes, calls),
-            Layer::Plain | Layer::Preamble(_) => {
+        match self.layer.as_deref_mut() {
+            Some(Layer::Tls(session)) => session.write(&mut self.socket, bytes, calls),
+            None | Some(Layer::Preamble(_)) => {
                 *calls += 1;
                 self.socket.write(bytes)
             }
@@ -115,17 +117,17 @@ impl Transport {
 
     /// Sends what it has to send by itself; `true`: nothing is left of it.
     pub(super) fn send(&mut self, calls: &mut u64) -> io::Result<bool> {
-        match &mut self.layer {
-            Layer::Tls(session) => session.send(&mut self.socket, calls),
-            Layer::Plain | Layer::Preamble(_) => Ok(true),
+        match self.layer.as_deref_mut() {
+            Some(Layer::Tls(session)) => session.send(&mut self.socket, calls),
+            None | Some(Layer::Preamble(_)) => Ok(true),
         }
     }
 
     /// Shuts the sending side down; `false`: what must go before is not sent yet.
     pub(super) fn shut_down(&mut self, calls: &mut u64) -> io::Result<bool> {
-        let said = match &mut self.layer {
-            Layer::Tls(session) => session.close(&mut self.socket, calls)?,
-            Layer::Plain | Layer::Preamble(_) => true,
+        let said = match self.layer.as_deref_mut() {
+            Some(Layer::Tls(session)) => session.close(&mut self.socket, calls)?,
+            None | Some(Layer::Preamble(_)) => true,
         };
         if said {
             self.socket.shutdown(Shutdown::Write)?;
@@ -135,7 +137,7 @@ impl Transport {
 
     /// The last that it does: says its own good-bye, if it has one and the socket takes it.
     pub(super) fn part(&mut self, calls: &mut u64) {
-        if let Layer::Tls(session) = &mut self.layer
+        if let Some(Layer::Tls(session)) = self.layer.as_deref_mut()
             && !session.is_handshaking()
         {
             drop(session.close(&mut self.socket, calls));
@@ -151,7 +153,9 @@ impl Transport {
         source: &mut Option<IpAddr>,
         counters: &mut Snapshot,
     ) -> Filled {
-        let Layer::Preamble(preamble) = &mut self.layer else { return Filled::Drained };
+        let Some(Layer::Preamble(preamble)) = self.layer.as_deref_mut() else {
+            return Filled::Drained;
+        };
         let before = preamble.seen.len();
         preamble.seen.extend_from_slice(&buffer[..len]);
         let (header, header_len) = match proxy_header::parse(&preamble.seen) {
@@ -165,11 +169,12 @@ impl Transport {
         *source = header.source;
         // All of what came before belongs to the header, or it would have been whole then.
         let own = header_len.saturating_sub(before).min(len);
-        self.layer = std::mem::replace(&mut preamble.next, Layer::Plain);
+        self.layer = preamble.next.take();
         buffer.copy_within(own..len, 0);
         let len = len - own;
-        match &mut self.layer {
-            Layer::Tls(session) if len > 0 => match session.decrypt(buffer, 0, len, counters) {
+        match self.layer.as_deref_mut() {
+            Some(Layer::Tls(session)) if len > 0 => match session.decrypt(buffer, 0, len, counters)
+            {
                 // The room that the header took does not say that the socket is drained.
                 Filled::Bytes { len, .. } if more => Filled::Bytes { len, more },
                 filled => filled,

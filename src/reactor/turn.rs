@@ -18,7 +18,7 @@ use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
-use crate::base::time::Now;
+use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
@@ -37,7 +37,9 @@ impl<A: Application> Reactor<A> {
             _ => {}
         }
         let now = self.clock.read();
+        let relayed = self.counters.relayed;
         self.heed_journal(now);
+        self.tell_operators();
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
         for event in &events {
@@ -54,11 +56,7 @@ impl<A: Application> Reactor<A> {
         self.wind_up(now);
         self.see_off();
         self.free_doomed();
-        self.counters.turns += 1;
-        self.counters.limits = self.hits.and(&self.output.hits).and(&self.app.hits());
-        self.counters.connections = self.peers.len() as u64;
-        self.counters.block_bytes = (self.cut.lent_bytes() + self.unsent.lent_bytes()) as u64;
-        self.shared.lanes[self.index].counters.publish(&self.counters);
+        self.measure(now, relayed);
         Ok(!self.is_over(now))
     }
 
@@ -121,6 +119,7 @@ impl<A: Application> Reactor<A> {
         if let (Some(next), Some(tls)) = (next, &mut self.options.edge.tls) {
             *tls = next;
         }
+        self.heed_commands(now);
         self.receive_moved(now);
         match self.shared.stops.load(Ordering::Acquire) {
             0 => {}
@@ -158,15 +157,25 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Says good-bye to everybody; the loop goes on until they have gone or [`CLOSE_TIMEOUT`] has passed.
+    /// Lets nobody in any more and tells everybody to come back; the loop goes on until they have gone, or until the time for
+    /// that is over.
     fn stop(&mut self, now: Now) {
         if self.stopping.is_some() {
             return;
         }
         log::info!("shutting down, {} connections", self.peers.len());
-        self.stopping = Some(now.instant + CLOSE_TIMEOUT);
-        self.listener = None;
-        self.app.shut_down(&mut self.output.effects);
+        let drain = self.options.drain;
+        self.stopping = Some(now.instant + drain.max(CLOSE_TIMEOUT));
+        // Who comes now comes to the next server, where there is one; else it is told that this one is not ready.
+        let has_heir = self.options.listening.goes_on();
+        if has_heir || self.peers.is_empty() {
+            self.listener = None;
+        }
+        // Whoever is told last still has its time to answer. To the heir all may go at once, and they are told when.
+        let left = drain.saturating_sub(CLOSE_TIMEOUT);
+        let half = Duration::from_micros(left.as_micros() / 2);
+        let window = if has_heir { Duration::default() } else { half };
+        self.app.drain(window, now, &mut self.output.effects);
         self.apply(None, None, now);
         // Whoever has no WebSocket yet has nothing to lose.
         let heads: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
@@ -232,7 +241,9 @@ impl<A: Application> Reactor<A> {
         self.hits.add(Limit::AddressHeads);
         // Whoever expects TLS would not understand it.
         if edge.tls.is_none() {
-            turn_away(&mut socket, Refusal::RateLimited(self.options.head_timeout), now);
+            let refusal = Refusal::RateLimited(self.options.head_timeout);
+            turn_away(&mut socket, refusal, now);
+            self.output.effects.count_error(refusal.code());
         }
     }
 

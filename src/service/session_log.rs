@@ -118,6 +118,10 @@ fn tell_of_request(event: &Event, who: &Who) {
             connection, sessionId = session, userId = user, limit = name;
             "Limit reached"
         ),
+        Event::Operator { deed } => info!(
+            sessionId = session, userId = user, action = deed.name();
+            "Operator action"
+        ),
         Event::TokenRefresh { .. } => debug!(
             connection, sessionId = session, userId = user;
             "Token refreshed"

@@ -41,12 +41,12 @@ struct Message {
     text: bool,
     fragments: u32,
     /// How many bytes of a text, from its start, are known to be UTF-8.
-    checked: usize,
+    checked: u32,
 }
 
 #[derive(Debug)]
 struct Frame {
-    remaining: usize,
+    remaining: u32,
     mask: [u8; 4],
     fin: bool,
 }
@@ -149,7 +149,7 @@ impl Decoder {
                 if at.message == at.filled {
                     (at.message, at.filled) = (at.raw, at.raw);
                 }
-                self.frame = Some(Frame { remaining: len, mask, fin: header.is_final });
+                self.frame = Some(Frame { remaining: len as u32, mask, fin: header.is_final });
             }
             if !self.take_payload(bytes, at)? {
                 return Ok(Decoded::More);
@@ -186,7 +186,9 @@ impl Decoder {
             }
             _ => return Err(Fault::Continuation),
         }
-        if len > limits.message_bytes_max.saturating_sub(at.assembled()) {
+        // What a `u32` does not count, no buffer holds.
+        let bytes_max = limits.message_bytes_max.min(u32::MAX as usize);
+        if len > bytes_max.saturating_sub(at.assembled()) {
             return Err(Fault::TooLarge);
         }
         Ok(())
@@ -197,10 +199,10 @@ impl Decoder {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Ok(true);
         };
-        let len = frame.remaining.min(at.end - at.raw);
+        let len = (frame.remaining as usize).min(at.end - at.raw);
         unmask(&mut bytes[at.raw..at.raw + len], frame.mask);
         frame.mask.rotate_left(len % 4);
-        frame.remaining -= len;
+        frame.remaining -= len as u32;
         if at.filled != at.raw {
             bytes.copy_within(at.raw..at.raw + len, at.filled);
         }
@@ -209,10 +211,10 @@ impl Decoder {
         let whole = frame.remaining == 0;
         // The end of a message is checked with the whole of it; up to there, fail as early as it is wrong.
         if message.text && !(whole && frame.fin) {
-            let unchecked = &bytes[at.message + message.checked..at.filled];
+            let unchecked = &bytes[at.message + message.checked as usize..at.filled];
             message.checked += match str::from_utf8(unchecked) {
-                Ok(text) => text.len(),
-                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                Ok(text) => text.len() as u32,
+                Err(error) if error.error_len().is_none() => error.valid_up_to() as u32,
                 Err(_) => return Err(Fault::NotUtf8),
             };
         }

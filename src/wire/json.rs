@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::quick;
+
 /// How deep objects and arrays may be nested; the message itself is the first level.
 pub const DEPTH_MAX: usize = 16;
 
@@ -102,16 +104,65 @@ fn hex4(digits: Option<&[u8]>) -> u32 {
         .fold(0, |value, &digit| value << 4 | char::from(digit).to_digit(16).unwrap_or_default())
 }
 
+/// A value as it is written, within a text that is JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// A text that is one value, and nothing around it.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let raw: &RawValue = serde_json::from_str(text).ok()?;
+        Some(Self(raw.get()))
+    }
+
+    /// How it is written.
+    pub const fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+    }
+}
+
 /// A member of an object, not looked into yet.
-pub type Field<'a> = Option<&'a RawValue>;
+pub type Field<'a> = Option<Raw<'a>>;
 
 /// Reads a member that is there, `null` included: serde's own reading of `Option` takes `null` for absent.
 pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<'de>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+    Raw::deserialize(deserializer).map(Some)
+}
+
+/// A structure of members that are not looked into yet.
+pub trait Fields<'a>: Default + Deserialize<'a> {
+    /// Where the member of this name goes, if it is known.
+    fn place(&mut self, name: &str) -> Option<&mut Field<'a>>;
+
+    /// Reads what is written in the ordinary way; `None` where it is not, or a known member comes twice.
+    fn read_quickly(text: &'a str) -> Option<Self> {
+        let mut fields = Self::default();
+        quick::read_object(text, |name, value| fields.put(name, value))?;
+        Some(fields)
+    }
+
+    /// The same of a value that is known to be JSON.
+    fn read_known(raw: Raw<'a>) -> Option<Self> {
+        let mut fields = Self::default();
+        quick::read_known_object(raw.get(), |name, value| fields.put(name, value))?;
+        Some(fields)
+    }
+
+    /// Whether it is the first of its name, or nobody asks for it.
+    #[doc(hidden)]
+    fn put(&mut self, name: &str, value: &'a str) -> bool {
+        self.place(name).is_none_or(|place| place.replace(Raw(value)).is_none())
+    }
 }
 
 /// The string that `raw` is, borrowed where it holds no escape; `None` where it is another kind of value.
-pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     let quoted = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if quoted.contains('\\') {
         return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
@@ -120,12 +171,12 @@ pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// Whether `raw` is a string, without reading it.
-pub fn is_string(raw: &RawValue) -> bool {
+pub fn is_string(raw: Raw<'_>) -> bool {
     raw.get().starts_with('"')
 }
 
 /// The boolean that `raw` is.
-pub fn boolean(raw: &RawValue) -> Option<bool> {
+pub fn boolean(raw: Raw<'_>) -> Option<bool> {
     match raw.get() {
         "true" => Some(true),
         "false" => Some(false),
@@ -134,18 +185,19 @@ pub fn boolean(raw: &RawValue) -> Option<bool> {
 }
 
 /// The object that `raw` is, read into a structure; serde alone would also read one from an array, by position.
-pub fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?
+pub fn object<'a, T: Fields<'a>>(raw: Raw<'a>) -> Option<T> {
+    let slowly = || raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?;
+    T::read_known(raw).or_else(slowly)
 }
 
 /// The unsigned integer that `raw` is, written in digits only.
-pub fn unsigned(raw: &RawValue) -> Option<u64> {
+pub fn unsigned(raw: Raw<'_>) -> Option<u64> {
     // `u64` would also read a sign.
     raw.get().starts_with(|first: char| first.is_ascii_digit()).then(|| raw.get().parse().ok())?
 }
 
 /// The number that `raw` is, as it is written, where it measures something: finite and not negative.
-pub fn measure(raw: &RawValue) -> Option<&str> {
+pub fn measure(raw: Raw<'_>) -> Option<&str> {
     /// More digits than that measure nothing.
     const DIGITS_MAX: usize = 32;
     let text = raw.get();
@@ -210,11 +262,11 @@ mod tests {
 
     #[test]
     fn strings_are_borrowed_where_they_can_be() {
-        let raw: &RawValue = serde_json::from_str(r#""doctor""#).expect("JSON");
+        let raw = Raw::parse(r#""doctor""#).expect("JSON");
         assert!(matches!(string(raw), Some(Cow::Borrowed("doctor"))));
-        let raw: &RawValue = serde_json::from_str(r#""d\u006fctor""#).expect("JSON");
+        let raw = Raw::parse(r#""d\u006fctor""#).expect("JSON");
         assert_eq!(string(raw).as_deref(), Some("doctor"));
-        let raw: &RawValue = serde_json::from_str("7").expect("JSON");
+        let raw = Raw::parse("7").expect("JSON");
         assert_eq!(string(raw), None);
     }
 }

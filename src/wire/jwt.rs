@@ -31,6 +31,7 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 #[derive(Clone)]
 pub struct Key {
     keyed: Hmac<Sha256>,
+    name: Option<Box<str>>,
 }
 
 /// The secret has fewer than [`SECRET_BYTES_MIN`] bytes.
@@ -64,7 +65,14 @@ impl Key {
         if secret.len() < SECRET_BYTES_MIN {
             return Err(ShortSecret);
         }
-        Hmac::new_from_slice(secret).map(|keyed| Self { keyed }).map_err(|_| ShortSecret)
+        let keyed = Hmac::new_from_slice(secret).map_err(|_| ShortSecret)?;
+        Ok(Self { keyed, name: None })
+    }
+
+    /// The same key under a name, which is the `kid` of the tokens that it signs (RFC 7515 4.1.4), or without one.
+    #[must_use]
+    pub fn named(self, name: Option<&str>) -> Self {
+        Self { name: name.map(Into::into), ..self }
     }
 
     fn over(&self, signed: &str) -> Hmac<Sha256> {
@@ -90,6 +98,9 @@ impl std::error::Error for ShortSecret {}
 
 /// Checks `token` against all of `keys` and returns its payload, decoded into `scratch`.
 ///
+/// Where any of the keys has a name, a token that has a `kid` must be signed by a key of that name. It only ever selects among
+/// `keys`; a token without one may be signed by any.
+///
 /// The signature comes before the JSON: a parser only ever sees bytes that a holder of a secret has written. Allocates
 /// nothing as long as the header has no escapes.
 ///
@@ -109,11 +120,12 @@ pub fn verify<'a>(
     if payload.contains('.') {
         return Err(Broken::Shape);
     }
-    if !is_signed(signed, signature, keys) {
+    let signers = signers(signed, signature, keys);
+    if signers == 0 {
         return Err(Broken::Signature);
     }
     let header = decode(header, scratch).ok_or(Broken::Header)?;
-    check_header(header)?;
+    check_header(header, keys, signers)?;
     decode(payload, scratch).ok_or(Broken::Payload)
 }
 
@@ -132,20 +144,21 @@ fn sign_under(header: &str, key: &Key, claims_json: &str) -> String {
     token
 }
 
-/// Whether one of `keys` signed. All are tried, each in constant time, so that the time does not tell which.
-fn is_signed(signed: &str, signature: &str, keys: &[Key]) -> bool {
+/// Which of `keys` signed, a bit for each of the first 64. All are tried, each in constant time, so that the time does not tell
+/// which.
+fn signers(signed: &str, signature: &str, keys: &[Key]) -> u64 {
     if signature.len() != SIGNATURE_CHARS {
-        return false;
+        return 0;
     }
     // The engine refuses padding, whitespace, `+`, `/`, and a last character with bits beyond the 32nd byte: otherwise
     // four signatures would be the same, and a token would have more than one spelling.
     let mut bytes = [0; 32];
     if BASE64URL.decode_slice(signature, &mut bytes) != Ok(bytes.len()) {
-        return false;
+        return 0;
     }
-    let mut found = false;
-    for key in keys {
-        found |= key.over(signed).verify_slice(&bytes).is_ok();
+    let mut found = 0;
+    for (at, key) in keys.iter().enumerate().take(64) {
+        found |= u64::from(key.over(signed).verify_slice(&bytes).is_ok()) << at;
     }
     found
 }
@@ -155,19 +168,31 @@ fn decode<'a>(part: &str, scratch: &'a mut [u8; SCRATCH_BYTES]) -> Option<&'a st
     std::str::from_utf8(scratch.get(..length)?).ok()
 }
 
-fn check_header(header: &str) -> Result<(), Broken> {
-    let mut seen = Header { has_algorithm: false };
+fn check_header(header: &str, keys: &[Key], signers: u64) -> Result<(), Broken> {
+    let mut seen = Header { has_algorithm: false, keys, signers };
     match members::read(header, &mut seen) {
         Ok(()) if seen.has_algorithm => Ok(()),
         _ => Err(Broken::Header),
     }
 }
 
-struct Header {
+struct Header<'k> {
     has_algorithm: bool,
+    keys: &'k [Key],
+    signers: u64,
 }
 
-impl<'de> Members<'de> for Header {
+impl Header<'_> {
+    /// Whether a key that is called so signed; where no key has a name, every name is as good.
+    fn is_signer(&self, name: &str) -> bool {
+        let mut keys = self.keys.iter().enumerate().take(64);
+        self.keys.iter().all(|key| key.name.is_none())
+            || keys
+                .any(|(at, key)| self.signers >> at & 1 == 1 && key.name.as_deref() == Some(name))
+    }
+}
+
+impl<'de> Members<'de> for Header<'_> {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, header: &mut A) -> Result<(), A::Error> {
         match name {
             "alg" => {
@@ -177,8 +202,8 @@ impl<'de> Members<'de> for Header {
             // A media type, so in either case (RFC 7515 4.1.9). Another one is another kind of token (RFC 8725 3.11).
             "typ" => header
                 .next_value_seed(Text(|typ: &str| typ.eq_ignore_ascii_case("JWT").then_some(()))),
-            // Only a hint which key signed; all of them were tried. It never fetches a key.
-            "kid" => header.next_value_seed(Text(|_: &str| Some(()))),
+            // It chooses among the keys that are known, and never fetches one.
+            "kid" => header.next_value_seed(Text(|kid: &str| self.is_signer(kid).then_some(()))),
             // Each would change what the payload is: an extension that must be understood, no encoding (RFC 7797),
             // compression, encryption, a token within the token.
             "crit" | "b64" | "zip" | "enc" | "cty" => Err(A::Error::custom("not supported")),

@@ -1,4 +1,5 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, Engine.IO and Socket.IO, tokens, what proxies add, STUN.
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, Engine.IO and Socket.IO, tokens, what proxies add, STUN,
+//! the end of a certificate.
 
 pub mod dns;
 pub mod engine_io;
@@ -10,9 +11,11 @@ pub mod json;
 pub mod jwt;
 pub mod members;
 pub mod proxy_header;
+pub mod quick;
 pub mod sdp;
 pub mod sid;
 pub mod socket_io;
 pub mod stun;
 pub mod turn;
 pub mod upgrade;
+pub mod x509;

@@ -10,12 +10,12 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use serde_json::value::RawValue;
-
 pub use candidate::CandidateRules;
 pub use fingerprint::FingerprintHash;
 use fingerprint::Fingerprints;
 use lines::for_each_line;
+
+use super::json::Raw;
 
 /// Why a description or a candidate may not pass. The text is for whoever wrote the client; it repeats nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +66,7 @@ pub struct Rules<'a> {
 /// # Errors
 ///
 /// A [`Fault`], of several any.
-pub fn check_description(
-    raw: &RawValue,
-    rules: Rules<'_>,
-) -> Result<Option<FingerprintHash>, Fault> {
+pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<FingerprintHash>, Fault> {
     let mut reader = Reader {
         rules,
         session: Transport::default(),
@@ -94,7 +91,7 @@ pub fn check_description(
 /// # Errors
 ///
 /// A [`Fault`], of several any.
-pub fn check_candidate(raw: &RawValue, rules: CandidateRules<'_>) -> Result<(), Fault> {
+pub fn check_candidate(raw: Raw<'_>, rules: CandidateRules<'_>) -> Result<(), Fault> {
     let mut count = 0;
     for_each_line(raw.get(), |line| {
         count += 1;
@@ -150,8 +147,11 @@ impl Reader<'_> {
         if name.is_empty() || !matches!(value, [] | [b':', ..]) {
             return Err(Fault::Line);
         }
-        // Most are none of those below.
-        if !matches!(name.len(), 5 | 6 | 8 | 9 | 11) {
+        // Most are none of those below, and show it by their length and first letter.
+        if !matches!(
+            (name.len(), name[0] | 0x20),
+            (5, b's') | (6, b'c') | (8, b's' | b'r' | b'i') | (9, b'c') | (11, b'f' | b'b')
+        ) {
             return Ok(());
         }
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());

@@ -6,8 +6,6 @@
 //!   2[…]  213["name",{…}] an event, with the number of its callback where there is one
 //! ```
 
-use serde_json::value::RawValue;
-
 use super::json;
 
 /// The most digits in the number of a callback: a client counts from 0, and JavaScript counts exactly up to 2^53.
@@ -201,7 +199,7 @@ fn is_type(key: &str) -> bool {
 
 /// What a JSON string says; `None` where it is none.
 fn unescaped(string: &str) -> Option<std::borrow::Cow<'_, str>> {
-    serde_json::from_str::<&RawValue>(string).ok().and_then(json::string)
+    json::Raw::parse(string).and_then(json::string)
 }
 
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {

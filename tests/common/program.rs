@@ -15,11 +15,16 @@ pub struct Program {
 impl Program {
     /// Starts it with so many files and with these settings beside those of development; its audit log is its own.
     pub fn start(files: u32, environment: &[(&str, &str)]) -> Self {
-        let limited = format!("ulimit -n {files} && exec \"$0\"");
+        Self::start_after(&format!("ulimit -n {files}"), environment)
+    }
+
+    /// Starts it from a shell that has done something before.
+    pub fn start_after(before: &str, environment: &[(&str, &str)]) -> Self {
+        let limited = format!("{before} && exec \"$0\"");
         let mut child = Command::new("sh")
             .args(["-c", &limited, env!("CARGO_BIN_EXE_autamedica-signaling")])
             .env_clear()
-            .envs([("NODE_ENV", "development"), ("PORT", "0")])
+            .envs([("NODE_ENV", "development"), ("PORT", "0"), ("ADMIN_ADDR", "off")])
             .env("AUDIT_DIR", super::scratch("program").join("audit"))
             .env("JWT_SECRET", String::from_utf8_lossy(super::SECRET).as_ref())
             .envs(environment.iter().copied())

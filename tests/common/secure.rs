@@ -2,11 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use autamedica_signaling::Config;
+use autamedica_signaling::base::time::WallTime;
+use autamedica_signaling::reactor::clock;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -34,11 +37,31 @@ pub struct Pair {
 impl Pair {
     /// A new one, in files of its own.
     pub fn new() -> Self {
+        Self::of(|_| {})
+    }
+
+    /// A new one with an end: so many days from now, or before.
+    pub fn ending_in(days: i64) -> Self {
+        let end = clock::wall_time().as_millis() + days * 86_400_000;
+        let date = WallTime::from_millis(end).to_iso8601();
+        let part = |range: Range<usize>| {
+            str::from_utf8(&date[range]).expect("ASCII").parse::<u16>().expect("digits")
+        };
+        Self::of(|params| {
+            let (month, day) = (part(5..7) as u8, part(8..10) as u8);
+            params.not_after = rcgen::date_time_ymd(part(0..4).into(), month, day);
+        })
+    }
+
+    fn of(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let names = [HOST.to_owned(), "127.0.0.1".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let mut params = rcgen::CertificateParams::new(names).expect("names");
+        change(&mut params);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let cert = params.self_signed(&key).expect("a certificate").pem();
+        let key = key.serialize_pem();
         let file = |end: &str, text: &str| {
             let name = format!("pair-{}-{number}.{end}", std::process::id());
             let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -80,3 +80,15 @@ fn a_proxy_protocol_needs_proxies() {
         }
     }
 }
+
+#[test]
+fn not_everybody_is_a_proxy() {
+    for everybody in ["0.0.0.0/0", "::/0", "10.0.0.5, ::ffff:0.0.0.0/96", "0.0.0.0/1,128.0.0.0/1"] {
+        let lines = Given::production(&[("TRUSTED_PROXIES", everybody)]).refused();
+        assert!(lines.len() == 1 && lines[0].starts_with("TRUSTED_PROXIES: "), "{lines:?}");
+        assert!(lines[0].contains("holds every address"), "{lines:?}");
+    }
+    // To let everybody in is something else.
+    let config = Config::read(&Given::production(&[("IP_ALLOWLIST", "0.0.0.0/0,::/0")]));
+    assert!(config.is_ok(), "{config:?}");
+}

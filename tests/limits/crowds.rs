@@ -1,8 +1,9 @@
 //! Thousands who behave badly, and the server's memory: it is a process of its own, which may open as many files as this one.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use autamedica_signaling::Config;
@@ -10,7 +11,7 @@ use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::config::memory;
 use autamedica_signaling::message::{Role, UserId};
 use autamedica_signaling::reactor::clock;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::beside::Call;
 use crate::common::program::Program;
@@ -37,17 +38,17 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// A server of these settings, with what its limits add up to.
-fn start() -> (Program, usize) {
+fn start(settings: &[(&str, &str)]) -> (Program, usize) {
     let secret = String::from_utf8_lossy(common::SECRET).into_owned();
     let value = |name: &str| match name {
         "NODE_ENV" => Some("development".into()),
         "JWT_SECRET" => Some(OsString::from(&secret)),
-        _ => SETTINGS.iter().find(|(given, _)| *given == name).map(|(_, value)| value.into()),
+        _ => settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value.into()),
     };
     let sum = memory::sum(&Config::read(&value).expect("settings"));
     // It starts where there is just what the limits can need.
     let memory = sum.to_string();
-    let settings: Vec<_> = SETTINGS.into_iter().chain([("MEMORY_MAX", &*memory)]).collect();
+    let settings: Vec<_> = settings.iter().copied().chain([("MEMORY_MAX", &*memory)]).collect();
     (Program::start(15_000, &settings), sum)
 }
 
@@ -78,7 +79,7 @@ fn from(number: usize) -> IpAddr {
 #[test]
 fn ten_thousand_that_never_finish_their_request() {
     let _alone = alone();
-    let (program, sum) = start();
+    let (program, sum) = start(&SETTINGS);
     let mut call = call(&program);
     let beginning = format!("GET /ws HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(3_000));
     let crowd = call.goes_on_beside(|| {
@@ -110,7 +111,7 @@ fn ten_thousand_that_never_finish_their_request() {
 #[test]
 fn ten_thousand_that_never_say_who_they_are() {
     let _alone = alone();
-    let (program, sum) = start();
+    let (program, sum) = start(&SETTINGS);
     let mut call = call(&program);
     let unfinished = [part(TEXT, &[b' '; 7_000]), part(0, &[b' '; 500])].concat();
     let crowd = call.goes_on_beside(|| {
@@ -131,10 +132,76 @@ fn ten_thousand_that_never_say_who_they_are() {
     drop(crowd);
 }
 
+const ROOMS: usize = 20;
+const READERS: usize = 50;
+
+/// Somebody who stops reading: the connection, the user, and what the doctor sends there.
+type Reader = (Raw, String, Vec<u8>);
+
+/// A doctor, and observers who will not read what it sends to them.
+struct DeafRoom {
+    doctor: Raw,
+    readers: Vec<Reader>,
+    /// Those of whom the doctor has heard that they have dropped.
+    given_up: HashSet<String>,
+}
+
+impl DeafRoom {
+    fn new(address: SocketAddr) -> Self {
+        let session = session();
+        let mut doctor = Raw::connect(address);
+        let person = Person::new(Role::Doctor, session);
+        doctor.join(&person);
+        let reader = |_| {
+            let user = UserId::new(clock::random_uuid());
+            let reader = Person::with(Role::Observer, session, user, &["room:join"]);
+            let mut raw = Raw::connect_tiny(address);
+            raw.join(&reader);
+            let candidate = json!({
+                "type": "ice-candidate", "sessionId": person.session,
+                "fromUserId": person.user, "toUserId": reader.user,
+                "candidate": { "candidate": "x".repeat(7_000) },
+            });
+            (raw, reader.user, frame(TEXT, candidate.to_string().as_bytes()))
+        };
+        let readers = (0..READERS).map(reader).collect();
+        Self { doctor, readers, given_up: HashSet::new() }
+    }
+
+    /// Sends something large to each reader, and hears of those who were given up.
+    fn fill(&mut self) {
+        let Self { doctor, readers, given_up } = self;
+        for (_, user, message) in readers.iter() {
+            if !given_up.contains(user) {
+                doctor.send(message);
+            }
+        }
+        while doctor.has_bytes() {
+            let frame = doctor.frame();
+            if frame.opcode == TEXT {
+                let heard: Value = serde_json::from_slice(&frame.payload).expect("JSON");
+                if heard["connectionState"] == "reconnecting" {
+                    given_up.insert(heard["userId"].as_str().expect("a user").to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Rooms full of people who stop reading, each sent more and more until the server has given it up.
+fn a_thousand_deaf(address: SocketAddr) -> Vec<DeafRoom> {
+    let mut rooms: Vec<_> = (0..ROOMS).map(|_| DeafRoom::new(address)).collect();
+    for _ in 0..2_000 {
+        rooms.iter_mut().for_each(DeafRoom::fill);
+        if rooms.iter().all(|room| room.given_up.len() == READERS) {
+            return rooms;
+        }
+    }
+    panic!("some are not given up whatever is sent to them");
+}
+
 #[test]
 fn a_thousand_that_stop_reading() {
-    const ROOMS: usize = 20;
-    const READERS: usize = 50;
     let _alone = alone();
     let server = TestServer::start_with(|config| {
         common::as_fast_as_one_can(config);
@@ -146,53 +213,32 @@ fn a_thousand_that_stop_reading() {
         config.heartbeat = Duration::from_secs(600);
     });
     let mut call = Call::new(&server);
-    let crowd = call.goes_on_beside(|| {
-        let mut crowd = Vec::new();
-        for _ in 0..ROOMS {
-            let session = session();
-            let mut doctor = Raw::connect(server.address());
-            let person = Person::new(Role::Doctor, session);
-            doctor.join(&person);
-            let readers: Vec<_> = (0..READERS)
-                .map(|_| {
-                    let user = UserId::new(clock::random_uuid());
-                    let reader = Person::with(Role::Observer, session, user, &["room:join"]);
-                    let mut raw = Raw::connect_tiny(server.address());
-                    raw.join(&reader);
-                    (raw, reader.user)
-                })
-                .collect();
-            crowd.push((doctor, person, readers));
-        }
-        let all = (ROOMS * READERS) as u64;
-        let filler = "x".repeat(7_000);
-        // Each in turn, until nobody can take more.
-        'full: for _ in 0..2_000 {
-            for (doctor, person, readers) in &mut crowd {
-                for (_, user) in readers.iter() {
-                    if server.counters().overrun == all {
-                        break 'full;
-                    }
-                    let candidate = json!({
-                        "type": "ice-candidate", "sessionId": person.session,
-                        "fromUserId": person.user, "toUserId": user,
-                        "candidate": { "candidate": filler },
-                    });
-                    doctor.send(&frame(TEXT, candidate.to_string().as_bytes()));
-                    // What it hears of the others' coming and going.
-                    while doctor.has_bytes() {
-                        doctor.next_bytes();
-                    }
-                }
-            }
-        }
-        server.wait_until("all to be given up", |now| now.overrun == all);
-        crowd
-    });
+    let crowd = call.goes_on_beside(|| a_thousand_deaf(server.address()));
+    assert_eq!(server.counters().overrun, (ROOMS * READERS) as u64, "and nobody else");
     // Whoever reads nothing does not read its close frame either, and has five seconds for it.
     server.wait_until("them to be gone", |now| now.connections == 2 + ROOMS as u64);
     (0..20).for_each(|_| call.exchange());
     drop(crowd);
     drop(call);
     server.wait_until_empty();
+}
+
+#[test]
+fn the_memory_that_a_thousand_who_stop_reading_take() {
+    let _alone = alone();
+    let (program, sum) = start(&[
+        ("CONNECTIONS_MAX", "1200"),
+        ("CONNECTIONS_PER_ADDRESS_MAX", "unlimited"),
+        ("ACCEPT_RATE", "unlimited"),
+        ("SIGNAL_RATE", "unlimited"),
+        ("BYTES_RATE", "unlimited"),
+        ("ROOM_PARTICIPANTS_MAX", "64"),
+        ("MESSAGE_BYTES_MAX", "8192"),
+        ("SEND_QUEUE_BYTES_MAX", "16384"),
+    ]);
+    let mut call = call(&program);
+    let crowd = call.goes_on_beside(|| a_thousand_deaf(program.address));
+    (0..20).for_each(|_| call.exchange());
+    check_memory(&program, sum);
+    drop(crowd);
 }

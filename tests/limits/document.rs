@@ -1,6 +1,7 @@
 //! `docs/limits.md` says what the program does.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use autamedica_signaling::Config;
 use autamedica_signaling::base::limits::Limit;
@@ -39,7 +40,6 @@ fn each_limit_stands_with_its_default_its_setting_and_its_counter() {
         for name in quoted(&row[2]) {
             let setting = SETTINGS.iter().find(|setting| setting.name == name);
             let setting = setting.unwrap_or_else(|| panic!("{name} is no setting"));
-            assert!(setting.is_served(), "{name}");
             let is_told = setting.default.starts_with(&row[1]) || name == "DUPLICATE_IDENTITY";
             assert!(is_told, "{name}: {} is not {}", row[1], setting.default);
         }
@@ -50,10 +50,41 @@ fn each_limit_stands_with_its_default_its_setting_and_its_counter() {
     assert_eq!(counters, known.collect());
 }
 
+/// All files of Rust in a folder and below it.
+fn sources(folder: &Path, texts: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, texts);
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with(file!()) {
+            texts.push(std::fs::read_to_string(path).expect("a text"));
+        }
+    }
+}
+
+#[test]
+fn each_limit_is_hit_by_a_test_over_a_socket_that_looks_at_its_counter() {
+    let mut texts = Vec::new();
+    let tests = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"));
+    // Those of the engine alone have no sockets.
+    sources(&tests.join("limits"), &mut texts);
+    texts.extend(
+        ["robustness.rs", "websocket.rs", "program.rs"]
+            .map(|name| std::fs::read_to_string(tests.join(name)).expect("a text")),
+    );
+    let is_named = |name: &str| texts.iter().any(|text| text.contains(name));
+    for limit in Limit::ALL {
+        assert!(is_named(&format!("Limit::{limit:?})")), "{limit:?}");
+    }
+    for counter in ["now.overrun", "now.starved", "accepting pauses"] {
+        assert!(is_named(counter), "{counter}");
+    }
+}
+
 #[test]
 fn each_setting_that_is_a_limit_stands_there() {
     let text = document();
-    for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
+    for setting in SETTINGS {
         let is_limit =
             ["_MAX", "_RATE", "_BURST", "_TIMEOUT"].iter().any(|end| setting.name.ends_with(end));
         assert!(!is_limit || text.contains(&format!("`{}`", setting.name)), "{}", setting.name);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::message::errors::CODES;
 use autamedica_signaling::message::problem::{Excess, Flaw, Problem};
 use autamedica_signaling::wire::frame::CloseCode;
 use autamedica_signaling::wire::sdp::Fault;
@@ -26,7 +27,7 @@ macro_rules! all {
 fn problems() -> Vec<Problem> {
     all![Problem:
         BadJson, BadMessage(Flaw::Repeated), UnknownType, MessageTooLarge, Unauthorized, TokenInvalid, TokenExpired,
-        Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(Fault::Sends), RoleTaken, RoomFull,
+        Expelled, Forbidden, AlreadyJoined, NotInRoom, PeerNotFound, PeerUnreachable, SdpRejected(Fault::Sends), RoleTaken, RoomFull,
         SessionEnded, Replaced, AuditUnavailable, ServerShutdown, ServerFull, RateLimited(Excess::Messages), Internal,
     ]
     .to_vec()
@@ -35,7 +36,8 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, BodyTooLarge, Full, InTheClear, Address, RateLimited(Duration::from_secs(1)),
+        HeadTimeout, BodyTooLarge, Full, ShuttingDown, InTheClear, Address, Revoked,
+        RateLimited(Duration::from_secs(1)),
     ]
     .to_vec()
 }
@@ -63,6 +65,14 @@ fn the_errors_are_those_of_the_server_with_the_close_that_follows() {
     let schema = Schema::read();
     let in_schema: BTreeSet<_> = schema.enumeration("ErrorCode").into_iter().collect();
     assert_eq!(in_schema, known.keys().map(String::as_str).collect());
+}
+
+#[test]
+fn every_code_is_counted_under_its_own_name() {
+    let told = problems().into_iter().map(Problem::code);
+    let told: BTreeSet<_> = told.chain(refusals().into_iter().map(Refusal::code)).collect();
+    let counted: BTreeSet<_> = CODES.into_iter().filter(|code| *code != "OTHER").collect();
+    assert_eq!(counted, told);
 }
 
 #[test]
@@ -137,10 +147,10 @@ fn named(rest: &str) -> Option<u16> {
     Some(code.into())
 }
 
-/// What no transcript can show: what the server does when it has no memory left or its log cannot be written (which
-/// `tests/journal.rs` proves), and what is proved below.
-const NOT_IN_TRANSCRIPTS: [&str; 6] =
-    ["1002", "1007", "1011", "4413", "INTERNAL", "AUDIT_UNAVAILABLE"];
+/// What no transcript can show: what the server does when it has no memory left, when its log cannot be written (which
+/// `tests/journal.rs` proves), when an operator wants it (`tests/admin`), and what is proved below.
+const NOT_IN_TRANSCRIPTS: [&str; 7] =
+    ["1002", "1007", "1011", "4403", "4413", "INTERNAL", "AUDIT_UNAVAILABLE"];
 
 #[test]
 fn every_message_error_and_close_code_happens_in_a_transcript() {

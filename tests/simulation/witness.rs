@@ -150,8 +150,8 @@ impl Application for Witness {
         );
     }
 
-    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) {
-        self.app.farewell(code, text);
+    fn farewell(&self, code: CloseCode, text: &mut Vec<u8>) -> Option<&'static str> {
+        self.app.farewell(code, text)
     }
 
     fn close_reply(&self, code: Option<CloseCode>) -> CloseCode {

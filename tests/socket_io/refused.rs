@@ -178,7 +178,9 @@ fn a_body_that_takes_too_long_is_not_waited_for() {
     http::check_refusal(&slow.read_response(), 408, "REQUEST_TIMEOUT");
     // Nor is a client that cuts it off.
     drop(slow);
-    drop(poller.begin(head.as_bytes()));
+    let cut = poller.begin(head.as_bytes());
+    settle(&server);
+    drop(cut);
     server.wait_until("the end of the request", |now| now.connections == 1);
     poller.post_ok("42[\"ping\"]");
     assert_eq!(event_of(&poller.poll()).0, "pong");

@@ -7,6 +7,7 @@ mod common;
 mod calls;
 mod costs;
 mod crowds;
+mod ends;
 mod process;
 mod programs;
 mod reload;

@@ -19,7 +19,12 @@ impl Program {
     pub fn start(pair: &Pair) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_autamedica-signaling"))
             .env_clear()
-            .envs([("NODE_ENV", "production"), ("PORT", "0"), ("LOG_FORMAT", "text")])
+            .envs([
+                ("NODE_ENV", "production"),
+                ("PORT", "0"),
+                ("ADMIN_ADDR", "off"),
+                ("LOG_FORMAT", "text"),
+            ])
             .env("AUDIT_DIR", common::scratch("tls").join("audit"))
             .env("JWT_SECRET", String::from_utf8_lossy(common::SECRET).as_ref())
             .env("TLS_CERT", &pair.cert_file)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use autamedica_signaling::admission::Grant;
+use autamedica_signaling::admission::{Grant, claims};
 use autamedica_signaling::admission::tokens::TokenFault;
 use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, UserId};
@@ -14,10 +14,15 @@ const MEMBERS_MAX: usize = 64;
 const LEVELS_MAX: usize = 16;
 const DATE_SECS_MAX: u64 = 253_402_300_799;
 
-/// `demanded`: the issuer and the audience.
-pub fn read(header: &str, claims: &str, demanded: Option<&str>) -> Result<Grant, TokenFault> {
+/// `demanded`: the issuer and the audience. `signer`: the name of the key that signed, where keys have names.
+pub fn read(
+    header: &str,
+    claims: &str,
+    demanded: Option<&str>,
+    signer: Option<&str>,
+) -> Result<Grant, TokenFault> {
     let (grant, counts_from) = members(header)
-        .filter(is_header)
+        .filter(|header| is_header(header, signer))
         .and_then(|_| members(claims))
         .and_then(|claims| grant(&claims, demanded))
         .ok_or(TokenFault::Invalid)?;
@@ -29,12 +34,14 @@ pub fn read(header: &str, claims: &str, demanded: Option<&str>) -> Result<Grant,
     if now >= ends + leeway { Err(TokenFault::Expired) } else { Ok(grant) }
 }
 
-fn is_header(header: &Members) -> bool {
+fn is_header(header: &Members, signer: Option<&str>) -> bool {
     let text = |name: &str| header.get(name).map(|value| value.as_str().unwrap_or("no text"));
     let changes_the_meaning = ["crit", "b64", "zip", "enc", "cty"];
     text("alg") == Some("HS256")
         && text("typ").is_none_or(|name| name.eq_ignore_ascii_case("JWT"))
-        && header.get("kid").is_none_or(Value::is_string)
+        && header
+            .get("kid")
+            .is_none_or(|kid| kid.as_str().is_some_and(|kid| signer.is_none_or(|name| name == kid)))
         && !changes_the_meaning.iter().any(|name| header.get(name).is_some())
         && header.others_are_shallow(&["alg", "typ", "kid"])
 }
@@ -57,6 +64,7 @@ fn grant(claims: &Members, demanded: Option<&str>) -> Option<(Grant, i64)> {
         session: SessionId::parse(text("sessionId")?)?,
         permissions: permissions.fold(Permissions::NONE, Permissions::with),
         room_type,
+        token: text("jti").map(claims::token_id),
         expires_at: WallTime::from_millis(date(claims.get("exp")?)?),
     };
     let issued_at = date(claims.get("iat")?)?;
@@ -77,7 +85,7 @@ fn grant(claims: &Members, demanded: Option<&str>) -> Option<(Grant, i64)> {
 /// Milliseconds, from the beginning of 1970 to the end of 9999.
 fn date(value: &Value) -> Option<i64> {
     match value.as_u64() {
-        Some(secs) => (secs <= DATE_SECS_MAX).then_some(secs as i64 * 1_000),
+        Some(secs) => (secs <= DATE_SECS_MAX).then(|| secs as i64 * 1_000),
         None => {
             let secs = value.as_f64().filter(|secs| (0.0..=DATE_SECS_MAX as f64).contains(secs))?;
             Some((secs * 1_000.0).round() as i64)

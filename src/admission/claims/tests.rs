@@ -41,6 +41,7 @@ fn every_claim_is_read() {
         session: SessionId::parse(SESSION).expect("a uuid"),
         permissions: Permissions::JOIN,
         room_type: Some(RoomType::FollowUp),
+        token: Some(token_id("7")),
         expires_at: WallTime::from_secs(2_000),
     };
     assert_eq!(read.grant, grant);
@@ -49,6 +50,8 @@ fn every_claim_is_read() {
 
     let read = read_all(&claims("", "", "")).expect("the optional ones may be missing");
     assert_eq!((read.grant.room_type, read.not_before), (None, None));
+    assert_eq!(read.grant.token, None);
+    assert_ne!(token_id("7"), token_id("8"));
 }
 
 #[test]

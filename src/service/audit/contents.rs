@@ -1,10 +1,11 @@
 //! What stands in a record of each event: the plain members, and what is sealed. Pure, but for the names that are drawn.
 
-use crate::message::record::Event;
+use crate::message::record::{Deed, Event};
 use crate::service::names::{Name, Names};
 use crate::wire::json;
 
 use super::chain::to_text;
+use super::ended::revoked_text;
 use super::line::Fields;
 use super::queue::{Counts, Item};
 use super::{Entry, OwnRecord};
@@ -81,6 +82,16 @@ fn event_members(event: &Event, fields: &mut Fields) {
         }
         Event::ConnectionFailed { code } => optional(fields, "code", Some(code)),
         Event::Limit { name } => optional(fields, "limit", Some(name)),
+        Event::Operator { deed } => {
+            fields.text("action", deed.name());
+            match deed {
+                Deed::Revoke(revocation) => {
+                    fields.text("target", revocation.what.name()).time("until", revocation.until);
+                }
+                Deed::LogLevel(level) => optional(fields, "level", Some(level)),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -142,6 +153,9 @@ fn seal(entry: &Entry, secret: &mut Vec<u8>) {
     }
     if let Some(text) = &entry.text {
         member("text", text.reveal().as_bytes());
+    }
+    if let Event::Operator { deed: Deed::Revoke(revocation) } = entry.record.event {
+        member("revoked", &quoted(&revoked_text(revocation.what)));
     }
     if !secret.is_empty() {
         secret.push(b'}');

@@ -1,12 +1,13 @@
-//! The ended sessions that no token may open again, as far as the log knows of them. Each segment begins with them, so that a
-//! start has little to read.
+//! The ended sessions that no token may open again, and the tokens that were revoked, as far as the log knows of them. Each
+//! segment begins with them, so that a start has little to read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::base::time::WallTime;
-use crate::message::SessionId;
+use crate::message::record::{Revocation, Revoked};
+use crate::message::{SessionId, TokenId, UserId};
 
 /// As many as the engine remembers. Past it the one whose tokens end first is forgotten.
 const SESSIONS_MAX: usize = 65_536;
@@ -19,6 +20,7 @@ const IN_A_PART: usize = 256;
 pub struct Ended {
     until: BTreeMap<SessionId, WallTime>,
     by_time: BTreeSet<(WallTime, SessionId)>,
+    revoked: BTreeMap<Revoked, WallTime>,
 }
 
 #[derive(Deserialize)]
@@ -38,8 +40,19 @@ impl Ended {
         }
     }
 
-    /// Forgets those that may be opened again.
+    /// Adds a revocation; one whose time has passed when it was made lifts what was before it.
+    pub fn revoke(&mut self, revocation: Revocation) {
+        self.revoked.insert(revocation.what, revocation.until);
+    }
+
+    /// All revocations.
+    pub fn revocations(&self) -> impl Iterator<Item = Revocation> {
+        self.revoked.iter().map(|(what, until)| Revocation { what: *what, until: *until })
+    }
+
+    /// Forgets those that may be opened again, and the revocations that are over.
     pub fn forget_until(&mut self, now: WallTime) {
+        self.revoked.retain(|_, until| *until > now);
         while let Some(&(until, session)) = self.by_time.first()
             && until <= now
         {
@@ -53,14 +66,14 @@ impl Ended {
         self.until.iter().map(|(session, until)| (*session, *until))
     }
 
-    /// As what is sealed in records of the log; one, empty, where there is no session.
+    /// As what is sealed in records of the log; one, empty, where there is nothing.
     pub fn parts(&self) -> Vec<Vec<u8>> {
-        let all: Vec<_> = self.iter().collect();
-        let part = |sessions: &[(SessionId, WallTime)]| {
-            let pairs = sessions.iter().map(|(session, until)| {
-                let id = session.to_text();
-                format!("[\"{}\",{}]", String::from_utf8_lossy(&id), until.as_millis())
-            });
+        let sessions = self.iter().map(|(session, until)| (text(&session.to_text()), until));
+        let revoked = self.revoked.iter().map(|(what, until)| (revoked_text(*what), *until));
+        let all: Vec<_> = sessions.chain(revoked).collect();
+        let part = |entries: &[(String, WallTime)]| {
+            let pairs =
+                entries.iter().map(|(id, until)| format!("[\"{id}\",{}]", until.as_millis()));
             format!("[{}]", pairs.collect::<Vec<_>>().join(",")).into_bytes()
         };
         if all.is_empty() { vec![part(&[])] } else { all.chunks(IN_A_PART).map(part).collect() }
@@ -69,11 +82,44 @@ impl Ended {
     /// Adds what stands in such a record; whether it could be read.
     pub fn read_part(&mut self, secret: &[u8]) -> bool {
         let Ok(Part(pairs)) = serde_json::from_slice(secret) else { return false };
-        for (session, until) in pairs {
-            let Some(session) = SessionId::parse(&session) else { return false };
-            self.insert(session, WallTime::from_millis(until));
+        for (id, until) in pairs {
+            let until = WallTime::from_millis(until);
+            if let Some(session) = SessionId::parse(&id) {
+                self.insert(session, until);
+            } else if let Some(what) = parse_revoked(&id) {
+                self.revoke(Revocation { what, until });
+            } else {
+                return false;
+            }
         }
         true
+    }
+}
+
+fn text(id: &[u8]) -> String {
+    String::from_utf8_lossy(id).into_owned()
+}
+
+/// What is revoked, in a text: `user:`, `session:` or `token:` and the id, of a token 16 hexadecimal digits.
+pub fn revoked_text(what: Revoked) -> String {
+    match what {
+        Revoked::User(user) => format!("user:{}", text(&user.to_text())),
+        Revoked::Session(session) => format!("session:{}", text(&session.to_text())),
+        Revoked::Token(token) => format!("token:{:016x}", u64::from_be_bytes(token.to_hash())),
+    }
+}
+
+/// Reads such a text.
+pub fn parse_revoked(told: &str) -> Option<Revoked> {
+    let (kind, id) = told.split_once(':')?;
+    match kind {
+        "user" => UserId::parse(id).map(Revoked::User),
+        "session" => SessionId::parse(id).map(Revoked::Session),
+        "token" => {
+            let hash = u64::from_str_radix(id, 16).ok()?;
+            Some(Revoked::Token(TokenId::from_hash(hash.to_be_bytes())))
+        }
+        _ => None,
     }
 }
 
@@ -99,5 +145,26 @@ mod tests {
         again.forget_until(WallTime::from_millis(IN_A_PART as i64));
         assert_eq!(again.iter().count(), 1);
         assert_eq!(Ended::default().parts(), [b"[]".to_vec()]);
+    }
+
+    #[test]
+    fn revocations_read_back_and_end() {
+        let mut ended = Ended::default();
+        let user = UserId::parse("00000000-0000-4000-8000-000000000007").expect("an id");
+        let all = [
+            Revoked::User(user),
+            Revoked::Session(session(7)),
+            Revoked::Token(TokenId::from_hash([0, 1, 2, 3, 4, 5, 6, 7])),
+        ];
+        for (index, what) in all.into_iter().enumerate() {
+            ended.revoke(Revocation { what, until: WallTime::from_millis(index as i64 + 1) });
+        }
+        ended.insert(session(7), WallTime::from_millis(9));
+        let mut again = Ended::default();
+        assert!(ended.parts().iter().all(|part| again.read_part(part)));
+        assert!(again.revocations().eq(ended.revocations()) && again.iter().eq(ended.iter()));
+        again.forget_until(WallTime::from_millis(2));
+        assert_eq!(again.revocations().map(|one| one.what).collect::<Vec<_>>(), all[2..]);
+        assert!(!again.read_part(b"[[\"nobody:1\",1]]"));
     }
 }

@@ -1,7 +1,7 @@
 //! The files of the audit log's folder: their names, and writing that is there after a power cut or was never there.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -78,4 +78,13 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// At most `len` bytes of a file, from `from` on.
+pub fn read_part(path: &Path, from: u64, len: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut part = Vec::new();
+    file.take(len).read_to_end(&mut part)?;
+    Ok(part)
 }

@@ -19,6 +19,7 @@ pub mod holds;
 mod journal;
 mod key_file;
 pub mod line;
+mod lock;
 mod queue;
 pub mod reading;
 mod recovery;
@@ -32,10 +33,8 @@ pub mod verify;
 mod writer;
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,19 +45,20 @@ use sha2::{Digest, Sha256};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, WallTime};
 use crate::message::SessionId;
-use crate::message::record::Record;
+use crate::message::record::{Record, Revocation};
 
 use super::names::Names;
 pub use chain::EpochKey;
 use journal::Journal;
 pub use key_file::{KeyFileError, Keys};
 use queue::Counts;
+pub use queue::ENTRIES_MAX;
 use sealing::Sealer;
 use shared::Shared;
 use writer::Writer;
 
 /// The size past which a segment is followed by the next one.
-pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The audit log of a running server. Clones share it.
 #[derive(Clone)]
@@ -168,6 +168,8 @@ pub struct Options {
     pub sync: Sync,
     /// `AUDIT_CHECKPOINT`.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether a process that writes the log already is asked to leave, and how long it is waited for.
+    pub take_over: Option<Duration>,
     /// The size past which a segment is followed by the next one: [`SEGMENT_BYTES_MAX`].
     pub segment_bytes_max: u64,
     /// Reads the wall clock.
@@ -201,6 +203,8 @@ pub enum Checkpoint {
 pub struct Restored {
     /// Sessions that have ended, each with the moment up to which no token opens it again.
     pub ended: Vec<(SessionId, WallTime)>,
+    /// Tokens that were revoked, each until when.
+    pub revoked: Vec<Revocation>,
     /// Whether the run before ended in good order.
     pub clean: bool,
     /// Bytes behind the last good record, which do not count.
@@ -235,6 +239,8 @@ pub struct Gauges {
     pub bytes_written: u64,
     /// Syncs since the start.
     pub syncs: u64,
+    /// When everything that waited was on the disk last.
+    pub synced_at: WallTime,
     /// The number of the segment that is written.
     pub segment: u64,
     /// Bytes that are free on the disk; none before the first look.
@@ -271,7 +277,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let folder = options.folder.clone();
     let failed = |error| OpenError::Io(folder.clone(), error);
     files::make_folder(&folder).map_err(failed)?;
-    let lock = take_lock(&folder)?;
+    let lock = lock::take(&folder, options.take_over)?;
     let (keys, key_file_is_new) = read_keys(&options)?;
     let sealing = keys.sealing().cloned();
     let sealing = sealing.ok_or_else(|| KeyFileError::Empty(options.key_file.clone()))?;
@@ -281,6 +287,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let ended = snapshot::restore(&found.position, &keys).map_err(failed)?;
     let restored = Restored {
         ended: ended.iter().collect(),
+        revoked: ended.revocations().collect(),
         clean: found.clean,
         torn_bytes: found.torn_bytes,
         damage: found.position.damage.clone(),
@@ -312,19 +319,6 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run());
     *audit.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.map_err(failed)?);
     Ok((audit, restored))
-}
-
-fn take_lock(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join("lock");
-    let failed = |error| OpenError::Io(path.clone(), error);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let lock = options.open(&path).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
 }
 
 /// The keys, and whether they were made just now.

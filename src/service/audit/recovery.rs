@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::OpenError;
 use super::chain::{EpochKey, Head, sha256, to_text};
-use super::files::{segment_path, segments};
+use super::files::{read_part, segment_path, segments};
 use super::journal::{Position, SetAside, set_aside};
 use super::key_file::Keys;
 use super::line::{Line, lines};
@@ -65,13 +65,16 @@ pub fn recover(folder: &Path, keys: &Keys, new_log: &str) -> Result<Found, OpenE
     walk.finish(&existing).map_err(failed)
 }
 
+/// More than any line has.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
 /// The seal as it was before the first record.
 fn from_the_beginning(folder: &Path, key: EpochKey) -> Option<Seal> {
     #[derive(serde::Deserialize)]
     struct Log {
         log: String,
     }
-    let bytes = fs::read(segment_path(folder, 1)).ok()?;
+    let bytes = read_part(&segment_path(folder, 1), 0, LINE_BYTES_MAX).ok()?;
     let (_, line, _) = lines(&bytes).next()?;
     let Log { log } = Line::parse(line)?.members()?;
     Some(Seal {
@@ -131,8 +134,15 @@ impl<'a> Walk<'a> {
                 }
                 return Ok(());
             }
-            let contents = fs::read(segment_path(self.folder, self.segment))?;
-            self.read_segment(&contents);
+            let path = segment_path(self.folder, self.segment);
+            let len = fs::metadata(&path)?.len();
+            match self.bytes.checked_sub(len).filter(|missing| *missing > 0) {
+                Some(missing) => self.damage(format!(
+                    "segment {} was {missing} bytes shorter than it had been",
+                    self.segment
+                )),
+                None => self.read_segment(&read_part(&path, self.bytes, u64::MAX)?),
+            }
             let next = self.segment.saturating_add(1);
             // Without a damaged end, a segment can follow only where the last writing of the seal file was lost.
             if !self.torn.is_empty() || self.bytes == 0 || !self.leads_on(next)? {
@@ -149,27 +159,19 @@ impl<'a> Walk<'a> {
             Some(ending) => (ending.segment, ending.bytes),
             None => return Ok(()),
         };
-        let contents = match fs::read(segment_path(self.folder, segment)) {
+        let path = segment_path(self.folder, segment);
+        let from = bytes.saturating_sub(LINE_BYTES_MAX);
+        let counted = match read_part(&path, from, bytes - from) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            contents => contents?,
+            counted => counted?,
         };
-        let counted = &contents[..contents.len().min(usize::try_from(bytes).unwrap_or(usize::MAX))];
-        if let Some(line) = lines(counted).last().and_then(|(_, line, _)| Line::parse(line)) {
+        if let Some(line) = lines(&counted).last().and_then(|(_, line, _)| Line::parse(line)) {
             self.last_event = line.event;
         }
         Ok(())
     }
 
-    fn read_segment(&mut self, contents: &[u8]) {
-        let from = usize::try_from(self.bytes).unwrap_or(usize::MAX);
-        let Some(rest) = contents.get(from..) else {
-            self.damage(format!(
-                "segment {} was {} bytes shorter than it had been",
-                self.segment,
-                from - contents.len()
-            ));
-            return;
-        };
+    fn read_segment(&mut self, rest: &[u8]) {
         for (at, bytes, whole) in lines(rest) {
             let line = Line::parse(bytes).filter(|_| whole);
             let good = line.as_ref().is_some_and(|line| self.follow(line));
@@ -208,7 +210,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the first record of segment `next` is good.
     fn leads_on(&self, next: u64) -> io::Result<bool> {
-        let contents = match fs::read(segment_path(self.folder, next)) {
+        let contents = match read_part(&segment_path(self.folder, next), 0, LINE_BYTES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             contents => contents?,
         };

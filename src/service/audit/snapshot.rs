@@ -1,4 +1,4 @@
-//! Which sessions had ended, as the log tells it: the snapshot at the beginning of a segment, and what was written since.
+//! Which sessions had ended and which tokens were revoked, as the log tells it: the snapshot at the beginning of a segment, and what was written since.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use crate::base::time::WallTime;
 use crate::message::SessionId;
+use crate::message::record::Revocation;
 
-use super::ended::Ended;
+use super::ended::{Ended, parse_revoked};
 use super::files::{segment_path, segments};
 use super::journal::Position;
 use super::key_file::Keys;
@@ -27,6 +28,17 @@ struct Part {
 struct Status {
     #[serde(rename = "closedUntil")]
     closed_until: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Operator {
+    action: String,
+    until: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct What {
+    revoked: String,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +114,16 @@ fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) {
                     ended.insert(session, until);
                 }
             }
+        }
+        "operator" => {
+            let revocation = || {
+                let told = line.members::<Operator>()?;
+                let until = WallTime::parse_iso8601(told.until?.as_bytes())?;
+                let what: What = serde_json::from_slice(&secret()?).ok()?;
+                let what = parse_revoked(&what.revoked)?;
+                (told.action == "revoke").then_some(Revocation { what, until })
+            };
+            revocation().into_iter().for_each(|one| ended.revoke(one));
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::time::WallTime;
-use crate::message::record::Event;
+use crate::message::record::{Deed, Event};
 use crate::service::names::Names;
 
 use super::announcer::Announcer;
@@ -283,11 +283,15 @@ impl Writer {
         }
         for (_, item) in &self.pending[..self.encoded] {
             if let Item::Entry(entry) = item
+                && let Event::Operator { deed: Deed::Revoke(revocation) } = entry.record.event
+            {
+                self.ended.revoke(revocation);
+            }
+            if let Item::Entry(entry) = item
                 && let Event::RoomStatus { closed_until: Some(until), .. } = entry.record.event
                 && let Some(session) = entry.record.subject.session
             {
                 self.ended.insert(session, until);
-                self.names.end(session);
             }
         }
         self.shared.release(&self.pending[..self.encoded]);
@@ -327,9 +331,10 @@ impl Writer {
         let segment = self.journal.segment();
         let checkpoints_failed = self.announcer.as_ref().map_or(0, Announcer::failed);
         let disk = self.kept.disk();
+        let synced_at = self.synced_at;
         self.shared.publish(self.failing.is_some(), |gauges| {
             (gauges.lag_ms, gauges.bytes_written, gauges.syncs) = (lag_ms, bytes, syncs);
-            gauges.segment = segment;
+            (gauges.segment, gauges.synced_at) = (segment, synced_at);
             gauges.checkpoints_failed = checkpoints_failed;
             (gauges.free_bytes, gauges.forecast_days) = disk;
         });

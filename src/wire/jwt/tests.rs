@@ -42,6 +42,44 @@ fn any_configured_key_may_have_signed_and_no_other() {
 }
 
 #[test]
+fn a_kid_chooses_among_the_keys_that_have_names() {
+    let header = |kid: &str| format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#);
+    let [one, two, other] = [key(1).named(Some("one")), key(2).named(Some("two")), key(3)];
+    let both = [one.clone(), two.clone()];
+    for (kid, signer, keys, expected) in [
+        ("one", &one, &both[..], Ok(())),
+        ("two", &two, &both, Ok(())),
+        ("one", &two, &both, Err(Broken::Header)),
+        ("two", &one, &both, Err(Broken::Header)),
+        ("three", &one, &both, Err(Broken::Header)),
+        ("", &one, &both, Err(Broken::Header)),
+        ("One", &one, &both, Err(Broken::Header)),
+        ("one ", &one, &both, Err(Broken::Header)),
+        (r"\u006fne", &one, &both, Ok(())),
+        ("one", &other, &both, Err(Broken::Signature)),
+        // The one without a name is nobody's whose token has one.
+        ("one", &one, &[one.clone(), other.clone()], Ok(())),
+        ("one", &other, &[one.clone(), other.clone()], Err(Broken::Header)),
+        // One secret under two names.
+        ("one", &one, &[one.clone(), key(1).named(Some("two"))], Ok(())),
+        ("two", &one, &[one.clone(), key(1).named(Some("two"))], Ok(())),
+        // No names: any.
+        ("anything", &other, &[key(1), other.clone()], Ok(())),
+    ] {
+        let token = sign_under(&header(kid), signer, CLAIMS);
+        assert_eq!(check(&token, keys).map(|_| ()), expected, "{kid}");
+    }
+    for signer in &both {
+        assert!(
+            check(&sign(signer, CLAIMS), &both).is_ok(),
+            "without one, any key may have signed"
+        );
+    }
+    let twice = sign_under(r#"{"alg":"HS256","kid":"one","kid":"one"}"#, &one, CLAIMS);
+    assert_eq!(check(&twice, &both), Err(Broken::Header));
+}
+
+#[test]
 fn a_secret_has_at_least_32_bytes_and_is_not_shown() {
     for length in [0, 1, 31] {
         assert_eq!(Key::new(&vec![7; length]).map(|_| ()), Err(ShortSecret), "{length}");

@@ -203,8 +203,7 @@ fn escapes_change_nothing() {
     let none = Networks::none();
     let candidates = CandidateRules { relay_only: false, allowed: &none, blocked: &none };
     let read = |text: &str, may_send| {
-        let raw = RawValue::from_string(text.to_owned()).expect("JSON");
-        check_description(&raw, Rules { may_send, candidates })
+        check_description(Raw::parse(text).expect("JSON"), Rules { may_send, candidates })
     };
     let plain = format!("a=fingerprint:sha-256 {}", hex(32));
     assert_eq!(read(&sdp, false), super::tests::read(&plain, true));

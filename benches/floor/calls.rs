@@ -1,0 +1,148 @@
+//! Whole call set-ups: two connections with tokens, two joins, offer, answer, twenty candidates, two leaves.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use autamedica_signaling::reactor::clock::wall_time;
+
+use crate::forwarder::{self, Step};
+use crate::print_row;
+use crate::support::client::{Client, upgrade};
+use crate::support::clinic::{Kind, Person, client_frame, server_frame};
+use crate::support::server::Running;
+use crate::support::threads::Threads;
+
+/// Calls of a turn.
+const CALLS: u32 = 20;
+
+/// Of both together.
+const CANDIDATES: usize = 20;
+
+pub fn bench(measures: bool) {
+    let turns = if measures { 50 } else { 1 };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floor-bench");
+    // There is one only where a run before this one was interrupted.
+    let _ = fs::remove_dir_all(&folder);
+    let starts: [(&str, &dyn Fn() -> Running); 2] = [
+        ("whole call set-up, without an audit log", &Running::start),
+        ("whole call set-up, audit log written ahead", &|| {
+            Running::start_with_log(&folder.join("audit"))
+        }),
+    ];
+    for (name, start) in starts {
+        let (server, ours) = Threads::begun_by(|| {
+            let server = start();
+            call(server.address(), 1_000_000);
+            server
+        });
+        let steps = call(server.address(), 0);
+        let (floor, floors) = Threads::begun_by(|| forwarder::play(steps.clone()));
+        assert_eq!(floors.len(), 1);
+        let mut number = 0;
+        let mut rows = Vec::new();
+        for _ in 0..turns {
+            let before = ours.cpu_ns();
+            for _ in 0..CALLS {
+                number += 1;
+                call(server.address(), number);
+            }
+            let server_us = (ours.cpu_ns() - before) as f64 / 1e3 / f64::from(CALLS);
+            let before = floors.cpu_ns();
+            (0..CALLS).for_each(|_| floor_call(floor, &steps));
+            let floor_us = (floors.cpu_ns() - before) as f64 / 1e3 / f64::from(CALLS);
+            rows.push([server_us, floor_us]);
+        }
+        print_row(name, rows);
+        for (thread, ns) in ours.each() {
+            println!("  of it the thread {thread}: {:.1}", ns as f64 / 1e3 / f64::from(number));
+        }
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// Plays a call with a server, and tells what it looked like.
+fn call(address: SocketAddr, number: u32) -> Vec<Step> {
+    let now = wall_time();
+    let [doctor, patient] = [0, 1].map(|seat| Person::new(number, seat));
+    let mut steps = Vec::new();
+    let mut step = |from, len, answers| steps.push(Step { from, len, answers, closes: false });
+
+    let mut first = Client::connect(address, &doctor, now);
+    step(0, upgrade(&doctor.token(now)).len(), [first.received(), 0]);
+    let join = client_frame(&doctor.join());
+    let before = first.received();
+    first.send(&join);
+    first.expect_message("room-joined");
+    step(0, join.len(), [first.received() - before, 0]);
+
+    let mut second = Client::connect(address, &patient, now);
+    step(1, upgrade(&patient.token(now)).len(), [0, second.received()]);
+    let join = client_frame(&patient.join());
+    let before = [first.received(), second.received()];
+    second.send(&join);
+    second.expect_message("room-joined");
+    second.expect_message("room-status");
+    first.expect_message("peer-joined");
+    first.expect_message("room-status");
+    step(1, join.len(), [first.received() - before[0], second.received() - before[1]]);
+
+    let mut relay = |from: usize, text: &str| {
+        let (sent, relayed) = (client_frame(text), server_frame(text));
+        let (speaks, hears) =
+            if from == 0 { (&mut first, &mut second) } else { (&mut second, &mut first) };
+        speaks.send(&sent);
+        hears.expect(&relayed);
+        let mut answers = [0; 2];
+        answers[1 - from] = relayed.len();
+        step(from, sent.len(), answers);
+    };
+    relay(0, &doctor.say(Kind::Offer, &patient, None));
+    relay(1, &patient.answer(&doctor));
+    for _ in 0..CANDIDATES / 2 {
+        relay(0, &doctor.say(Kind::Candidate, &patient, None));
+        relay(1, &patient.say(Kind::Candidate, &doctor, None));
+    }
+    leave(first, second, [&doctor, &patient], &mut steps);
+    steps
+}
+
+/// Both leave, the first one first.
+fn leave(mut first: Client, mut second: Client, people: [&Person; 2], steps: &mut Vec<Step>) {
+    /// A close frame with a code.
+    const CLOSE_BYTES: usize = 4;
+    let leaves = people.map(|person| client_frame(&person.leave()));
+    let before = second.received();
+    first.send(&leaves[0]);
+    second.expect_message("peer-left");
+    let mut step = |from, len, answers, closes| steps.push(Step { from, len, answers, closes });
+    step(0, leaves[0].len(), [CLOSE_BYTES, second.received() - before], false);
+    step(0, first.expect_close(), [0; 2], true);
+    second.send(&leaves[1]);
+    step(1, leaves[1].len(), [0, CLOSE_BYTES], false);
+    step(1, second.expect_close(), [0; 2], true);
+}
+
+/// Plays the same with the floor.
+fn floor_call(address: SocketAddr, steps: &[Step]) {
+    let mut sockets: [Option<TcpStream>; 2] = [None, None];
+    let mut buffer = vec![0x20; 1 << 16];
+    for Step { from, len, answers, closes } in steps {
+        let socket = sockets[*from].get_or_insert_with(|| {
+            let socket = TcpStream::connect(address).expect("the floor listens");
+            socket.set_nodelay(true).expect("a socket");
+            socket
+        });
+        socket.write_all(&buffer[..*len]).expect("the floor reads");
+        for (socket, len) in sockets.iter_mut().zip(answers) {
+            if let Some(socket) = socket {
+                socket.read_exact(&mut buffer[..*len]).expect("the floor writes");
+            }
+        }
+        if *closes {
+            let mut socket = sockets[*from].take().expect("it is open");
+            assert_eq!(socket.read(&mut buffer).expect("an end"), 0);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The floor: one wait, one read, one write.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use mio::{Events, Interest, Poll, Token};
+
+/// As the server's.
+const BUFFER_BYTES: usize = 64 * 1_024;
+
+/// Pairs of sockets; what is written to one of a pair can be read from the other. Ends when one of them is closed.
+pub fn pairs(count: usize) -> Vec<[TcpStream; 2]> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let connected: Vec<_> = (0..2 * count).map(|_| connect(&listener, address)).collect();
+    let (clients, ends): (Vec<_>, Vec<_>) = connected.into_iter().unzip();
+    thread::spawn(move || forward(ends).expect("the loop runs"));
+    let mut clients = clients.into_iter();
+    std::iter::from_fn(|| Some([clients.next()?, clients.next()?])).collect()
+}
+
+fn connect(listener: &TcpListener, address: SocketAddr) -> (TcpStream, TcpStream) {
+    let client = TcpStream::connect(address).expect("a connection");
+    let (server, _) = listener.accept().expect("a connection");
+    client.set_nodelay(true).expect("a socket");
+    server.set_nodelay(true).expect("a socket");
+    server.set_nonblocking(true).expect("a socket");
+    (client, server)
+}
+
+fn forward(ends: Vec<TcpStream>) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1_024);
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut ends: Vec<_> = ends.into_iter().map(mio::net::TcpStream::from_std).collect();
+    let mut unsent = vec![Vec::new(); ends.len()];
+    for (index, end) in ends.iter_mut().enumerate() {
+        poll.registry().register(end, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+    }
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            let index = event.token().0;
+            if event.is_writable() && !unsent[index].is_empty() {
+                let bytes = std::mem::take(&mut unsent[index]);
+                send(&mut ends[index], &bytes, &mut unsent[index])?;
+            }
+            // A read that does not fill the buffer has emptied the socket.
+            while event.is_readable() {
+                let len = match ends[index].read(&mut buffer) {
+                    Ok(0) => return Ok(()),
+                    Ok(len) => len,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                };
+                send(&mut ends[index ^ 1], &buffer[..len], &mut unsent[index ^ 1])?;
+                if len < BUFFER_BYTES {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What the kernel does not take waits.
+fn send(to: &mut mio::net::TcpStream, mut bytes: &[u8], unsent: &mut Vec<u8>) -> io::Result<()> {
+    while !bytes.is_empty() && unsent.is_empty() {
+        match to.write(bytes) {
+            Ok(len) => bytes = &bytes[len..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    unsent.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// A step of a conversation, as it looks to who does not understand it: so many bytes come from one of two, and then so many
+/// go to each. The first bytes of each come over a connection that is new; those that get nothing more are closed.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub from: usize,
+    pub len: usize,
+    pub answers: [usize; 2],
+    pub closes: bool,
+}
+
+/// Plays these steps with whoever connects, two at a time, again and again. Never ends.
+pub fn play(steps: Vec<Step>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let listener = mio::net::TcpListener::from_std(listener);
+    thread::spawn(move || plays(listener, &steps).expect("the loop runs"));
+    address
+}
+
+fn plays(mut listener: mio::net::TcpListener, steps: &[Step]) -> io::Result<()> {
+    const LISTENER: Token = Token(2);
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1_024);
+    let (mut buffer, answer) = (vec![0; BUFFER_BYTES], vec![0x20; BUFFER_BYTES]);
+    let mut ends = [None, None];
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let (mut step, mut received) = (0, 0);
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            if event.token() == LISTENER {
+                let (mut end, _) = listener.accept()?;
+                end.set_nodelay(true)?;
+                let place = usize::from(ends[0].is_some());
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                poll.registry().register(&mut end, Token(place), interest)?;
+                ends[place] = Some(end);
+                continue;
+            }
+            let from = event.token().0;
+            let Some(end) = ends[from].as_mut().filter(|_| event.is_readable()) else { continue };
+            let len = match end.read(&mut buffer) {
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            };
+            received += len;
+            let now = &steps[step];
+            if received < now.len || len == 0 {
+                continue;
+            }
+            for (to, len) in now.answers.iter().enumerate() {
+                if *len > 0 {
+                    ends[to].as_mut().expect("it is there").write_all(&answer[..*len])?;
+                }
+            }
+            if now.closes {
+                ends[from] = None;
+            }
+            (step, received) = ((step + 1) % steps.len(), 0);
+        }
+    }
+}

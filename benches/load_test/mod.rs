@@ -1,0 +1,62 @@
+//! The parts of the load test, which a test runs as well.
+//!
+//! ```text
+//!   options   what is asked for            run       the whole course, and what is printed meanwhile
+//!   worker    a thread: sockets, schedule  session   two people and their call
+//!   link      a socket, with TLS or not    frames    WebSocket as a client speaks it
+//!   server    the server, where it is ours watch     its processor time and memory
+//!   stats     what is counted              verdict   whether that is good enough
+//!   json, html, plot                       what is left to read
+//! ```
+
+mod alarm;
+mod frames;
+mod html;
+mod json;
+mod link;
+mod options;
+mod people;
+mod plot;
+mod run;
+mod schedule;
+mod server;
+mod session;
+mod stats;
+mod target;
+mod verdict;
+mod watch;
+mod worker;
+
+#[path = "../support/clinic.rs"]
+#[allow(dead_code, reason = "a part of it is for benches")]
+mod clinic;
+
+/// All thresholds were met.
+const GOOD: u8 = 0;
+/// At least one was not.
+const BAD: u8 = 1;
+/// It could not be run.
+const NOT_RUN: u8 = 2;
+
+/// Runs the load test with these arguments, and returns the exit code.
+pub fn run(args: impl Iterator<Item = String>) -> u8 {
+    let options = match options::parse(args) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{}", options::HELP);
+            return GOOD;
+        }
+        Err(problem) => {
+            eprintln!("{problem}\nTry --help.");
+            return NOT_RUN;
+        }
+    };
+    match run::run(&options) {
+        Ok(true) => GOOD,
+        Ok(false) => BAD,
+        Err(problem) => {
+            eprintln!("{problem}");
+            NOT_RUN
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Where the server is, and how to speak with it.
+
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use super::options::Options;
+
+/// Where systems keep the certificates that they trust.
+const SYSTEM_CERTIFICATES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+#[derive(Clone)]
+pub struct Target {
+    pub address: SocketAddr,
+    /// As it stands in `Host`.
+    pub host: String,
+    pub path: String,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Target {
+    /// Plain text to an address.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, host: address.to_string(), path: "/ws".to_owned(), tls: None }
+    }
+
+    pub fn parse(url: &str, options: &Options) -> Result<Self, String> {
+        let (is_secure, rest) = match url.split_once("://") {
+            Some(("ws", rest)) => (false, rest),
+            Some(("wss", rest)) => (true, rest),
+            _ => return Err(format!("--url {url}: an address begins with ws:// or wss://")),
+        };
+        let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let path = if path.is_empty() { "/ws" } else { path };
+        let default = if is_secure { 443 } else { 80 };
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => {
+                (name, port.parse().map_err(|_| format!("--url {url}: {port:?} is no port"))?)
+            }
+            _ => (host, default),
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let mut found =
+            (name, port).to_socket_addrs().map_err(|error| format!("{name}: {error}"))?;
+        let address = found.next().ok_or_else(|| format!("{name}: there is no such address"))?;
+        let tls = is_secure.then(|| {
+            let name = ServerName::try_from(name.to_owned());
+            Ok((Arc::new(config(options)?), name.map_err(|error| format!("--url {url}: {error}"))?))
+        });
+        let tls = tls.transpose().map_err(|error: String| error)?;
+        Ok(Self { address, host: host.to_owned(), path: path.to_owned(), tls })
+    }
+
+    /// The client's end of a new TLS connection, where it is one.
+    pub fn tls(&self) -> Result<Option<ClientConnection>, Error> {
+        let new = |(config, name): &(Arc<_>, ServerName<'static>)| {
+            ClientConnection::new(Arc::clone(config), name.clone())
+        };
+        self.tls.as_ref().map(new).transpose()
+    }
+}
+
+fn config(options: &Options) -> Result<ClientConfig, String> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let config = if options.insecure {
+        let anyone = Arc::new(Anyone(provider));
+        builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth()
+    } else {
+        builder.with_root_certificates(roots(options)?).with_no_client_auth()
+    };
+    Ok(config)
+}
+
+fn roots(options: &Options) -> Result<RootCertStore, String> {
+    let there = || SYSTEM_CERTIFICATES.iter().map(Path::new).find(|path| path.exists());
+    let path = options.ca.as_deref().or_else(there);
+    let path =
+        path.ok_or("this system keeps no certificates where one would look: say --ca FILE")?;
+    let pem = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut roots = RootCertStore::empty();
+    // What is not understood is not trusted; the handshake will tell.
+    let (added, _) =
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
+    if added == 0 { Err(format!("{}: no certificates in it", path.display())) } else { Ok(roots) }
+}
+
+/// Believes whatever name a server gives itself (`--insecure`), but not that it has a key that it has not.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,67 @@
+//! The settings of the administrator's listener.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::kind::Kind;
+use super::problems::quoted;
+use super::setting::{self, Setting};
+use super::{Config, Problem, SECRET_BYTES_MIN};
+
+/// Where the program listens for its operator unless it is told otherwise.
+pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
+pub(super) const ADDR: Setting = Setting {
+    name: "ADMIN_ADDR",
+    default: "127.0.0.1:8081",
+    meaning: "address of the administrator's listener: metrics, dashboard, API",
+    kind: Kind::Own {
+        accepted: "an IP address and a port, such as 127.0.0.1:8081 or [::1]:8081 (port 0 takes any that is free), or off",
+        set: |config, text| {
+            config.admin =
+                match text {
+                    off if off.eq_ignore_ascii_case("off") => None,
+                    text => Some(text.parse::<SocketAddr>().map_err(|_| {
+                        format!("{} is not an IP address with a port", quoted(text))
+                    })?),
+                };
+            Ok(())
+        },
+        show: |config| config.admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
+    },
+};
+
+pub(super) const TOKEN: Setting = Setting {
+    name: "ADMIN_TOKEN",
+    default: "none: whoever can connect to ADMIN_ADDR is the administrator",
+    meaning: "what an administrator has to show",
+    kind: Kind::Secret(|config| &mut config.admin_token),
+};
+
+/// None at all is fine, on this machine.
+pub(super) fn token_is_long_enough(config: &Config) -> Option<Problem> {
+    let len = config.admin_token.reveal().len();
+    let accepted = setting::accepted("ADMIN_TOKEN");
+    (1..SECRET_BYTES_MIN).contains(&len).then(|| {
+        let fault = format!("has only {len} bytes, which can be guessed");
+        Problem::new("ADMIN_TOKEN", fault, accepted)
+    })
+}
+
+/// Whoever reaches it can end every call.
+pub(super) fn others_need_a_token(config: &Config) -> Option<Problem> {
+    let address = config.admin?;
+    let open = !address.ip().to_canonical().is_loopback() && config.admin_token.reveal().is_empty();
+    open.then(|| {
+        Problem::new(
+            "ADMIN_TOKEN",
+            format!(
+                "is not set while ADMIN_ADDR {address} can be reached from other machines, and whoever reaches it can end \
+                 every call"
+            ),
+            format!(
+                "{} (`openssl rand -base64 48` makes one); or ADMIN_ADDR=127.0.0.1:8081, or off",
+                setting::accepted("ADMIN_TOKEN")
+            ),
+        )
+    })
+}

@@ -1,0 +1,138 @@
+//! What is known of the server at one moment: what metrics, statistics and the dashboard are made of.
+
+use crate::base::time::{Duration, Now};
+use crate::config::{Config, memory};
+use crate::engine::{Answer, Command, Outline};
+use crate::reactor::{Asked, Handle, Snapshot};
+use crate::service::audit::{Audit, Gauges};
+use crate::service::process::{self, Usage};
+
+/// How long a loop may take to answer.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What does not change.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub connections_max: usize,
+    pub rooms_max: usize,
+    pub cut_bytes_max: usize,
+    pub unsent_bytes_max: usize,
+    pub retained_bytes_max: usize,
+    pub open_files_max: Option<u64>,
+}
+
+/// Whoever looks at the server from outside of its loops.
+pub struct Watch {
+    pub server: Handle,
+    pub audit: Option<Audit>,
+    pub bounds: Bounds,
+    /// How much longer than its `exp` a token counts.
+    pub leeway_secs: i64,
+    /// In ms since 1970.
+    pub started_ms: i64,
+}
+
+/// One look.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub counters: Snapshot,
+    pub audit: Option<Gauges>,
+    pub usage: Usage,
+    pub open_files: Option<u64>,
+    /// Of each loop, whether it answers.
+    pub loops: Vec<bool>,
+    pub draining: bool,
+    pub now: Now,
+}
+
+impl Bounds {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            connections_max: config.connections_max,
+            rooms_max: memory::rooms_max(config),
+            cut_bytes_max: memory::cut_bytes_max(config),
+            unsent_bytes_max: memory::unsent_bytes_max(config),
+            retained_bytes_max: memory::retained_bytes_max(config),
+            open_files_max: process::open_files_max(),
+        }
+    }
+}
+
+impl Watch {
+    /// Asks every loop, so that what it shows is of now, and reads the rest.
+    pub fn look(&self, now: Now) -> View {
+        let loops = self.pulse();
+        View {
+            counters: self.server.counters(),
+            audit: self.audit.as_ref().map(Audit::gauges),
+            usage: Usage::read(),
+            open_files: process::open_files(),
+            loops,
+            draining: self.server.is_stopping(),
+            now,
+        }
+    }
+
+    /// Whether each loop answers.
+    pub fn pulse(&self) -> Vec<bool> {
+        let asked = self.server.ask(|_| Command::Look);
+        asked.iter().map(|one| one.answer(PATIENCE).is_some()).collect()
+    }
+
+    /// What each loop answers, or the first that does not.
+    pub fn ask(&self, command: impl Fn(usize) -> Command) -> Result<Vec<(Asked, Answer)>, usize> {
+        let asked = self.server.ask(command).into_iter().enumerate();
+        asked.map(|(at, one)| one.answer(PATIENCE).map(|answer| (one, answer)).ok_or(at)).collect()
+    }
+}
+
+impl Watch {
+    /// The rooms behind the first `skip`, `most` at most, and how many there are in all: those of the first loop come first. `Err`:
+    /// the loop that does not answer.
+    pub fn rooms(&self, skip: usize, most: usize) -> Result<(Vec<Outline>, usize), usize> {
+        let count = |(_, answer)| if let Answer::Rooms(_, count) = answer { count } else { 0 };
+        let counts = self.ask(|_| Command::Rooms { skip: 0, most: 0 })?.into_iter().map(count);
+        let counts: Vec<usize> = counts.collect();
+        let (mut skipped, mut wanted) = (skip, most);
+        let share = |count: &usize| {
+            let here = skipped.min(*count);
+            skipped -= here;
+            let most = wanted.min(count - here);
+            wanted -= most;
+            Command::Rooms { skip: here, most }
+        };
+        let shares: Vec<Command> = counts.iter().map(share).collect();
+        let answers = self.ask(|at| shares.get(at).cloned().unwrap_or(Command::Look))?;
+        let outlines = answers.into_iter().flat_map(|(_, answer)| match answer {
+            Answer::Rooms(outlines, _) => outlines,
+            _ => Vec::new(),
+        });
+        Ok((outlines.collect(), counts.iter().sum()))
+    }
+}
+
+impl View {
+    /// Whether the audit log can be written; also where there is none.
+    pub fn audit_ok(&self) -> bool {
+        let noticed = self.counters.journals_unavailable > 0;
+        !noticed && self.audit.is_none_or(|audit| audit.available)
+    }
+
+    /// Whether there is room for another connection.
+    pub fn has_room(&self, bounds: &Bounds) -> bool {
+        self.counters.connections < bounds.connections_max as u64
+    }
+
+    /// Whether all loops turn.
+    pub fn is_alive(&self) -> bool {
+        self.loops.iter().all(|answers| *answers)
+    }
+
+    /// Since when the oldest record waits, in seconds, as an upper bound: 0 where none does.
+    pub fn audit_lag_seconds(&self) -> f64 {
+        let Some(audit) = self.audit.filter(|audit| audit.queued > 0) else { return 0.0 };
+        let since = self.now.wall.as_millis().saturating_sub(audit.synced_at.as_millis());
+        let waited = if audit.available { audit.lag_ms as f64 } else { since.max(0) as f64 };
+        waited / 1_000.0
+    }
+}

@@ -1,0 +1,87 @@
+//! What this process uses of the machine (proc(5)). Where the system does not say, nothing is told.
+
+use std::fs;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::base::time::WallTime;
+
+/// Ticks of a second in `/proc/self/stat`. The kernel's own clock may be quicker; this is what it tells programs.
+const TICKS: u64 = 100;
+
+/// What the process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time of all threads, in microseconds.
+    pub cpu_micros: u64,
+    /// Memory that is in use.
+    pub resident_bytes: Option<u64>,
+    /// Memory that has an address.
+    pub virtual_bytes: Option<u64>,
+    /// Threads.
+    pub threads: Option<u64>,
+}
+
+impl Usage {
+    /// Now. Costs two system calls and a small file.
+    pub fn read() -> Self {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let secs = u64::try_from(cpu.tv_sec).unwrap_or(0);
+        let nanos = u64::try_from(cpu.tv_nsec).unwrap_or(0);
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        Self {
+            cpu_micros: secs * 1_000_000 + nanos / 1_000,
+            resident_bytes: number("VmRSS:").map(|kib| kib * 1_024),
+            virtual_bytes: number("VmSize:").map(|kib| kib * 1_024),
+            threads: number("Threads:"),
+        }
+    }
+}
+
+/// How many file descriptors are open.
+pub fn open_files() -> Option<u64> {
+    let folder = fs::metadata("/proc/self/fd").ok()?;
+    // Since Linux 6.2 that is the size of the folder, and nothing has to be counted.
+    match folder.len() {
+        0 => Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64),
+        len => Some(len),
+    }
+}
+
+/// How many may be.
+pub fn open_files_max() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// When the process was started.
+pub fn started_at() -> Option<WallTime> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may hold anything: the 22nd field is the 20th.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    let boot = fs::read_to_string("/proc/stat").ok()?;
+    let boot = boot.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse::<u64>();
+    let millis = boot.ok()? * 1_000 + ticks * 1_000 / TICKS;
+    Some(WallTime::from_millis(i64::try_from(millis).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_system_says_what_is_used() {
+        let usage = Usage::read();
+        assert!(usage.resident_bytes.is_some_and(|bytes| bytes > 1_000_000), "{usage:?}");
+        assert!(usage.virtual_bytes >= usage.resident_bytes && usage.threads >= Some(1));
+        assert!(open_files().is_some_and(|count| count >= 3));
+        assert!(started_at().is_some_and(|time| time.as_secs() > 1_700_000_000));
+    }
+}

@@ -1,0 +1,27 @@
+//! Attacks over real sockets, a table for each kind: what is sent, and the one answer that it may have. Beside each row a
+//! call of two others goes on, which must not lose, reorder or wait for anything, nor hear a byte of the attacker.
+
+mod common;
+
+#[path = "attacks/abusers.rs"]
+mod abusers;
+#[path = "attacks/claims.rs"]
+mod claims;
+#[path = "attacks/forms.rs"]
+mod forms;
+#[path = "attacks/frames.rs"]
+mod frames;
+#[path = "attacks/hall.rs"]
+mod hall;
+#[path = "attacks/heads.rs"]
+mod heads;
+#[path = "attacks/oversize.rs"]
+mod oversize;
+#[path = "attacks/replays.rs"]
+mod replays;
+#[path = "attacks/rooms.rs"]
+mod rooms;
+#[path = "attacks/tokens.rs"]
+mod tokens;
+#[path = "attacks/utf8.rs"]
+mod utf8;

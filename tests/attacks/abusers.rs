@@ -1,0 +1,300 @@
+//! One abuser for each limit, as fast as it can, beside ten calls. Every message of theirs arrives, in order; how long one
+//! takes is measured with and without the abuser and printed, since that depends on the machine.
+//!
+//! `ABUSE_SECONDS` makes each measurement longer, `ABUSER` names the only one.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration as StdDuration, Instant};
+
+use serde_json::json;
+
+use crate::common::program::Program;
+use crate::common::raw::{CLOSE, CONTINUATION, PING, TEXT, frame, part, upgrade_request};
+use crate::common::{Client, Person, Raw, people};
+
+use super::hall::text;
+
+/// Bytes are made before, so that an abuser costs little but what it makes the server do.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+const CALLS: usize = 10;
+
+/// Each call says 40 messages a second, which is within its limits.
+const PAUSE: StdDuration = StdDuration::from_micros(2_500);
+
+/// Does something bad until it is told to stop; how often a limit was hit, and how often it was tried.
+type Abuse = fn(SocketAddr, &AtomicBool) -> (u64, u64);
+
+/// The limit, what the server is set to, and the abuse.
+type Abuser = (&'static str, &'static [(&'static str, &'static str)], Abuse);
+
+const ABUSERS: [Abuser; 9] = [
+    ("messages that are refused", &[], |at, stop| {
+        flood(at, stop, &text(&json!({ "type": "ping" })))
+    }),
+    ("pings", &[], |at, stop| flood(at, stop, &frame(PING, b"are you there"))),
+    ("fragments of nothing", &[], |at, stop| flood(at, stop, &fragments())),
+    ("bytes", &[("SIGNAL_RATE", "unlimited")], bytes),
+    ("connections", &[], connections),
+    ("connections that stay", &[], connections_that_stay),
+    ("failed authentications", &[], failed_authentications),
+    ("reconnects", &[], reconnects),
+    ("a peer that does not read", &[], deaf),
+];
+
+/// The abuser is a machine of its own.
+const ITS_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 8, 1));
+
+/// Joins in one write; `false` where it was not let in.
+fn join(raw: &mut Raw, person: &Person) -> bool {
+    let bearer = format!("Authorization: Bearer {}\r\n", person.token);
+    let said = [upgrade_request(&bearer).into_bytes(), text(&person.join_request())].concat();
+    raw.stream.write_all(&said).is_ok() && raw.read_status() == 101
+}
+
+/// A message in as many frames as one may have.
+fn fragments() -> Vec<u8> {
+    let rest = part(CONTINUATION, b"").repeat(1_022);
+    [part(TEXT, b"{}"), rest, frame(CONTINUATION, b"")].concat()
+}
+
+/// The same frame until the connection is closed for it, and that again.
+fn flood(address: SocketAddr, stop: &AtomicBool, one: &[u8]) -> (u64, u64) {
+    let (person, _) = people();
+    let frames = one.repeat(BUFFER_BYTES / one.len());
+    let (mut hits, mut tries) = (0, 0);
+    while !stop.load(Ordering::Acquire) || hits == 0 {
+        tries += 1;
+        let mut raw = Raw::connect_from(address, ITS_ADDRESS);
+        if !join(&mut raw, &person) {
+            continue;
+        }
+        while raw.stream.write_all(&frames).is_ok() && !closed(&mut raw) {}
+        hits += 1;
+    }
+    (hits, tries)
+}
+
+/// Reads what is there; whether the connection is at its end.
+fn closed(raw: &mut Raw) -> bool {
+    let mut answers = [0; 16_384];
+    raw.stream.set_nonblocking(true).expect("a flag");
+    let end = loop {
+        match raw.stream.read(&mut answers) {
+            Ok(0) => break true,
+            // The close frame is the last that comes.
+            Ok(len) if answers[..len].ends_with(&[0x80 | CLOSE, 2, 0x11, 0x4d]) => break true,
+            Ok(_) => {}
+            Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    };
+    raw.stream.set_nonblocking(false).expect("a flag");
+    end
+}
+
+/// Large messages that all would be relayed. A hit is a write that had to wait.
+fn bytes(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
+    let (doctor, patient) = people();
+    let mut raw = Raw::connect_from(address, ITS_ADDRESS);
+    raw.join(&doctor);
+    let mut partner = Raw::connect_from(address, ITS_ADDRESS);
+    partner.join(&patient);
+    let large = json!({
+        "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user, "toUserId": patient.user,
+        "candidate": null, "padding": "x".repeat(60_000),
+    });
+    let large = text(&large);
+    raw.stream.set_write_timeout(Some(StdDuration::from_millis(20))).expect("a timeout");
+    let (mut hits, mut tries, mut at) = (0, 0, 0);
+    while !stop.load(Ordering::Acquire) || hits == 0 {
+        tries += 1;
+        match raw.stream.write(&large[at..]) {
+            Ok(len) => at = (at + len) % large.len(),
+            Err(_) => hits += 1,
+        }
+        assert!(!closed(&mut raw) && !closed(&mut partner), "nobody is closed for it");
+    }
+    (hits, tries)
+}
+
+/// One after the other, without a word. More than are accepted in a second wait: a hit is one beyond that.
+fn connections(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
+    let start = Instant::now();
+    let mut tries: u64 = 0;
+    while !stop.load(Ordering::Acquire) || tries <= 1_000 {
+        tries += 1;
+        // A reset, so that this machine does not run out of ports.
+        Raw::connect_from(address, ITS_ADDRESS).reset();
+    }
+    (tries.saturating_sub(start.elapsed().as_secs() * 1_000), tries)
+}
+
+/// As many as it may have, and then more.
+fn connections_that_stay(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
+    let mut open = Vec::new();
+    let (mut hits, mut tries) = (0, 0);
+    while !stop.load(Ordering::Acquire) || hits == 0 {
+        tries += 1;
+        let mut raw = Raw::connect_lean(address, ITS_ADDRESS);
+        // It may have been refused before it said anything.
+        let _ = raw.stream.write_all(upgrade_request("").as_bytes());
+        match raw.read_status() {
+            101 => open.push(raw),
+            429 => hits += 1,
+            other => panic!("{other}"),
+        }
+    }
+    (hits, tries)
+}
+
+fn failed_authentications(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
+    let request = upgrade_request(&format!("Authorization: Bearer {}x\r\n", people().0.token));
+    let (mut hits, mut tries) = (0, 0);
+    while !stop.load(Ordering::Acquire) || hits == 0 {
+        tries += 1;
+        let mut raw = Raw::connect_lean(address, ITS_ADDRESS);
+        raw.send(request.as_bytes());
+        match raw.read_status() {
+            401 => {}
+            429 => hits += 1,
+            other => panic!("{other}"),
+        }
+        raw.reset();
+    }
+    (hits, tries)
+}
+
+/// Joins and is cut off, again and again. A hit is one that had to wait until it was accepted.
+fn reconnects(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
+    let (person, _) = people();
+    let start = Instant::now();
+    let mut tries: u64 = 0;
+    while !stop.load(Ordering::Acquire) || tries <= 1_000 {
+        tries += 1;
+        let mut raw = Raw::connect_lean(address, ITS_ADDRESS);
+        join(&mut raw, &person);
+        raw.reset();
+    }
+    (tries.saturating_sub(start.elapsed().as_secs() * 1_000), tries)
+}
+
+/// Somebody sends all it may to somebody who reads nothing. A hit is the end of the latter.
+fn deaf(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
+    let (mut hits, mut tries) = (0, 0);
+    while !stop.load(Ordering::Acquire) || hits == 0 {
+        tries += 1;
+        let (doctor, patient) = people();
+        let mut raw = Raw::connect_from(address, ITS_ADDRESS);
+        raw.join(&doctor);
+        let mut deaf = Raw::connect_tiny(address);
+        deaf.join(&patient);
+        let message = json!({
+            "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user, "toUserId": patient.user,
+            "candidate": null, "padding": "x".repeat(8_000),
+        });
+        // As much as it may send at once.
+        raw.send(&text(&message).repeat(120));
+        let mut heard = Vec::new();
+        while !heard.windows(12).any(|word| word == b"reconnecting") {
+            heard.extend(raw.next_bytes().expect("whoever sends is not closed"));
+        }
+        hits += 1;
+    }
+    (hits, tries)
+}
+
+/// Calls, and how many messages each has exchanged.
+struct Calls(Vec<(Client, Client, u64)>);
+
+impl Calls {
+    fn new(program: &Program) -> Self {
+        let call = |_| {
+            let (doctor, patient) = people();
+            let mut doctor = Client::join_at(program.address, &doctor);
+            let mut patient = Client::join_at(program.address, &patient);
+            doctor.expect("peer-joined");
+            doctor.expect("room-status");
+            patient.expect("room-status");
+            (doctor, patient, 0)
+        };
+        Self((0..CALLS).map(call).collect())
+    }
+
+    /// Exchanges messages for so long: each arrives, and nothing else. How long each took.
+    fn go_on(&mut self, time: StdDuration) -> Vec<StdDuration> {
+        let start = Instant::now();
+        let mut took = Vec::new();
+        'all: loop {
+            for (doctor, patient, number) in &mut self.0 {
+                if start.elapsed() > time {
+                    break 'all;
+                }
+                *number += 1;
+                let candidate = json!({ "candidate": { "candidate": number.to_string() } });
+                let message = doctor.message_to("ice-candidate", &patient.person, candidate);
+                let sent = Instant::now();
+                doctor.send(&message);
+                assert_eq!(patient.receive(), message);
+                took.push(sent.elapsed());
+                thread::sleep(PAUSE);
+            }
+        }
+        took.sort_unstable();
+        took
+    }
+}
+
+/// What half, nine of ten and 99 of a hundred are not above, in microseconds.
+fn quantiles(sorted: &[StdDuration]) -> String {
+    let per_mille = [500, 900, 990].map(|part| sorted[(sorted.len() - 1) * part / 1_000]);
+    per_mille.iter().map(|took| format!("{:>9}", took.as_micros())).collect()
+}
+
+#[test]
+fn one_abuser_at_full_speed_and_calls_that_lose_nothing() {
+    let seconds = std::env::var("ABUSE_SECONDS").ok().and_then(|text| text.parse().ok());
+    let time = StdDuration::from_secs_f64(seconds.unwrap_or(1.0));
+    println!(
+        "{:<28}{:>8}{:>8}   us: quiet p50     p90     p99  beside p50     p90     p99  server busy",
+        "abuser", "tries", "hits"
+    );
+    let only = std::env::var("ABUSER").ok();
+    for (name, settings, abuse) in ABUSERS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let program = Program::start(4_096, settings);
+        let mut calls = Calls::new(&program);
+        let quiet = calls.go_on(time);
+        let stop = AtomicBool::new(false);
+        let (before, start) = (program.processor_time(), Instant::now());
+        let (beside, (hits, tries)) = thread::scope(|scope| {
+            let abuser = scope.spawn(|| {
+                // It has a machine of its own, as it were: the server and the calls never wait for it to be given the processor
+                // back. On Linux this is the thread's alone.
+                rustix::process::nice(19).expect("to be less important is always allowed");
+                abuse(program.address, &stop)
+            });
+            let mut beside = calls.go_on(time);
+            stop.store(true, Ordering::Release);
+            // It may need longer until it has hit its limit for the first time: on a slow machine, too, all goes on.
+            while !abuser.is_finished() {
+                beside.extend(calls.go_on(StdDuration::from_millis(100)));
+            }
+            beside.sort_unstable();
+            (beside, abuser.join().expect("the abuser"))
+        });
+        let busy = (program.processor_time() - before) as f64 / start.elapsed().as_secs_f64();
+        // And it goes on afterwards.
+        calls.go_on(StdDuration::from_millis(100));
+        println!(
+            "{name:<28}{tries:>8}{hits:>8}   {}    {}{busy:>12.0}%",
+            quantiles(&quiet),
+            quantiles(&beside),
+        );
+        assert!(hits > 0, "{name}: the limit was not hit");
+    }
+}
