@@ -61,7 +61,7 @@ enum Stage {
     /// A request that waits until there is something to say in its session.
     Polling { session: PeerId, encrypted: bool },
     /// A request whose body has so many bytes still to come; `begun`: all have come, and some were handled.
-    Body { session: PeerId, left: usize, begun: bool, encrypted: bool },
+    Body { session: PeerId, left: u32, begun: bool, encrypted: bool },
     /// A WebSocket that may take over a session; `known`: it has said so.
     Probing { session: PeerId, known: bool },
     /// We have sent a close frame and wait for theirs; so many other frames came instead.

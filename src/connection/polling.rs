@@ -35,7 +35,7 @@ pub(super) fn stage_of(verdict: Verdict, encrypted: bool) -> Stage {
     match verdict {
         Verdict::Poll { session } => Stage::Polling { session, encrypted },
         Verdict::Body { session, len } => {
-            Stage::Body { session, left: len, begun: false, encrypted }
+            Stage::Body { session, left: len as u32, begun: false, encrypted }
         }
         Verdict::Probe { session } => Stage::Probing { session, known: false },
         Verdict::Upgraded | Verdict::SocketIo => Stage::Open,
@@ -138,7 +138,7 @@ impl Connection {
         let Stage::Body { session, left, begun, encrypted } = self.stage else {
             return Progress::More;
         };
-        let unread = at.unread();
+        let (unread, left) = (at.unread(), left as usize);
         if !begun && unread.len() < left {
             return Progress::More;
         }
@@ -154,7 +154,7 @@ impl Connection {
         let packet = &body[..end.unwrap_or(left)];
         let taken = end.map_or(left, |end| end + 1);
         at.skip(taken);
-        let left = left - taken;
+        let left = (left - taken) as u32;
         self.stage = Stage::Body { session, left, begun: true, encrypted };
         // What is not UTF-8 is no packet, and neither is this.
         let packet = str::from_utf8(packet).unwrap_or_default();

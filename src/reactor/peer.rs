@@ -193,6 +193,7 @@ mod tests {
     #[test]
     fn what_everybody_pays_for_is_small() {
         // Less in a build without debugging checks: mio knows then only the descriptor.
-        assert!(size_of::<Peer>() <= 144, "{}", size_of::<Peer>());
+        // Sixteen bytes of it are for clients of Socket.IO: a pointer, and the errand of a request.
+        assert!(size_of::<Peer>() <= 160, "{}", size_of::<Peer>());
     }
 }
