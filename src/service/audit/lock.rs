@@ -1,7 +1,7 @@
 //! One process writes a log at a time. Whoever comes next waits for the one before it, where it is told to take over.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
@@ -25,16 +25,24 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut lock = options.open(&path).map_err(failed)?;
     let looks = patience.map_or(0, |patience| patience.as_micros() / LOOK.as_micros());
+    let mut asked = None;
     for look in 0..=looks {
         match lock.try_lock() {
             Ok(()) => {
                 // Whoever comes next is to know whom to ask.
-                lock.set_len(0).map_err(failed)?;
+                lock.set_len(0).and_then(|()| lock.rewind()).map_err(failed)?;
                 writeln!(lock, "{}", std::process::id()).map_err(failed)?;
                 return Ok(lock);
             }
-            Err(TryLockError::WouldBlock) if look == 0 && looks > 0 => {
-                ask_to_leave(&mut lock).map_err(failed)?;
+            Err(TryLockError::WouldBlock) if looks > 0 => {
+                // There may be one between the two.
+                let owner = owner(&mut lock).map_err(failed)?;
+                if let Some(pid) = owner.filter(|_| owner != asked) {
+                    log::info!("taking over from process {}", pid.as_raw_nonzero());
+                    // It may have ended just now, and then the lock is free.
+                    let _ = kill_process(pid, Signal::TERM);
+                    asked = owner;
+                }
             }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -46,13 +54,11 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
     Err(OpenError::Locked(folder.to_owned()))
 }
 
-/// Asks the process that has the lock to leave, as a service manager would.
-fn ask_to_leave(lock: &mut File) -> io::Result<()> {
+/// The process that has the lock, once it has left its number.
+fn owner(lock: &mut File) -> io::Result<Option<Pid>> {
     let mut text = String::new();
+    lock.rewind()?;
     lock.read_to_string(&mut text)?;
-    let unknown = || io::Error::other("the process that writes it has not left its number");
-    let pid = text.trim().parse().ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
-    log::info!("taking over from process {}", pid.as_raw_nonzero());
-    kill_process(pid, Signal::TERM)?;
-    Ok(())
+    let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
+    Ok(pid.and_then(Pid::from_raw))
 }
