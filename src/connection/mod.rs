@@ -13,6 +13,7 @@
 
 mod application;
 mod heartbeat;
+mod pages;
 mod polling;
 mod polls;
 mod sessions;
@@ -33,10 +34,11 @@ use crate::wire::http;
 use crate::admission::door::Refusal;
 pub use application::{Application, Arrival, Message, Order, Verdict};
 use heartbeat::Heartbeat;
+pub use pages::{NoPages, Pages};
 pub use polling::Errand;
 pub use polls::PolledSession;
 pub use sessions::SocketIoService;
-pub use signaling::{NoPages, Pages, Signaling};
+pub use signaling::Signaling;
 use socket_io::SocketIo;
 pub use socket_io::{Framed, Ping};
 

@@ -1,5 +1,6 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
+use super::pages::Pages;
 use super::sessions::{self, SocketIoService};
 use super::{Application, Arrival, Errand, Message, Output, PolledSession, Verdict};
 use crate::admission::Grant;
@@ -20,22 +21,6 @@ use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{self, Request, Response, StatusCode};
 use crate::wire::sid::Sid;
-
-/// Pages that a deployment adds to the public address, such as the demo in development.
-pub trait Pages {
-    /// Appends the answer to a request, or says `false` where it has none.
-    fn respond(&mut self, request: &Request<'_>, now: Now, reply: &mut Vec<u8>) -> bool;
-}
-
-/// No pages: what production serves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoPages;
-
-impl Pages for NoPages {
-    fn respond(&mut self, _request: &Request<'_>, _now: Now, _reply: &mut Vec<u8>) -> bool {
-        false
-    }
-}
 
 /// The signaling application.
 pub struct Signaling {

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::OpenError;
 use crate::base::time::Duration;
@@ -31,7 +31,7 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
             Ok(()) => {
                 // Whoever comes next is to know whom to ask.
                 lock.set_len(0).and_then(|()| lock.rewind()).map_err(failed)?;
-                writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+                writeln!(lock, "{}", getpid().as_raw_nonzero()).map_err(failed)?;
                 return Ok(lock);
             }
             Err(TryLockError::WouldBlock) if looks > 0 => {
