@@ -18,7 +18,7 @@ use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems, TlsFiles, end_of_certificate, memory};
-use crate::connection::{NoPages, Pages, Signaling};
+use crate::connection::{NoPages, Pages, Signaling, SocketIoService};
 use crate::engine::{self, Engine, Homes, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
 use crate::reactor::{self, Edge, Listening, Reactor, Tls, clock};
@@ -282,7 +282,13 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
 fn rooms(config: &Config) -> io::Result<Vec<Signaling>> {
     let gate = Gate::new(gate_limits(config));
     let count = config.event_loops() as u32;
-    (0..count).map(|own| signaling(config, Homes::new(own, count), gate.beside())).collect()
+    let secret = clock::random_secret();
+    let rooms = |own| {
+        let mut rooms = signaling(config, Homes::new(own, count), gate.beside())?;
+        rooms.speak_socket_io(SocketIoService::new(&secret, own as u16, config.heartbeat));
+        Ok(rooms)
+    };
+    (0..count).map(rooms).collect()
 }
 
 fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling> {

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -118,12 +118,69 @@ fn next(socket: &mut tungstenite::WebSocket<TcpStream>) -> Option<Value> {
     }
 }
 
+/// The patient answers whatever it hears.
+fn answer(patient: &Visitor, doctor: &Person, done: &AtomicBool) {
+    while !done.load(Ordering::Relaxed) {
+        let mut client = patient.come();
+        while let Some(message) = next(&mut client.socket) {
+            if message["type"] != "offer" {
+                continue;
+            }
+            let fields = json!({ "sdp": { "type": "answer", "sdp": message["sdp"]["sdp"] } });
+            let answer = client.message_to("answer", doctor, fields);
+            if client.socket.send(Message::text(answer.to_string())).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// The doctor makes an offer over and over; each answer is a session that is there.
+fn offer(doctor: &Visitor, patient: &Person, done: &AtomicBool, met: &AtomicU64) {
+    while !done.load(Ordering::Relaxed) {
+        let mut client = doctor.come();
+        let offer = client.offer_to(patient, 600).to_string();
+        while !done.load(Ordering::Relaxed) {
+            if client.socket.send(Message::text(offer.as_str())).is_err() {
+                break;
+            }
+            match next_of_interest(&mut client) {
+                None => break,
+                Some(message) if message["type"] == "answer" => {
+                    met.fetch_add(1, Ordering::Relaxed);
+                }
+                Some(_) => {}
+            }
+            // As fast as one may.
+            thread::sleep(Duration::from_millis(40));
+        }
+    }
+}
+
+/// The answer, or what says that another offer is worth a try; `None`: the connection is over.
+fn next_of_interest(client: &mut Client) -> Option<Value> {
+    loop {
+        let message = next(&mut client.socket)?;
+        match message["type"].as_str() {
+            Some("answer" | "peer-joined") => return Some(message),
+            // The patient is not there yet, or has been told to go.
+            Some("error") => {
+                let code = message["code"].as_str();
+                let known = ["PEER_NOT_FOUND", "SERVER_SHUTDOWN"];
+                assert!(code.is_some_and(|code| known.contains(&code)), "{message}");
+                return Some(message);
+            }
+            _ => {}
+        }
+    }
+}
+
 #[test]
 fn ten_updates_of_a_server_in_use_lose_no_session_and_turn_nobody_away() {
     let (port, folder) = (free_port(), scratch("updates"));
     let mut running = start(port, &folder);
     let refused = Arc::new(AtomicU64::new(0));
-    let (done, meetings) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let done = AtomicBool::new(false);
     let met: Vec<_> = (0..ROOMS).map(|_| AtomicU64::new(0)).collect();
     let begin = Barrier::new(2 * ROOMS + 1);
     thread::scope(|scope| {
@@ -135,63 +192,14 @@ fn ten_updates_of_a_server_in_use_lose_no_session_and_turn_nobody_away() {
                 refused: Arc::clone(&refused),
             });
             let (doctor_id, patient_id) = (doctor.person.clone(), patient.person.clone());
-            let (done, begin, meetings) = (&done, &begin, &meetings);
-            // The patient answers whatever it hears.
+            let (done, begin) = (&done, &begin);
             scope.spawn(move || {
                 begin.wait();
-                while !done.load(Ordering::Relaxed) {
-                    let mut client = patient.come();
-                    while let Some(message) = next(&mut client.socket) {
-                        if message["type"] == "offer" {
-                            let fields = json!({ "sdp": { "type": "answer", "sdp": message["sdp"]["sdp"] } });
-                            let answer = client.message_to("answer", &doctor_id, fields);
-                            let sent = client.socket.send(Message::text(answer.to_string()));
-                            if sent.is_err() {
-                                break;
-                            }
-                        }
-                    }
-                }
+                answer(&patient, &doctor_id, done);
             });
-            // The doctor makes an offer over and over; each answer is a session that is there.
             scope.spawn(move || {
                 begin.wait();
-                while !done.load(Ordering::Relaxed) {
-                    let mut client = doctor.come();
-                    let offer = client.offer_to(&patient_id, 600);
-                    let mut is_here = true;
-                    while is_here && !done.load(Ordering::Relaxed) {
-                        is_here = client.socket.send(Message::text(offer.to_string())).is_ok();
-                        while is_here {
-                            let Some(message) = next(&mut client.socket) else {
-                                is_here = false;
-                                break;
-                            };
-                            match message["type"].as_str() {
-                                Some("answer") => {
-                                    met.fetch_add(1, Ordering::Relaxed);
-                                    meetings.fetch_add(1, Ordering::Relaxed);
-                                    break;
-                                }
-                                // The patient is not there yet, or has been told to go.
-                                Some("error") => {
-                                    let code = message["code"].as_str();
-                                    let known = ["PEER_NOT_FOUND", "SERVER_SHUTDOWN"];
-                                    assert!(
-                                        code.is_some_and(|code| known.contains(&code)),
-                                        "{message}"
-                                    );
-                                    break;
-                                }
-                                // It is there now, and waits for an offer.
-                                Some("peer-joined") => break,
-                                _ => {}
-                            }
-                        }
-                        // As fast as one may.
-                        thread::sleep(Duration::from_millis(40));
-                    }
-                }
+                offer(&doctor, &patient_id, done, met);
             });
         }
         begin.wait();
@@ -219,7 +227,6 @@ fn ten_updates_of_a_server_in_use_lose_no_session_and_turn_nobody_away() {
         assert_eq!(wait_for_end(&mut running.child, PATIENCE), Some(0));
     });
     assert_eq!(refused.load(Ordering::Relaxed), 0, "somebody listened at any time");
-    assert!(meetings.load(Ordering::Relaxed) as u64 > 2 * ROOMS as u64 * UPDATES);
 }
 
 #[test]

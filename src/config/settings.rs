@@ -396,16 +396,6 @@ pub const SETTINGS: &[Setting] = &[
             show: |config| config.log_format.as_str().to_owned(),
         },
     },
-    Setting {
-        name: "DRAIN_SECONDS",
-        default: "20",
-        meaning: "how long the farewell may take when the server stops",
-        kind: Kind::Seconds(1..=3_600, |config| &mut config.drain),
-    },
-    Setting {
-        name: "TAKE_OVER",
-        default: "false",
-        meaning: "a server that runs already with the same log and address is asked to leave",
-        kind: Kind::Flag(|config| &mut config.take_over),
-    },
+    admin::DRAIN_SECONDS,
+    admin::TAKE_OVER,
 ];

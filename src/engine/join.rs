@@ -52,7 +52,7 @@ impl Engine {
         }
         let entry = self.find_way_in(&newcomer, now)?;
         if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
-            return self.ask_older(&newcomer, text, now, effects);
+            return self.ask_older(&newcomer, text, id, now, effects);
         }
         let event = Event::Admission { entry, emergency: newcomer.emergency };
         let note = Note::about(peer, Record { event, subject: newcomer.subject() });
@@ -230,7 +230,7 @@ impl Engine {
                 self.hits.add(Limit::AuthFailures);
                 self.note_limit(peer, Limit::AuthFailures, effects);
                 // Whoever has a good token keeps it, and the connection.
-                let is_new = way == TokenWay::Join;
+                let is_new = way != TokenWay::Refresh;
                 let excess = if is_new { Excess::Attempts } else { Excess::Messages };
                 Problem::RateLimited(excess)
             }

@@ -12,6 +12,7 @@
 //! and carries out the effects in their order. The engine asks nothing back.
 
 mod commands;
+mod credentials;
 mod draining;
 mod duplicates;
 mod effects;

@@ -13,6 +13,7 @@ mod measure;
 mod moving;
 mod outbound;
 mod peer;
+mod polling;
 mod serve;
 mod settle;
 #[cfg(feature = "tls")]
@@ -38,7 +39,7 @@ use crate::base::bucket::Rate;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
-use crate::connection::{Application, Output};
+use crate::connection::{Application, Output, PONG_TIMEOUT};
 use crate::engine::{PeerId, Recording};
 
 use accept::Listener;
@@ -126,7 +127,7 @@ pub struct Reactor<A> {
     listener: Option<Listener>,
     clock: Clock,
     peers: Arena<Peer>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     /// What is counted together with the other reactors.
     entrance: Arc<Entrance>,
     mail: Mail,
@@ -175,6 +176,8 @@ struct Lists {
     handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
+    /// A WebSocket that takes over a session.
+    takeovers: Vec<(Key<Peer>, PeerId)>,
     /// Belongs to another reactor.
     departures: Vec<Departure>,
     /// To be freed at the end of the turn.
@@ -349,6 +352,7 @@ impl<A: Application> Reactor<A> {
                     // No time at all would be due again at once, for ever.
                     options.heartbeat.max(Duration::from_millis(1)),
                     CLOSE_TIMEOUT,
+                    PONG_TIMEOUT,
                 ],
                 planned,
             ),

@@ -193,7 +193,9 @@ impl<A: Application> Reactor<A> {
     }
 
     fn is_over(&self, now: Now) -> bool {
-        self.stopping.is_some_and(|until| self.peers.is_empty() || until <= now.instant)
+        // Nobody can fetch any more what is left for a session without a socket.
+        let all_told = || self.peers.iter().all(|(_, peer)| !peer.has_socket());
+        self.stopping.is_some_and(|until| until <= now.instant || all_told())
     }
 
     fn can_accept(&self) -> bool {
@@ -293,6 +295,16 @@ impl<A: Application> Reactor<A> {
         }
     }
 
+    /// This peer has a socket that was another's. What is there to be read is told again.
+    pub(super) fn register_again(&mut self, key: Key<Peer>) -> io::Result<()> {
+        let Some(transport) = self.peers.get_mut(key).and_then(|peer| peer.transport.as_mut())
+        else {
+            return Ok(());
+        };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().reregister(&mut transport.socket, peer_token(key), interest)
+    }
+
     /// Gives the vector of the last turn's list its memory back, whichever of the two is larger.
     fn recycle_ready(&mut self, mut carried_over: Vec<Key<Peer>>) {
         carried_over.clear();
@@ -314,8 +326,10 @@ impl<A: Application> Reactor<A> {
                 inbound.give_back(&mut self.cut);
             }
             // Closing the descriptor deregisters it too; a failure here changes nothing.
-            let _ = self.poll.registry().deregister(&mut peer.transport.socket);
-            peer.transport.part(&mut self.counters.writes);
+            if let Some(transport) = &mut peer.transport {
+                let _ = self.poll.registry().deregister(&mut transport.socket);
+                transport.part(&mut self.counters.writes);
+            }
             log::debug!("connection {} closed", peer.number);
             if let Some(listener) = &mut self.listener {
                 listener.resume();

@@ -173,6 +173,7 @@ pub fn upgrade_over<S: Read + Write>(
 }
 
 /// The same where it may also break.
+#[allow(clippy::result_large_err, reason = "it is tungstenite's")]
 pub fn try_upgrade_over<S: Read + Write>(
     stream: S,
     host: &str,
