@@ -255,6 +255,44 @@ fn a_server_that_is_told_to_end_sends_its_people_to_the_other() {
     assert!(ended.child.wait().expect("it ends").success());
 }
 
+/// One request of a Socket.IO client that polls, on a connection of its own; the body of the answer.
+fn poll(site: &Site, session: &str, sid: &str, body: Option<&str>) -> String {
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let body = body.unwrap_or_default();
+    let request = format!(
+        "{method} /socket.io/?EIO=4&transport=polling&session={session}{sid} HTTP/1.1\r\nHost: {HOST}\r\n\
+         Connection: close\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = common::secure::ask(&mut site.stream(), &request);
+    let text = String::from_utf8(answer.body).expect("UTF-8");
+    assert_eq!(answer.status, 200, "{text}");
+    text
+}
+
+#[test]
+fn socket_io_that_polls_with_its_session_in_the_query_stays_at_one_server_and_meets_the_others() {
+    let site = Site::new();
+    for _ in 0..8 {
+        let session = session();
+        let (doctor, patient) =
+            (Person::new(Role::Doctor, session), Person::new(Role::Patient, session));
+        let name = doctor.session.as_str();
+        let opening: Value = serde_json::from_str(&poll(&site, name, "", None)[1..]).expect("JSON");
+        let sid = format!("&sid={}", opening["sid"].as_str().expect("a name"));
+        let connect = format!("40{}", json!({ "token": doctor.token, "sessionId": name }));
+        assert_eq!(poll(&site, name, &sid, Some(&connect)), "ok");
+        assert!(poll(&site, name, &sid, None).starts_with("40"));
+        let join = format!("42{}", json!(["join-room", doctor.join_request()]));
+        assert_eq!(poll(&site, name, &sid, Some(&join)), "ok");
+        assert!(poll(&site, name, &sid, None).contains("room-joined"));
+
+        let mut patient = site.enter(&patient, Way::Subprotocol);
+        let joined = patient.expect("room-joined");
+        assert_eq!(joined["participants"].as_array().map(Vec::len), Some(2), "{joined}");
+    }
+}
+
 #[test]
 fn who_does_not_say_where_it_belongs_is_told_so_and_health_needs_no_session() {
     let site = Site::new();
