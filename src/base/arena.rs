@@ -11,7 +11,9 @@ use slab::Slab;
 /// serves someone else by then.
 #[derive(Debug)]
 pub struct Arena<T> {
-    slots: Slab<(u32, T)>,
+    slots: Slab<T>,
+    /// Of each slot, for whom it serves. Apart from them, since there its neighbours would make 8 bytes of it.
+    generations: Vec<u32>,
     next_generation: u32,
 }
 
@@ -26,12 +28,13 @@ pub struct Key<T> {
 impl<T> Arena<T> {
     /// An empty arena, which allocates nothing yet.
     pub const fn new() -> Self {
-        Self { slots: Slab::new(), next_generation: 0 }
+        Self { slots: Slab::new(), generations: Vec::new(), next_generation: 0 }
     }
 
     /// An empty arena with memory for so many entries: taken from the system as it is used, and never moved.
     pub fn with_capacity(entries: usize) -> Self {
-        Self { slots: Slab::with_capacity(entries), next_generation: 0 }
+        let generations = Vec::with_capacity(entries);
+        Self { slots: Slab::with_capacity(entries), generations, next_generation: 0 }
     }
 
     /// Puts `value` into a free slot.
@@ -44,43 +47,47 @@ impl<T> Arena<T> {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
         let entry = self.slots.vacant_entry();
-        let key = Key::from_parts(entry.key() as u32, generation);
-        entry.insert((generation, make(key)));
+        let index = entry.key();
+        let key = Key::from_parts(index as u32, generation);
+        entry.insert(make(key));
+        if index >= self.generations.len() {
+            self.generations.resize(index + 1, 0);
+        }
+        self.generations[index] = generation;
         key
     }
 
     /// Takes the entry out and frees its slot.
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
         self.get(key)?;
-        self.slots.try_remove(key.index() as usize).map(|(_, value)| value)
+        self.slots.try_remove(key.index() as usize)
     }
 
     /// The entry, unless it was removed.
     pub fn get(&self, key: Key<T>) -> Option<&T> {
-        match self.slots.get(key.index() as usize) {
-            Some((generation, value)) if *generation == key.generation => Some(value),
-            _ => None,
-        }
+        self.slots.get(key.index() as usize).filter(|_| self.serves(key))
     }
 
     /// The entry, unless it was removed.
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        match self.slots.get_mut(key.index() as usize) {
-            Some((generation, value)) if *generation == key.generation => Some(value),
-            _ => None,
-        }
+        if self.serves(key) { self.slots.get_mut(key.index() as usize) } else { None }
     }
 
     /// The key of whatever is at `index` now.
     pub fn key_at(&self, index: u32) -> Option<Key<T>> {
-        self.slots.get(index as usize).map(|(generation, _)| Key::from_parts(index, *generation))
+        let generation = self.generations.get(index as usize)?;
+        self.slots.contains(index as usize).then(|| Key::from_parts(index, *generation))
     }
 
     /// Entries in the order of their indices.
     pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
-        self.slots
-            .iter()
-            .map(|(index, (generation, value))| (Key::from_parts(index as u32, *generation), value))
+        let key = |index: usize| Key::from_parts(index as u32, self.generations[index]);
+        self.slots.iter().map(move |(index, value)| (key(index), value))
+    }
+
+    /// Whether the slot of a key serves for it, and not for a later one.
+    fn serves(&self, key: Key<T>) -> bool {
+        self.generations.get(key.index() as usize) == Some(&key.generation)
     }
 
     /// How many entries there are.

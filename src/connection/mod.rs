@@ -12,6 +12,7 @@
 //! over (`Probing`); its session is a connection without a socket, `Open` from the start.
 
 mod application;
+mod extra;
 mod heartbeat;
 mod pages;
 mod polling;
@@ -33,6 +34,7 @@ use crate::wire::http;
 
 use crate::admission::door::Refusal;
 pub use application::{Application, Arrival, Message, Order, Verdict};
+use extra::{Extra, Head};
 use heartbeat::Heartbeat;
 pub use pages::{NoPages, Pages};
 pub use polling::Errand;
@@ -46,12 +48,10 @@ pub use socket_io::{Framed, Ping};
 #[derive(Debug)]
 pub struct Connection {
     stage: Stage,
-    /// As long as the stage is [`Stage::Head`]. Apart, since nothing of it matters later.
-    head: Option<Box<Head>>,
+    /// What most have no need of most of the time.
+    extra: Option<Box<Extra>>,
     decoder: Decoder,
     heartbeat: Heartbeat,
-    /// Where it speaks Socket.IO.
-    socket_io: Option<Box<SocketIo>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +77,6 @@ enum Stage {
 /// So many frames are passed over in search of the peer's close frame. What was under way when it heard ours is less; a
 /// flood is not worth taking apart frame by frame, in turns for which others wait.
 const PASSED_MAX: u8 = 64;
-
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    /// So many bytes were looked at.
-    seen: u16,
-    /// So often it went to another reactor.
-    hops: u8,
-    arrival: Arrival,
-}
 
 /// What a connection waits for, and so which deadline it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,13 +141,12 @@ pub enum Progress<'a> {
 impl Connection {
     /// A connection whose request head is expected.
     pub fn new(arrival: Arrival) -> Self {
-        let head = Some(Box::new(Head { seen: 0, hops: 0, arrival }));
+        let extra = Some(Box::new(Extra::Head(Head { seen: 0, hops: 0, arrival })));
         Self {
             stage: Stage::Head,
-            head,
+            extra,
             decoder: Decoder::default(),
             heartbeat: Heartbeat::default(),
-            socket_io: None,
         }
     }
 
@@ -190,7 +180,7 @@ impl Connection {
 
     /// A proxy says where it really comes from, before anything else came.
     pub fn comes_from(&mut self, address: IpAddr) {
-        if let Some(head) = &mut self.head {
+        if let Some(head) = self.head_mut() {
             head.arrival.address = address;
         }
     }
@@ -254,7 +244,8 @@ impl Connection {
         match self.stage {
             Stage::Head => {
                 out.hits.add(Limit::HeadTime);
-                let begun = self.head.take().filter(|head| head.seen > 0);
+                let begun = self.head().copied().filter(|head| head.seen > 0);
+                self.extra = None;
                 self.stage = if begun.is_some() { Stage::Draining } else { Stage::Ended };
                 if let Some(head) = begun {
                     let start = out.reply.len();
@@ -286,7 +277,7 @@ impl Connection {
     /// A message to this peer as it goes out; `None` where it may not be sent.
     pub fn frame<'a>(&self, binary: bool, payload: &'a [u8]) -> Option<Framed<'a>> {
         let header = self.header(binary, payload.len())?;
-        match &self.socket_io {
+        match self.socket_io() {
             Some(session) => session.frame(str::from_utf8(payload).ok()?),
             None => Some(Framed::plain(header, payload)),
         }
@@ -294,8 +285,10 @@ impl Connection {
 
     /// A ping between the heartbeats; `None` where none may be sent.
     pub fn ping(&mut self, mark: u32) -> Option<Ping> {
-        match &mut self.socket_io {
-            _ if self.stage != Stage::Open => None,
+        if self.stage != Stage::Open {
+            return None;
+        }
+        match self.socket_io_mut() {
             Some(session) => session.ping(mark),
             None => Some(Ping::new(&self.heartbeat.ping(mark))),
         }
@@ -303,7 +296,7 @@ impl Connection {
 
     /// A regular ping; `None`: too many are without an answer.
     fn beat(&mut self, mark: u32) -> Option<Ping> {
-        match &mut self.socket_io {
+        match self.socket_io_mut() {
             Some(session) => session.ping(mark),
             None => self.heartbeat.beat(mark).map(|ping| Ping::new(&ping)),
         }
@@ -338,7 +331,7 @@ impl Connection {
 
     /// How it arrived, while its request head is still on its way.
     pub fn arrival(&self) -> Option<Arrival> {
-        self.head.as_ref().map(|head| head.arrival)
+        self.head().map(|head| head.arrival)
     }
 
     /// Whether it is a WebSocket in use.
@@ -347,7 +340,7 @@ impl Connection {
     }
 
     fn awaits_pong(&self) -> bool {
-        self.socket_io.as_ref().is_some_and(|session| session.awaits_pong())
+        self.socket_io().is_some_and(|session| session.awaits_pong())
     }
 
     /// Answers a head once it is whole.
@@ -360,9 +353,10 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
-        let Some(head) = &mut self.head else { return Progress::More };
+        let Some(Extra::Head(head)) = self.extra.as_deref_mut() else { return Progress::More };
         let unread = &bytes[at.unread()];
         let (start, arrival) = (out.reply.len(), head.arrival);
+        let mut next = None;
         self.stage = match http::parse(unread, usize::from(head.seen)) {
             Ok(None) => {
                 head.seen = unread.len() as u16;
@@ -379,7 +373,7 @@ impl Connection {
                 match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
                     Verdict::SocketIo => {
-                        self.socket_io = Some(Box::new(SocketIo::new(Carrier::WebSocket)));
+                        next = Some(SocketIo::new(Carrier::WebSocket));
                         Stage::Open
                     }
                     Verdict::Answered => Stage::Draining,
@@ -396,7 +390,7 @@ impl Connection {
                 Stage::Draining
             }
         };
-        self.head = None;
+        self.extra = next.map(|session| Box::new(Extra::SocketIo(session)));
         ask_for_tls(&mut out.reply, start, arrival.encrypted);
         Progress::Handled(None)
     }
@@ -412,7 +406,7 @@ impl Connection {
     ) -> Progress<'a> {
         let message = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
-            Ok(Decoded::Text(text)) if self.socket_io.is_some() => {
+            Ok(Decoded::Text(text)) if self.socket_io().is_some() => {
                 return self.receive_packet(me, text, now, app, out);
             }
             Ok(Decoded::Text(text)) => Message::Text(text),
@@ -487,7 +481,7 @@ impl Connection {
 
     /// Appends what closes the connection.
     fn write_close(&self, code: CloseCode, reply: &mut Vec<u8>) {
-        match &self.socket_io {
+        match self.socket_io() {
             Some(session) => session.part(code, reply),
             None => frame::write_close(reply, code),
         }

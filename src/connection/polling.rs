@@ -1,5 +1,6 @@
 //! Requests that carry a session of Socket.IO, and the WebSocket that takes it over.
 
+use super::Extra;
 use super::socket_io::SocketIo;
 use super::{Application, Connection, Order, Output, Progress, Stage, Verdict, ask_for_tls};
 use crate::admission::door::Refusal;
@@ -48,10 +49,9 @@ impl Connection {
     pub fn polled() -> Self {
         Self {
             stage: Stage::Open,
-            head: None,
+            extra: Some(Box::new(Extra::SocketIo(SocketIo::new(Carrier::Polling)))),
             decoder: Decoder::default(),
             heartbeat: Default::default(),
-            socket_io: Some(Box::new(SocketIo::new(Carrier::Polling))),
         }
     }
 
@@ -110,7 +110,7 @@ impl Connection {
 
     /// From now on this session is carried by a WebSocket. Appends, in frames, what requests have not fetched.
     pub fn move_to_web_socket(&mut self, unsent: &[u8], out: &mut Vec<u8>) {
-        let Some(session) = &mut self.socket_io else { return };
+        let Some(session) = self.socket_io_mut() else { return };
         session.travel_by(Carrier::WebSocket);
         let unsent = str::from_utf8(unsent).unwrap_or_default();
         for packet in unsent.split_terminator(SEPARATOR) {

@@ -185,8 +185,8 @@ fn is_worth_another_try(code: CloseCode) -> bool {
 
 impl Connection {
     /// Whether its messages are packets of Socket.IO.
-    pub const fn speaks_socket_io(&self) -> bool {
-        self.socket_io.is_some()
+    pub fn speaks_socket_io(&self) -> bool {
+        self.socket_io().is_some()
     }
 
     /// Handles one packet of a peer that speaks Socket.IO.
@@ -198,7 +198,8 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
-        let Some(session) = self.socket_io.as_mut().filter(|_| self.stage == Stage::Open) else {
+        let is_open = self.stage == Stage::Open;
+        let Some(session) = self.socket_io_mut().filter(|_| is_open) else {
             return Progress::Handled(None);
         };
         match engine_io::parse(packet) {
@@ -232,7 +233,7 @@ impl Connection {
         app: &mut A,
         out: &mut Output,
     ) -> Progress<'a> {
-        let connected = self.socket_io.as_ref().is_some_and(|session| session.connected);
+        let connected = self.socket_io().is_some_and(|session| session.connected);
         match socket_io::parse(text) {
             Ok(Packet::Event { namespace: NAMESPACE, callback, arguments }) if connected => {
                 return receive_event(me, packet, (callback, arguments), now, app, out);
@@ -244,7 +245,7 @@ impl Connection {
             Ok(Packet::Connect { namespace, .. })
                 if namespace != NAMESPACE && namespace.len() <= NAMESPACE_BYTES_MAX =>
             {
-                if let Some(session) = &self.socket_io
+                if let Some(session) = self.socket_io()
                     && app.pinged(me, now, &mut out.effects)
                 {
                     let refusal = ",{\"message\":\"Invalid namespace\"}";
@@ -275,7 +276,7 @@ impl Connection {
         out: &mut Output,
     ) {
         let shown = app.show_token(me, &Credentials::read(auth), now, &mut out.effects);
-        let Some(session) = &mut self.socket_io else { return };
+        let Some(session) = self.socket_io_mut() else { return };
         match shown {
             Ok(sid) => {
                 session.connected = true;
@@ -297,7 +298,7 @@ impl Connection {
     fn hang_up<A: Application>(&mut self, me: PeerId, now: Now, app: &mut A, out: &mut Output) {
         if self.stage == Stage::Open {
             app.left(me, now, &mut out.effects);
-            if let Some(session) = &self.socket_io {
+            if let Some(session) = self.socket_io() {
                 match session.carrier {
                     Carrier::WebSocket => frame::write_close(&mut out.reply, CloseCode::Normal),
                     // Whatever request waits is answered.

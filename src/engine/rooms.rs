@@ -1,6 +1,6 @@
 //! The rooms and the places in them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::iter;
 
 use super::PeerId;
@@ -82,18 +82,29 @@ pub(super) struct Newcomer {
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
     // Ordered, not hashed: the same inputs give the same effects in every run, and no seed is needed.
-    by_session: BTreeMap<SessionId, Key<Room>>,
+    // By 64 bits of the session; the room has the rest.
+    by_session: BTreeSet<(u64, u32, u32)>,
     rooms: Arena<Room>,
     participants: Arena<Participant>,
     /// How many of the rooms are waiting.
     waiting: usize,
 }
 
+/// Where a room stands in the order of sessions.
+fn place_of(session: SessionId, key: Key<Room>) -> (u64, u32, u32) {
+    (fold(session), key.index(), key.generation())
+}
+
+fn fold(session: SessionId) -> u64 {
+    let bits = session.reveal().as_u128();
+    (bits >> 64) as u64 ^ bits as u64
+}
+
 impl Rooms {
     /// No rooms, with memory for so many and twice as many people.
     pub(super) fn with_capacity(rooms: usize) -> Self {
         Self {
-            by_session: BTreeMap::new(),
+            by_session: BTreeSet::new(),
             rooms: Arena::with_capacity(rooms),
             participants: Arena::with_capacity(rooms.saturating_mul(2)),
             waiting: 0,
@@ -186,12 +197,15 @@ impl Rooms {
         let room = self.rooms.remove(key)?;
         debug_assert!(room.first.is_none());
         self.waiting -= usize::from(room.status == RoomStatus::Waiting);
-        self.by_session.remove(&room.session);
+        self.by_session.remove(&place_of(room.session, key));
         Some(room)
     }
 
     pub(super) fn find_room(&self, session: SessionId) -> Option<Key<Room>> {
-        self.by_session.get(&session).copied()
+        let fold = fold(session);
+        let alike = self.by_session.range((fold, 0, 0)..=(fold, u32::MAX, u32::MAX));
+        let mut alike = alike.map(|(_, index, generation)| Key::from_parts(*index, *generation));
+        alike.find(|key| self.rooms.get(*key).is_some_and(|room| room.session == session))
     }
 
     /// The place of a user in a room.
@@ -289,9 +303,11 @@ impl Rooms {
         (self.waiting, self.participants.len())
     }
 
-    /// The rooms in the order of their sessions.
+    /// The rooms, in an order that stays while they come and go.
     pub(super) fn in_order(&self) -> impl Iterator<Item = (SessionId, Key<Room>)> {
-        self.by_session.iter().map(|(session, room)| (*session, *room))
+        let keys =
+            self.by_session.iter().map(|(_, index, number)| Key::from_parts(*index, *number));
+        keys.filter_map(|key| Some((self.rooms.get(key)?.session, key)))
     }
 
     /// Every place, with its room's session.
@@ -308,8 +324,9 @@ impl Rooms {
         let waiting = self.rooms.iter().filter(|(_, room)| room.status == RoomStatus::Waiting);
         assert_eq!(self.waiting, waiting.count(), "the rooms that wait are counted");
         let mut places = 0;
-        for (session, &key) in &self.by_session {
-            assert_eq!(self.room(key).map(|room| room.session), Some(*session), "a session's room");
+        for (session, key) in &self.in_order().collect::<Vec<_>>() {
+            let key = *key;
+            assert_eq!(self.find_room(*session), Some(key), "a session's room");
             for role in [Role::Doctor, Role::Patient] {
                 let seated = self.members(key).filter(|(_, member)| member.seat() == Some(role));
                 assert!(seated.count() <= 1, "one doctor, one patient");
@@ -339,7 +356,7 @@ impl Rooms {
             first: None,
             ending: false,
         });
-        self.by_session.insert(session, key);
+        self.by_session.insert(place_of(session, key));
         self.waiting += 1;
         key
     }

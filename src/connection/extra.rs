@@ -1,0 +1,53 @@
+//! What most connections have no need of most of the time, and which is kept apart from them for that.
+
+use super::socket_io::SocketIo;
+use super::{Arrival, Connection};
+
+/// What there is of the two.
+#[derive(Debug)]
+pub(super) enum Extra {
+    /// As long as the stage is [`Stage::Head`].
+    Head(Head),
+    /// Where it speaks Socket.IO.
+    SocketIo(SocketIo),
+}
+
+/// A request head that is arriving.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    /// So many bytes were looked at.
+    pub(super) seen: u16,
+    /// So often it went to another reactor.
+    pub(super) hops: u8,
+    pub(super) arrival: Arrival,
+}
+
+impl Connection {
+    pub(super) fn head(&self) -> Option<&Head> {
+        match self.extra.as_deref() {
+            Some(Extra::Head(head)) => Some(head),
+            _ => None,
+        }
+    }
+
+    pub(super) fn head_mut(&mut self) -> Option<&mut Head> {
+        match self.extra.as_deref_mut() {
+            Some(Extra::Head(head)) => Some(head),
+            _ => None,
+        }
+    }
+
+    pub(super) fn socket_io(&self) -> Option<&SocketIo> {
+        match self.extra.as_deref() {
+            Some(Extra::SocketIo(session)) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn socket_io_mut(&mut self) -> Option<&mut SocketIo> {
+        match self.extra.as_deref_mut() {
+            Some(Extra::SocketIo(session)) => Some(session),
+            _ => None,
+        }
+    }
+}
