@@ -10,6 +10,7 @@ pub mod jwt;
 pub mod members;
 pub mod proxy_header;
 pub mod quick;
+mod scan;
 pub mod sdp;
 pub mod stun;
 pub mod turn;

@@ -35,6 +35,7 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("socket2", &["reactor"], BYTES),
     ("signal_hook_mio", &["reactor"], "signals are events of crate::reactor"),
     ("signal_hook", &["reactor"], "signals are events of crate::reactor"),
+    ("memchr", &["wire"], "bytes are looked for in crate::wire"),
     ("httparse", &["wire"], "the request head as crate::wire reads it"),
     ("tungstenite", &["wire"], "frames as crate::wire reads and writes them"),
     ("serde", JSON, SHAPES),
