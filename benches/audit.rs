@@ -93,6 +93,7 @@ fn options(root: &Path, sync: Sync) -> Options {
         sync,
         checkpoint: None,
         segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+        take_over: None,
         wall_time: clock::wall_time,
         entropy: clock::random_secret,
     }

@@ -13,7 +13,7 @@ use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::time::{Duration, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Verdict};
 use autamedica_signaling::engine::{Effects, PeerId};
-use autamedica_signaling::reactor::{Edge, Options, Reactor};
+use autamedica_signaling::reactor::{Edge, Listening, Options, Reactor};
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 use autamedica_signaling::wire::upgrade::{Fault, Upgrade};
@@ -93,7 +93,8 @@ impl Application for Echo {
 /// Listens on `address`.
 pub fn options(address: SocketAddr) -> Options {
     Options {
-        address,
+        listening: Listening::Alone(address),
+        drain: Duration::from_secs(5),
         connections_max: 1_000,
         head_timeout: Duration::from_secs(10),
         heartbeat: Duration::from_secs(25),

@@ -19,7 +19,7 @@ pub mod service;
 pub mod wire;
 
 pub use config::Config;
-pub use server::{BindError, Entry, Handle, Journal, Server};
+pub use server::{BindError, Entry, Handle, Inherited, Journal, Server};
 
 /// What `docs/embedding.md` shows is compiled and run like any other example.
 #[cfg(doctest)]

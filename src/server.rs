@@ -2,12 +2,12 @@
 
 mod admin;
 mod recorder;
+mod reload;
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::admission::Addresses;
@@ -18,18 +18,19 @@ use crate::base::bucket::Rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 use crate::config::{Config, Environment, Problems, TlsFiles, end_of_certificate, memory};
-use crate::connection::{NoPages, Pages, Signaling};
+use crate::connection::{NoPages, Pages, Signaling, SocketIoService};
 use crate::engine::{self, Engine, Homes, IceOptions, Logins, Rates};
 use crate::message::{SessionId, UserId};
-use crate::reactor::{self, Edge, Reactor, Tls, clock};
+use crate::reactor::{self, Edge, Listening, Reactor, Tls, clock};
 use crate::service::audit::{self, Audit, OpenError, OwnRecord, Restored};
 use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
 use crate::wire::turn::{Login, Minter};
 use admin::Admin;
 use recorder::Recorder;
+use reload::Reloading;
 
-pub use crate::reactor::{Entry, Handle, Journal};
+pub use crate::reactor::{Entry, Handle, Inherited, Journal};
 
 /// A signaling server that holds its address and is ready to run.
 ///
@@ -71,19 +72,28 @@ impl Server {
     /// # Errors
     /// Where the configuration is wrong, or the address is in use or not ours.
     pub fn bind(config: Config) -> Result<Self, BindError> {
+        Self::bind_on(config, None)
+    }
+
+    /// The same on a socket that listens already: where the configuration would listen does not count then.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, or the socket is none to listen on.
+    pub fn bind_on(config: Config, inherited: Option<Inherited>) -> Result<Self, BindError> {
         config.validate().map_err(BindError::Config)?;
         let address = SocketAddr::new(config.host, config.port);
+        let listening = match inherited {
+            Some(inherited) => Listening::Inherited(inherited),
+            None if config.take_over => Listening::Shared(address),
+            None => Listening::Alone(address),
+        };
         let failed = |error| BindError::Address(address, error);
         let rooms = rooms(&config).map_err(failed)?;
         let edge = edge(&config).map_err(BindError::Config)?;
-        let options = reactor_options(&config, address, edge);
-        let mut reactors = Reactor::bind_all(options, rooms).map_err(failed)?;
-        let first =
-            reactors.first_mut().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-        let handle = first.handle();
-        if let Some(files) = config.tls_files() {
-            watch_tls_files(first, files);
-        }
+        let options = reactor_options(&config, listening, edge);
+        let reactors = Reactor::bind_all(options, rooms).map_err(failed)?;
+        let handle = reactors.first().map(Reactor::handle);
+        let handle = handle.ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
         let admin = config.admin.map(|address| {
             admin::bind(&config, address, handle.clone())
                 .map_err(|error| BindError::Admin(address, error))
@@ -93,7 +103,32 @@ impl Server {
         if config.audit_log {
             server.keep_audit_log(&config)?;
         }
+        let unchanged = config.clone();
+        server.reload_by(config, move || Ok(unchanged.clone()));
         Ok(server)
+    }
+
+    /// Has SIGHUP and [`Handle::reload`] read the configuration by `read`. What may change without a start
+    /// ([`RELOADED`](crate::config::RELOADED)) counts at once; where anything is wrong, nothing changes. Without this, the files of TLS are
+    /// read again.
+    pub fn on_reload(
+        &mut self,
+        config: Config,
+        read: impl FnMut() -> Result<Config, Problems> + Send + 'static,
+    ) {
+        self.reload_by(config, read);
+    }
+
+    fn reload_by(
+        &mut self,
+        config: Config,
+        read: impl FnMut() -> Result<Config, Problems> + Send + 'static,
+    ) {
+        let (handle, audit) = (self.handle.clone(), self.audit.clone());
+        let reloading = Reloading { read: Box::new(read), config, handle, audit };
+        if let Some(first) = self.reactors.first_mut() {
+            first.on_reload(reloading.into_call());
+        }
     }
 
     /// A handle for other threads: the address, the counters, and the ways to stop it and to have it reload.
@@ -170,6 +205,9 @@ impl Server {
 /// For more connections than this, tables grow when they come.
 const CONNECTIONS_PLANNED_MAX: usize = 131_072;
 
+/// How much longer than a farewell may take the server waits for the one before it to leave.
+const TAKE_OVER_SPARE_SECS: u64 = 10;
+
 /// How long the end of the server waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -217,6 +255,9 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
         sync: config.audit_sync,
         checkpoint: config.audit_checkpoint.clone(),
         segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+        take_over: config
+            .take_over
+            .then(|| Duration::from_secs(config.drain.as_secs() + TAKE_OVER_SPARE_SECS)),
         wall_time: clock::wall_time,
         entropy: clock::random_secret,
     })
@@ -241,22 +282,17 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
 fn rooms(config: &Config) -> io::Result<Vec<Signaling>> {
     let gate = Gate::new(gate_limits(config));
     let count = config.event_loops() as u32;
-    (0..count).map(|own| signaling(config, Homes::new(own, count), gate.beside())).collect()
+    let secret = clock::random_secret();
+    let rooms = |own| {
+        let mut rooms = signaling(config, Homes::new(own, count), gate.beside())?;
+        rooms.speak_socket_io(SocketIoService::new(&secret, own as u16, config.heartbeat));
+        Ok(rooms)
+    };
+    (0..count).map(rooms).collect()
 }
 
 fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling> {
-    let key = || Key::new(config.jwt_secret.reveal()).map_err(invalid);
-    let mut keys = vec![key()?.named(config.jwt_kid.as_deref())];
-    if !config.jwt_secret_previous.reveal().is_empty() {
-        let previous = Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?;
-        keys.push(previous.named(config.jwt_kid_previous.as_deref()));
-    }
-    let tokens = Tokens::new(TokenRules {
-        keys,
-        issuer: config.jwt_issuer.clone(),
-        audience: config.jwt_audience.clone(),
-        leeway: config.token_leeway,
-    });
+    let tokens = tokens(config)?;
     let options = engine::Options {
         tokens,
         join_timeout: config.join_timeout,
@@ -284,21 +320,41 @@ fn signaling(config: &Config, homes: Homes, gate: Gate) -> io::Result<Signaling>
         relay_only: config.relay_only,
     };
     let engine = Engine::with_gate(options, gate);
-    let door = Door {
-        origins: config.origins.clone(),
-        origin_required: config.origin_required,
-        addresses: addresses(config),
-    };
+    let door = door(config);
     let pages: Box<dyn Pages + Send> = match config.environment {
         Environment::Production => Box::new(NoPages),
         Environment::Development => Box::new(Demo::new(
-            key()?,
+            Key::new(config.jwt_secret.reveal()).map_err(invalid)?,
             config.jwt_issuer.clone(),
             config.jwt_audience.clone(),
             || (UserId::new(clock::random_uuid()), SessionId::new(clock::random_uuid())),
         )),
     };
     Ok(Signaling::new(engine, door, config.message_bytes_max, pages))
+}
+
+fn tokens(config: &Config) -> io::Result<Tokens> {
+    let mut keys = vec![
+        Key::new(config.jwt_secret.reveal()).map_err(invalid)?.named(config.jwt_kid.as_deref()),
+    ];
+    if !config.jwt_secret_previous.reveal().is_empty() {
+        let previous = Key::new(config.jwt_secret_previous.reveal()).map_err(invalid)?;
+        keys.push(previous.named(config.jwt_kid_previous.as_deref()));
+    }
+    Ok(Tokens::new(TokenRules {
+        keys,
+        issuer: config.jwt_issuer.clone(),
+        audience: config.jwt_audience.clone(),
+        leeway: config.token_leeway,
+    }))
+}
+
+fn door(config: &Config) -> Door {
+    Door {
+        origins: config.origins.clone(),
+        origin_required: config.origin_required,
+        addresses: addresses(config),
+    }
 }
 
 fn ice_options(config: &Config) -> io::Result<IceOptions> {
@@ -339,37 +395,10 @@ fn warn_of_its_end(tls: &Tls) {
     }
 }
 
-/// Has the certificate and its key read again when that is asked for: beside the event loop, which goes on meanwhile.
-fn watch_tls_files(reactor: &mut Reactor<Signaling>, files: TlsFiles) {
-    let handle = reactor.handle();
-    // One at a time, so that the last to begin is the last to be taken.
-    let files = Arc::new(Mutex::new(files));
-    reactor.on_reload(move || {
-        let (files, handle) = (Arc::clone(&files), handle.clone());
-        let work = move || {
-            let files = files.lock().unwrap_or_else(|broken| broken.into_inner());
-            match files.load() {
-                Ok(tls) => {
-                    warn_of_its_end(&tls);
-                    handle.use_tls(tls);
-                    log::info!("TLS: newcomers are shown the certificate that was read now");
-                }
-                Err(problem) => {
-                    log::error!(
-                        "TLS: the certificate was not changed, the old one stays in use. {problem}"
-                    );
-                }
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("reload".to_owned()).spawn(work) {
-            log::error!("TLS: the certificate was not changed, no thread can be started: {error}");
-        }
-    });
-}
-
-fn reactor_options(config: &Config, address: SocketAddr, edge: Edge) -> reactor::Options {
+fn reactor_options(config: &Config, listening: Listening, edge: Edge) -> reactor::Options {
     reactor::Options {
-        address,
+        listening,
+        drain: config.drain,
         connections_max: config.connections_max,
         head_timeout: config.head_timeout,
         heartbeat: config.heartbeat,

@@ -8,7 +8,9 @@ use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use support::client::Client;
-use support::clinic::{Kind, Person, ack, client_fragments, client_frame, server_frame};
+use support::clinic::{
+    Kind, Person, ack, client_fragments, client_frame, event, relayed_event, server_frame,
+};
 use support::server::Running;
 
 #[global_allocator]
@@ -62,6 +64,7 @@ fn nothing_is_allocated(server: &Running) {
             }
         }
     }
+    between_all_kinds_of_clients(server);
     let states = [true, false].map(|video| [&doctor, &patient].map(|who| media_state(who, video)));
     let allocations = allocations_of(|| {
         for [of_doctor, of_patient] in &states {
@@ -70,6 +73,40 @@ fn nothing_is_allocated(server: &Running) {
         }
     });
     assert_eq!(allocations, 0, "media-state");
+}
+
+/// Doctor and patient, each by Socket.IO or not: what is relayed is framed anew, and nothing is allocated for that.
+fn between_all_kinds_of_clients(server: &Running) {
+    for (number, by_socket_io) in
+        [[false, false], [false, true], [true, false], [true, true]].into_iter().enumerate()
+    {
+        let room = 2 + number as u32;
+        let people = [0, 1].map(|seat| Person::new(room, seat));
+        let [mut doctors, mut patients] = server.mixed_room(room, by_socket_io);
+        let exchange = |from: usize, kind| {
+            let text = people[from].say(kind, &people[1 - from], None);
+            let said = if by_socket_io[from] { event(&text) } else { text.clone() };
+            let heard = if by_socket_io[1 - from] { relayed_event(&text) } else { text };
+            Exchange {
+                parts: vec![client_frame(&said)],
+                relayed: server_frame(&heard),
+                acks: Vec::new(),
+            }
+        };
+        let both = |kind| [exchange(0, kind), exchange(1, kind)];
+        let [candidates, offers] = [Kind::Candidate, Kind::Offer].map(both);
+        for _ in 0..3 * 65_536 / candidates[0].relayed.len() {
+            candidates[0].happen(server, &mut doctors, &mut patients);
+            candidates[1].happen(server, &mut patients, &mut doctors);
+        }
+        for [of_doctor, of_patient] in [candidates, offers] {
+            let allocations = allocations_of(|| {
+                of_doctor.happen(server, &mut doctors, &mut patients);
+                of_patient.happen(server, &mut patients, &mut doctors);
+            });
+            assert_eq!(allocations, 0, "doctor and patient by Socket.IO: {by_socket_io:?}");
+        }
+    }
 }
 
 /// What a participant says of itself, with the ack that it gets and what the others hear.

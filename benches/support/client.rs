@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use autamedica_signaling::base::time::WallTime;
 
-use super::clinic::{Person, client_frame};
+use super::clinic::{Person, client_frame, event};
 
 /// A test that waits longer than this for an answer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,6 +19,10 @@ const FRAME_BYTES_MAX: usize = 8 * 1_024;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 const CLOSE: u8 = 0x88;
+
+/// The ping of Socket.IO as the server sends it, and the answer under a mask of zeros.
+const TEXT_PING: [u8; 3] = [0x81, 1, b'2'];
+const TEXT_PONG: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'3'];
 
 /// A WebSocket.
 pub struct Client {
@@ -34,12 +38,30 @@ pub struct Client {
 impl Client {
     /// Connects with the person's token.
     pub fn connect(address: SocketAddr, person: &Person, now: WallTime) -> Self {
+        Self::upgrade(address, &upgrade(&person.token(now)))
+    }
+
+    /// Connects with Socket.IO, shows the person's token and enters the room.
+    pub fn join_by_socket_io(address: SocketAddr, person: &Person, now: WallTime) -> Self {
+        let path = "/socket.io/?EIO=4&transport=websocket";
+        let mut client = Self::upgrade(address, &request(path, ""));
+        assert!(client.receive_message().starts_with("0{"));
+        let (token, session) = (person.token(now), person.session.reveal());
+        let connect = format!(r#"40{{"token":"{token}","sessionId":"{session}"}}"#);
+        client.send(&client_frame(&connect));
+        assert!(client.receive_message().starts_with("40{"));
+        client.send(&client_frame(&event(&person.join())));
+        client.expect_event("room-joined");
+        client
+    }
+
+    fn upgrade(address: SocketAddr, request: &str) -> Self {
         let socket = TcpStream::connect(address).expect("the server listens");
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let buffer = vec![0; FRAME_BYTES_MAX];
         let mut client = Self { socket, buffer, unread: 0..0, pongs: 0, received: 0 };
-        client.send(upgrade(&person.token(now)).as_bytes());
+        client.send(request.as_bytes());
         let head = client.receive_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         client
@@ -72,6 +94,12 @@ impl Client {
     pub fn expect_message(&mut self, kind: &str) {
         let text = self.receive_message();
         assert!(text.starts_with(&format!(r#"{{"type":"{kind}","#)), "{text}");
+    }
+
+    /// Receives one event of this name.
+    pub fn expect_event(&mut self, name: &str) {
+        let text = self.receive_message();
+        assert!(text.starts_with(&format!(r#"42["{name}",{{"type":"{name}""#)), "{text}");
     }
 
     /// Receives the close frame, answers it, and waits for the end. How many bytes the answer has.
@@ -112,10 +140,14 @@ impl Client {
             };
             let frame = self.unread.start..self.unread.start + len;
             self.unread.start = frame.end;
-            if self.buffer[frame.start] != PING {
-                return frame;
+            match &self.buffer[frame.clone()] {
+                [PING, ..] => self.answer(frame),
+                ping if ping == TEXT_PING => {
+                    self.send(&TEXT_PONG);
+                    self.pongs += 1;
+                }
+                _ => return frame,
             }
-            self.answer(frame);
         }
     }
 
@@ -142,16 +174,15 @@ impl Client {
     }
 
     fn receive_head(&mut self) -> String {
-        // Nothing follows the head before the client has asked for something.
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut some = [0; 1_024];
-            let len = self.socket.read(&mut some).expect("the server answers");
-            assert!(len > 0, "the server closed: {}", String::from_utf8_lossy(&head));
-            head.extend_from_slice(&some[..len]);
+        loop {
+            self.fill();
+            let received = &self.buffer[self.unread.clone()];
+            if let Some(end) = received.windows(4).position(|end| end == b"\r\n\r\n") {
+                let head = String::from_utf8(received[..end].to_vec()).expect("ASCII");
+                self.unread.start += end + 4;
+                return head;
+            }
         }
-        self.received += head.len();
-        String::from_utf8(head).expect("ASCII")
     }
 }
 
@@ -170,9 +201,14 @@ fn header_len(frame: &[u8]) -> usize {
 
 /// The request with which a client comes.
 pub fn upgrade(token: &str) -> String {
+    let fields =
+        format!("Sec-WebSocket-Protocol: autamedica.v1\r\nAuthorization: Bearer {token}\r\n");
+    request("/ws", &fields)
+}
+
+fn request(path: &str, fields: &str) -> String {
     format!(
-        "GET /ws HTTP/1.1\r\nHost: clinic.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: autamedica.v1\r\nAuthorization: Bearer {token}\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: clinic.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
     )
 }

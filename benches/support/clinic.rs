@@ -101,6 +101,18 @@ pub fn ack(id: u32) -> String {
     format!(r#"{{"type":"ack","id":{id}}}"#)
 }
 
+/// A message as an event of Socket.IO, from an app that leaves the `type` to the name of the event.
+pub fn event(message: &str) -> String {
+    let (kind, rest) = message[r#"{"type":""#.len()..].split_once('"').expect("a type first");
+    format!(r#"42["{kind}",{{{}]"#, rest.strip_prefix(',').unwrap_or(rest))
+}
+
+/// The same as the server sends it: with the `type` too.
+pub fn relayed_event(message: &str) -> String {
+    let (kind, _) = message[r#"{"type":""#.len()..].split_once('"').expect("a type first");
+    format!(r#"42["{kind}",{message}]"#)
+}
+
 /// The frame in which a client sends `text` (RFC 6455 5.2): masked.
 pub fn client_frame(text: &str) -> Vec<u8> {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];

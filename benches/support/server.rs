@@ -69,6 +69,21 @@ impl Running {
         [doctor, patient]
     }
 
+    /// The same with those by Socket.IO whose seat says so.
+    pub fn mixed_room(&self, number: u32, by_socket_io: [bool; 2]) -> [Client; 2] {
+        let person = |seat: usize| Person::new(number, seat as u32);
+        let [mut doctor, mut patient] = [0, 1].map(|seat| {
+            let join = if by_socket_io[seat] { Client::join_by_socket_io } else { Client::join };
+            join(self.address(), &person(seat), wall_time())
+        });
+        let expect =
+            by_socket_io.map(|is| if is { Client::expect_event } else { Client::expect_message });
+        expect[0](&mut doctor, "peer-joined");
+        expect[0](&mut doctor, "room-status");
+        expect[1](&mut patient, "room-status");
+        [doctor, patient]
+    }
+
     /// The counters, once they are as they shall be.
     pub fn counters_when(&self, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let begun = Instant::now();

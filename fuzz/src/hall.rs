@@ -10,7 +10,7 @@ use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{
-    Application, Arrival, Connection, Message, NoPages, Output, Progress, Signaling,
+    Application, Arrival, Connection, Message, NoPages, Output, PONG_TIMEOUT, Progress, Signaling,
 };
 use autamedica_signaling::engine::{self, Effect, Engine, Payload, PeerId, Rates};
 use autamedica_signaling::message::problem::close;
@@ -32,7 +32,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Hall {
     app: Signaling,
     visitors: Arena<Visitor>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     now: Now,
     output: Output,
     /// What was relayed, to whom.
@@ -81,7 +81,7 @@ impl Hall {
         Self {
             app: Signaling::new(engine, door, MESSAGE_BYTES_MAX, Box::new(NoPages)),
             visitors: Arena::new(),
-            deadlines: Deadlines::new([HEAD_TIMEOUT, HEARTBEAT, CLOSE_TIMEOUT]),
+            deadlines: Deadlines::new([HEAD_TIMEOUT, HEARTBEAT, CLOSE_TIMEOUT, PONG_TIMEOUT]),
             now: Now { instant: Instant::default(), wall: people::NOON },
             output: Output::default(),
             histories: Histories::default(),
@@ -292,7 +292,15 @@ impl Hall {
             match visitor.connection.receive(peer_id(key), bytes, at, self.now, app, output) {
                 Progress::More => return,
                 Progress::Handled(message) => self.apply(Some(key), message),
+                Progress::Rewritten => {
+                    let text = std::mem::take(&mut self.output.rewritten);
+                    self.apply(Some(key), Some(Message::Text(&text)));
+                    self.output.rewritten = text;
+                }
                 Progress::Elsewhere(..) => unreachable!("one engine has all rooms"),
+                Progress::Packet { .. } | Progress::TakeOver { .. } => {
+                    unreachable!("nobody speaks Socket.IO here")
+                }
             }
             steps_left = steps_left.checked_sub(1).expect("more steps than bytes");
         }

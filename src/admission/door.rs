@@ -17,8 +17,17 @@ pub const BEARER_PREFIX: &str = "bearer.";
 /// Names under which a token would stand in the query, and so in somebody's access log.
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "authToken"];
 
+/// All that decides who may come in: what an operator may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Judges tokens.
+    pub tokens: Tokens,
+    /// Decides on upgrade requests.
+    pub door: Door,
+}
+
 /// Decides on upgrade requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Door {
     /// From where browsers may come.
     pub origins: Origins,
@@ -29,7 +38,7 @@ pub struct Door {
 }
 
 /// A request that may become a WebSocket.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The handshake to complete.
     pub upgrade: Upgrade<'a>,
@@ -62,11 +71,15 @@ pub enum Refusal {
     HeadTooLarge,
     /// The head did not come in time.
     HeadTimeout,
+    /// Too large a body.
+    BodyTooLarge,
     /// As many connections as there may be.
     Full,
     /// As many of one address or user as there may be, or too many failed authentications.
     /// Worth another try after this time.
     RateLimited(Duration),
+    /// The server is about to stop.
+    ShuttingDown,
     /// Plain HTTP on a port that speaks TLS.
     InTheClear,
     /// An address that is not on the list.
@@ -100,11 +113,7 @@ impl Door {
         if full {
             return Err(Refusal::Full);
         }
-        let grant = presented_token(request)?.map(|token| tokens.check(token, now)).transpose();
-        let grant = grant.map_err(|fault| match fault {
-            TokenFault::Invalid => Refusal::TokenInvalid,
-            TokenFault::Expired => Refusal::TokenExpired,
-        })?;
+        let grant = shown(request, tokens, now)?;
         let offered = request.list("sec-websocket-protocol").any(|name| name == SUBPROTOCOL);
         Ok(Entry { upgrade, protocol: offered.then_some(SUBPROTOCOL), grant })
     }
@@ -126,6 +135,18 @@ impl Door {
             .into_iter()
             .chain([vary])
             .collect()
+    }
+
+    /// The same where a page may send credentials: cookies may lead a proxy to the same server again. It is told its own origin
+    /// then, never `*`.
+    pub fn cors_fields_with_credentials<'a>(
+        &self,
+        origin: Option<&'a str>,
+    ) -> Vec<(&'static str, &'a str)> {
+        let allowed = origin.filter(|one| self.origins.allows(Some(one), false));
+        let credentials = allowed.map(|_| ("Access-Control-Allow-Credentials", "true"));
+        let origin = allowed.map(|origin| ("Access-Control-Allow-Origin", origin));
+        origin.into_iter().chain(credentials).chain([("Vary", "Origin")]).collect()
     }
 
     /// Whether the request is one with which a browser asks before a page may send its own (Fetch, "CORS-preflight request").
@@ -150,7 +171,21 @@ pub fn check_query(request: &Request<'_>) -> Result<(), Refusal> {
     if present { Err(Refusal::TokenInQuery) } else { Ok(()) }
 }
 
-fn origin<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
+/// What the token grants that the request shows, where it shows one.
+pub fn shown(
+    request: &Request<'_>,
+    tokens: &Tokens,
+    now: WallTime,
+) -> Result<Option<Grant>, Refusal> {
+    let grant = presented_token(request)?.map(|token| tokens.check(token, now)).transpose();
+    grant.map_err(|fault| match fault {
+        TokenFault::Invalid => Refusal::TokenInvalid,
+        TokenFault::Expired => Refusal::TokenExpired,
+    })
+}
+
+/// From which page a request comes, where it says so.
+pub fn origin<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
     match (request.has_field("origin"), request.field("origin")) {
         (false, _) => Ok(None),
         (true, Some(origin)) => Ok(Some(origin)),
@@ -215,18 +250,7 @@ impl Refusal {
             Self::TokenExpired => {
                 (Status::Unauthorized, "TOKEN_EXPIRED", "the token has expired", invalid)
             }
-            Self::HeadTooLarge => (
-                Status::RequestHeaderFieldsTooLarge,
-                "HEAD_TOO_LARGE",
-                "the request head is too large",
-                None,
-            ),
-            Self::HeadTimeout => (
-                Status::RequestTimeout,
-                "REQUEST_TIMEOUT",
-                "the request did not come in time",
-                None,
-            ),
+            Self::HeadTooLarge | Self::HeadTimeout | Self::BodyTooLarge => self.parts_of_bytes(),
             Self::Full => (
                 Status::ServiceUnavailable,
                 "SERVER_FULL",
@@ -240,6 +264,12 @@ impl Refusal {
                 "too many connections or attempts, try again later",
                 None,
             ),
+            Self::ShuttingDown => (
+                Status::ServiceUnavailable,
+                "SERVER_SHUTDOWN",
+                "the server is shutting down, connect again",
+                Some(("Retry-After", "1")),
+            ),
             Self::InTheClear => {
                 (Status::BadRequest, "BAD_REQUEST", "this port speaks TLS (https, wss)", None)
             }
@@ -247,6 +277,30 @@ impl Refusal {
             Self::Revoked => {
                 (Status::Forbidden, "FORBIDDEN", "an operator has revoked this token", None)
             }
+        }
+    }
+
+    /// The same for those that are about how many bytes come, and when.
+    const fn parts_of_bytes(
+        self,
+    ) -> (StatusCode, &'static str, &'static str, Option<(&'static str, &'static str)>) {
+        use StatusCode as Status;
+        match self {
+            Self::HeadTooLarge => (
+                Status::RequestHeaderFieldsTooLarge,
+                "HEAD_TOO_LARGE",
+                "the request head is too large",
+                None,
+            ),
+            Self::BodyTooLarge => {
+                (Status::ContentTooLarge, "MESSAGE_TOO_LARGE", "the body is too large", None)
+            }
+            _ => (
+                Status::RequestTimeout,
+                "REQUEST_TIMEOUT",
+                "the request did not come in time",
+                None,
+            ),
         }
     }
 

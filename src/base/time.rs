@@ -75,6 +75,11 @@ impl Duration {
         self.micros
     }
 
+    /// What is left of it without `other`, or nothing.
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self { micros: self.micros.saturating_sub(other.micros) }
+    }
+
     /// Whole seconds, rounded down.
     pub const fn as_secs(self) -> u64 {
         self.micros / 1_000_000

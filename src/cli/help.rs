@@ -56,7 +56,7 @@ Settings are environment variables; an empty one counts as not set. Durations ar
 impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(COMMANDS)?;
-        for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
+        for setting in SETTINGS {
             let file = if setting.is_secret() {
                 format!(", or {}_FILE with the path of a file", setting.name)
             } else {
@@ -67,10 +67,6 @@ impl fmt::Display for Help {
             writeln!(f, "      default: {}", setting.default)?;
             writeln!(f, "      accepted: {}", setting.accepted())?;
         }
-        writeln!(f, "\nKnown and not served yet, so refused when set:")?;
-        SETTINGS
-            .iter()
-            .filter(|setting| !setting.is_served())
-            .try_for_each(|setting| writeln!(f, "  {} ({})", setting.name, setting.meaning))
+        Ok(())
     }
 }

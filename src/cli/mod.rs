@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use autamedica_signaling::config::{Config, EnvFile, Problems, Reading, end_of_certificate};
+use autamedica_signaling::config::{Config, EnvFile, Problems, Reading, SetBy, end_of_certificate};
 use autamedica_signaling::reactor::clock;
 
 use args::{Command, Usage};
@@ -32,7 +32,18 @@ const EXIT_CONFIG: u8 = 78;
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match args::parse(args) {
         Ok(Command::Serve { env_file }) => match read(env_file.as_deref()) {
-            Ok(reading) => serve::serve(reading.config),
+            Ok(reading) => {
+                let secret = match reading.set_by("JWT_SECRET") {
+                    SetBy::MadeUp => Some(reading.config.jwt_secret.clone()),
+                    _ => None,
+                };
+                serve::serve(reading.config, move || {
+                    let mut config = read(env_file.as_deref())?.config;
+                    // What was made up is so for the whole run.
+                    secret.iter().for_each(|secret| config.jwt_secret = secret.clone());
+                    Ok(config)
+                })
+            }
             Err(problems) => refuse(&problems),
         },
         Ok(Command::Check { env_file, network }) => match read(env_file.as_deref()) {

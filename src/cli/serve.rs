@@ -3,15 +3,20 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use autamedica_signaling::config::{Config, Environment, LogFormat, Problem};
+use autamedica_signaling::config::{Config, Environment, LogFormat, Problem, Problems};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::log as operational_log;
-use autamedica_signaling::{BindError, Server};
+use autamedica_signaling::{BindError, Inherited, Server};
 
 use super::{print, refuse, tell};
 
 /// Runs the server until a signal ends it.
-pub fn serve(config: Config) -> ExitCode {
+///
+/// `read` reads the configuration again, when a signal asks for it.
+pub fn serve(
+    config: Config,
+    read: impl FnMut() -> Result<Config, Problems> + Send + 'static,
+) -> ExitCode {
     let format = match config.log_format {
         LogFormat::Json => operational_log::Format::Json,
         LogFormat::Text => {
@@ -23,8 +28,17 @@ pub fn serve(config: Config) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let development = config.environment == Environment::Development;
-    let server = Server::bind(config).and_then(|mut server| {
+    let inherited = match Inherited::from_environment() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            tell(format_args!("LISTEN_FDS: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let running = config.clone();
+    let server = Server::bind_on(config, inherited).and_then(|mut server| {
         let address = server.handle().local_addr();
+        server.on_reload(running, read);
         server.watch_signals().map_err(|error| BindError::Address(address, error))?;
         Ok(server)
     });

@@ -1,4 +1,4 @@
-//! The settings of the administrator's listener.
+//! The settings of the administrator's listener, and of how the server leaves.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,6 +9,22 @@ use super::{Config, Problem, SECRET_BYTES_MIN};
 
 /// Where the program listens for its operator unless it is told otherwise.
 pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
+/// `DRAIN_SECONDS`
+pub(super) const DRAIN_SECONDS: Setting = Setting {
+    name: "DRAIN_SECONDS",
+    default: "20",
+    meaning: "how long the farewell may take when the server stops",
+    kind: Kind::Seconds(1..=3_600, |config| &mut config.drain),
+};
+
+/// `TAKE_OVER`
+pub(super) const TAKE_OVER: Setting = Setting {
+    name: "TAKE_OVER",
+    default: "false",
+    meaning: "a server that runs already with the same log and address is asked to leave",
+    kind: Kind::Flag(|config| &mut config.take_over),
+};
 
 pub(super) const ADDR: Setting = Setting {
     name: "ADMIN_ADDR",

@@ -42,11 +42,6 @@ pub(super) enum Kind {
         /// The text that would be read as what the configuration holds.
         show: fn(&Config) -> String,
     },
-    /// Known by name and not served yet.
-    Later {
-        /// Whether it may be read from a file, too.
-        secret: bool,
-    },
 }
 
 impl Kind {
@@ -62,7 +57,6 @@ impl Kind {
             Self::Count(unit, range, _) | Self::Optional(unit, range, _) => number_in(unit, range),
             Self::Limit(unit, range, _) => format!("{}, or unlimited", number_in(unit, range)),
             Self::Own { accepted, .. } => (*accepted).to_owned(),
-            Self::Later { .. } => "nothing: leave it unset".to_owned(),
         }
     }
 
@@ -93,9 +87,17 @@ impl Kind {
                 *field(config) = usize::try_from(number(text, range)?).ok();
             }
             Self::Own { set, .. } => set(config, text)?,
-            Self::Later { .. } => {}
         }
         Ok(())
+    }
+
+    /// Whether two configurations hold something else here.
+    pub(super) fn differs(&self, one: &mut Config, other: &mut Config) -> bool {
+        match self {
+            Self::Secret(field) => field(one) != field(other),
+            Self::Password(field) => field(one) != field(other),
+            _ => self.show(one) != self.show(other),
+        }
     }
 
     /// The text that would be read as what `config` holds; empty for nothing; stars for a secret.
@@ -120,7 +122,6 @@ impl Kind {
                 field(config).map(|number| number.to_string()).unwrap_or_default()
             }
             Self::Own { show, .. } => show(config),
-            Self::Later { .. } => String::new(),
         }
     }
 

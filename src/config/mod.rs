@@ -8,6 +8,7 @@
 
 mod admin;
 mod audit;
+mod changes;
 mod env_file;
 mod ice;
 mod kind;
@@ -35,6 +36,7 @@ use crate::wire::jwt::SECRET_BYTES_MIN;
 
 pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use admin::DEFAULT as ADMIN_DEFAULT;
+pub use changes::{Change, RELOADED, changes};
 pub use env_file::EnvFile;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
@@ -105,6 +107,11 @@ pub struct Config {
     pub heartbeat: Duration,
     /// `RECONNECT_GRACE`: how long the place of a participant who dropped is kept.
     pub reconnect_grace: Duration,
+    /// `DRAIN_SECONDS`: how long the farewell may take when the server stops.
+    pub drain: Duration,
+    /// `TAKE_OVER`: whether a server that runs already with the same audit log is asked to leave, and the addresses are shared with it
+    /// until it has.
+    pub take_over: bool,
     /// `ROOM_MAX_AGE`: how old a room may become.
     pub room_max_age: Duration,
     /// `ROOM_EMPTY_TIMEOUT`: how long a room may stand empty before its session ends.
@@ -237,6 +244,8 @@ impl Config {
             head_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(25),
             reconnect_grace: Duration::from_secs(60),
+            drain: Duration::from_secs(20),
+            take_over: false,
             room_max_age: Duration::from_secs(14_400),
             room_empty_timeout: Duration::from_secs(300),
             emergency_access: false,
@@ -314,8 +323,7 @@ impl Config {
     /// What may be read of the settings: a line `NAME=value` each, no secret and no path.
     pub fn summary(&self) -> String {
         let mut config = self.clone();
-        let told = settings::SETTINGS.iter().filter(|setting| setting.is_served());
-        let told = told.filter(|setting| !setting.is_secret() && !setting.is_path());
+        let told = SETTINGS.iter().filter(|setting| !setting.is_secret() && !setting.is_path());
         told.map(|setting| format!("{}={}\n", setting.name, setting.kind.show(&mut config)))
             .collect()
     }

@@ -68,7 +68,7 @@ impl Reading {
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut config = self.config.clone();
-        for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
+        for setting in SETTINGS {
             let value = setting.kind.show(&mut config);
             let shown = if is_plain(&value) { value.clone() } else { format!("{value:?}") };
             let line = format!("{}={shown}", setting.name);
@@ -108,9 +108,6 @@ fn read_setting(
     let problem = |fault: String, by: &SetBy| {
         Problem::new(setting.name, fault, setting.accepted()).at(by.place())
     };
-    if !setting.is_served() {
-        return not_set(source, setting).map(|()| SetBy::Default);
-    }
     let found = if setting.is_secret() { secret(source, setting)? } else { text(source, setting)? };
     let Some((text, by)) = found else { return Ok(SetBy::Default) };
     if is_quoted(&text) {
@@ -121,22 +118,6 @@ fn read_setting(
     }
     setting.kind.set(config, &text).map_err(|fault| problem(fault, &by))?;
     Ok(by)
-}
-
-/// A setting that would have no effect is refused: whoever set it relies on it.
-fn not_set(source: &impl Source, setting: &Setting) -> Result<(), Problem> {
-    let file = format!("{}_FILE", setting.name);
-    let names = [setting.name, &file];
-    for name in if setting.is_secret() { &names[..] } else { &names[..1] } {
-        if let Some(value) = given(source, name) {
-            let fault = format!(
-                "is a known setting ({}) that this version does not serve yet, so it would have no effect",
-                setting.meaning
-            );
-            return Err(Problem::new(name, fault, setting.accepted()).at(value.set_by.place()));
-        }
-    }
-    Ok(())
 }
 
 /// The text of a setting that is no secret, without the blanks around it.

@@ -21,11 +21,6 @@ impl Setting {
         self.kind.accepted()
     }
 
-    /// Whether this version does what it says. A setting that is not served is refused when it has a value.
-    pub const fn is_served(&self) -> bool {
-        !matches!(self.kind, Kind::Later { .. })
-    }
-
     /// Whether its value is a place on this machine.
     pub(super) fn is_path(&self) -> bool {
         matches!(
@@ -36,7 +31,7 @@ impl Setting {
 
     /// Whether its value is never shown, and may come from the file that `NAME_FILE` names.
     pub const fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret(_) | Kind::Password(_) | Kind::Later { secret: true, .. })
+        matches!(self.kind, Kind::Secret(_) | Kind::Password(_))
     }
 }
 
@@ -66,10 +61,6 @@ pub(super) fn check_ranges(config: &Config, problems: &mut Problems) {
     }
 }
 
-pub(super) const fn later(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default: "", meaning, kind: Kind::Later { secret: false } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,8 +69,7 @@ mod tests {
     fn the_defaults_that_are_told_are_the_defaults() {
         let mut production = Config::production("");
         let mut development = Config::development("");
-        for setting in SETTINGS.iter().filter(|setting| setting.is_served() && !setting.is_secret())
-        {
+        for setting in SETTINGS.iter().filter(|setting| !setting.is_secret()) {
             let (in_production, in_development) =
                 (setting.kind.show(&mut production), setting.kind.show(&mut development));
             let told = setting.default;

@@ -12,11 +12,10 @@ use super::audit;
 use super::ice;
 use super::kind::{Kind, number, set_origins};
 use super::problems::quoted;
-use super::setting::{Setting, later};
+use super::setting::Setting;
 use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
-/// Every setting there is: those that are served in the order in which people are told of them, then those that are
-/// known and refused until they are served.
+/// Every setting there is, in the order in which people are told of them.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "NODE_ENV",
@@ -397,5 +396,6 @@ pub const SETTINGS: &[Setting] = &[
             show: |config| config.log_format.as_str().to_owned(),
         },
     },
-    later("DRAIN_SECONDS", "a slow farewell on shutdown"),
+    admin::DRAIN_SECONDS,
+    admin::TAKE_OVER,
 ];

@@ -2,13 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Output;
+use super::{Errand, Output, PolledSession};
+use crate::admission::door::Rules;
 use crate::base::limits::Hits;
-use crate::base::time::{Instant, Now};
+use crate::base::time::{Duration, Instant, Now};
 use crate::engine::{Answer, Command, Effects, Gauges, PeerId, Recording, Ticket, Traveller};
-use crate::message::problem::close;
+use crate::message::credentials::Credentials;
+use crate::message::problem::{Problem, close};
+use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
+use crate::wire::sid::Sid;
 
 /// A whole message of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +55,47 @@ impl Arrival {
         Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false, encrypted: false };
 }
 
+/// Something that only whoever has all connections can do. At most one comes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Make a place for a session that is carried by requests.
+    Open,
+    /// What waits for this session may go now, by the request that has come.
+    Deliver(PeerId),
+    /// Something comes for this session by the request: what it may still send counts there too.
+    Bring(PeerId),
+    /// A WebSocket is about to take this session over: a request that waits gets an answer, so that none is under way then.
+    Nudge(PeerId),
+    /// End this session: its client does what it may not.
+    End(PeerId, CloseCode),
+}
+
 /// What became of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It was answered with 101: from here on, frames.
     Upgraded,
+    /// The same, and in the frames Socket.IO.
+    SocketIo,
     /// It was answered, and the connection ends.
     Answered,
+    /// It waits until there is something to say in this session.
+    Poll {
+        /// Which.
+        session: PeerId,
+    },
+    /// So many bytes follow, with packets for this session.
+    Body {
+        /// Which.
+        session: PeerId,
+        /// How many.
+        len: usize,
+    },
+    /// It was answered with 101, and may take over this session.
+    Probe {
+        /// Which.
+        session: PeerId,
+    },
 }
 
 /// What stands above the WebSocket layer. Pure, like everything below the reactor.
@@ -96,11 +134,73 @@ pub trait Application {
         Traveller::default()
     }
 
+    /// The same for what is remembered of a session that requests carry, which goes to this reactor; `None` where it is none.
+    fn detach_session(&mut self, _peer: PeerId, _to: u32) -> Option<PolledSession> {
+        None
+    }
+
+    /// Such a session has come over.
+    fn attach_session(&mut self, _peer: PeerId, _session: PolledSession) {}
+
+    /// A request has followed its session: where that is now. `None`: nowhere here.
+    fn attach_request(&mut self, _sid: Sid, _request: PeerId, _errand: Errand) -> Option<PeerId> {
+        None
+    }
+
     /// A connection has come over from another reactor.
     fn attach(&mut self, _peer: PeerId, _traveller: Traveller, _now: Now) {}
 
     /// A message came.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);
+
+    /// A session that was asked for ([`Order::Open`]) has its place among the connections: `peer`. It has no socket of its own,
+    /// and is carried by requests.
+    fn session_begun(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) {}
+
+    /// The request that waits for something to be said in this session.
+    fn waiting_poll(&self, _session: PeerId) -> Option<PeerId> {
+        None
+    }
+
+    /// The request that brings something for this session.
+    fn bringing_post(&self, _session: PeerId) -> Option<PeerId> {
+        None
+    }
+
+    /// Appends the answer to the request that waits: packets. It waits no more.
+    fn answer_poll(&mut self, _session: PeerId, _body: &[u8], _now: Now, _reply: &mut Vec<u8>) {}
+
+    /// Appends the answer to the request that has brought something.
+    fn answer_post(&mut self, _session: PeerId, _now: Now, _reply: &mut Vec<u8>) {}
+
+    /// The request that was to bring something was given up, or its answer says so.
+    fn post_abandoned(&mut self, _session: PeerId) {}
+
+    /// A WebSocket has taken this session over.
+    fn session_moved(&mut self, _session: PeerId) {}
+
+    /// A client of Socket.IO shows who it is. The answer names its session; a refusal with a close code ends it.
+    fn show_token(
+        &mut self,
+        _peer: PeerId,
+        _shown: &Result<Credentials<'_>, Problem>,
+        _now: Now,
+        _effects: &mut Effects,
+    ) -> Result<Sid, Problem> {
+        Err(Problem::Unauthorized)
+    }
+
+    /// The same as a message, from a client of Socket.IO. `id`: what the answer is to repeat.
+    fn receive_event(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        _id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.receive(peer, Message::Text(text), now, effects);
+    }
 
     /// The peer sent a ping, or a pong that answers none; `false`: one too many, not to be answered.
     fn pinged(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) -> bool {
@@ -122,6 +222,9 @@ pub trait Application {
     fn command(&mut self, _command: &Command, _now: Now, _effects: &mut Effects) -> Answer {
         Answer::Unknown
     }
+
+    /// Others decide from now on who may come in.
+    fn use_rules(&mut self, _rules: Rules) {}
 
     /// How often each of the application's limits was hit.
     fn hits(&self) -> Hits {
@@ -164,6 +267,12 @@ pub trait Application {
     /// When there is something due next.
     fn next_deadline(&self, _now: Now) -> Option<Instant> {
         None
+    }
+
+    /// The server is about to stop: lets nobody in any more, says good-bye to everybody within `window`, and closes every
+    /// connection.
+    fn drain(&mut self, _window: Duration, _now: Now, effects: &mut Effects) {
+        self.shut_down(effects);
     }
 
     /// The server stops: says good-bye to everybody and closes every connection.

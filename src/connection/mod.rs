@@ -7,25 +7,40 @@
 //!                      └────their close──────────────────────────→ Ended
 //!                      └────broken frames──→ Draining ←──too much behind our close── Closing
 //! ```
+//!
+//! A request of a Socket.IO client that polls brings packets (`Body`), waits for some (`Polling`), or is a WebSocket that takes
+//! over (`Probing`); its session is a connection without a socket, `Open` from the start.
 
 mod application;
 mod heartbeat;
+mod pages;
+mod polling;
+mod polls;
+mod sessions;
 mod signaling;
+mod socket_io;
 
 use std::net::IpAddr;
 
 use crate::base::limits::{Hits, Limit};
-use crate::base::time::Now;
+use crate::base::time::{Duration, Now};
 use crate::engine::{Effects, PeerId};
+use crate::wire::engine_io::Carrier;
 use crate::wire::frame::{
     self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, OpCode,
 };
 use crate::wire::http;
 
 use crate::admission::door::Refusal;
-pub use application::{Application, Arrival, Message, Verdict};
+pub use application::{Application, Arrival, Message, Order, Verdict};
 use heartbeat::Heartbeat;
-pub use signaling::{NoPages, Pages, Signaling};
+pub use pages::{NoPages, Pages};
+pub use polling::Errand;
+pub use polls::PolledSession;
+pub use sessions::SocketIoService;
+pub use signaling::Signaling;
+use socket_io::SocketIo;
+pub use socket_io::{Framed, Ping};
 
 /// The state of one connection. It holds no bytes: those are the caller's.
 #[derive(Debug)]
@@ -35,14 +50,22 @@ pub struct Connection {
     head: Option<Box<Head>>,
     decoder: Decoder,
     heartbeat: Heartbeat,
+    /// Where it speaks Socket.IO.
+    socket_io: Option<Box<SocketIo>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// The request head is arriving.
     Head,
-    /// A WebSocket.
+    /// A WebSocket, or a session that is carried by requests.
     Open,
+    /// A request that waits until there is something to say in its session.
+    Polling { session: PeerId, encrypted: bool },
+    /// A request whose body has so many bytes still to come; `begun`: all have come, and some were handled.
+    Body { session: PeerId, left: u32, begun: bool, encrypted: bool },
+    /// A WebSocket that may take over a session; `known`: it has said so.
+    Probing { session: PeerId, known: bool },
     /// We have sent a close frame and wait for theirs; so many other frames came instead.
     Closing { passed: u8 },
     /// Our last bytes are on their way; what still comes in is passed over, so that a reset does not destroy them.
@@ -59,6 +82,8 @@ const PASSED_MAX: u8 = 64;
 struct Head {
     /// So many bytes were looked at.
     seen: u16,
+    /// So often it went to another reactor.
+    hops: u8,
     arrival: Arrival,
 }
 
@@ -71,15 +96,28 @@ pub enum Wait {
     Heartbeat = 1,
     /// The end of its closing.
     Close = 2,
+    /// The answer to a ping that says nothing else (Socket.IO).
+    Pong = 3,
 }
+
+/// How often a request goes to another reactor at most: to the one that made its session, on to where that went, and once more.
+/// Where the session has ended meanwhile, that is found out there.
+const HOPS_MAX: u8 = 3;
+
+/// How long a client of Socket.IO may take to answer a ping: `pingTimeout`.
+pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a call of the connection puts out. The caller owns it and uses it again.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Bytes for this peer, to be sent as they are, before the effects are carried out.
     pub reply: Vec<u8>,
+    /// The message that was received, where it had to be written anew.
+    pub rewritten: String,
     /// What is to be done for this and other peers.
     pub effects: Effects,
+    /// What else is to be done.
+    pub order: Option<Order>,
     /// How often each limit of connections was hit.
     pub hits: Hits,
 }
@@ -91,6 +129,20 @@ pub enum Progress<'a> {
     More,
     /// Something was handled; there may be more. `Payload::Received` in the effects is this message.
     Handled(Option<Message<'a>>),
+    /// The same, with the message in [`Output::rewritten`].
+    Rewritten,
+    /// A packet for another session: see [`Connection::receive_packet`].
+    Packet {
+        /// Which.
+        session: PeerId,
+        /// The packet.
+        packet: &'a str,
+    },
+    /// This WebSocket takes over a session, with all that follows.
+    TakeOver {
+        /// Which.
+        session: PeerId,
+    },
     /// Another reactor is to go on: with the request at the cursor, or with this message, which the cursor has passed.
     Elsewhere(u32, Option<Message<'a>>),
 }
@@ -98,12 +150,13 @@ pub enum Progress<'a> {
 impl Connection {
     /// A connection whose request head is expected.
     pub fn new(arrival: Arrival) -> Self {
-        let head = Some(Box::new(Head { seen: 0, arrival }));
+        let head = Some(Box::new(Head { seen: 0, hops: 0, arrival }));
         Self {
             stage: Stage::Head,
             head,
             decoder: Decoder::default(),
             heartbeat: Heartbeat::default(),
+            socket_io: None,
         }
     }
 
@@ -121,6 +174,13 @@ impl Connection {
             Stage::Head => self.receive_head(me, bytes, at, now, app, out),
             Stage::Open => self.receive_frame(me, bytes, at, now, app, out),
             Stage::Closing { passed } => self.await_close(me, passed, bytes, at, app),
+            Stage::Body { .. } => self.receive_body(bytes, at, now, app, out),
+            Stage::Probing { session, known } => self.receive_probe(session, known, bytes, at, out),
+            // Nobody says anything before the answer.
+            Stage::Polling { .. } => {
+                at.skip_all();
+                Progress::More
+            }
             Stage::Draining | Stage::Ended => {
                 at.skip_all();
                 Progress::More
@@ -137,7 +197,7 @@ impl Connection {
 
     /// What came cannot be a request, whatever follows: the answer, in the clear.
     pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
-        if self.is_head() {
+        if self.stage == Stage::Head {
             refusal.write(&mut out.reply, now.wall, false);
             out.effects.count_error(refusal.code());
             self.stage = Stage::Draining;
@@ -147,7 +207,7 @@ impl Connection {
     /// Closes the WebSocket, behind what was sent before.
     pub fn close(&mut self, code: CloseCode, reply: &mut Vec<u8>) {
         if self.stage == Stage::Open {
-            frame::write_close(reply, code);
+            self.write_close(code, reply);
             self.stage = Stage::Closing { passed: 0 };
         }
     }
@@ -177,7 +237,7 @@ impl Connection {
         out: &mut Output,
     ) {
         if self.stage == Stage::Open {
-            write_farewell(app, code, out);
+            self.write_farewell(app, code, out);
             self.close(code, &mut out.reply);
             app.left(me, now, &mut out.effects);
         }
@@ -200,10 +260,10 @@ impl Connection {
                     let start = out.reply.len();
                     Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
                     out.effects.count_error(Refusal::HeadTimeout.code());
-                    ask_for_tls(&mut out.reply, start, head.arrival);
+                    ask_for_tls(&mut out.reply, start, head.arrival.encrypted);
                 }
             }
-            Stage::Open => match self.heartbeat.beat(app.ping_mark(me)) {
+            Stage::Open => match self.beat(app.ping_mark(me)) {
                 Some(ping) => out.reply.extend_from_slice(&ping),
                 None => {
                     out.hits.add(Limit::Heartbeat);
@@ -211,6 +271,9 @@ impl Connection {
                 }
             },
             Stage::Closing { .. } | Stage::Draining | Stage::Ended => self.stage = Stage::Ended,
+            Stage::Polling { .. } | Stage::Body { .. } | Stage::Probing { .. } => {
+                self.request_took_long(now, app, out);
+            }
         }
     }
 
@@ -220,15 +283,39 @@ impl Connection {
         (self.stage == Stage::Open).then(|| Header::new(OpCode::Data(kind), payload_len))
     }
 
-    /// A ping between the heartbeats; `None` where nothing may be sent to it any more.
-    pub fn ping(&mut self, mark: u32) -> Option<[u8; 10]> {
-        (self.stage == Stage::Open).then(|| self.heartbeat.ping(mark))
+    /// A message to this peer as it goes out; `None` where it may not be sent.
+    pub fn frame<'a>(&self, binary: bool, payload: &'a [u8]) -> Option<Framed<'a>> {
+        let header = self.header(binary, payload.len())?;
+        match &self.socket_io {
+            Some(session) => session.frame(str::from_utf8(payload).ok()?),
+            None => Some(Framed::plain(header, payload)),
+        }
+    }
+
+    /// A ping between the heartbeats; `None` where none may be sent.
+    pub fn ping(&mut self, mark: u32) -> Option<Ping> {
+        match &mut self.socket_io {
+            _ if self.stage != Stage::Open => None,
+            Some(session) => session.ping(mark),
+            None => Some(Ping::new(&self.heartbeat.ping(mark))),
+        }
+    }
+
+    /// A regular ping; `None`: too many are without an answer.
+    fn beat(&mut self, mark: u32) -> Option<Ping> {
+        match &mut self.socket_io {
+            Some(session) => session.ping(mark),
+            None => self.heartbeat.beat(mark).map(|ping| Ping::new(&ping)),
+        }
     }
 
     /// What it waits for.
     pub fn waits_for(&self) -> Wait {
         match self.stage {
-            Stage::Head => Wait::Head,
+            // One time for the whole of a request, or to take over.
+            Stage::Head | Stage::Body { .. } | Stage::Probing { .. } => Wait::Head,
+            Stage::Polling { .. } => Wait::Heartbeat,
+            Stage::Open if self.awaits_pong() => Wait::Pong,
             Stage::Open => Wait::Heartbeat,
             Stage::Closing { .. } | Stage::Draining | Stage::Ended => Wait::Close,
         }
@@ -244,9 +331,9 @@ impl Connection {
         self.stage == Stage::Ended
     }
 
-    /// Whether its request head is still arriving.
+    /// Whether its request is still arriving.
     pub fn is_head(&self) -> bool {
-        self.stage == Stage::Head
+        matches!(self.stage, Stage::Head | Stage::Body { .. })
     }
 
     /// How it arrived, while its request head is still on its way.
@@ -257,6 +344,10 @@ impl Connection {
     /// Whether it is a WebSocket in use.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
+    }
+
+    fn awaits_pong(&self) -> bool {
+        self.socket_io.as_ref().is_some_and(|session| session.awaits_pong())
     }
 
     /// Answers a head once it is whole.
@@ -278,13 +369,21 @@ impl Connection {
                 return Progress::More;
             }
             Ok(Some((request, len))) => {
-                if let Some(home) = app.home_of_request(arrival, &request, now) {
+                if head.hops < HOPS_MAX
+                    && let Some(home) = app.home_of_request(arrival, &request, now)
+                {
+                    head.hops += 1;
                     return Progress::Elsewhere(home, None);
                 }
                 at.skip(len);
                 match app.request(me, arrival, &request, now, out) {
                     Verdict::Upgraded => Stage::Open,
+                    Verdict::SocketIo => {
+                        self.socket_io = Some(Box::new(SocketIo::new(Carrier::WebSocket)));
+                        Stage::Open
+                    }
                     Verdict::Answered => Stage::Draining,
+                    verdict => polling::stage_of(verdict, arrival.encrypted),
                 }
             }
             Err(fault) => {
@@ -298,7 +397,7 @@ impl Connection {
             }
         };
         self.head = None;
-        ask_for_tls(&mut out.reply, start, arrival);
+        ask_for_tls(&mut out.reply, start, arrival.encrypted);
         Progress::Handled(None)
     }
 
@@ -313,6 +412,9 @@ impl Connection {
     ) -> Progress<'a> {
         let message = match self.decoder.decode(bytes, at, app.limits(me)) {
             Ok(Decoded::More) => return Progress::More,
+            Ok(Decoded::Text(text)) if self.socket_io.is_some() => {
+                return self.receive_packet(me, text, now, app, out);
+            }
             Ok(Decoded::Text(text)) => Message::Text(text),
             Ok(Decoded::Binary(bytes)) => Message::Binary(bytes),
             Ok(Decoded::Ping(payload)) => {
@@ -359,8 +461,8 @@ impl Connection {
         if fault == frame::Fault::TooLarge {
             out.hits.add(Limit::MessageBytes);
         }
-        write_farewell(app, fault.close_code(), out);
-        frame::write_close(&mut out.reply, fault.close_code());
+        self.write_farewell(app, fault.close_code(), out);
+        self.write_close(fault.close_code(), &mut out.reply);
         app.left(me, now, &mut out.effects);
         self.stage = Stage::Draining;
     }
@@ -382,26 +484,31 @@ impl Connection {
         };
         Progress::Handled(None)
     }
+
+    /// Appends what closes the connection.
+    fn write_close(&self, code: CloseCode, reply: &mut Vec<u8>) {
+        match &self.socket_io {
+            Some(session) => session.part(code, reply),
+            None => frame::write_close(reply, code),
+        }
+    }
+
+    /// Appends the application's last message before a close with `code`, if it has one.
+    fn write_farewell<A: Application>(&self, app: &A, code: CloseCode, out: &mut Output) {
+        let mut farewell = Vec::new();
+        if let Some(told) = app.farewell(code, &mut farewell) {
+            out.effects.count_error(told);
+        }
+        let framed = if farewell.is_empty() { None } else { self.frame(false, &farewell) };
+        let parts = framed.iter().flat_map(|framed| framed.parts());
+        parts.for_each(|part| out.reply.extend_from_slice(part));
+    }
 }
 
 /// Has a browser that came by TLS come by nothing else for a year (RFC 6797 6.1; never said in the clear, 7.2). Here and not
 /// where answers are written, so that none can leave it out.
-fn ask_for_tls(reply: &mut Vec<u8>, start: usize, arrival: Arrival) {
-    if arrival.encrypted {
+fn ask_for_tls(reply: &mut Vec<u8>, start: usize, encrypted: bool) {
+    if encrypted {
         http::add_fields(reply, start, &[("Strict-Transport-Security", "max-age=31536000")]);
-    }
-}
-
-/// Appends the application's last message before a close frame with `code`, if it has one.
-fn write_farewell<A: Application>(app: &A, code: CloseCode, out: &mut Output) {
-    let mut farewell = Vec::new();
-    if let Some(told) = app.farewell(code, &mut farewell) {
-        out.effects.count_error(told);
-    }
-    let reply = &mut out.reply;
-    if !farewell.is_empty() {
-        let header = Header::new(OpCode::Data(Data::Text), farewell.len());
-        reply.extend_from_slice(header.as_bytes());
-        reply.extend_from_slice(&farewell);
     }
 }

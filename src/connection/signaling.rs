@@ -1,9 +1,11 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
-use super::{Application, Arrival, Message, Output, Verdict};
+use super::pages::Pages;
+use super::sessions::{self, SocketIoService};
+use super::{Application, Arrival, Errand, Message, Output, PolledSession, Verdict};
 use crate::admission::Grant;
 use crate::admission::addresses::Client;
-use crate::admission::door::{self, Door, Entry, Refusal};
+use crate::admission::door::{self, Door, Entry, Refusal, Rules};
 use crate::base::limits::{Hits, Limit};
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
@@ -11,38 +13,26 @@ use crate::engine::{
     Answer, Command, Effects, Engine, Gauges, Note, PeerId, Recording, Ticket, Traveller,
 };
 use crate::message::SessionId;
+use crate::message::credentials::Credentials;
 use crate::message::notice;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Revocation, Subject, TokenWay};
+use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{self, Request, Response, StatusCode};
-
-/// Pages that a deployment adds to the public address, such as the demo in development.
-pub trait Pages {
-    /// Appends the answer to a request, or says `false` where it has none.
-    fn respond(&mut self, request: &Request<'_>, now: Now, reply: &mut Vec<u8>) -> bool;
-}
-
-/// No pages: what production serves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoPages;
-
-impl Pages for NoPages {
-    fn respond(&mut self, _request: &Request<'_>, _now: Now, _reply: &mut Vec<u8>) -> bool {
-        false
-    }
-}
+use crate::wire::sid::Sid;
 
 /// The signaling application.
 pub struct Signaling {
-    engine: Engine,
-    door: Door,
-    limits: Limits,
-    stranger_limits: Limits,
-    hits: Hits,
+    pub(super) engine: Engine,
+    pub(super) door: Door,
+    pub(super) limits: Limits,
+    pub(super) stranger_limits: Limits,
+    pub(super) hits: Hits,
     pages: Box<dyn Pages + Send>,
+    pub(super) socket_io: Option<SocketIoService>,
     /// Nobody is to come any more.
-    draining: bool,
+    pub(super) draining: bool,
 }
 
 impl Signaling {
@@ -73,7 +63,14 @@ impl Signaling {
             fragments_max: Self::STRANGER_FRAGMENTS_MAX,
             binary: false,
         };
-        Self { engine, door, limits, stranger_limits, hits: Hits::NONE, pages, draining: false }
+        let (hits, socket_io) = (Hits::NONE, None);
+        let draining = false;
+        Self { engine, door, limits, stranger_limits, hits, pages, socket_io, draining }
+    }
+
+    /// Serves clients of Socket.IO too, at `/socket.io/`.
+    pub fn speak_socket_io(&mut self, service: SocketIoService) {
+        self.socket_io = Some(service);
     }
 
     /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
@@ -101,7 +98,11 @@ impl Signaling {
     ) -> Result<Verdict, Refusal> {
         let reply = &mut out.reply;
         door::check_query(request)?;
+        let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();
         if self.door.is_preflight(request)? {
+            if is_socket_io {
+                return Ok(Self::allow_socket_io(request, now, out));
+            }
             let fields =
                 [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
             let status = StatusCode::NoContent;
@@ -126,7 +127,9 @@ impl Signaling {
                 answer(request, status, &body, now, reply);
                 Ok(Verdict::Answered)
             }
+            _ if is_socket_io => self.serve_socket_io(peer, arrival, request, now, out),
             _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
+            "/" | "/ws" if self.draining => Err(Refusal::ShuttingDown),
             "/" | "/ws" => {
                 let entry = self.admit(arrival, request, now)?;
                 entry.upgrade.write_accept(reply, entry.protocol);
@@ -141,15 +144,30 @@ impl Signaling {
 
     /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
     /// there, and costs less to judge than the answer to a bad one.
-    fn admit<'a>(
+    pub(super) fn admit<'a>(
         &mut self,
         arrival: Arrival,
         request: &Request<'a>,
         now: Now,
     ) -> Result<Entry<'a>, Refusal> {
         let judged = self.door.admit(request, self.engine.tokens(), arrival.full, now.wall);
+        let (entry, granted) = match judged {
+            Ok(entry) => (Some(entry), Ok(entry.grant)),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        self.count(granted, arrival, now)?;
+        entry.ok_or(Refusal::Malformed)
+    }
+
+    /// Whether somebody who was judged so may come in, by how many there are already and how many have failed.
+    pub(super) fn count(
+        &mut self,
+        judged: Result<Option<Grant>, Refusal>,
+        arrival: Arrival,
+        now: Now,
+    ) -> Result<Option<Grant>, Refusal> {
         // It is one of ours and guesses nothing, so it counts against nobody.
-        if let Ok(Entry { grant: Some(grant), .. }) = &judged
+        if let Ok(Some(grant)) = &judged
             && self.engine.is_revoked(grant, now.wall)
         {
             return Err(Refusal::Revoked);
@@ -159,12 +177,10 @@ impl Signaling {
             Ok(_) if !gate.admits_from(arrival.address) => {
                 (Limit::AddressConnections, Self::RETRY_AFTER)
             }
-            Ok(entry) => match entry.grant {
-                Some(grant) if !gate.admits_user(grant.user) => {
-                    (Limit::UserConnections, Self::RETRY_AFTER)
-                }
-                _ => return Ok(entry),
-            },
+            Ok(Some(grant)) if !gate.admits_user(grant.user) => {
+                (Limit::UserConnections, Self::RETRY_AFTER)
+            }
+            Ok(grant) => return Ok(grant),
             Err(Refusal::TokenInvalid) => {
                 let wait = gate.failed_from(arrival.address, now.instant);
                 let Some(wait) = wait else { return Err(Refusal::TokenInvalid) };
@@ -184,7 +200,7 @@ impl Signaling {
 }
 
 /// Tells the audit log that somebody came, and what the token said where one was shown.
-fn note_arrival(
+pub(super) fn note_arrival(
     peer: PeerId,
     arrival: Arrival,
     outcome: Result<Option<Grant>, Refusal>,
@@ -241,12 +257,13 @@ impl Application for Signaling {
         let client = self.door.addresses.client(from, request);
         let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
         let start = out.reply.len();
+        let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();
         let verdict = client
             .and_then(|client| self.door.addresses.admit(client, from, request))
             .and_then(|()| self.route(peer, arrival, request, now, out));
         let verdict = verdict.unwrap_or_else(|refusal| {
             // Who only looks at a page has not come for a call.
-            if request.has_field("upgrade") {
+            if request.has_field("upgrade") || is_socket_io {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
             refusal.write(&mut out.reply, now.wall, request.method == "HEAD");
@@ -254,7 +271,11 @@ impl Application for Signaling {
             Verdict::Answered
         });
         if verdict == Verdict::Answered {
-            http::add_fields(&mut out.reply, start, &self.door.cors_fields(request));
+            let fields = match is_socket_io {
+                true => self.door.cors_fields_with_credentials(request.field("origin")),
+                false => self.door.cors_fields(request),
+            };
+            http::add_fields(&mut out.reply, start, &fields);
         }
         verdict
     }
@@ -262,7 +283,15 @@ impl Application for Signaling {
     /// A token says before the upgrade where its bearer belongs.
     fn home_of_request(&self, arrival: Arrival, request: &Request<'_>, now: Now) -> Option<u32> {
         let homes = self.engine.homes();
-        if homes.is_one() || !request.has_field("upgrade") {
+        if homes.is_one() {
+            return None;
+        }
+        if request.path == sessions::PATH
+            && let Some(sid) = sessions::sid_of(request)
+        {
+            return self.home_of_session(sid);
+        }
+        if !request.has_field("upgrade") {
             return None;
         }
         let tokens = self.engine.tokens();
@@ -281,6 +310,20 @@ impl Application for Signaling {
         self.engine.detach(peer)
     }
 
+    fn detach_session(&mut self, peer: PeerId, to: u32) -> Option<PolledSession> {
+        self.socket_io.as_mut()?.polls.detach(peer, to)
+    }
+
+    fn attach_session(&mut self, peer: PeerId, session: PolledSession) {
+        if let Some(service) = &mut self.socket_io {
+            service.polls.attach(peer, session);
+        }
+    }
+
+    fn attach_request(&mut self, sid: Sid, request: PeerId, errand: Errand) -> Option<PeerId> {
+        self.socket_io.as_mut()?.polls.attach_request(sid, request, errand)
+    }
+
     fn attach(&mut self, peer: PeerId, traveller: Traveller, now: Now) {
         self.engine.attach(peer, traveller, now);
     }
@@ -290,6 +333,65 @@ impl Application for Signaling {
         if let Message::Text(text) = message {
             self.engine.receive(peer, text, now, effects);
         }
+    }
+
+    fn session_begun(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
+        self.begin_session(peer, now, effects);
+    }
+
+    fn waiting_poll(&self, session: PeerId) -> Option<PeerId> {
+        self.socket_io.as_ref()?.polls.at(session)?.waiting
+    }
+
+    fn bringing_post(&self, session: PeerId) -> Option<PeerId> {
+        self.socket_io.as_ref()?.polls.at(session)?.bringing
+    }
+
+    fn answer_poll(&mut self, session: PeerId, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+        if let Some(poll) = self.poll_at(session) {
+            poll.waiting = None;
+        }
+        self.answer(session, body, now, reply);
+    }
+
+    fn post_abandoned(&mut self, session: PeerId) {
+        if let Some(poll) = self.poll_at(session) {
+            poll.bringing = None;
+        }
+    }
+
+    fn answer_post(&mut self, session: PeerId, now: Now, reply: &mut Vec<u8>) {
+        self.post_abandoned(session);
+        self.answer(session, b"ok", now, reply);
+    }
+
+    fn session_moved(&mut self, session: PeerId) {
+        if let Some(poll) = self.poll_at(session) {
+            poll.has_moved = true;
+        }
+    }
+
+    fn show_token(
+        &mut self,
+        peer: PeerId,
+        shown: &Result<Credentials<'_>, Problem>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Sid, Problem> {
+        let service = self.socket_io.as_mut().ok_or(Problem::Unauthorized)?;
+        let sid = service.sids.make();
+        self.engine.show_token(peer, shown, now, effects).map(|()| sid)
+    }
+
+    fn receive_event(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.engine.receive_with(peer, text, id, now, effects);
     }
 
     fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
@@ -302,6 +404,7 @@ impl Application for Signaling {
 
     fn departed(&mut self, peer: PeerId) {
         self.engine.gate().depart(peer.index);
+        self.socket_io.iter_mut().for_each(|service| service.polls.depart(peer));
     }
 
     fn gauges(&self) -> Gauges {
@@ -310,6 +413,11 @@ impl Application for Signaling {
 
     fn command(&mut self, command: &Command, now: Now, effects: &mut Effects) -> Answer {
         self.engine.command(command, now, effects)
+    }
+
+    fn use_rules(&mut self, rules: Rules) {
+        self.door = rules.door;
+        self.engine.use_tokens(rules.tokens);
     }
 
     fn hits(&self) -> Hits {
@@ -348,6 +456,11 @@ impl Application for Signaling {
 
     fn next_deadline(&self, now: Now) -> Option<Instant> {
         self.engine.next_deadline(now)
+    }
+
+    fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
+        self.draining = true;
+        self.engine.drain(window, now, effects);
     }
 
     fn shut_down(&mut self, effects: &mut Effects) {

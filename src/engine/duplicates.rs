@@ -11,7 +11,7 @@ use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant, Now};
 use crate::message::notice::LeaveReason;
 use crate::message::problem::{Problem, close};
-use crate::message::request;
+use crate::message::request::{KeptId, MessageId};
 
 /// What happens to a user who joins where an older connection of the same user is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub(super) struct Waiting {
     older: PeerId,
     place: Key<Participant>,
     text: Box<str>,
+    id: Option<KeptId>,
     until: Instant,
     answered: bool,
 }
@@ -46,6 +47,7 @@ impl Engine {
         &mut self,
         newcomer: &Newcomer,
         text: &str,
+        id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
@@ -66,6 +68,7 @@ impl Engine {
             older,
             place,
             text: text.into(),
+            id: id.map(MessageId::keep),
             until,
             answered: false,
         });
@@ -96,7 +99,7 @@ impl Engine {
             let holds = self.holds(&one);
             if holds && one.answered {
                 self.hits.add(Limit::Duplicate);
-                let id = request::parse(&one.text).id;
+                let id = one.id.as_ref().map(KeptId::as_id);
                 effects.refuse(one.newer, Problem::AlreadyJoined, id, None);
                 continue;
             }
@@ -104,7 +107,8 @@ impl Engine {
                 effects.close(one.older, close::HEARTBEAT_TIMEOUT);
                 self.drop_peer(one.older, LeaveReason::Disconnected, now, effects);
             }
-            self.obey(one.newer, &one.text, now, effects);
+            let id = one.id.as_ref().map(KeptId::as_id);
+            self.obey(one.newer, &one.text, id, now, effects);
         }
     }
 

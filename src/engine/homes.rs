@@ -40,6 +40,11 @@ impl Homes {
         (home != self.own).then_some(home)
     }
 
+    /// The number of this engine, and how many there are.
+    pub const fn own_of(&self) -> (u32, u32) {
+        (self.own, self.count)
+    }
+
     /// Whether one engine has all rooms.
     pub const fn is_one(&self) -> bool {
         self.count <= 1

@@ -40,6 +40,9 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         let newcomer = self.recognise(peer, join, now, effects)?;
+        if self.is_draining() {
+            return Err(Problem::ServerShutdown);
+        }
         let user = newcomer.grant.user;
         // Whoever came with its token was counted at the door.
         if self.is_stranger(peer) && !self.gate.admits_user(user) {
@@ -49,7 +52,7 @@ impl Engine {
         }
         let entry = self.find_way_in(&newcomer, now)?;
         if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
-            return self.ask_older(&newcomer, text, now, effects);
+            return self.ask_older(&newcomer, text, id, now, effects);
         }
         let event = Event::Admission { entry, emergency: newcomer.emergency };
         let note = Note::about(peer, Record { event, subject: newcomer.subject() });
@@ -86,6 +89,7 @@ impl Engine {
         }
         let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
             None => Err(Problem::AuditUnavailable),
+            Some(_) if self.is_draining() => Err(Problem::ServerShutdown),
             // Another connection of the user was quicker.
             Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
                 self.hits.add(Limit::Duplicate);
@@ -226,7 +230,7 @@ impl Engine {
                 self.hits.add(Limit::AuthFailures);
                 self.note_limit(peer, Limit::AuthFailures, effects);
                 // Whoever has a good token keeps it, and the connection.
-                let is_new = way == TokenWay::Join;
+                let is_new = way != TokenWay::Refresh;
                 let excess = if is_new { Excess::Attempts } else { Excess::Messages };
                 Problem::RateLimited(excess)
             }

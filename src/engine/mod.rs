@@ -12,6 +12,8 @@
 //! and carries out the effects in their order. The engine asks nothing back.
 
 mod commands;
+mod credentials;
+mod draining;
 mod duplicates;
 mod effects;
 mod ended;
@@ -49,6 +51,7 @@ use crate::wire::frame::CloseCode;
 use crate::wire::sdp::CandidateRules;
 
 pub use commands::{Answer, Command, Gauges, Member, Outline};
+use draining::Farewell;
 pub use duplicates::Duplicates;
 pub use effects::{Effect, Effects, Note, Payload, Ticket};
 use ended::EndedSessions;
@@ -166,6 +169,8 @@ pub struct Engine {
     /// What waits for its record.
     pending: Arena<Pending>,
     recording: Recording,
+    /// The server is about to stop.
+    farewell: Option<Farewell>,
     retained: retention::Pool,
     gate: Gate,
     meters: Meters,
@@ -214,6 +219,7 @@ impl Engine {
             rooms_ended: 0,
             pending: Arena::new(),
             recording: Recording::Off,
+            farewell: None,
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate,
             meters: Meters::with_capacity(planned),
@@ -285,6 +291,7 @@ impl Engine {
         self.advance_places(now, effects);
         self.advance_rooms(now, effects);
         self.advance_logins(now, effects);
+        self.advance_farewell(now, effects);
     }
 
     /// When [`Engine::advance`] has something to do next.
@@ -294,7 +301,12 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
-        let rooms = [self.ages.next(), self.empties.next(), self.next_decision(now.instant)];
+        let rooms = [
+            self.ages.next(),
+            self.empties.next(),
+            self.next_decision(now.instant),
+            self.next_farewell(),
+        ];
         let people = [self.joins.next(), self.places.next(), self.logins.next(), token];
         rooms.into_iter().chain(people).flatten().min()
     }
@@ -302,9 +314,7 @@ impl Engine {
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
     pub fn shut_down(&mut self, effects: &mut Effects) {
         for (peer, _) in self.peers.connected() {
-            // Spread out, so that they do not all come back at once.
-            let spread = u64::from(peer.index).wrapping_mul(7_919) % 4_500;
-            let wait = Some(Duration::from_millis(500 + spread));
+            let wait = Some(Self::come_back_after(peer.index));
             effects.refuse(peer, Problem::ServerShutdown, None, wait);
             effects.close(peer, CloseCode::Restart);
         }
@@ -339,6 +349,11 @@ impl Engine {
     /// How often each limit was hit.
     pub fn hits(&self) -> &Hits {
         &self.hits
+    }
+
+    /// Has tokens judged by other rules from now on. Who is inside stays until its token ends.
+    pub fn use_tokens(&mut self, tokens: Tokens) {
+        self.options.tokens = tokens;
     }
 
     /// Judges tokens by the rules that this engine was given.

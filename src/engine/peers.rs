@@ -238,6 +238,14 @@ impl Peers {
             self.by_time.push(Reverse((due, peer.index)));
             self.watched += 1;
         }
+        self.drop_stale();
+    }
+
+    /// Forgets times of tokens that are not watched any more, before they pile up.
+    fn drop_stale(&mut self) {
+        if self.watched == 0 {
+            self.by_time.clear();
+        }
         if self.by_time.len() > 2 * self.watched + STALE_MAX {
             let mut times = mem::take(&mut self.by_time).into_vec();
             times.retain(|Reverse((due, index))| {
@@ -256,6 +264,7 @@ impl Peers {
             && entry.due.take().is_some()
         {
             self.watched -= 1;
+            self.drop_stale();
         }
     }
 

@@ -12,12 +12,25 @@ use crate::message::request::{self, MessageId, Parsed, Request};
 impl Engine {
     /// A connection sent a message. A refusal is its answer, and disturbs nobody else.
     pub fn receive(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
+        self.receive_with(peer, text, None, now, effects);
+    }
+
+    /// The same for a message whose answer is asked for in another way than by its own `id`.
+    pub fn receive_with(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
         if matches!(self.peers.standing(peer), Standing::Gone) {
             return;
         }
         // Only the whole message says of which kind it is, and which `id` its refusal must have. What reading it costs is
         // bounded by the rate of bytes, and by the end of whoever is refused too often.
-        let message = request::parse(text);
+        let parsed = request::parse(text);
+        let message = Parsed { id: id.or(parsed.id), ..parsed };
         match self.meter(peer, Class::of(&message.request), now, effects) {
             Ok(()) => self.answer(peer, message, text, now, effects),
             Err(problem) => self.refuse(peer, problem, message.id, false, now, effects),
@@ -41,11 +54,19 @@ impl Engine {
     }
 
     /// Obeys a message that was counted before.
-    pub(super) fn obey(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
-        self.answer(peer, request::parse(text), text, now, effects);
+    pub(super) fn obey(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let message = Parsed { id, ..request::parse(text) };
+        self.answer(peer, message, text, now, effects);
     }
 
-    fn meter(
+    pub(super) fn meter(
         &mut self,
         peer: PeerId,
         class: Class,
@@ -101,7 +122,8 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) {
-        effects.refuse(peer, problem, id, None);
+        let is_end = matches!(problem, Problem::ServerShutdown);
+        effects.refuse(peer, problem, id, is_end.then(|| Self::come_back_after(peer.index)));
         // Elsewhere the connection has a good token still.
         let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
         if let Some(code) = problem.close_code().filter(|_| ends) {

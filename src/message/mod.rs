@@ -1,5 +1,6 @@
 //! Floor 2: what is said. Requests of clients, notices of the server, and problems as the client hears of them.
 
+pub mod credentials;
 mod description;
 mod envelope;
 pub mod errors;

@@ -250,6 +250,26 @@ pub fn error(
     message.end();
 }
 
+/// What a Socket.IO client is told that is not let in: `{"message", "data": {"code"}}`.
+pub fn connect_error(out: &mut Vec<u8>, problem: Problem) {
+    let (text, name) = problem.text();
+    let mut object = Object::begin(out);
+    object.raw("message", "\"");
+    object.out.extend_from_slice(text.as_bytes());
+    object.out.extend_from_slice(name.as_bytes());
+    object.out.push(b'"');
+    object.object("data", |data| data.text("code", problem.code()));
+    object.end();
+}
+
+/// The body of a refusal as the original server of Socket.IO writes it, with a number.
+pub fn engine_io_refusal(out: &mut Vec<u8>, code: u8, message: &'static str) {
+    let mut body = Object::begin(out);
+    body.number("code", u64::from(code));
+    body.text("message", message);
+    body.end();
+}
+
 /// The body of an HTTP refusal.
 pub fn refusal(out: &mut Vec<u8>, code: &'static str, text: &str) {
     let mut body = Object::begin(out);

@@ -76,6 +76,10 @@ pub enum Flaw {
     Wrong(&'static str),
     /// Nested too deep, too many members, or half of a surrogate pair.
     Bounds,
+    /// Binary data.
+    Binary,
+    /// Something that the protocol below the messages does not know.
+    Protocol,
 }
 
 impl Problem {
@@ -169,6 +173,8 @@ impl Flaw {
             Self::Repeated => ("a field occurs more than once", ""),
             Self::Missing(name) => ("a field is missing: ", name),
             Self::Wrong(name) => ("a field has a wrong type or value: ", name),
+            Self::Binary => ("binary data is not understood here", ""),
+            Self::Protocol => ("this cannot be understood, or not at this point", ""),
             Self::Bounds => ("nested too deep, too many members, or a lone surrogate", ""),
         }
     }

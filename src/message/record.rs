@@ -162,6 +162,8 @@ pub const FAILURES: [&str; 6] = [
 pub enum TokenWay {
     /// With the upgrade request.
     Upgrade,
+    /// With the first packet of Socket.IO.
+    Connect,
     /// In `join-room`.
     Join,
     /// In `refresh-token`.
@@ -263,6 +265,7 @@ impl TokenWay {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Upgrade => "upgrade",
+            Self::Connect => "connect",
             Self::Join => "join-room",
             Self::Refresh => "refresh-token",
         }

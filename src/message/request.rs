@@ -259,6 +259,18 @@ impl<'a> MessageId<'a> {
         self.0
     }
 
+    /// An id that no client can write itself: the number of a callback, as a transport knows it. An array, where a client's own
+    /// is a string or a number.
+    pub fn of_callback(digits: &str, buffer: &'a mut CallbackBuffer) -> Option<Self> {
+        let len = digits.len() + 2;
+        let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let room = buffer.get_mut(..len).filter(|_| is_number)?;
+        room[0] = b'[';
+        room[1..len - 1].copy_from_slice(digits.as_bytes());
+        room[len - 1] = b']';
+        str::from_utf8(room).ok().map(Self)
+    }
+
     /// The id, to be repeated later.
     pub fn keep(self) -> KeptId {
         KeptId(self.0.into())
@@ -272,6 +284,9 @@ impl<'a> MessageId<'a> {
         valid.then_some(Self(raw.get()))
     }
 }
+
+/// Room for the id of a callback.
+pub type CallbackBuffer = [u8; 24];
 
 /// A [`Reason`] whose message is gone when it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,13 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
+use super::Listening;
 use crate::admission::door::Refusal;
 use crate::base::time::{Duration, Instant, Now};
-
-/// How many connections may wait to be accepted: a hospital whose clients all reconnect at once.
-const BACKLOG: i32 = 4_096;
 
 /// How many connections are accepted in one turn, so that newcomers cannot starve those in a call.
 pub(super) const BATCH: usize = 64;
@@ -44,15 +42,10 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    /// Takes an address for so many reactors. All wait at one queue, so that nobody is left in the queue of one that is busy
-    /// while another has time.
-    pub(super) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<Self>> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for the sockets of the last run.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
+    /// Listens for so many reactors. All wait at one queue, so that nobody is left in the queue of one that is busy while
+    /// another has time.
+    pub(super) fn bind(listening: &Listening, count: usize) -> io::Result<Vec<Self>> {
+        let socket = listening.open()?;
         let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
         Ok(iter::once(socket).chain(copies).map(Self::new).collect())
     }
@@ -154,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_pause_that_is_over_wakes_nobody() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut listener = Listener::bind(address, 1).expect("a port").remove(0);
+        let alone = Listening::Alone(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut listener = Listener::bind(&alone, 1).expect("a port").remove(0);
         let start = Now::default();
         assert!(listener.is_ready(start.instant));
         listener.pause(start, false);

@@ -30,6 +30,11 @@ impl Entrance {
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// A session without a socket of its own is one connection more.
+    pub(super) fn add_place(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How many of a network are sending their request head.
     pub(super) fn heads_of(&self, network: Network) -> u64 {
         lock(&self.heads).count(network)

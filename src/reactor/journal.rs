@@ -175,6 +175,7 @@ impl<A: Application> Reactor<A> {
                 peer.flags.resumed = true;
                 self.settle(key, now);
                 self.mark_ready(key);
+                self.resume_body(key);
             }
         }
     }

@@ -8,10 +8,12 @@ mod counters;
 mod entrance;
 mod inbound;
 mod journal;
+mod listening;
 mod measure;
 mod moving;
 mod outbound;
 mod peer;
+mod polling;
 mod serve;
 mod settle;
 #[cfg(feature = "tls")]
@@ -31,12 +33,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use mio::{Events, Poll, Token, Waker};
 
 use crate::admission::Addresses;
+use crate::admission::door::Rules;
 use crate::base::arena::{Arena, Key};
 use crate::base::bucket::Rate;
 use crate::base::deadlines::Deadlines;
 use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
-use crate::connection::{Application, Output};
+use crate::connection::{Application, Output, PONG_TIMEOUT};
 use crate::engine::{PeerId, Recording};
 
 use accept::Listener;
@@ -48,6 +51,7 @@ pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
 use journal::Records;
 pub use journal::{Entry, Journal};
+pub use listening::{Inherited, Listening};
 use moving::{Departure, Mail};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
@@ -55,8 +59,10 @@ pub use tls::{BadPair, Tls};
 /// How the reactors of a server treat their sockets. Limits are for all of them together.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 takes any that is free.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub listening: Listening,
+    /// How long the end of the server may take: so long people are told to come back.
+    pub drain: Duration,
     /// How many connections there may be; one more is answered with 503.
     pub connections_max: usize,
     /// How long a request head may take.
@@ -121,7 +127,7 @@ pub struct Reactor<A> {
     listener: Option<Listener>,
     clock: Clock,
     peers: Arena<Peer>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     /// What is counted together with the other reactors.
     entrance: Arc<Entrance>,
     mail: Mail,
@@ -170,6 +176,8 @@ struct Lists {
     handshakes: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
+    /// A WebSocket that takes over a session.
+    takeovers: Vec<(Key<Peer>, PeerId)>,
     /// Belongs to another reactor.
     departures: Vec<Departure>,
     /// To be freed at the end of the turn.
@@ -192,6 +200,8 @@ struct Lane {
     waker: Waker,
     /// What newcomers are to be shown from the next turn on.
     tls: Mutex<Option<Tls>>,
+    /// What decides from then on who may come in.
+    rules: Mutex<Option<Rules>>,
     counters: Counters,
     letters: mpsc::Sender<Letter>,
 }
@@ -251,6 +261,17 @@ impl Handle {
         self.wake();
     }
 
+    /// Has others decide who may come in. Whoever is connected stays so. Returns at once.
+    pub fn use_rules(&self, rules: Rules) {
+        let lanes = &self.shared.lanes;
+        for (lane, rules) in lanes.iter().zip(vec![rules; lanes.len()]) {
+            // Nothing is done under the lock that could leave it half done.
+            let mut next = lane.rules.lock().unwrap_or_else(|broken| broken.into_inner());
+            *next = Some(rules);
+        }
+        self.wake();
+    }
+
     /// Lets the loops look at once at what others do for them.
     pub fn wake(&self) {
         self.shared.wake_all();
@@ -275,13 +296,19 @@ impl<A: Application> Reactor<A> {
     /// [`Application::home_of_message`] says so.
     pub fn bind_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
         let count = apps.len().max(1);
-        let listeners = Listener::bind(options.address, count)?;
-        let local_addr = listeners.first().map_or(Ok(options.address), Listener::local_addr)?;
+        let listeners = Listener::bind(&options.listening, count)?;
+        let local_addr = listeners.first().map_or_else(nowhere, Listener::local_addr)?;
         let polls = (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let (letters, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Mailbox::new()).unzip();
         let lane = |(poll, letters): (&Poll, _)| {
             let waker = Waker::new(poll.registry(), WAKER)?;
-            Ok(Lane { waker, tls: Mutex::new(None), counters: Counters::default(), letters })
+            Ok(Lane {
+                waker,
+                tls: Mutex::new(None),
+                rules: Mutex::new(None),
+                counters: Counters::default(),
+                letters,
+            })
         };
         let shared = Arc::new(Shared {
             lanes: polls.iter().zip(letters).map(lane).collect::<io::Result<_>>()?,
@@ -325,6 +352,7 @@ impl<A: Application> Reactor<A> {
                     // No time at all would be due again at once, for ever.
                     options.heartbeat.max(Duration::from_millis(1)),
                     CLOSE_TIMEOUT,
+                    PONG_TIMEOUT,
                 ],
                 planned,
             ),
@@ -383,6 +411,10 @@ impl<A: Application> Reactor<A> {
         while self.turn()? {}
         Ok(())
     }
+}
+
+fn nowhere() -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::InvalidInput.into())
 }
 
 fn peer_token(key: Key<Peer>) -> Token {

@@ -9,12 +9,13 @@ use mio::Interest;
 
 use super::inbound::Inbound;
 use super::peer::{Flags, Peer};
-use super::{Reactor, peer_id, peer_token};
+use super::{Reactor, peer_id, peer_key_of, peer_token};
 use crate::base::arena::Key;
 use crate::base::time::Now;
-use crate::connection::{Application, Message};
+use crate::connection::{Application, Errand, Message, PolledSession};
 use crate::engine::Traveller;
 use crate::wire::frame::Cursor;
+use crate::wire::sid::Sid;
 
 /// A connection on its way.
 pub(super) struct Moving {
@@ -28,6 +29,10 @@ pub(super) struct Moving {
     /// What was to be sent to it.
     unsent: Vec<u8>,
     traveller: Traveller,
+    /// Where it is a session that requests carry: what else is known of it.
+    session: Option<PolledSession>,
+    /// Where it is a request of one: of which. That has gone before.
+    follows: Option<Sid>,
 }
 
 /// Who is to go at the end of the turn, and where to.
@@ -36,6 +41,7 @@ pub(super) struct Departure {
     key: Key<Peer>,
     to: u32,
     message: Option<Box<str>>,
+    follows: Option<Sid>,
 }
 
 /// What the reactors of a server send each other.
@@ -70,39 +76,58 @@ impl<A: Application> Reactor<A> {
             Some(Message::Text(text)) => Some(text.into()),
             _ => None,
         };
-        self.lists.departures.push(Departure { key, to, message });
+        self.lists.departures.push(Departure { key, to, message, follows: None });
     }
 
     /// Sends those away who belong elsewhere. Everything that was to be written this turn has been.
     pub(super) fn see_off(&mut self) {
         let mut departures = std::mem::take(&mut self.lists.departures);
-        for Departure { key, to, message } in departures.drain(..) {
-            let Some(peer) = self.peers.get_mut(key) else { continue };
-            // Its time may have run out meanwhile.
-            if peer.flags.doomed || !(peer.connection.is_head() || peer.connection.is_open()) {
-                peer.flags.waiting = false;
-                self.mark_ready(key);
-                continue;
-            }
-            let traveller = self.app.detach(peer_id(key));
-            let Some(mut peer) = self.peers.remove(key) else { continue };
-            self.deadlines.cancel(key.index());
-            // It fails only where the descriptor is not there, and then there is nothing to be heard of it.
-            let _ = self.poll.registry().deregister(&mut peer.transport.socket);
-            let (unread, assembled) = match peer.inbound.take() {
-                Some(inbound) => inbound.take(&mut self.cut),
-                None => (Vec::new(), 0),
-            };
-            let unsent = peer.outbound.take(&mut self.unsent);
-            self.counters.moved += 1;
-            log::debug!("connection {} goes to loop {to}", peer.number);
-            let moving = Moving { peer, message, unread, assembled, unsent, traveller };
-            match self.mail.send(to, Box::new(moving)) {
-                Ok(()) => self.shared.wake(to as usize),
-                Err(mut lost) => self.drop_moving(&mut lost.peer),
+        for departure in departures.drain(..) {
+            let (key, to) = (departure.key, departure.to);
+            let session = self.app.detach_session(peer_id(key), to);
+            let followers = session.as_ref().map(|session| (session.sid, session.requests));
+            self.send_off(departure, session);
+            // What is under way for a session goes where it went.
+            let Some((sid, requests)) = followers else { continue };
+            for request in requests.into_iter().flatten() {
+                let (key, follows) = (peer_key_of(request), Some(sid));
+                self.send_off(Departure { key, to, message: None, follows }, None);
             }
         }
         self.lists.departures = departures;
+    }
+
+    fn send_off(&mut self, departure: Departure, session: Option<PolledSession>) {
+        let Departure { key, to, message, follows } = departure;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let connection = &peer.connection;
+        let may_go = connection.is_head() || connection.is_open() || connection.errand().is_some();
+        // Its time may have run out meanwhile.
+        if peer.flags.doomed || !may_go {
+            peer.flags.waiting = false;
+            self.mark_ready(key);
+            return;
+        }
+        let traveller = self.app.detach(peer_id(key));
+        let Some(mut peer) = self.peers.remove(key) else { return };
+        self.deadlines.cancel(key.index());
+        if let Some(transport) = &mut peer.transport {
+            // It fails only where the descriptor is not there, and then there is nothing to be heard of it.
+            let _ = self.poll.registry().deregister(&mut transport.socket);
+        }
+        let (unread, assembled) = match peer.inbound.take() {
+            Some(inbound) => inbound.take(&mut self.cut),
+            None => (Vec::new(), 0),
+        };
+        let unsent = peer.outbound.take(&mut self.unsent);
+        self.counters.moved += 1;
+        log::debug!("connection {} goes to loop {to}", peer.number);
+        let moving =
+            Moving { peer, message, unread, assembled, unsent, traveller, session, follows };
+        match self.mail.send(to, Box::new(moving)) {
+            Ok(()) => self.shared.wake(to as usize),
+            Err(mut lost) => self.drop_moving(&mut lost.peer),
+        }
     }
 
     /// Takes in those who come from other reactors.
@@ -124,7 +149,8 @@ impl<A: Application> Reactor<A> {
     }
 
     fn take_in(&mut self, moving: Moving, now: Now) {
-        let Moving { mut peer, message, unread, assembled, unsent, traveller } = moving;
+        let Moving { mut peer, message, unread, assembled, unsent, traveller, session, follows } =
+            moving;
         // What may be in which list is of the other reactor; the kernel tells again what there is to be read.
         let Flags { shut, read_closed, .. } = peer.flags;
         peer.flags = Flags { shut, read_closed, resumed: true, ..Flags::default() };
@@ -135,16 +161,24 @@ impl<A: Application> Reactor<A> {
             fits &= peer.inbound.is_some();
         }
         if !unsent.is_empty() {
-            fits &= peer.outbound.push([&unsent, &[]], usize::MAX, &mut self.unsent).is_ok();
+            fits &= peer.outbound.push(&[&unsent], usize::MAX, &mut self.unsent).is_ok();
         }
         let registry = self.poll.registry();
         let key = self.peers.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            fits &=
-                registry.register(&mut peer.transport.socket, peer_token(key), interest).is_ok();
+            if let Some(transport) = &mut peer.transport {
+                let token = peer_token(key);
+                fits &= registry.register(&mut transport.socket, token, interest).is_ok();
+            }
             peer
         });
         self.app.attach(peer_id(key), traveller, now);
+        if let Some(session) = session {
+            self.app.attach_session(peer_id(key), session);
+        }
+        if let Some(sid) = follows {
+            fits &= self.follow(key, sid);
+        }
         self.settle(key, now);
         if !fits {
             // Neither the system nor the pools have anything left for it.
@@ -152,7 +186,11 @@ impl<A: Application> Reactor<A> {
             self.lose(key, now);
             return;
         }
-        if let Some(text) = &message {
+        if let Some(text) = &message
+            && self.peers.get(key).is_some_and(|peer| peer.connection.speaks_socket_io())
+        {
+            self.hear_packet(key, text, now);
+        } else if let Some(text) = &message {
             let message = Message::Text(text);
             self.counters.received += 1;
             self.app.receive(peer_id(key), message, now, &mut self.output.effects);
@@ -160,5 +198,19 @@ impl<A: Application> Reactor<A> {
             self.settle(key, now);
         }
         self.mark_ready(key);
+    }
+
+    /// A request has followed its session; `false`: that is not here.
+    fn follow(&mut self, key: Key<Peer>, sid: Sid) -> bool {
+        let errand = self.peers.get(key).and_then(|peer| peer.connection.errand());
+        let session = errand.and_then(|errand| self.app.attach_request(sid, peer_id(key), errand));
+        let Some(session) = session else { return false };
+        let waits = self.peers.get(peer_key_of(session)).is_some_and(|peer| peer.flags.waiting);
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.connection.rebind(session);
+            peer.flags.waiting = waits && errand == Some(Errand::Bring);
+        }
+        self.mark_unsent(peer_key_of(session));
+        true
     }
 }

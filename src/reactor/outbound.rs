@@ -20,11 +20,11 @@ impl Outbound {
     /// Appends one message, all of it or nothing. An empty queue takes a message of any size, however small the limit.
     pub(super) fn push(
         &mut self,
-        parts: [&[u8]; 2],
+        parts: &[&[u8]],
         limit: usize,
         pool: &mut Pool,
     ) -> Result<(), Full> {
-        let len = parts[0].len() + parts[1].len();
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
         if !self.is_empty() && self.unsent() + len > limit {
             return Err(Full);
         }
@@ -153,7 +153,7 @@ mod tests {
                 let message = [n; 37];
                 expected.extend_from_slice(&message);
                 assert_eq!(
-                    outbound.push([&message[..5], &message[5..]], 1 << 16, &mut pool),
+                    outbound.push(&[&message[..5], &message[5..]], 1 << 16, &mut pool),
                     Ok(())
                 );
                 pipe.room = room;
@@ -175,7 +175,7 @@ mod tests {
         let (mut queued, mut most) = (0, 0);
         for n in 0..20_000_usize {
             let message = vec![n as u8; 1 + n * 7 % 900];
-            queued += usize::from(outbound.push([&message, &[]], LIMIT, &mut pool).is_ok());
+            queued += usize::from(outbound.push(&[&message], LIMIT, &mut pool).is_ok());
             pipe.room = 300;
             outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error");
             most = most.max(pool.lent_bytes());
@@ -188,12 +188,8 @@ mod tests {
     fn a_full_queue_refuses_whole_messages_and_keeps_the_others() {
         let mut pool = Pool::new(1 << 20, 0);
         let mut outbound = Outbound::default();
-        assert_eq!(
-            outbound.push([&[1; 500], &[]], 100, &mut pool),
-            Ok(()),
-            "the first always fits"
-        );
-        assert_eq!(outbound.push([&[2; 1], &[]], 100, &mut pool), Err(Full));
+        assert_eq!(outbound.push(&[&[1; 500]], 100, &mut pool), Ok(()), "the first always fits");
+        assert_eq!(outbound.push(&[&[2; 1]], 100, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
         assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
         assert_eq!(pipe.taken, [1; 500]);
@@ -203,8 +199,8 @@ mod tests {
     fn an_exhausted_pool_refuses_and_keeps_what_was_queued() {
         let mut pool = Pool::new(1_024, 0);
         let mut outbound = Outbound::default();
-        assert_eq!(outbound.push([&[1; 1_000], &[]], 1 << 20, &mut pool), Ok(()));
-        assert_eq!(outbound.push([&[2; 100], &[]], 1 << 20, &mut pool), Err(Full));
+        assert_eq!(outbound.push(&[&[1; 1_000]], 1 << 20, &mut pool), Ok(()));
+        assert_eq!(outbound.push(&[&[2; 100]], 1 << 20, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
         assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
         assert_eq!(pipe.taken, [1; 1_000]);

@@ -12,10 +12,10 @@ use crate::admission::gate::Network;
 use crate::base::bucket::Bucket;
 use crate::connection::Connection;
 
-/// A connected socket. Idle, it holds no buffer.
+/// A connected socket, or a session that requests carry. Idle, it holds no buffer.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) transport: Transport,
+    pub(super) transport: Option<Transport>,
     pub(super) connection: Connection,
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Outbound,
@@ -26,6 +26,14 @@ pub(super) struct Peer {
     pub(super) head: Option<Network>,
     /// Names the connection in logs: nothing about the patient can be told from it.
     pub(super) number: u64,
+}
+
+/// A socket on its way from one to another.
+#[derive(Debug)]
+pub(super) struct Carried {
+    transport: Transport,
+    inbound: Option<Inbound>,
+    flags: Flags,
 }
 
 /// In which lists of the turn the peer stands, and what is done already.
@@ -57,7 +65,7 @@ impl Peer {
         number: u64,
     ) -> Self {
         Self {
-            transport,
+            transport: Some(transport),
             connection,
             inbound: None,
             outbound: Outbound::default(),
@@ -68,10 +76,45 @@ impl Peer {
         }
     }
 
+    /// A session that requests carry.
+    pub(super) fn without_socket(connection: Connection, number: u64) -> Self {
+        Self {
+            transport: None,
+            connection,
+            inbound: None,
+            outbound: Outbound::default(),
+            flags: Flags::default(),
+            bytes: Bucket::default(),
+            head: None,
+            number,
+        }
+    }
+
+    /// Whether it has a socket of its own.
+    pub(super) fn has_socket(&self) -> bool {
+        self.transport.is_some()
+    }
+
+    /// Its socket, for somebody else, with what was read and not handled.
+    pub(super) fn give_socket(&mut self) -> Option<Carried> {
+        let transport = self.transport.take()?;
+        Some(Carried { transport, inbound: self.inbound.take(), flags: self.flags })
+    }
+
+    /// From now on this socket is its own.
+    pub(super) fn take_socket(&mut self, carried: Carried) {
+        self.transport = Some(carried.transport);
+        self.inbound = carried.inbound;
+        self.flags.resumed = self.inbound.is_some();
+        self.flags.end_announced = carried.flags.end_announced;
+        self.flags.read_closed = carried.flags.read_closed;
+    }
+
     /// One read into `buffer`. Counts the calls.
     pub(super) fn fill(&mut self, buffer: &mut [u8], counters: &mut Snapshot) -> Filled {
         let mut source = None;
-        let filled = self.transport.read(buffer, &mut source, counters);
+        let Some(transport) = &mut self.transport else { return Filled::Drained };
+        let filled = transport.read(buffer, &mut source, counters);
         if let Some(address) = source {
             self.connection.comes_from(address);
         }
@@ -80,16 +123,20 @@ impl Peer {
 
     /// Writes what it can of what is queued; `true`: all of it. `Err` where the connection is broken.
     pub(super) fn write_out(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
-        let transport = &mut self.transport;
+        let Some(transport) = &mut self.transport else { return Ok(self.outbound.is_empty()) };
         let written = self.outbound.flush(|bytes| transport.write(bytes, calls), pool)?;
-        Ok(written && self.transport.send(calls)?)
+        Ok(written && transport.send(calls)?)
     }
 
     /// The same, and shuts the sending side down behind the last bytes.
     pub(super) fn flush(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
         let flushed = self.write_out(pool, calls)?;
-        if flushed && self.connection.is_draining() && !self.flags.shut {
-            self.flags.shut = self.transport.shut_down(calls)?;
+        if flushed
+            && self.connection.is_draining()
+            && !self.flags.shut
+            && let Some(transport) = &mut self.transport
+        {
+            self.flags.shut = transport.shut_down(calls)?;
             return Ok(self.flags.shut);
         }
         Ok(flushed)
@@ -97,25 +144,29 @@ impl Peer {
 
     /// Whether something is to be sent to it.
     pub(super) fn has_unsent(&self) -> bool {
-        !self.outbound.is_empty() || self.transport.wants_write()
+        !self.outbound.is_empty() || self.transport.as_ref().is_some_and(Transport::wants_write)
     }
 
     /// Whether there is more to do than to send what is queued: an end to tell of, or TLS's own messages.
     pub(super) fn wants_flush(&self) -> bool {
-        (self.connection.is_draining() && !self.flags.shut) || self.transport.wants_write()
+        (self.connection.is_draining() && !self.flags.shut)
+            || self.transport.as_ref().is_some_and(Transport::wants_write)
     }
 
     /// Writes a message past the queue, which is empty; an error where the socket does not take all of it at once.
-    pub(super) fn write_at_once(&mut self, parts: [&[u8]; 2], calls: &mut u64) -> io::Result<()> {
+    pub(super) fn write_at_once(&mut self, parts: &[&[u8]], calls: &mut u64) -> io::Result<()> {
+        let Some(transport) = &mut self.transport else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
         let whole = parts.concat();
-        let len = self.transport.write(&whole, calls)?;
+        let len = transport.write(&whole, calls)?;
         if len == whole.len() {
             // What TLS has of it beyond that it keeps.
-            self.transport.send(calls)?;
+            transport.send(calls)?;
             return Ok(());
         }
         // The rest has no place to wait. Nothing may follow half a message.
-        self.transport.shut_down(calls)?;
+        transport.shut_down(calls)?;
         Err(io::ErrorKind::WriteZero.into())
     }
 
@@ -131,7 +182,7 @@ impl Peer {
 
     /// Whether serving it may take long: what is costly in a connection is its beginning.
     pub(super) fn is_handshaking(&self) -> bool {
-        self.transport.is_handshaking()
+        self.transport.as_ref().is_some_and(Transport::is_handshaking)
     }
 }
 
@@ -142,6 +193,7 @@ mod tests {
     #[test]
     fn what_everybody_pays_for_is_small() {
         // Less in a build without debugging checks: mio knows then only the descriptor.
-        assert!(size_of::<Peer>() <= 144, "{}", size_of::<Peer>());
+        // Sixteen bytes of it are for clients of Socket.IO: a pointer, and the errand of a request.
+        assert!(size_of::<Peer>() <= 160, "{}", size_of::<Peer>());
     }
 }

@@ -145,7 +145,7 @@ impl<A: Application> Reactor<A> {
         };
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
-        let filled = match resumed && used > 0 {
+        let filled = match resumed {
             true => Filled::Bytes { len: 0, more: false },
             false => peer.fill(&mut buffer[used..used + room], &mut self.counters),
         };
@@ -216,9 +216,20 @@ impl<A: Application> Reactor<A> {
                     self.counters.received += u64::from(message.is_some());
                     self.apply(Some(key), message, now);
                 }
+                Progress::Rewritten => self.apply_rewritten(key, now),
+                Progress::Packet { session, packet } => self.bring(key, session, packet, now),
+                Progress::TakeOver { session } => return self.begin_take_over(key, session),
                 Progress::Elsewhere(to, message) => return self.move_on(key, to, message),
             }
         }
+    }
+
+    /// Carries out what came of a message that had to be written anew.
+    pub(super) fn apply_rewritten(&mut self, key: Key<Peer>, now: Now) {
+        self.counters.received += 1;
+        let text = std::mem::take(&mut self.output.rewritten);
+        self.apply(Some(key), Some(Message::Text(&text)), now);
+        self.output.rewritten = text;
     }
 
     /// Carries out what a call put out: first the bytes for the peer itself, then the effects in their order.
@@ -230,11 +241,12 @@ impl<A: Application> Reactor<A> {
     ) {
         let mut reply = std::mem::take(&mut self.output.reply);
         let mut effects = std::mem::take(&mut self.output.effects);
+        let order = self.output.order.take();
         if let Some(key) = from.filter(|_| !reply.is_empty()) {
             // Last words always find room; pongs to who does not read them do not.
             let goes_on = self.peers.get(key).is_some_and(|peer| peer.connection.is_open());
             let limit = if goes_on { self.options.send_queue_bytes_max } else { usize::MAX };
-            self.push(key, [&reply, &[]], limit);
+            self.push(key, &[&reply], limit);
         }
         let message = received.map(Message::as_bytes).unwrap_or_default();
         for effect in effects.iter() {
@@ -246,7 +258,7 @@ impl<A: Application> Reactor<A> {
                     let queued = self.send(peer_key_of(to), binary, text);
                     self.counters.relayed += u64::from(queued && payload == Payload::Received);
                 }
-                Effect::Ping { peer } => self.ping(peer_key_of(peer)),
+                Effect::Ping { peer } => self.ping(peer_key_of(peer), now),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -256,25 +268,27 @@ impl<A: Application> Reactor<A> {
         reply.clear();
         effects.clear();
         (self.output.reply, self.output.effects) = (reply, effects);
+        if let Some(order) = order {
+            self.carry_out(order, from, now);
+        }
     }
 
     /// `true`: it was queued.
     fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) -> bool {
-        let header =
-            self.peers.get(key).and_then(|peer| peer.connection.header(binary, payload.len()));
-        let Some(header) = header else { return false };
-        let parts = [header.as_bytes(), payload];
-        let queued = self.push(key, parts, self.options.send_queue_bytes_max);
+        let framed = self.peers.get(key).and_then(|peer| peer.connection.frame(binary, payload));
+        let Some(framed) = framed else { return false };
+        let queued = self.push(key, &framed.parts(), self.options.send_queue_bytes_max);
         self.counters.sent += u64::from(queued);
         queued
     }
 
-    fn ping(&mut self, key: Key<Peer>) {
+    fn ping(&mut self, key: Key<Peer>, now: Now) {
         let mark = self.app.ping_mark(peer_id(key));
         let ping = self.peers.get_mut(key).and_then(|peer| peer.connection.ping(mark));
         if let Some(ping) = ping {
             self.counters.pings += 1;
-            self.push(key, [&ping, &[]], self.options.send_queue_bytes_max);
+            self.push(key, &[&ping], self.options.send_queue_bytes_max);
+            self.settle(key, now);
         }
     }
 
@@ -283,13 +297,13 @@ impl<A: Application> Reactor<A> {
         let mut frame = Vec::new();
         peer.connection.close(code, &mut frame);
         if !frame.is_empty() {
-            self.push(key, [&frame, &[]], usize::MAX);
+            self.push(key, &[&frame], usize::MAX);
         }
         self.settle(key, now);
     }
 
     /// Queues bytes for a peer, or has it given up at the end of the turn. Without a limit (`usize::MAX`) they are its last.
-    fn push(&mut self, key: Key<Peer>, parts: [&[u8]; 2], limit: usize) -> bool {
+    pub(super) fn push(&mut self, key: Key<Peer>, parts: &[&[u8]], limit: usize) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return false };
         if peer.flags.overrun && limit < usize::MAX {
             return false; // A smaller message must not pass the one that found no room.

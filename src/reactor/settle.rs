@@ -13,6 +13,7 @@ impl<A: Application> Reactor<A> {
     pub(super) fn wind_up(&mut self, now: Now) {
         self.shake_hands(now);
         self.pass_deadlines(now);
+        self.take_over(now);
         // The writer begins while the rest of the turn goes on.
         self.publish();
         // Whoever breaks during the flush is told of to others, who may be full.
@@ -27,7 +28,8 @@ impl<A: Application> Reactor<A> {
         while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
-            if peer.flags.waiting && queue == Wait::Heartbeat as usize {
+            let beats = [Wait::Heartbeat, Wait::Pong].map(|wait| wait as usize);
+            if peer.flags.waiting && beats.contains(&queue) {
                 // Nothing of it is read before its record is durable, not even its pongs.
                 self.settle(key, now);
                 continue;
@@ -64,6 +66,10 @@ impl<A: Application> Reactor<A> {
         for key in dirty.drain(..) {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.flags.dirty = false;
+            if !peer.has_socket() {
+                self.deliver(key, now);
+                continue;
+            }
             match peer.flush(&mut self.unsent, &mut self.counters.writes) {
                 Ok(true) if peer.is_done() => self.doom(key),
                 Ok(_) => {}

@@ -18,7 +18,7 @@ use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
-use crate::base::time::Now;
+use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How many connections over the limit are accepted, to be told so.
@@ -120,6 +120,11 @@ impl<A: Application> Reactor<A> {
             *tls = next;
         }
         self.heed_commands(now);
+        let rules = self.shared.lanes[self.index].rules.lock();
+        if let Some(rules) = rules.unwrap_or_else(|broken| broken.into_inner()).take() {
+            self.options.edge.addresses = rules.door.addresses.clone();
+            self.app.use_rules(rules);
+        }
         self.receive_moved(now);
         match self.shared.stops.load(Ordering::Acquire) {
             0 => {}
@@ -157,15 +162,25 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Says good-bye to everybody; the loop goes on until they have gone or [`CLOSE_TIMEOUT`] has passed.
+    /// Lets nobody in any more and tells everybody to come back; the loop goes on until they have gone, or until the time for
+    /// that is over.
     fn stop(&mut self, now: Now) {
         if self.stopping.is_some() {
             return;
         }
         log::info!("shutting down, {} connections", self.peers.len());
-        self.stopping = Some(now.instant + CLOSE_TIMEOUT);
-        self.listener = None;
-        self.app.shut_down(&mut self.output.effects);
+        let drain = self.options.drain;
+        self.stopping = Some(now.instant + drain.max(CLOSE_TIMEOUT));
+        // Who comes now comes to the next server, where there is one; else it is told that this one is not ready.
+        let has_heir = self.options.listening.goes_on();
+        if has_heir || self.peers.is_empty() {
+            self.listener = None;
+        }
+        // Whoever is told last still has its time to answer. To the heir all may go at once, and they are told when.
+        let left = drain.saturating_sub(CLOSE_TIMEOUT);
+        let half = Duration::from_micros(left.as_micros() / 2);
+        let window = if has_heir { Duration::default() } else { half };
+        self.app.drain(window, now, &mut self.output.effects);
         self.apply(None, None, now);
         // Whoever has no WebSocket yet has nothing to lose.
         let heads: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
@@ -178,7 +193,9 @@ impl<A: Application> Reactor<A> {
     }
 
     fn is_over(&self, now: Now) -> bool {
-        self.stopping.is_some_and(|until| self.peers.is_empty() || until <= now.instant)
+        // Nobody can fetch any more what is left for a session without a socket.
+        let all_told = || self.peers.iter().all(|(_, peer)| !peer.has_socket());
+        self.stopping.is_some_and(|until| until <= now.instant || all_told())
     }
 
     fn can_accept(&self) -> bool {
@@ -278,6 +295,16 @@ impl<A: Application> Reactor<A> {
         }
     }
 
+    /// This peer has a socket that was another's. What is there to be read is told again.
+    pub(super) fn register_again(&mut self, key: Key<Peer>) -> io::Result<()> {
+        let Some(transport) = self.peers.get_mut(key).and_then(|peer| peer.transport.as_mut())
+        else {
+            return Ok(());
+        };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().reregister(&mut transport.socket, peer_token(key), interest)
+    }
+
     /// Gives the vector of the last turn's list its memory back, whichever of the two is larger.
     fn recycle_ready(&mut self, mut carried_over: Vec<Key<Peer>>) {
         carried_over.clear();
@@ -299,8 +326,10 @@ impl<A: Application> Reactor<A> {
                 inbound.give_back(&mut self.cut);
             }
             // Closing the descriptor deregisters it too; a failure here changes nothing.
-            let _ = self.poll.registry().deregister(&mut peer.transport.socket);
-            peer.transport.part(&mut self.counters.writes);
+            if let Some(transport) = &mut peer.transport {
+                let _ = self.poll.registry().deregister(&mut transport.socket);
+                transport.part(&mut self.counters.writes);
+            }
             log::debug!("connection {} closed", peer.number);
             if let Some(listener) = &mut self.listener {
                 listener.resume();

@@ -21,7 +21,7 @@ use crate::connection::{Application, Arrival, Message, Output, Verdict};
 use crate::engine::{Answer, Command, Effects, PeerId};
 use crate::message::notice;
 use crate::message::record::Deed;
-use crate::reactor::{self, Edge, Handle, Reactor, clock};
+use crate::reactor::{self, Edge, Handle, Listening, Reactor, clock};
 use crate::service::audit::Audit;
 use crate::service::names::Names;
 use crate::service::process::{self, Usage};
@@ -78,7 +78,13 @@ pub fn bind(config: &Config, address: SocketAddr, server: Handle) -> io::Result<
         next_sample: Instant::default(),
     };
     let options = reactor::Options {
-        address,
+        // Of two servers that share an address, the one that comes is asked from now on.
+        listening: if config.take_over {
+            Listening::Shared(address)
+        } else {
+            Listening::Alone(address)
+        },
+        drain: Duration::default(),
         connections_max: CONNECTIONS_MAX,
         head_timeout: Duration::from_secs(10),
         heartbeat: Duration::from_secs(25),

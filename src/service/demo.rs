@@ -36,6 +36,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/peer.js", SCRIPT, include_str!("demo/peer.js")),
     ("/people.js", SCRIPT, include_str!("demo/people.js")),
     ("/screen.js", SCRIPT, include_str!("demo/screen.js")),
+    ("/socket-io.js", SCRIPT, include_str!("demo/socket-io.js")),
     ("/stage.js", SCRIPT, include_str!("demo/stage.js")),
     ("/status.js", SCRIPT, include_str!("demo/status.js")),
     ("/texts.js", SCRIPT, include_str!("demo/texts.js")),

@@ -417,6 +417,11 @@ impl Header {
         Self { bytes, len }
     }
 
+    /// No header at all, for what travels without frames.
+    pub const fn none() -> Self {
+        Self { bytes: [0; HEADER_BYTES_MAX], len: 0 }
+    }
+
     /// The bytes to send before the payload.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]

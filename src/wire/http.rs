@@ -93,6 +93,12 @@ impl<'a> Request<'a> {
         self.values("content-length").any(|length| length.iter().any(|&digit| digit != b'0'))
     }
 
+    /// How long the body is that follows the head; `None` where it does not say.
+    pub fn content_length(&self) -> Option<usize> {
+        // Digits only, so that what does not fit is over any limit.
+        self.field("content-length").map(|length| length.parse().unwrap_or(usize::MAX))
+    }
+
     /// The elements of a comma-separated field, over all its lines (RFC 9110 5.6.1).
     pub fn list(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.values(name)
@@ -236,6 +242,7 @@ pub enum StatusCode {
     NotFound = 404,
     MethodNotAllowed = 405,
     RequestTimeout = 408,
+    ContentTooLarge = 413,
     UpgradeRequired = 426,
     TooManyRequests = 429,
     RequestHeaderFieldsTooLarge = 431,
@@ -254,6 +261,7 @@ impl StatusCode {
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",
             Self::RequestTimeout => "Request Timeout",
+            Self::ContentTooLarge => "Content Too Large",
             Self::UpgradeRequired => "Upgrade Required",
             Self::TooManyRequests => "Too Many Requests",
             Self::RequestHeaderFieldsTooLarge => "Request Header Fields Too Large",

@@ -1,6 +1,8 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, tokens, what proxies add, STUN, the end of a certificate.
+//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, Engine.IO and Socket.IO, tokens, what proxies add, STUN,
+//! the end of a certificate.
 
 pub mod dns;
+pub mod engine_io;
 pub mod forwarded;
 pub mod frame;
 pub mod http;
@@ -12,6 +14,8 @@ pub mod proxy_header;
 pub mod quick;
 mod scan;
 pub mod sdp;
+pub mod sid;
+pub mod socket_io;
 pub mod stun;
 pub mod turn;
 pub mod upgrade;

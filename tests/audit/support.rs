@@ -64,6 +64,7 @@ impl Place {
             sync: Sync::Always,
             checkpoint: None,
             segment_bytes_max: audit::SEGMENT_BYTES_MAX,
+            take_over: None,
             wall_time: clock::wall_time,
             entropy: clock::random_secret,
         }

@@ -6,10 +6,12 @@ use std::thread;
 use std::time::Instant;
 
 use autamedica_signaling::base::time::{Duration, WallTime};
+use autamedica_signaling::message::TokenId;
+use autamedica_signaling::message::record::{Deed, Event, Revocation, Revoked};
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::audit::{self, KeyFileError, OpenError, State};
 
-use crate::support::{Place, admission, assert_intact, ending, session};
+use crate::support::{Place, admission, assert_intact, ending, entry, session, user};
 
 #[test]
 fn what_is_taken_becomes_durable_in_order() {
@@ -120,6 +122,39 @@ fn ended_sessions_are_known_again_after_each_start_until_their_time() {
     let known = |ended: &[(_, WallTime)]| ended.iter().map(|(_, until)| *until).collect::<Vec<_>>();
     assert_eq!(known(&restored.ended), [WallTime::from_millis(later.as_millis())]);
     log.close();
+}
+
+#[test]
+fn what_is_revoked_is_carried_from_segment_to_segment_and_so_is_what_is_lifted() {
+    let place = Place::new("revoked");
+    let until = clock::wall_time().plus(Duration::from_secs(3_600));
+    let all = [
+        Revoked::User(user(1)),
+        Revoked::Session(session(1)),
+        Revoked::Token(TokenId::from_hash([7; 8])),
+    ];
+    let deed = |what: Revoked, until| {
+        let deed = Deed::Revoke(Revocation { what, until });
+        entry(Event::Operator { deed }, what.subject())
+    };
+    let (log, restored) = place.open_with(|options| options.segment_bytes_max = 1_000);
+    assert_eq!(restored.revoked, []);
+    for what in all {
+        log.write(deed(what, until));
+    }
+    log.write(deed(all[1], clock::wall_time()));
+    // Far from the segment where that stands.
+    for number in 1..=20 {
+        log.write(admission(number));
+    }
+    assert!(log.audit.gauges().segment > 4);
+    log.close();
+    let (log, restored) = place.open();
+    let known: Vec<_> = restored.revoked.iter().map(|one| (one.what, one.until)).collect();
+    let millis = WallTime::from_millis(until.as_millis());
+    assert_eq!(known, [(all[0], millis), (all[2], millis)]);
+    log.close();
+    assert_intact(&place);
 }
 
 #[test]

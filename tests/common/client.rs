@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest;
-use tungstenite::handshake::client::Response;
+use tungstenite::handshake::client::{ClientHandshake, Response};
 use tungstenite::http::{HeaderValue, StatusCode};
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
@@ -166,12 +166,23 @@ pub fn upgrade_over<S: Read + Write>(
     path: &str,
     fields: &[(&'static str, &str)],
 ) -> Result<(WebSocket<S>, Response), StatusCode> {
+    try_upgrade_over(stream, host, path, fields).map_err(|error| match error {
+        HandshakeError::Failure(Error::Http(response)) => response.status(),
+        other => panic!("neither upgraded nor refused: {other}"),
+    })
+}
+
+/// The same where it may also break.
+#[allow(clippy::result_large_err, reason = "it is tungstenite's")]
+pub fn try_upgrade_over<S: Read + Write>(
+    stream: S,
+    host: &str,
+    path: &str,
+    fields: &[(&'static str, &str)],
+) -> Result<(WebSocket<S>, Response), HandshakeError<ClientHandshake<S>>> {
     let mut request = format!("ws://{host}{path}").into_client_request().expect("a request");
     for (name, value) in fields {
         request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a field value"));
     }
-    tungstenite::client(request, stream).map_err(|error| match error {
-        HandshakeError::Failure(Error::Http(response)) => response.status(),
-        other => panic!("neither upgraded nor refused: {other}"),
-    })
+    tungstenite::client(request, stream)
 }

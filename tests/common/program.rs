@@ -20,7 +20,12 @@ impl Program {
 
     /// Starts it from a shell that has done something before.
     pub fn start_after(before: &str, environment: &[(&str, &str)]) -> Self {
-        let limited = format!("{before} && exec \"$0\"");
+        Self::start_with_args(&format!("{before} && set --"), environment)
+    }
+
+    /// The same from a shell that has set its arguments, which are passed on.
+    pub fn start_with_args(before: &str, environment: &[(&str, &str)]) -> Self {
+        let limited = format!("{before} && exec \"$0\" \"$@\"");
         let mut child = Command::new("sh")
             .args(["-c", &limited, env!("CARGO_BIN_EXE_autamedica-signaling")])
             .env_clear()

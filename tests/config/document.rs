@@ -20,16 +20,12 @@ fn the_document_is_in_step_with_the_settings() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md"))
         .expect("the document");
     let (_, settings) = text.split_once("\n# The settings\n").expect("the list");
-    let (served, later) =
-        settings.split_once("\n# Not served yet\n").expect("the list of later ones");
-
     let sections: Vec<(&str, &str)> =
-        served.split("\n## `").skip(1).filter_map(|section| section.split_once("`\n")).collect();
+        settings.split("\n## `").skip(1).filter_map(|section| section.split_once("`\n")).collect();
     let told: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
-    let known = |served| SETTINGS.iter().filter(move |setting| setting.is_served() == served);
-    assert_eq!(told, known(true).map(|setting| setting.name).collect::<Vec<_>>());
+    assert_eq!(told, SETTINGS.iter().map(|setting| setting.name).collect::<Vec<_>>());
 
-    for (setting, (name, section)) in known(true).zip(sections) {
+    for (setting, (name, section)) in SETTINGS.iter().zip(sections) {
         let has = |line: String| assert!(section.lines().any(|one| one == line), "{name}: {line}");
         has(format!("Default: {}", setting.default));
         has(format!("Accepted: {}", setting.accepted()));
@@ -59,6 +55,4 @@ fn the_document_is_in_step_with_the_settings() {
             Reading::read(&given).unwrap_or_else(|problems| panic!("{example}: {problems}"));
         assert_ne!(reading.set_by(name), &SetBy::Default, "{example}");
     }
-    let told: Vec<&str> = later.split('`').skip(1).step_by(2).collect();
-    assert_eq!(told, known(false).map(|setting| setting.name).collect::<Vec<_>>());
 }

@@ -69,7 +69,6 @@ fn a_broken_file_of_settings_is_refused_by_line_and_shows_nothing_of_it() {
         ("MARKERSECRETMARKERSECRET=", "my.env:1: ", "not a setting"),
         ("MARKERSECRETMARKERSECRET==", "my.env:1: ", "not a setting"),
         ("marker+secret/a==", "my.env:1: ", "not a setting"),
-        ("DRAIN_SECONDS=4", "DRAIN_SECONDS (my.env:1): ", "does not serve yet"),
         ("PORT=1\nPORT=2", "PORT (my.env:2): ", "after line 1"),
         ("JWT_ISSUER='marker-secret", "JWT_ISSUER (my.env:1): ", "never closes"),
         ("JWT_ISSUER=\"marker\"secret", "JWT_ISSUER (my.env:1): ", "closing quote"),

@@ -40,7 +40,6 @@ fn each_limit_stands_with_its_default_its_setting_and_its_counter() {
         for name in quoted(&row[2]) {
             let setting = SETTINGS.iter().find(|setting| setting.name == name);
             let setting = setting.unwrap_or_else(|| panic!("{name} is no setting"));
-            assert!(setting.is_served(), "{name}");
             let is_told = setting.default.starts_with(&row[1]) || name == "DUPLICATE_IDENTITY";
             assert!(is_told, "{name}: {} is not {}", row[1], setting.default);
         }
@@ -85,7 +84,7 @@ fn each_limit_is_hit_by_a_test_over_a_socket_that_looks_at_its_counter() {
 #[test]
 fn each_setting_that_is_a_limit_stands_there() {
     let text = document();
-    for setting in SETTINGS.iter().filter(|setting| setting.is_served()) {
+    for setting in SETTINGS {
         let is_limit =
             ["_MAX", "_RATE", "_BURST", "_TIMEOUT"].iter().any(|end| setting.name.ends_with(end));
         assert!(!is_limit || text.contains(&format!("`{}`", setting.name)), "{}", setting.name);

@@ -36,7 +36,8 @@ fn problems() -> Vec<Problem> {
 fn refusals() -> Vec<Refusal> {
     all![Refusal:
         Malformed, TokenInQuery, NotFound, Method, NotAnUpgrade, Origin, TokenInvalid, TokenExpired, HeadTooLarge,
-        HeadTimeout, Full, InTheClear, Address, Revoked, RateLimited(Duration::from_secs(1)),
+        HeadTimeout, BodyTooLarge, Full, ShuttingDown, InTheClear, Address, Revoked,
+        RateLimited(Duration::from_secs(1)),
     ]
     .to_vec()
 }

@@ -89,7 +89,6 @@ fn every_limit_that_can_be_set_has_the_default_of_its_setting() {
         for name in names {
             let setting = SETTINGS.iter().find(|setting| setting.name == name);
             let setting = setting.unwrap_or_else(|| panic!("{name} is no setting"));
-            assert!(setting.is_served(), "{name} is not served yet");
             let number: String = default.chars().filter(char::is_ascii_digit).collect();
             assert_eq!(number, setting.default, "{name}: the limit {:?}", row[0]);
             found += 1;

@@ -70,13 +70,17 @@ impl Peer {
         }
     }
 
-    pub(super) fn write_at_once(&mut self, parts: [&[u8]; 2], calls: &mut u64) -> io::Result<()> {
+    pub(super) fn write_at_once(&mut self, parts: &[&[u8]], calls: &mut u64) -> io::Result<()> {
         let whole = parts.concat();
         *calls += 1;
         match self.socket.write(&whole)? {
             len if len == whole.len() => Ok(()),
             _ => Err(io::ErrorKind::WriteZero.into()),
         }
+    }
+
+    pub(super) fn has_socket(&self) -> bool {
+        true
     }
 
     pub(super) fn may_be_served(&self) -> bool {

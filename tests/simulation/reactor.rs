@@ -21,6 +21,8 @@ mod journal;
 mod outbound;
 #[path = "peer.rs"]
 mod peer;
+#[path = "polling.rs"]
+mod polling;
 #[path = "../../src/reactor/serve.rs"]
 mod serve;
 #[path = "../../src/reactor/settle.rs"]
@@ -34,7 +36,9 @@ use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::limits::Hits;
 use autamedica_signaling::base::time::{Duration, Instant, Now};
-use autamedica_signaling::connection::{Application, Arrival, Connection, Message, Output, Wait};
+use autamedica_signaling::connection::{
+    Application, Arrival, Connection, Message, Output, PONG_TIMEOUT, Wait,
+};
 use autamedica_signaling::engine::{PeerId, Recording};
 
 use super::link::Socket;
@@ -79,7 +83,7 @@ pub struct Reactor<A> {
     pub app: A,
     options: Options,
     peers: Arena<Peer>,
-    deadlines: Deadlines<3>,
+    deadlines: Deadlines<4>,
     entrance: Entrance,
     cut: Pool,
     unsent: Pool,
@@ -116,7 +120,12 @@ impl<A: Application> Reactor<A> {
         Self {
             app,
             peers: Arena::new(),
-            deadlines: Deadlines::new([options.head_timeout, options.heartbeat, CLOSE_TIMEOUT]),
+            deadlines: Deadlines::new([
+                options.head_timeout,
+                options.heartbeat,
+                CLOSE_TIMEOUT,
+                PONG_TIMEOUT,
+            ]),
             entrance: Entrance::default(),
             cut: Pool::new(options.cut_bytes_max, options.cut_bytes_max),
             unsent: Pool::new(options.unsent_bytes_max, options.unsent_bytes_max),

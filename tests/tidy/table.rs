@@ -33,6 +33,7 @@ const SLOTS: &str = "crate::base::arena::Arena, whose keys carry a generation";
 pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("mio", &["reactor"], BYTES),
     ("socket2", &["reactor"], BYTES),
+    ("listenfd", &["reactor"], "Inherited of crate::reactor"),
     ("signal_hook_mio", &["reactor"], "signals are events of crate::reactor"),
     ("signal_hook", &["reactor"], "signals are events of crate::reactor"),
     ("memchr", &["wire"], "bytes are looked for in crate::wire"),

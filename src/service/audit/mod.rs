@@ -19,6 +19,7 @@ pub mod holds;
 mod journal;
 mod key_file;
 pub mod line;
+mod lock;
 mod queue;
 pub mod reading;
 mod recovery;
@@ -32,10 +33,8 @@ pub mod verify;
 mod writer;
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,6 +168,8 @@ pub struct Options {
     pub sync: Sync,
     /// `AUDIT_CHECKPOINT`.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether a process that writes the log already is asked to leave, and how long it is waited for.
+    pub take_over: Option<Duration>,
     /// The size past which a segment is followed by the next one: [`SEGMENT_BYTES_MAX`].
     pub segment_bytes_max: u64,
     /// Reads the wall clock.
@@ -276,7 +277,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let folder = options.folder.clone();
     let failed = |error| OpenError::Io(folder.clone(), error);
     files::make_folder(&folder).map_err(failed)?;
-    let lock = take_lock(&folder)?;
+    let lock = lock::take(&folder, options.take_over)?;
     let (keys, key_file_is_new) = read_keys(&options)?;
     let sealing = keys.sealing().cloned();
     let sealing = sealing.ok_or_else(|| KeyFileError::Empty(options.key_file.clone()))?;
@@ -318,19 +319,6 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run());
     *audit.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.map_err(failed)?);
     Ok((audit, restored))
-}
-
-fn take_lock(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join("lock");
-    let failed = |error| OpenError::Io(path.clone(), error);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let lock = options.open(&path).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
 }
 
 /// The keys, and whether they were made just now.

@@ -4,6 +4,9 @@ import { Call } from './call.js';
 import { Media } from './media.js';
 import { Screen } from './screen.js';
 import { SignalingClient, SignalingError } from './signaling-client.js';
+import { chosenTransport } from './socket-io.js';
+
+const WebSocket = await chosenTransport();
 
 /** @typedef {import('./signaling-client.js').UserType} UserType */
 /** @typedef {import('./signaling-client.js').StateChange} StateChange */
@@ -50,6 +53,7 @@ export class Visit extends EventTarget {
     this.withoutMedia = !withMedia && role !== 'observer';
     this.client = new SignalingClient({
       sessionId, userId, userType: role,
+      WebSocket,
       retryMaxMs: 8_000, // somebody sits and waits for it
       getToken: () => developmentToken(sessionId, userId, role),
       media: { audio: withMedia && !off.includes('audio'), video: withMedia && !off.includes('video') },

@@ -4,9 +4,9 @@ import { connect, createServer } from 'node:net';
 
 /**
  * Passes connections on to `port` of this machine. The first time that the server says something with `fatal` in it, all
- * connections break before it arrives.
+ * connections break before it arrives. With `fatalRequest` the same for what a client says, half of which still arrives.
  */
-export async function startProxy(port, { fatal } = {}) {
+export async function startProxy(port, { fatal, fatalRequest } = {}) {
   const open = new Set();
   let cuts = 0, gone = false, refused = 0;
   /** What waits while everything is held back: functions that send it on. @type {(() => void)[] | null} */
@@ -27,6 +27,9 @@ export async function startProxy(port, { fatal } = {}) {
         if (one === far && cuts === 0 && fatal && bytes.includes(fatal)) {
           cuts += 1;
           cut();
+        } else if (one === near && cuts === 0 && fatalRequest && bytes.includes(fatalRequest)) {
+          cuts += 1;
+          other.write(bytes.subarray(0, bytes.length / 2), cut);
         } else if (held && one === far) {
           held.push(() => other.write(bytes));
         } else {

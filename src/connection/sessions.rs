@@ -1,0 +1,332 @@
+//! The requests of Socket.IO clients.
+
+use super::polls::{Opening, Poll, Polls, Whereabouts};
+use super::signaling::{Signaling, note_arrival};
+use super::{Arrival, Order, Output, PONG_TIMEOUT, Verdict};
+use crate::admission::door::{self, Refusal};
+use crate::base::limits::Limit;
+use crate::base::time::{Duration, Now};
+use crate::engine::{Effects, PeerId};
+use crate::message::notice;
+use crate::wire::engine_io::{self, Carrier, Query};
+use crate::wire::frame::{CloseCode, Data, Header, OpCode};
+use crate::wire::http::{Request, Response, StatusCode};
+use crate::wire::sid::{Sid, Sids};
+
+/// Where clients of Socket.IO ask.
+pub(super) const PATH: &str = "/socket.io/";
+
+/// What the server tells clients of Socket.IO, and the names of their sessions.
+#[derive(Debug)]
+pub struct SocketIoService {
+    pub(super) sids: Sids,
+    pub(super) polls: Polls,
+    heartbeat: Duration,
+}
+
+impl SocketIoService {
+    /// A service that makes names from a secret that nobody else has, for one reactor. `heartbeat`: the time between pings.
+    pub fn new(secret: &[u8; 32], reactor: u16, heartbeat: Duration) -> Self {
+        Self { sids: Sids::new(secret, reactor), polls: Polls::default(), heartbeat }
+    }
+
+    fn opening<'a>(
+        &self,
+        sid: &'a Sid,
+        may_upgrade: bool,
+        payload_bytes_max: usize,
+    ) -> engine_io::Opening<'a> {
+        let millis = |duration: Duration| duration.as_micros() / 1_000;
+        engine_io::Opening {
+            sid: sid.as_str(),
+            may_upgrade,
+            ping_interval_ms: millis(self.heartbeat),
+            ping_timeout_ms: millis(PONG_TIMEOUT),
+            payload_bytes_max,
+        }
+    }
+}
+
+impl Signaling {
+    /// A request at [`PATH`].
+    pub(super) fn serve_socket_io(
+        &mut self,
+        peer: PeerId,
+        arrival: Arrival,
+        request: &Request<'_>,
+        now: Now,
+        out: &mut Output,
+    ) -> Result<Verdict, Refusal> {
+        let query = match engine_io::read_query(request, Sid::read) {
+            Ok(query) => query,
+            Err(refusal) => return refuse(refusal, request, now, out),
+        };
+        match query {
+            Query { carrier: Carrier::WebSocket, sid: None } => {
+                self.open_on_web_socket(peer, arrival, request, now, out)
+            }
+            Query { carrier: Carrier::Polling, sid: None } => {
+                self.open_for_polling(arrival, request, now, out)
+            }
+            Query { carrier, sid: Some(sid) } => {
+                match self.go_on(sid, carrier, peer, request, now, out) {
+                    Ok(verdict) => Ok(verdict),
+                    Err(Fault::Original(refusal)) => refuse(refusal, request, now, out),
+                    Err(Fault::Ours(refusal)) => Err(refusal),
+                }
+            }
+        }
+    }
+
+    fn open_on_web_socket(
+        &mut self,
+        peer: PeerId,
+        arrival: Arrival,
+        request: &Request<'_>,
+        now: Now,
+        out: &mut Output,
+    ) -> Result<Verdict, Refusal> {
+        self.check_draining()?;
+        let entry = self.admit(arrival, request, now)?;
+        let mut packet = Vec::new();
+        self.make_session(false, &mut packet)?;
+        entry.upgrade.write_accept(&mut out.reply, entry.protocol);
+        let header = Header::new(OpCode::Data(Data::Text), packet.len());
+        out.reply.extend_from_slice(header.as_bytes());
+        out.reply.append(&mut packet);
+        self.engine.gate().arrive(peer.index, arrival.address);
+        note_arrival(peer, arrival, Ok(entry.grant), &mut out.effects);
+        self.engine.connected(peer, entry.grant, now);
+        Ok(Verdict::SocketIo)
+    }
+
+    /// The session gets a place of its own among the connections. Who it is counts as for a WebSocket.
+    fn open_for_polling(
+        &mut self,
+        arrival: Arrival,
+        request: &Request<'_>,
+        now: Now,
+        out: &mut Output,
+    ) -> Result<Verdict, Refusal> {
+        let origin = door::origin(request)?;
+        let is_allowed = self.door.origins.allows(origin, self.door.origin_required);
+        if !is_allowed || !is_of_a_page_or_none(request) {
+            return refuse(engine_io::Refusal::Forbidden, request, now, out);
+        }
+        let judged = match arrival.full {
+            true => Err(Refusal::Full),
+            false => door::shown(request, self.engine.tokens(), now.wall),
+        };
+        self.check_draining()?;
+        let grant = self.count(judged, arrival, now)?;
+        let mut packet = Vec::new();
+        let sid = self.make_session(true, &mut packet)?;
+        let origin = origin.map(Into::into);
+        let Some(service) = &mut self.socket_io else { return Err(Refusal::NotFound) };
+        service.polls.opening = Some(Opening { sid, origin, arrival, grant });
+        out.order = Some(Order::Open);
+        write_packets(&packet, &[], now, &mut out.reply);
+        Ok(Verdict::Answered)
+    }
+
+    /// A request of a session that there is.
+    fn go_on(
+        &mut self,
+        sid: Sid,
+        carrier: Carrier,
+        peer: PeerId,
+        request: &Request<'_>,
+        now: Now,
+        out: &mut Output,
+    ) -> Result<Verdict, Fault> {
+        let Some(service) = &mut self.socket_io else { return Err(Refusal::NotFound.into()) };
+        let polls = &mut service.polls;
+        let poll = polls.get(sid).ok_or(engine_io::Refusal::Session)?;
+        let origin = door::origin(request)?;
+        let is_allowed = self.door.origins.allows(origin, false) && is_of_a_page_or_none(request);
+        if !is_allowed || !belongs(&mut poll.origin, origin) {
+            return Err(engine_io::Refusal::Forbidden.into());
+        }
+        if poll.has_moved {
+            return Err(engine_io::Refusal::Request.into());
+        }
+        let session = poll.peer;
+        let verdict = match (carrier, request.method) {
+            (Carrier::Polling, "GET") => {
+                if poll.waiting.is_some() {
+                    // Two that wait would each get a part of what is said. The first hears how it ends.
+                    out.order = Some(Order::End(session, CloseCode::Protocol));
+                    return Err(engine_io::Refusal::Request.into());
+                }
+                poll.waiting = Some(peer);
+                let is_probed = poll.probe.is_some();
+                out.order =
+                    Some(if is_probed { Order::Nudge(session) } else { Order::Deliver(session) });
+                Verdict::Poll { session }
+            }
+            (Carrier::Polling, "POST") => {
+                let len = request.content_length().unwrap_or_default();
+                let is_stranger = self.engine.is_stranger(session);
+                let limits = if is_stranger { &self.stranger_limits } else { &self.limits };
+                if len == 0 || poll.bringing.is_some() {
+                    out.order = Some(Order::End(session, CloseCode::Protocol));
+                    return Err(engine_io::Refusal::Request.into());
+                }
+                if len > limits.message_bytes_max {
+                    self.hits.add(Limit::MessageBytes);
+                    out.order = Some(Order::End(session, CloseCode::Size));
+                    return Err(Refusal::BodyTooLarge.into());
+                }
+                poll.bringing = Some(peer);
+                out.order = Some(Order::Bring(session));
+                Verdict::Body { session, len }
+            }
+            (Carrier::WebSocket, "GET") if poll.probe.is_none() => {
+                // Its place and its address are those of the session, which there is room for.
+                let entry = self.door.admit(request, self.engine.tokens(), false, now.wall)?;
+                entry.upgrade.write_accept(&mut out.reply, entry.protocol);
+                poll.probe = Some(peer);
+                Verdict::Probe { session }
+            }
+            _ => return Err(engine_io::Refusal::Request.into()),
+        };
+        polls.remember(peer, sid);
+        Ok(verdict)
+    }
+
+    /// The reactor that a request of this session belongs to, where that is another one: to the one that has the session, as far as
+    /// that is known here, else to the one that made it.
+    pub(super) fn home_of_session(&self, sid: Sid) -> Option<u32> {
+        let polls = &self.socket_io.as_ref()?.polls;
+        let (own, count) = self.engine.homes().own_of();
+        match polls.whereabouts(sid) {
+            Whereabouts::Here => None,
+            Whereabouts::At(reactor) => Some(reactor),
+            Whereabouts::Unknown => {
+                Some(u32::from(sid.reactor())).filter(|home| *home != own && *home < count)
+            }
+        }
+    }
+
+    /// Nobody is to come any more, once the server is about to stop.
+    fn check_draining(&self) -> Result<(), Refusal> {
+        if self.draining { Err(Refusal::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// The session at this place.
+    pub(super) fn poll_at(&mut self, session: PeerId) -> Option<&mut Poll> {
+        self.socket_io.as_mut()?.polls.at_mut(session)
+    }
+
+    /// Names a session, and appends the packet that opens it.
+    fn make_session(&mut self, may_upgrade: bool, packet: &mut Vec<u8>) -> Result<Sid, Refusal> {
+        let service = self.socket_io.as_mut().ok_or(Refusal::NotFound)?;
+        let sid = service.sids.make();
+        service.opening(&sid, may_upgrade, self.limits.message_bytes_max).write(packet);
+        Ok(sid)
+    }
+
+    /// A session that was asked for has its place.
+    pub(super) fn begin_session(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
+        let Some(service) = &mut self.socket_io else { return };
+        let Some(Opening { sid, origin, arrival, grant }) = service.polls.opening.take() else {
+            return;
+        };
+        service.polls.begin(sid, peer, origin);
+        self.engine.gate().arrive(peer.index, arrival.address);
+        note_arrival(peer, arrival, Ok(grant), effects);
+        self.engine.connected(peer, grant, now);
+    }
+
+    /// Appends the answer to a request of a session.
+    pub(super) fn answer(&self, session: PeerId, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+        let poll = self.socket_io.as_ref().and_then(|service| service.polls.at(session));
+        let origin = poll.and_then(|poll| poll.origin.as_deref());
+        write_packets(body, &self.door.cors_fields_with_credentials(origin), now, reply);
+    }
+
+    /// What a browser is told that asks whether its page may send requests here.
+    pub(super) fn allow_socket_io(request: &Request<'_>, now: Now, out: &mut Output) -> Verdict {
+        let asked = request.field("access-control-request-headers");
+        let asked = asked.filter(|names| names.len() <= ASKED_BYTES_MAX);
+        let mut fields =
+            vec![("Access-Control-Allow-Methods", "GET, POST"), ("Access-Control-Max-Age", "600")];
+        fields.extend(asked.map(|names| ("Access-Control-Allow-Headers", names)));
+        let status = StatusCode::NoContent;
+        let response = Response { status, content_type: "", fields: &fields, body: b"" };
+        response.write(&mut out.reply, now.wall, false);
+        Verdict::Answered
+    }
+}
+
+/// The session that a request names.
+pub(super) fn sid_of(request: &Request<'_>) -> Option<Sid> {
+    engine_io::read_query(request, Sid::read).ok()?.sid
+}
+
+/// How much a page may ask for in one line of a preflight.
+const ASKED_BYTES_MAX: usize = 256;
+
+/// Why a request of a session is refused.
+enum Fault {
+    /// As the original server does.
+    Original(engine_io::Refusal),
+    /// As every request here.
+    Ours(Refusal),
+}
+
+impl From<engine_io::Refusal> for Fault {
+    fn from(refusal: engine_io::Refusal) -> Self {
+        Self::Original(refusal)
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Ours(refusal)
+    }
+}
+
+/// Whether a request that names this origin belongs to a session of that page. One that has named none so far may be a page of
+/// this server, whose browser names it only when it posts; once named, it stays.
+fn belongs(bound: &mut Option<Box<str>>, origin: Option<&str>) -> bool {
+    match (bound.as_deref(), origin) {
+        (Some(bound), Some(origin)) => bound == origin,
+        (None, Some(origin)) => {
+            *bound = Some(origin.into());
+            true
+        }
+        (_, None) => true,
+    }
+}
+
+/// An image or a script of any page may point here without saying where it comes from: not what a client sends.
+fn is_of_a_page_or_none(request: &Request<'_>) -> bool {
+    request.field("sec-fetch-mode") != Some("no-cors")
+}
+
+/// Appends an answer of packets.
+fn write_packets(body: &[u8], fields: &[(&'static str, &str)], now: Now, reply: &mut Vec<u8>) {
+    let content_type = "text/plain; charset=UTF-8";
+    let response = Response { status: StatusCode::Ok, content_type, fields, body };
+    response.write(reply, now.wall, false);
+}
+
+/// Answers as the original server does, whose clients read that.
+fn refuse(
+    refusal: engine_io::Refusal,
+    request: &Request<'_>,
+    now: Now,
+    out: &mut Output,
+) -> Result<Verdict, Refusal> {
+    let (code, message) = refusal.parts();
+    let mut body = Vec::new();
+    notice::engine_io_refusal(&mut body, code, message);
+    let status = match refusal {
+        engine_io::Refusal::Forbidden => StatusCode::Forbidden,
+        _ => StatusCode::BadRequest,
+    };
+    let response = Response { status, content_type: "application/json", fields: &[], body: &body };
+    response.write(&mut out.reply, now.wall, request.method == "HEAD");
+    Ok(Verdict::Answered)
+}

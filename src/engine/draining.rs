@@ -1,0 +1,105 @@
+//! The end of the server: nobody is let in any more, and who is inside is told to come back, to wherever the next server is.
+//! Room by room, so that those who belong together stay together, and not all at once, so that they do not all come back at
+//! once.
+
+use super::peers::Standing;
+use super::rooms::Room;
+use super::{Effects, Engine, Note, PeerId};
+use crate::base::arena::Key;
+use crate::base::time::{Duration, Instant, Now};
+use crate::message::problem::Problem;
+use crate::message::record::{Event, ExitReason, Record};
+use crate::wire::frame::CloseCode;
+
+/// Time between two steps.
+const STEP: Duration = Duration::from_millis(100);
+
+/// With each step at least so many rooms are told: a few are no crowd.
+const ROOMS_MIN: usize = 50;
+
+/// A farewell under way.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    next_at: Instant,
+    steps_left: u64,
+}
+
+impl Engine {
+    /// Lets nobody in any more, and tells everybody to come back: within `window`, all of a room at the same time. Calling it again
+    /// changes nothing.
+    pub fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
+        if self.farewell.is_some() {
+            return;
+        }
+        let steps_left = window.as_micros() / STEP.as_micros() + 1;
+        self.farewell = Some(Farewell { next_at: now.instant, steps_left });
+        // Whoever is in no room waits for nobody.
+        let idle: Vec<_> = self
+            .peers
+            .connected()
+            .filter(|(_, standing)| matches!(standing, Standing::Anonymous | Standing::Granted(_)))
+            .map(|(peer, _)| peer)
+            .collect();
+        idle.into_iter().for_each(|peer| self.send_away(peer, peer.index, effects));
+        self.advance_farewell(now, effects);
+    }
+
+    /// Whether nobody is let in any more.
+    pub const fn is_draining(&self) -> bool {
+        self.farewell.is_some()
+    }
+
+    pub(super) fn next_farewell(&self) -> Option<Instant> {
+        let farewell = self.farewell.as_ref()?;
+        (self.rooms.len() > 0).then_some(farewell.next_at)
+    }
+
+    pub(super) fn advance_farewell(&mut self, now: Now, effects: &mut Effects) {
+        let Some(farewell) = &mut self.farewell else { return };
+        if now.instant < farewell.next_at {
+            return;
+        }
+        farewell.next_at = now.instant + STEP;
+        let steps = farewell.steps_left.max(1);
+        farewell.steps_left = steps - 1;
+        // One that is about to end does so by itself.
+        let rooms = self.rooms.all_rooms().filter(|(_, room)| !room.ending);
+        let share = self.rooms.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX));
+        let rooms: Vec<_> = rooms.take(share.max(ROOMS_MIN)).map(|(key, _)| key).collect();
+        rooms.into_iter().for_each(|room| self.dismiss(room, effects));
+    }
+
+    /// When who is sent away may come back, so that not all do at once. The same for all of a room, nearly.
+    pub(super) fn come_back_after(number: u32) -> Duration {
+        Duration::from_millis(500 + u64::from(number).wrapping_mul(7_919) % 4_500)
+    }
+
+    /// Tells all in a room to come back, and forgets it: its session goes on, elsewhere.
+    fn dismiss(&mut self, key: Key<Room>, effects: &mut Effects) {
+        while let Some(first) = self.rooms.first(key) {
+            self.places.cancel(first.index());
+            self.logins.cancel(first.index());
+            // Who it is, is known as long as it has its place.
+            let peer = self.rooms.participant(first).and_then(|participant| participant.peer);
+            if let Some(peer) = peer {
+                self.send_away(peer, key.index(), effects);
+            }
+            let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };
+            let event = Event::Leave { reason: ExitReason::ServerStopped };
+            let subject = self.rooms.subject_of(&participant);
+            effects.note(Note { peer, ..Note::of(Record { event, subject }) });
+        }
+        self.ages.cancel(key.index());
+        self.empties.cancel(key.index());
+        if self.rooms.close(key).is_some() {
+            self.gate.lose_room();
+        }
+    }
+
+    fn send_away(&mut self, peer: PeerId, number: u32, effects: &mut Effects) {
+        let wait = Some(Self::come_back_after(number));
+        effects.refuse(peer, Problem::ServerShutdown, None, wait);
+        effects.close(peer, CloseCode::Restart);
+        self.set_standing(peer, Standing::Gone);
+    }
+}

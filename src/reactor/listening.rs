@@ -1,0 +1,80 @@
+//! Where a server listens: at an address of its own, at one that it shares with the server that comes after it, or on a socket
+//! that was handed to it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// How many connections may wait to be accepted: a hospital whose clients all reconnect at once.
+const BACKLOG: i32 = 4_096;
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub enum Listening {
+    /// At this address, which nobody else may have. Port 0 takes any that is free.
+    Alone(SocketAddr),
+    /// At this address, which another process of the same user may have too (`SO_REUSEPORT`, socket(7)).
+    Shared(SocketAddr),
+    /// On a socket that somebody else has opened, and keeps for whoever comes next.
+    Inherited(Inherited),
+}
+
+/// A socket that listens already.
+#[derive(Clone, Debug)]
+pub struct Inherited(Arc<TcpListener>);
+
+impl Inherited {
+    /// The socket that systemd, or whoever speaks as it does, has handed to this process: `LISTEN_PID`, `LISTEN_FDS`
+    /// (sd_listen_fds(3)). `None`: none was handed over. To be called before there are other threads.
+    ///
+    /// # Errors
+    /// Where there are several, or it is no listening TCP socket.
+    pub fn from_environment() -> io::Result<Option<Self>> {
+        let mut handed = ListenFd::from_env();
+        if handed.len() > 1 {
+            let what = "more than one socket was handed over (LISTEN_FDS), and one is served";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        let listener = handed.take_tcp_listener(0)?;
+        Ok(listener.map(|listener| Self(Arc::new(listener))))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Listening {
+    /// Whether others go on listening there when this server has stopped.
+    pub(super) const fn goes_on(&self) -> bool {
+        matches!(self, Self::Shared(_) | Self::Inherited(_))
+    }
+
+    /// The socket, which listens from now on.
+    pub(super) fn open(&self) -> io::Result<Socket> {
+        let (address, shared) = match self {
+            Self::Inherited(inherited) => {
+                let socket = Socket::from(inherited.0.try_clone()?);
+                socket.set_nonblocking(true)?;
+                return Ok(socket);
+            }
+            Self::Alone(address) => (*address, false),
+            Self::Shared(address) => (*address, true),
+        };
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the sockets of the last run.
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(shared)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
+    }
+}

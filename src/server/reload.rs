@@ -1,0 +1,82 @@
+//! What SIGHUP and [`Handle::reload`] do: everything is read again, and what is right counts at once, or nothing of it does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::{Handle, door, tokens, warn_of_its_end};
+use crate::admission::door::Rules;
+use crate::config::{Config, Problems, changes};
+use crate::service::audit::{Audit, OwnRecord};
+
+/// Reads the configuration anew.
+pub type Read = Box<dyn FnMut() -> Result<Config, Problems> + Send>;
+
+/// What is needed for it.
+pub struct Reloading {
+    pub read: Read,
+    /// What counts now.
+    pub config: Config,
+    pub handle: Handle,
+    pub audit: Option<Audit>,
+}
+
+impl Reloading {
+    /// Something to be called between two packets of a call: the work is done beside the event loop, which goes on meanwhile.
+    pub fn into_call(self) -> impl FnMut() + Send {
+        // One at a time, so that the last to begin is the last to be taken.
+        let this = Arc::new(Mutex::new(self));
+        move || {
+            let this = Arc::clone(&this);
+            let work = move || this.lock().unwrap_or_else(PoisonError::into_inner).reload();
+            if let Err(error) = thread::Builder::new().name("reload".to_owned()).spawn(work) {
+                log::error!("nothing was reloaded, no thread can be started: {error}");
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        match self.take_over() {
+            Ok(()) => {}
+            Err(problems) => {
+                log::error!("nothing was reloaded, everything stays as it was. {problems}");
+            }
+        }
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.reload_keys()
+        {
+            log::error!("the keys of the audit log stay as they were: {error}");
+        }
+    }
+
+    fn take_over(&mut self) -> Result<(), Problems> {
+        let next = (self.read)()?;
+        next.validate()?;
+        let taken = self.config.with_reloaded(&next);
+        // What is right for itself may be wrong beside what stays as it is.
+        taken.validate()?;
+        let tls = taken.tls_files().map(|files| files.load()).transpose()?;
+        // A secret that is too short has been found already.
+        let Ok(tokens) = tokens(&taken) else { return Ok(()) };
+        for change in changes(&self.config, &next) {
+            let (name, [before, after]) = (change.name, &change.values);
+            if change.at_once {
+                log::info!("{name}: {before:?} became {after:?}");
+            } else {
+                log::warn!("{name}: {before:?} becomes {after:?} with the next start");
+            }
+        }
+        self.handle.use_rules(Rules { tokens, door: door(&taken) });
+        if let Some(tls) = tls {
+            warn_of_its_end(&tls);
+            self.handle.use_tls(tls);
+            log::info!("TLS: newcomers are shown the certificate that was read now");
+        }
+        log::set_max_level(taken.log_level);
+        if let Some(audit) = &self.audit {
+            audit.note(OwnRecord::configuration(taken.summary()));
+        }
+        self.config = taken;
+        log::info!("reloaded");
+        Ok(())
+    }
+}

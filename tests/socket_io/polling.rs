@@ -1,0 +1,105 @@
+//! Sessions that requests carry, and the WebSocket that takes one over.
+
+use serde_json::json;
+
+use crate::client::{Poller, answer_to, event, event_of, heard, text};
+use crate::common::raw::{TEXT, frame};
+use crate::common::{Client, TestServer, people};
+
+#[test]
+fn what_is_said_while_nobody_asks_is_there_for_the_next_who_does() {
+    let server = TestServer::start();
+    let (doctor, patient) = people();
+    let poller = Poller::join(&server, &doctor);
+    let mut client = Client::join(&server, &patient);
+    client.expect("room-status");
+    for n in 0..20 {
+        client.send(&json!({
+            "type": "ice-candidate", "sessionId": patient.session, "fromUserId": patient.user, "toUserId": doctor.user,
+            "candidate": null, "n": n
+        }));
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 22 {
+        seen.extend(poller.poll().split('\x1e').map(event_of));
+    }
+    let names: Vec<_> = seen.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[..2], ["peer-joined", "room-status"]);
+    let numbers: Vec<_> = seen[2..].iter().map(|(_, message)| message["n"].as_i64()).collect();
+    assert_eq!(numbers, (0..20).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn several_packets_in_one_body_are_handled_in_order() {
+    let server = TestServer::start();
+    let (doctor, _) = people();
+    let poller = Poller::connect(&server, &doctor);
+    let join = event(&doctor.join_request());
+    poller.post_ok(&format!("{join}\x1e420[\"ping\",{{}}]\x1e421[\"nonsense\"]"));
+    let mut said = String::new();
+    while !said.contains("431") {
+        said += &poller.poll();
+        said.push('\x1e');
+    }
+    let at = |what: &str| said.find(what).unwrap_or_else(|| panic!("{what} in {said}"));
+    assert!(at("room-joined") < at("pong") && at("pong") < at("430[{\"ok\":true}]"));
+    assert!(at("430") < at("431[{\"ok\":false,\"code\":\"UNKNOWN_TYPE\""), "{said}");
+}
+
+#[test]
+fn a_web_socket_takes_over_and_nothing_is_lost_in_between() {
+    let server = TestServer::start();
+    let (doctor, patient) = people();
+    let poller = Poller::join(&server, &doctor);
+    let waiting = poller.begin_to_wait();
+    let mut socket = poller.upgrade();
+    socket.expect_upgrade();
+    socket.send(&frame(TEXT, b"2probe"));
+    assert_eq!(text(&mut socket), "3probe");
+    assert_eq!(answer_to(waiting).body, b"6", "whoever waits is sent away");
+    assert_eq!(poller.poll(), "6", "and whoever comes meanwhile");
+    // Something is said before the take-over.
+    let mut client = Client::join(&server, &patient);
+    client.expect("room-status");
+    // What follows in the same write counts already.
+    socket.send(&[frame(TEXT, b"5"), frame(TEXT, b"427[\"ping\"]")].concat());
+    let mut names = Vec::new();
+    while names.last().is_none_or(|name| name != "pong") {
+        names.push(heard(&mut socket).0);
+    }
+    assert_eq!(names, ["peer-joined", "room-status", "pong"]);
+    assert_eq!(text(&mut socket), "437[{\"ok\":true}]");
+    let response = poller.ask("GET", "", b"");
+    assert_eq!((response.status, response.json()["code"].as_u64()), (400, Some(3)));
+    assert_eq!(poller.post(b"3").status, 400);
+    socket.send(&frame(TEXT, b"41"));
+    assert_eq!(socket.read_close(), 1000);
+    client.expect("peer-state");
+}
+
+#[test]
+fn a_web_socket_that_waits_for_no_answer_takes_over_too() {
+    let server = TestServer::start();
+    let poller = Poller::connect(&server, &people().0);
+    let mut socket = poller.upgrade();
+    let packets = [&b"2probe"[..], b"5", b"420[\"ping\"]"].map(|packet| frame(TEXT, packet));
+    socket.send(&packets.concat());
+    socket.expect_upgrade();
+    assert_eq!(text(&mut socket), "3probe");
+    assert_eq!(heard(&mut socket).0, "pong");
+    assert_eq!(text(&mut socket), "430[{\"ok\":true}]");
+}
+
+#[test]
+fn the_client_that_says_good_bye_is_gone() {
+    let server = TestServer::start();
+    for last in ["41", "1"] {
+        let poller = Poller::connect(&server, &people().0);
+        let waiting = poller.begin_to_wait();
+        poller.post_ok(last);
+        assert_eq!(answer_to(waiting).body, b"6");
+        server.wait_until_empty();
+        assert!(!poller.is_known());
+        server.wait_until_empty();
+    }
+}
