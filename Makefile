@@ -21,7 +21,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed -n 's/.*"t
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev build start test test-rust test-browser lint type-check bench bench-report instructions fuzz simulate
-.PHONY: load-test
+.PHONY: load-test dist
 
 help: ## Lists these.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -34,6 +34,9 @@ dev: ## The same, and again on every change of the sources.
 
 build: ## Builds the release binary.
 	$(CARGO) build --release $(LOCKED)
+
+dist: ## Builds static binaries (x86-64, and aarch64 with Debian's cross tools), tries them in an empty root, puts them into target/dist.
+	CARGO="$(CARGO)" exec bash .ci/dist.sh
 
 start: build ## Starts the release binary in production mode, with the settings of the environment.
 	NODE_ENV=production exec "$(TARGET)/release/autamedica-signaling" $(ARGS)

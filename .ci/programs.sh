@@ -14,3 +14,4 @@ need nginx nginx-light
 need haproxy haproxy
 need prometheus prometheus
 need promtool prometheus
+need systemd-analyze systemd

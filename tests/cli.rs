@@ -273,7 +273,7 @@ fn a_token_needs_a_secret_that_the_server_knows_too() {
 #[test]
 fn a_wrong_command_line_gets_one_line_and_64() {
     for (args, said) in [
-        (&["start"][..], "serve, check, token"),
+        (&["start"][..], "serve, check, healthcheck, token"),
         (&["--port", "1"], "--port"),
         (&["--jwt-secret=marker-secret"], "--jwt-secret"),
         (&["check", "marker-secret"], "does not take"),

@@ -26,6 +26,11 @@ pub enum Command {
         /// Check the STUN and TURN servers instead of printing.
         network: bool,
     },
+    /// Ask the server that runs with these settings how it is.
+    Healthcheck {
+        /// The file with settings.
+        env_file: Option<PathBuf>,
+    },
     /// Mint a token.
     Token(TokenArgs),
     /// Do something with the audit log.
@@ -95,12 +100,16 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
             let env_file = Options::read(args, &["--env-file"])?.env_file();
             Ok(Command::Check { env_file, network })
         }
+        Some("healthcheck") => {
+            Ok(Command::Healthcheck { env_file: Options::read(args, &["--env-file"])?.env_file() })
+        }
         Some("token") => token(args).map(Command::Token),
         Some("audit") => audit_args::parse(args).map(Command::Audit),
         Some("version") => Options::read(args, &[]).map(|_| Command::Version),
         Some("help") => Ok(Command::Help),
         _ => Err(Usage(
-            "The command must be serve, check, token, audit, version or help.".to_owned(),
+            "The command must be serve, check, healthcheck, token, audit, version or help."
+                .to_owned(),
         )),
     }
 }

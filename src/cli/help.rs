@@ -13,14 +13,15 @@ The signaling server of medical video calls: a doctor and a patient find each ot
 Usage: autamedica-signaling [COMMAND] [OPTIONS]
 
 Commands:
-  serve     run the server (what happens without a command)
-  check     check the configuration and print it, secrets as ****
-  token     print a token for first steps and scripts, signed with JWT_SECRET
-  audit     verify, show, export and count the audit log, and care for its keys
-  version   print the version
-  help      print this
+  serve        run the server (what happens without a command)
+  check        check the configuration and print it, secrets as ****
+  healthcheck  ask the server that runs here with the same settings whether it is well: 0 yes, 1 no, and why
+  token        print a token for first steps and scripts, signed with JWT_SECRET
+  audit        verify, show, export and count the audit log, and care for its keys
+  version      print the version
+  help         print this
 
-Options of serve, check, token and audit:
+Options of serve, check, healthcheck, token and audit:
   --env-file FILE       read settings from a file of NAME=value lines; the environment wins over it
 
 Option of check:
@@ -47,8 +48,8 @@ Commands of audit, each with --dir FOLDER and --key FILE where these are not tho
   audit key rotate                                  add an encryption key
   audit key detach                                  print the verification key, and take it out of the key file
 
-Exit status: 0 done, 64 the command line is wrong, 69 a STUN or TURN server is of no use, 74 the output cannot be
-written, 78 the configuration is wrong.
+Exit status: 0 done, 1 it failed or is unhealthy, 64 the command line is wrong, 69 a STUN or TURN server is of no use,
+74 the output cannot be written, 78 the configuration is wrong.
 
 Settings are environment variables; an empty one counts as not set. Durations are in seconds.
 ";

@@ -3,10 +3,12 @@
 mod args;
 mod audit;
 mod audit_args;
+mod healthcheck;
 mod help;
 mod network;
 mod process;
 mod serve;
+mod supervisor;
 mod token;
 
 use std::ffi::OsString;
@@ -52,6 +54,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
                 if network { network::check(&reading.config) } else { print(reading) }
             }
             Err(problems) => refuse(&problems),
+        },
+        Ok(Command::Healthcheck { env_file }) => match read(env_file.as_deref()) {
+            Ok(reading) => healthcheck::check(&reading.config),
+            Err(problems) => {
+                tell(format_args!("unhealthy: the configuration is wrong\n{problems}"));
+                ExitCode::FAILURE
+            }
         },
         Ok(Command::Token(ticket)) => token::run(&ticket),
         Ok(Command::Audit(args)) => audit::run(&args),

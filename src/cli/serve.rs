@@ -8,6 +8,7 @@ use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::log as operational_log;
 use autamedica_signaling::{BindError, Inherited, Server};
 
+use super::supervisor;
 use super::{print, refuse, tell};
 
 /// Runs the server until a signal ends it.
@@ -66,7 +67,9 @@ pub fn serve(
         log::info!("administrator's listener on {admin}");
     }
     log::info!("listening on {address}");
+    let supervisor = supervisor::watch(server.handle());
     let ended = server.run();
+    drop(supervisor);
     match &ended {
         Ok(()) => log::info!("stopped"),
         Err(error) => log::error!("the event loop failed: {error}"),

@@ -1,13 +1,14 @@
 //! What operators ask of a running reactor: a mailbox that other threads fill, emptied between two packets of a call.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::time;
 
 use super::{Handle, Lane, Reactor};
 use crate::base::time::{Duration, Now};
 use crate::connection::Application;
 use crate::engine::{Answer, Command};
+use crate::service::supervisor::Pulse;
 
 /// How many are read in one turn, so that nobody in a call waits for an operator.
 const LETTERS_MAX: usize = 16;
@@ -76,9 +77,23 @@ impl Asked {
         matches!(self.receive(patience), Some(Reply::Recorded(true)))
     }
 
-    fn receive(&self, patience: Duration) -> Option<Reply> {
-        self.replies.recv_timeout(time::Duration::from_micros(patience.as_micros())).ok()
+    /// Whether the loop answers in time, whatever it says.
+    pub fn pulse(&self, patience: Duration) -> Pulse {
+        match self.replies.recv_timeout(std_time(patience)) {
+            Ok(_) => Pulse::Turns,
+            Err(RecvTimeoutError::Timeout) => Pulse::Stuck,
+            // What was asked went with the loop.
+            Err(RecvTimeoutError::Disconnected) => Pulse::Ended,
+        }
     }
+
+    fn receive(&self, patience: Duration) -> Option<Reply> {
+        self.replies.recv_timeout(std_time(patience)).ok()
+    }
+}
+
+const fn std_time(duration: Duration) -> time::Duration {
+    time::Duration::from_micros(duration.as_micros())
 }
 
 impl<A: Application> Reactor<A> {

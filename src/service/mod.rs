@@ -1,10 +1,12 @@
-//! The wing of floor 6: the operational log, the audit log, the pages, the check of the network, what the process uses. The only place that owns
-//! threads and files.
+//! The wing of floor 6: the operational log, the audit log, the pages, the checks of the network and of health, what the process uses, what its
+//! supervisor is told. The only place that owns threads and files.
 
 pub mod audit;
 pub mod demo;
+pub mod health;
 pub mod log;
 pub mod names;
 pub mod network;
 pub mod process;
 pub mod session_log;
+pub mod supervisor;

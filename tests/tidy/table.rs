@@ -51,7 +51,8 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("rustix", &["service"], "what crate::service says of files and disks"),
     ("uuid", &["message", "reactor", "cli"], IDS),
     ("slab", &["base", "reactor"], SLOTS),
-    ("rustls", &["reactor"], "Tls of crate::reactor"),
+    // In the service as a client, to ask our own port how it is (`service/health`).
+    ("rustls", &["reactor", "service"], "Tls of crate::reactor"),
     ("log", LOGGING, "return an effect or a value; floor 6 logs"),
 ];
 

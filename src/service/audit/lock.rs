@@ -29,9 +29,10 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
     for look in 0..=looks {
         match lock.try_lock() {
             Ok(()) => {
-                // Whoever comes next is to know whom to ask.
-                lock.set_len(0).and_then(|()| lock.rewind()).map_err(failed)?;
-                writeln!(lock, "{}", getpid().as_raw_nonzero()).map_err(failed)?;
+                if let Err(error) = leave_number(&mut lock) {
+                    // The disk may be full. That is told where records cannot be written, and keeps nobody from starting.
+                    log::warn!("the next server could not take over from this one: {error}");
+                }
                 return Ok(lock);
             }
             Err(TryLockError::WouldBlock) if looks > 0 => {
@@ -52,6 +53,13 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
         }
     }
     Err(OpenError::Locked(folder.to_owned()))
+}
+
+/// Whoever comes next is to know whom to ask.
+fn leave_number(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", getpid().as_raw_nonzero())
 }
 
 /// The process that has the lock, once it has left its number.

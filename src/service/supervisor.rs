@@ -1,0 +1,228 @@
+//! What a service manager is told (sd_notify(3)): that the server is ready, that it ends, that it is alive, and in a line how
+//! it is doing. Datagrams to a socket that the manager names; no library is needed for that.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time;
+
+use crate::base::time::Duration;
+
+/// How often the server is looked at, if the manager does not want to hear of it more often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// After how many looks the line is sent again, where it has changed: each is work for the manager.
+const STATUS_TICKS: u32 = 10;
+
+/// How an event loop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pulse {
+    /// It answers.
+    Turns,
+    /// It does not answer in time.
+    Stuck,
+    /// It has come to its end.
+    Ended,
+}
+
+/// The server, as the manager is told of it.
+pub trait Supervised: Send + 'static {
+    /// How each event loop is. Waits for their answers, but no longer than `patience` in all.
+    fn pulses(&mut self, patience: Duration) -> Vec<Pulse>;
+
+    /// Whether it has been told to end.
+    fn is_stopping(&self) -> bool;
+
+    /// Connections, now.
+    fn connections(&self) -> u64;
+}
+
+/// The manager's socket.
+#[derive(Debug)]
+pub struct Manager {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Manager {
+    /// Behind the address that `NOTIFY_SOCKET` names: a path, or `@` and an abstract name.
+    ///
+    /// # Errors
+    /// Where that is no such address, or the system has no socket left.
+    pub fn at(name: &OsStr) -> io::Result<Self> {
+        let address = match name.as_bytes() {
+            [b'@', abstract_name @ ..] => abstract_address(abstract_name)?,
+            [b'/', ..] => SocketAddr::from_pathname(name)?,
+            _ => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let socket = UnixDatagram::unbound()?;
+        // A manager that does not read must not hold anybody up.
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, address })
+    }
+
+    fn tell(&self, state: &str) -> bool {
+        let sent = self.socket.send_to_addr(state.as_bytes(), &self.address);
+        match sent {
+            Ok(_) => true,
+            Err(error) => {
+                log::debug!("the service manager was not told {state}: {error}");
+                false
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt;
+    SocketAddr::from_abstract_name(name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_address(_name: &[u8]) -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The thread that tells the manager; it ends with this.
+#[derive(Debug)]
+pub struct Watch {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Begins to tell `manager` of `server`: that it is ready once every event loop has answered. `watchdog` is how long the
+    /// manager waits for a sign of life before it ends the process; none is given while a loop is stuck.
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn begin(
+        manager: Manager,
+        watchdog: Option<Duration>,
+        server: impl Supervised,
+    ) -> io::Result<Self> {
+        let (end, ended) = channel();
+        let told = Told { manager, watchdog, ready: false, stopping: false, status: String::new() };
+        let thread = thread::Builder::new().name("supervisor".to_owned());
+        let thread = thread.spawn(move || told.go_on(server, &ended))?;
+        Ok(Self { end: Some(end), thread: Some(thread) })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the manager has been told.
+struct Told {
+    manager: Manager,
+    watchdog: Option<Duration>,
+    ready: bool,
+    stopping: bool,
+    status: String,
+}
+
+impl Told {
+    /// Goes on until the other end of `ended` is gone.
+    fn go_on(mut self, mut server: impl Supervised, ended: &Receiver<()>) {
+        // A sign is given after half of the time at the latest, or three quarters where a loop takes as long as it may: a busy one
+        // is no stuck one.
+        let tick = self.watchdog.map_or(TICK, |every| TICK.min(half(every)));
+        let patience = self.watchdog.map_or(half(TICK), |every| half(half(every)));
+        let mut ticks = 0_u32;
+        loop {
+            let status_is_due = ticks.is_multiple_of(STATUS_TICKS);
+            self.look(&mut server, patience, status_is_due);
+            ticks = ticks.wrapping_add(1);
+            if ended.recv_timeout(std_time(tick)) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
+        }
+        self.say_stopping();
+    }
+
+    fn look(&mut self, server: &mut impl Supervised, patience: Duration, status_is_due: bool) {
+        let stopping = server.is_stopping();
+        if stopping {
+            self.say_stopping();
+        }
+        if self.watchdog.is_some() || !self.ready {
+            let pulses = server.pulses(patience);
+            let alive = is_alive(&pulses, stopping);
+            if alive && !stopping && !self.ready {
+                self.ready = self.manager.tell("READY=1");
+            }
+            if alive && self.watchdog.is_some() {
+                self.manager.tell("WATCHDOG=1");
+            }
+        }
+        let status = status(stopping, server.connections());
+        if (status_is_due || stopping) && self.ready && status != self.status {
+            self.manager.tell(&format!("STATUS={status}"));
+            self.status = status;
+        }
+    }
+
+    fn say_stopping(&mut self) {
+        if !self.stopping {
+            self.stopping = self.manager.tell("STOPPING=1");
+        }
+    }
+}
+
+/// Whether a sign of life may be given: not while a loop is stuck. One that has come to its end is as it should be only
+/// where all are to.
+fn is_alive(pulses: &[Pulse], stopping: bool) -> bool {
+    pulses.iter().all(|pulse| match pulse {
+        Pulse::Turns => true,
+        Pulse::Ended => stopping,
+        Pulse::Stuck => false,
+    })
+}
+
+fn status(stopping: bool, connections: u64) -> String {
+    let what = if stopping { "shutting down" } else { "serving" };
+    format!("{what}, {connections} connections")
+}
+
+const fn half(duration: Duration) -> Duration {
+    Duration::from_micros(duration.as_micros() / 2)
+}
+
+const fn std_time(duration: Duration) -> time::Duration {
+    time::Duration::from_micros(duration.as_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stuck_loop_is_no_sign_of_life_and_an_ended_one_only_at_the_end() {
+        use Pulse::{Ended, Stuck, Turns};
+        assert!(is_alive(&[Turns, Turns], false));
+        assert!(!is_alive(&[Turns, Stuck], false));
+        assert!(!is_alive(&[Stuck, Turns], true));
+        assert!(!is_alive(&[Turns, Ended], false), "where one ends, all should");
+        assert!(is_alive(&[Turns, Ended], true));
+        assert!(is_alive(&[Ended, Ended], true));
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        for name in ["", "relative", "vsock:2:1234"] {
+            assert!(Manager::at(OsStr::new(name)).is_err(), "{name}");
+        }
+        assert!(Manager::at(OsStr::new(&format!("/{}", "x".repeat(200)))).is_err());
+    }
+}
