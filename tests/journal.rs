@@ -38,7 +38,7 @@ impl Journal for Log {
         Some(state.entries.len() as u64)
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, _awaited: bool) {
         let mut state = self.0.0.lock().expect("no panic");
         state.published = state.entries.len() as u64;
         if !state.stuck && !state.broken {

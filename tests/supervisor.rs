@@ -129,7 +129,7 @@ impl Journal for StuckJournal {
         Some(1)
     }
 
-    fn publish(&mut self) {}
+    fn publish(&mut self, _awaited: bool) {}
 
     fn durable(&self) -> u64 {
         1

@@ -1,4 +1,5 @@
-//! Whole call set-ups: two connections with tokens, two joins, offer, answer, twenty candidates, two leaves.
+//! Whole call set-ups: two connections with tokens, two joins, offer, answer, twenty candidates, two leaves. One after the
+//! other, and many at the same time, which share what can be shared; the floor plays one after the other.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use autamedica_signaling::reactor::clock::wall_time;
 
+use crate::crowd;
 use crate::forwarder::{self, Step};
 use crate::print_row;
 use crate::support::client::{Client, upgrade};
@@ -18,20 +20,22 @@ use crate::support::threads::Threads;
 const CALLS: u32 = 20;
 
 /// Of both together.
-const CANDIDATES: usize = 20;
+pub const CANDIDATES: usize = 20;
 
 pub fn bench(measures: bool) {
     let turns = if measures { 50 } else { 1 };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floor-bench");
     // There is one only where a run before this one was interrupted.
     let _ = fs::remove_dir_all(&folder);
-    let starts: [(&str, &dyn Fn() -> Running); 2] = [
-        ("whole call set-up, without an audit log", &Running::start),
-        ("whole call set-up, audit log written ahead", &|| {
-            Running::start_with_log(&folder.join("audit"))
-        }),
+    let without_log = || Running::start();
+    let with_log = || Running::start_with_log(&folder.join("audit"));
+    let starts: [(&str, u32, &dyn Fn() -> Running); 4] = [
+        ("call set-up, without an audit log", 1, &without_log),
+        ("call set-up, audit log written ahead", 1, &with_log),
+        ("16 at a time, without an audit log", 16, &without_log),
+        ("16 at a time, audit log written ahead", 16, &with_log),
     ];
-    for (name, start) in starts {
+    for (name, together, start) in starts {
         let (server, ours) = Threads::begun_by(|| {
             let server = start();
             call(server.address(), 1_000_000);
@@ -43,12 +47,16 @@ pub fn bench(measures: bool) {
         let mut number = 0;
         let mut rows = Vec::new();
         for _ in 0..turns {
+            let calls = CALLS.max(together);
             let before = ours.cpu_ns();
-            for _ in 0..CALLS {
-                number += 1;
-                call(server.address(), number);
+            for _ in 0..calls / together {
+                match together {
+                    1 => drop(call(server.address(), number + 1)),
+                    _ => crowd::calls(server.address(), number + 1..number + 1 + together),
+                }
+                number += together;
             }
-            let server_us = (ours.cpu_ns() - before) as f64 / 1e3 / f64::from(CALLS);
+            let server_us = (ours.cpu_ns() - before) as f64 / 1e3 / f64::from(calls);
             let before = floors.cpu_ns();
             (0..CALLS).for_each(|_| floor_call(floor, &steps));
             let floor_us = (floors.cpu_ns() - before) as f64 / 1e3 / f64::from(CALLS);

@@ -5,6 +5,7 @@
 //! `cargo bench --bench floor`; `-- --test` does everything once and judges nothing.
 
 mod calls;
+mod crowd;
 mod forwarder;
 mod relay;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,7 @@ pub mod arena;
 pub mod bucket;
 pub mod cidr;
 pub mod deadlines;
+pub mod hex;
 pub mod histogram;
 pub mod limits;
 pub mod redacted;

@@ -78,8 +78,9 @@ pub struct Effects {
     list: Vec<Effect>,
     bytes: Vec<u8>,
     notes: Vec<Note>,
-    /// How often each error was told, since the start: [`Effects::clear`] leaves it.
-    errors: Errors,
+    /// How often each error was told, since the start: [`Effects::clear`] leaves it. Elsewhere, since this list is moved for
+    /// each message, and errors are rare.
+    errors: Option<Box<Errors>>,
 }
 
 impl Note {
@@ -168,18 +169,18 @@ impl Effects {
         id: Option<MessageId<'_>>,
         retry_after: Option<Duration>,
     ) {
-        self.errors.add(problem.code());
+        self.count_error(problem.code());
         self.send(to, |out| notice::error(out, problem, id, retry_after));
     }
 
     /// Counts an error that is told in another way.
     pub fn count_error(&mut self, code: &str) {
-        self.errors.add(code);
+        self.errors.get_or_insert_default().add(code);
     }
 
     /// How often each error was told.
-    pub const fn errors(&self) -> &Errors {
-        &self.errors
+    pub fn errors(&self) -> &Errors {
+        self.errors.as_deref().unwrap_or(&Errors::NONE)
     }
 
     /// Passes the received message on.

@@ -107,7 +107,10 @@ impl<A: Application> Reactor<A> {
             // Who asked may have gone. There is always room for both.
             let _ = reply.try_send(Reply::Answer(answer));
             match self.records.take_last() {
-                Some(number) => self.mailbox.unrecorded.push_back((number, reply)),
+                Some(number) => {
+                    self.records.await_last();
+                    self.mailbox.unrecorded.push_back((number, reply));
+                }
                 None => drop(reply.try_send(Reply::Recorded(false))),
             }
         }

@@ -19,9 +19,9 @@ pub trait Journal: Send {
     /// `None`: there is no room for it, or it was only counted.
     fn take(&mut self, entry: &Entry<'_>) -> Option<u64>;
 
-    /// The turn is over: what was taken is to be written now. Whoever writes wakes the reactor
-    /// ([`super::Handle::wake`]) when one of the next two has changed.
-    fn publish(&mut self);
+    /// The turn is over, and what was taken is to be written: now, where something waits for it (`awaited`), and else within a
+    /// moment. Whoever writes wakes the reactor ([`super::Handle::wake`]) when one of the next two has changed.
+    fn publish(&mut self, awaited: bool);
 
     /// Up to which number everything is durable.
     fn durable(&self) -> u64;
@@ -57,6 +57,8 @@ pub(super) struct Records {
     unavailable: bool,
     /// Whether something was taken since the last publication.
     taken: bool,
+    /// Whether something waits for that.
+    awaited: bool,
     /// What the last entry was numbered; nothing where it was not taken.
     last: Option<u64>,
 }
@@ -95,6 +97,11 @@ impl Records {
         self.last.take()
     }
 
+    /// Somebody waits for what was handed over.
+    pub(super) fn await_last(&mut self) {
+        self.awaited = true;
+    }
+
     /// Whether an entry is durable; `None`: it is still to be seen.
     pub(super) fn is_durable(&self, number: u64) -> Option<bool> {
         let journal = self.journal.as_ref()?;
@@ -128,6 +135,7 @@ impl<A: Application> Reactor<A> {
         self.records.taken = true;
         self.records.last = number;
         let Some(ticket) = note.ticket else { return };
+        self.records.awaited = true;
         let pauses = matches!(note.record.event, Event::Admission { .. });
         if let Some(peer) = peer.filter(|_| pauses) {
             peer.flags.waiting = true;
@@ -141,7 +149,7 @@ impl<A: Application> Reactor<A> {
         if std::mem::take(&mut self.records.taken)
             && let Some(journal) = &mut self.records.journal
         {
-            journal.publish();
+            journal.publish(std::mem::take(&mut self.records.awaited));
         }
     }
 

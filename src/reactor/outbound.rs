@@ -31,7 +31,8 @@ impl Outbound {
         self.make_room(len, pool)?;
         let Some(block) = &mut self.block else { return Err(Full) };
         let [sent, mut end] = block.marks();
-        for part in parts {
+        // Of a message that goes out as it came, most parts are empty.
+        for part in parts.iter().filter(|part| !part.is_empty()) {
             let start = end as usize;
             block.bytes_mut()[start..start + part.len()].copy_from_slice(part);
             end += part.len() as u32;

@@ -239,20 +239,22 @@ impl<A: Application> Reactor<A> {
         received: Option<Message<'_>>,
         now: Now,
     ) {
-        let mut output = std::mem::take(&mut self.output);
-        if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
+        let mut reply = std::mem::take(&mut self.output.reply);
+        let mut effects = std::mem::take(&mut self.output.effects);
+        let order = self.output.order.take();
+        if let Some(key) = from.filter(|_| !reply.is_empty()) {
             // Last words always find room; pongs to who does not read them do not.
             let goes_on = self.peers.get(key).is_some_and(|peer| peer.connection.is_open());
             let limit = if goes_on { self.options.send_queue_bytes_max } else { usize::MAX };
-            self.push(key, &[&output.reply], limit);
+            self.push(key, &[&reply], limit);
         }
         let message = received.map(Message::as_bytes).unwrap_or_default();
-        for effect in output.effects.iter() {
+        for effect in effects.iter() {
             match effect {
                 Effect::Send { to, payload } => {
                     let binary =
                         payload == Payload::Received && received.is_some_and(Message::is_binary);
-                    let text = output.effects.text(payload, message);
+                    let text = effects.text(payload, message);
                     let queued = self.send(peer_key_of(to), binary, text);
                     self.counters.relayed += u64::from(queued && payload == Payload::Received);
                 }
@@ -260,13 +262,12 @@ impl<A: Application> Reactor<A> {
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
-        for note in output.effects.notes() {
-            self.note(&note, output.effects.reason(&note), now);
+        for note in effects.notes() {
+            self.note(&note, effects.reason(&note), now);
         }
-        output.reply.clear();
-        output.effects.clear();
-        let order = output.order.take();
-        self.output = output;
+        reply.clear();
+        effects.clear();
+        (self.output.reply, self.output.effects) = (reply, effects);
         if let Some(order) = order {
             self.carry_out(order, from, now);
         }

@@ -28,8 +28,12 @@ impl Journal for Recorder {
         })
     }
 
-    fn publish(&mut self) {
-        self.audit.publish();
+    fn publish(&mut self, awaited: bool) {
+        if awaited {
+            self.audit.publish();
+        } else {
+            self.audit.publish_soon();
+        }
     }
 
     fn durable(&self) -> u64 {

@@ -1,13 +1,12 @@
 //! WebSocket frames (RFC 6455 5): reading what a client sends, in place, and writing what the server sends.
 //!
-//! tungstenite's [`FrameHeader`] reads and writes the header; everything that it leaves open is checked here: reserved
-//! bits, the mask, control frames, minimal lengths, the size of a message and the number of its fragments, and UTF-8.
+//! Everything that the standard asks of a server is checked here: reserved bits, the mask, control frames, minimal lengths,
+//! the size of a message and the number of its fragments, and UTF-8. tungstenite's names are used, and its own reading and
+//! writing of the header in tests, as a second opinion.
 
-use std::io;
 use std::ops::Range;
 use std::str;
 
-use tungstenite::protocol::frame::FrameHeader;
 pub use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 /// The longest header that the server writes: two bytes and a length of eight, never a mask.
@@ -131,10 +130,10 @@ impl Decoder {
     ) -> Result<Decoded<'a>, Fault> {
         loop {
             if self.frame.is_none() {
-                let Some((header, header_len, len)) = read_header(&bytes[at.raw..at.end])? else {
+                let Some(header) = ClientHeader::read(&bytes[at.raw..at.end])? else {
                     return Ok(Decoded::More);
                 };
-                let mask = header.mask.ok_or(Fault::NotMasked)?;
+                let ClientHeader { is_final, mask, len, header_len, .. } = header;
                 if let OpCode::Control(control) = header.opcode {
                     // A control frame is at most 131 bytes: wait until it is whole.
                     if at.end - at.raw < header_len + len {
@@ -144,12 +143,12 @@ impl Decoder {
                     at.raw = payload.end;
                     return read_control(control, mask, &mut bytes[payload]);
                 }
-                self.begin(&header, len, at, limits)?;
+                self.begin(header.opcode, len, at, limits)?;
                 at.raw += header_len;
                 if at.message == at.filled {
                     (at.message, at.filled) = (at.raw, at.raw);
                 }
-                self.frame = Some(Frame { remaining: len as u32, mask, fin: header.is_final });
+                self.frame = Some(Frame { remaining: len as u32, mask, fin: is_final });
             }
             if !self.take_payload(bytes, at)? {
                 return Ok(Decoded::More);
@@ -168,12 +167,12 @@ impl Decoder {
     /// Checks a data frame's header against what came before it, before anything of its payload is kept.
     fn begin(
         &mut self,
-        header: &FrameHeader,
+        opcode: OpCode,
         len: usize,
         at: &Cursor,
         limits: &Limits,
     ) -> Result<(), Fault> {
-        match (&mut self.message, header.opcode) {
+        match (&mut self.message, opcode) {
             (Some(message), OpCode::Data(Data::Continue)) => {
                 message.fragments += 1;
                 if message.fragments > limits.fragments_max {
@@ -285,44 +284,65 @@ impl Cursor {
     }
 }
 
-/// Reads and checks one header: the header, its length, and the payload's. `None`: more bytes are needed.
-///
-/// The first two bytes are judged as soon as they are here, before the rest of the header is.
-fn read_header(bytes: &[u8]) -> Result<Option<(FrameHeader, usize, usize)>, Fault> {
-    let Some(&first) = bytes.first() else { return Ok(None) };
-    if first & 0x70 != 0 {
-        return Err(Fault::ReservedBits);
+/// The header of a frame that a client sends.
+#[derive(Debug)]
+struct ClientHeader {
+    is_final: bool,
+    opcode: OpCode,
+    mask: [u8; 4],
+    /// How long the payload is; a length over `usize` is over any limit as well.
+    len: usize,
+    header_len: usize,
+}
+
+impl ClientHeader {
+    /// Reads and checks one header. `None`: more bytes are needed.
+    ///
+    /// The first two bytes are judged as soon as they are here, before the rest of the header is.
+    fn read(bytes: &[u8]) -> Result<Option<Self>, Fault> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        if first & 0x70 != 0 {
+            return Err(Fault::ReservedBits);
+        }
+        let opcode = first & 0x0f;
+        if matches!(opcode, 3..=7 | 11..) {
+            return Err(Fault::ReservedOpcode);
+        }
+        let (opcode, is_final) = (OpCode::from(opcode), first & 0x80 != 0);
+        let control = matches!(opcode, OpCode::Control(_));
+        if control && !is_final {
+            return Err(Fault::ControlFragmented);
+        }
+        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        if second & 0x80 == 0 {
+            return Err(Fault::NotMasked);
+        }
+        let short = second & 0x7f;
+        if control && usize::from(short) > CONTROL_PAYLOAD_BYTES_MAX {
+            return Err(Fault::ControlTooLong);
+        }
+        let rest = &bytes[2..];
+        let read = match short {
+            126 => {
+                rest.split_first_chunk().map(|(len, rest)| (u16::from_be_bytes(*len).into(), rest))
+            }
+            127 => rest.split_first_chunk().map(|(len, rest)| (u64::from_be_bytes(*len), rest)),
+            _ => Some((u64::from(short), rest)),
+        };
+        let Some((len, rest)) = read else { return Ok(None) };
+        let Some((mask, payload)) = rest.split_first_chunk() else { return Ok(None) };
+        let minimal = match short {
+            126 => len > 125,
+            127 => len > 0xffff && len >> 63 == 0,
+            _ => true,
+        };
+        if !minimal {
+            return Err(Fault::Length);
+        }
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let header_len = bytes.len() - payload.len();
+        Ok(Some(Self { is_final, opcode, mask: *mask, len, header_len }))
     }
-    let opcode = first & 0x0f;
-    if matches!(opcode, 3..=7 | 11..) {
-        return Err(Fault::ReservedOpcode);
-    }
-    let control = opcode & 0x08 != 0;
-    if control && first & 0x80 == 0 {
-        return Err(Fault::ControlFragmented);
-    }
-    let Some(&second) = bytes.get(1) else { return Ok(None) };
-    if second & 0x80 == 0 {
-        return Err(Fault::NotMasked);
-    }
-    if control && usize::from(second & 0x7f) > CONTROL_PAYLOAD_BYTES_MAX {
-        return Err(Fault::ControlTooLong);
-    }
-    let mut reader = io::Cursor::new(bytes);
-    let Some((header, len)) = FrameHeader::parse(&mut reader).map_err(|_| Fault::Length)? else {
-        return Ok(None);
-    };
-    let minimal = match second & 0x7f {
-        126 => len > 125,
-        127 => len > 0xffff && len >> 63 == 0,
-        _ => true,
-    };
-    if !minimal {
-        return Err(Fault::Length);
-    }
-    // A length over `usize` is over any limit as well.
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    Ok(Some((header, reader.position() as usize, len)))
 }
 
 fn read_control(control: Control, mask: [u8; 4], payload: &mut [u8]) -> Result<Decoded<'_>, Fault> {
@@ -376,13 +396,24 @@ pub struct Header {
 impl Header {
     /// The header of an unfragmented frame with a payload of `payload_len` bytes.
     pub fn new(opcode: OpCode, payload_len: usize) -> Self {
-        let header = FrameHeader { opcode, ..FrameHeader::default() };
         let mut bytes = [0; HEADER_BYTES_MAX];
-        let len = header.len(payload_len as u64);
-        let mut writer = &mut bytes[..];
-        // Ten bytes hold the longest header without a mask, so writing cannot fail.
-        let written = header.format(payload_len as u64, &mut writer);
-        debug_assert!(written.is_ok());
+        bytes[0] = 0x80 | u8::from(opcode);
+        let len = match payload_len {
+            0..=125 => {
+                bytes[1] = payload_len as u8;
+                2
+            }
+            126..=0xffff => {
+                bytes[1] = 126;
+                bytes[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
+                4
+            }
+            _ => {
+                bytes[1] = 127;
+                bytes[2..].copy_from_slice(&(payload_len as u64).to_be_bytes());
+                10
+            }
+        };
         Self { bytes, len }
     }
 

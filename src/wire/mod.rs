@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod members;
 pub mod proxy_header;
 pub mod quick;
+mod scan;
 pub mod sdp;
 pub mod sid;
 pub mod socket_io;

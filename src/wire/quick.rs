@@ -2,6 +2,12 @@
 //! and objects of those. What is written in any other way, or is no JSON at all, is for [`super::json`], which is slower and
 //! knows everything.
 
+use std::ops::Range;
+
+use memchr::{memchr, memchr2};
+
+use super::scan;
+
 /// How many members an object may have here.
 const MEMBERS_MAX: usize = super::json::MEMBERS_MAX;
 
@@ -9,46 +15,49 @@ const MEMBERS_MAX: usize = super::json::MEMBERS_MAX;
 /// JSON or not, and `each` may have seen a part of it. So it is where `each` returns `false`.
 ///
 /// What is read here is JSON (RFC 8259) within the bounds of [`super::json::check_bounds`].
-pub fn read_object<'a>(
-    text: &'a str,
-    mut each: impl FnMut(&'a str, &'a str) -> bool,
-) -> Option<()> {
-    read(text, &Reading { string_end, holds_objects: true }, &mut each)
+pub fn read_object<'a>(text: &'a str, each: impl FnMut(&'a str, &'a str) -> bool) -> Option<()> {
+    // Most texts are written without a line break, and then strings need no look for one.
+    if scan::has_controls(text.as_bytes()) {
+        read(text, string_end, each)
+    } else {
+        read(text, plain_string_end, each)
+    }
 }
 
 /// The same where the text is known to be JSON, and strings need not be looked into.
 pub fn read_known_object<'a>(
     text: &'a str,
+    each: impl FnMut(&'a str, &'a str) -> bool,
+) -> Option<()> {
+    read(text, known_string_end, each)
+}
+
+/// `string_end` leads from behind an opening quote to behind the closing one.
+fn read<'a>(
+    text: &'a str,
+    string_end: impl Fn(&[u8], usize) -> Option<usize> + Copy,
     mut each: impl FnMut(&'a str, &'a str) -> bool,
 ) -> Option<()> {
-    read(text, &Reading { string_end: known_string_end, holds_objects: true }, &mut each)
-}
-
-/// How an object is read.
-struct Reading<F> {
-    /// From behind the opening quote to behind the closing one.
-    string_end: F,
-    /// The objects within an object hold no others.
-    holds_objects: bool,
-}
-
-fn read<'a, F: Fn(&[u8], usize) -> Option<usize> + Copy>(
-    text: &'a str,
-    reading: &Reading<F>,
-    each: &mut dyn FnMut(&'a str, &'a str) -> bool,
-) -> Option<()> {
-    let end = object(text, skip_blanks(text.as_bytes(), 0), reading, each)?;
-    (skip_blanks(text.as_bytes(), end) == text.len()).then_some(())
-}
-
-/// Reads the object that begins at `at`; where it ends.
-fn object<'a, F: Fn(&[u8], usize) -> Option<usize> + Copy>(
-    text: &'a str,
-    at: usize,
-    reading: &Reading<F>,
-    each: &mut dyn FnMut(&'a str, &'a str) -> bool,
-) -> Option<usize> {
     let bytes = text.as_bytes();
+    // The objects within it hold no others.
+    let inner = |begin| object(bytes, begin, string_end, |_| None, |_, _| true);
+    let member = |name, value| match (text.get(name), text.get(value)) {
+        (Some(name), Some(value)) => each(name, value),
+        _ => false,
+    };
+    let end = object(bytes, skip_blanks(bytes, 0), string_end, inner, member)?;
+    (skip_blanks(bytes, end) == bytes.len()).then_some(())
+}
+
+/// Reads the object that begins at `at`; where it ends. So does `object_end` for those in it. `each` learns where the name
+/// and the value of a member are.
+fn object(
+    bytes: &[u8],
+    at: usize,
+    string_end: impl Fn(&[u8], usize) -> Option<usize>,
+    object_end: impl Fn(usize) -> Option<usize>,
+    mut each: impl FnMut(Range<usize>, Range<usize>) -> bool,
+) -> Option<usize> {
     let mut at = skip_blanks(bytes, past(bytes, at, b'{')?);
     if let Some(end) = past(bytes, at, b'}') {
         return Some(end);
@@ -59,14 +68,11 @@ fn object<'a, F: Fn(&[u8], usize) -> Option<usize> + Copy>(
         at = past(bytes, skip_blanks(bytes, name_end + 1), b':')?;
         let begin = skip_blanks(bytes, at);
         let end = match *bytes.get(begin)? {
-            b'"' => (reading.string_end)(bytes, begin + 1)?,
-            b'{' if reading.holds_objects => {
-                let inner = Reading { holds_objects: false, string_end: reading.string_end };
-                object(text, begin, &inner, &mut |_, _| true)?
-            }
+            b'"' => string_end(bytes, begin + 1)?,
+            b'{' => object_end(begin)?,
             _ => word_end(bytes, begin)?,
         };
-        if !each(text.get(name_begin..name_end)?, text.get(begin..end)?) {
+        if !each(name_begin..name_end, begin..end) {
             return None;
         }
         at = skip_blanks(bytes, end);
@@ -93,8 +99,7 @@ fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
 
 /// The closing quote of a name, which are short.
 fn name_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    let len = bytes.get(begin..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
-    (bytes[begin + len] == b'"').then_some(begin + len)
+    next_special(bytes, begin).filter(|end| bytes[*end] == b'"')
 }
 
 /// Behind a whole number, `true`, `false` or `null`.
@@ -111,9 +116,32 @@ fn word_end(bytes: &[u8], begin: usize) -> Option<usize> {
 }
 
 /// Behind the closing quote. Escapes are those of one letter: what `\u` stands for is looked at elsewhere.
-fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
+    end_of_string(bytes, begin, next_special)
+}
+
+/// The same where there are no control characters in the text.
+fn plain_string_end(bytes: &[u8], begin: usize) -> Option<usize> {
+    let next = |at: usize| Some(at + memchr2(b'"', b'\\', bytes.get(at..)?)?);
+    let first = next(begin)?;
+    if bytes[first] == b'"' {
+        return Some(first + 1);
+    }
+    // A description: all its escapes are line ends, and the next quote is not one of them.
+    let string = &bytes[first..=first + memchr(b'"', &bytes[first..])?];
+    if scan::escapes_only_line_ends(string) {
+        return Some(first + string.len());
+    }
+    end_of_string(bytes, first, |_, at| next(at))
+}
+
+fn end_of_string(
+    bytes: &[u8],
+    mut at: usize,
+    next: impl Fn(&[u8], usize) -> Option<usize>,
+) -> Option<usize> {
     loop {
-        at = next_special(bytes, at)?;
+        at = next(bytes, at)?;
         match *bytes.get(at)? {
             b'"' => return Some(at + 1),
             // So do the lines of a description end.
@@ -129,15 +157,9 @@ fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// Behind the closing quote of a string that is one: the next quote behind an even number of backslashes.
 fn known_string_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    /// What is looked for in blocks, the compiler makes vector code of.
-    const BLOCK: usize = 32;
     let mut at = begin;
     loop {
-        let rest = bytes.get(at..)?;
-        let has_quote =
-            |block: &[u8]| block.iter().fold(false, |found, byte| found | (*byte == b'"'));
-        let plain = rest.chunks_exact(BLOCK).take_while(|block| !has_quote(block)).count() * BLOCK;
-        at += plain + rest[plain..].iter().position(|byte| *byte == b'"')? + 1;
+        at += memchr(b'"', bytes.get(at..)?)? + 1;
         let string = &bytes[begin..at - 1];
         if string.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 {
             return Some(at);
@@ -145,29 +167,11 @@ fn known_string_end(bytes: &[u8], begin: usize) -> Option<usize> {
     }
 }
 
-/// Where the next quote, backslash or control character is, eight bytes at a time.
-fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let found = specials(u64::from_le_bytes(*eight));
-        if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
-    }
-    let rest = bytes.get(at..)?;
-    Some(at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?)
-}
-
-/// The top bit of each byte that is a quote, a backslash or a control character. Behind the first one there may be bits too
-/// many, since a subtraction may borrow from the byte above it.
-const fn specials(eight: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let quote = eight ^ (ONES * b'"' as u64);
-    let escape = eight ^ (ONES * b'\\' as u64);
-    let found = (quote.wrapping_sub(ONES) & !quote)
-        | (escape.wrapping_sub(ONES) & !escape)
-        | (eight.wrapping_sub(ONES * 0x20) & !eight);
-    found & (ONES << 7)
+/// Where the next quote, backslash or control character is.
+fn next_special(bytes: &[u8], at: usize) -> Option<usize> {
+    let marks =
+        |eight| scan::equal(eight, b'"') | scan::equal(eight, b'\\') | scan::below(eight, b' ');
+    scan::position(bytes, at, marks, |byte| matches!(byte, b'"' | b'\\' | ..0x20))
 }
 
 #[cfg(test)]

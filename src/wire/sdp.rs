@@ -16,6 +16,7 @@ use fingerprint::Fingerprints;
 use lines::for_each_line;
 
 use super::json::Raw;
+use super::scan;
 
 /// Why a description or a candidate may not pass. The text is for whoever wrote the client; it repeats nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,13 +74,7 @@ pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<Finger
         section: None,
         fingerprints: Fingerprints::new(),
     };
-    for_each_line(raw.get(), |line| match line {
-        [] => Ok(()),
-        [b'm', b'=', media @ ..] => reader.begin_section(media),
-        [b'a', b'=', attribute @ ..] => reader.attribute(attribute),
-        [b'a'..=b'z', b'=', ..] => Ok(()),
-        _ => Err(Fault::Line),
-    })?;
+    for_each_line(raw.get(), |line| if is_idle(line) { Ok(()) } else { reader.line(line) })?;
     reader.end_section()?;
     Ok(reader.fingerprints.hash())
 }
@@ -131,7 +126,36 @@ struct Section {
     says_it_does_not: bool,
 }
 
+/// Whether it is plainly one of the attributes that most lines are, and that say nothing of what matters here.
+#[inline(always)]
+fn is_idle(line: &[u8]) -> bool {
+    const fn word(text: &[u8; 8]) -> u64 {
+        u64::from_le_bytes(*text)
+    }
+    const fn first(bytes: u32) -> u64 {
+        u64::MAX >> (64 - 8 * bytes)
+    }
+    let Some(([b'a', b'='], name)) = line.split_first_chunk() else { return false };
+    let Some(name) = name.first_chunk().copied().map(u64::from_le_bytes) else { return false };
+    name & first(7) == word(b"rtpmap:\0")
+        || name == word(b"rtcp-fb:")
+        || name & first(5) == word(b"fmtp:\0\0\0")
+        || name & first(7) == word(b"extmap:\0")
+        || name & first(5) == word(b"ssrc:\0\0\0")
+}
+
 impl Reader<'_> {
+    #[inline(never)]
+    fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        match line {
+            [] => Ok(()),
+            [b'm', b'=', media @ ..] => self.begin_section(media),
+            [b'a', b'=', attribute @ ..] => self.attribute(attribute),
+            [b'a'..=b'z', b'=', ..] => Ok(()),
+            _ => Err(Fault::Line),
+        }
+    }
+
     fn begin_section(&mut self, media: &[u8]) -> Result<(), Fault> {
         self.end_section()?;
         self.section = Some(Section::begin(media)?);
@@ -140,9 +164,7 @@ impl Reader<'_> {
 
     /// Takes what stands behind `a=`. What is against us is recognised in any spelling, what is for us in one.
     fn attribute(&mut self, attribute: &[u8]) -> Result<(), Fault> {
-        let is_end = |byte: &u8| *byte == b':' || !byte.is_ascii_graphic();
-        let name_len = attribute.iter().position(is_end).unwrap_or(attribute.len());
-        let (name, value) = attribute.split_at(name_len);
+        let (name, value) = attribute.split_at(name_len(attribute));
         // With blanks in it, or letters that are blanks elsewhere, it is another name to some readers.
         if name.is_empty() || !matches!(value, [] | [b':', ..]) {
             return Err(Fault::Line);
@@ -200,6 +222,15 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// How many bytes there are before a colon, or anything that no name holds.
+#[inline]
+fn name_len(attribute: &[u8]) -> usize {
+    let ends =
+        |eight| scan::equal(eight, b':') | scan::below(eight, b'!') | scan::not_printable(eight);
+    let is_end = |byte: u8| byte == b':' || !byte.is_ascii_graphic();
+    scan::position(attribute, 0, ends, is_end).unwrap_or(attribute.len())
 }
 
 impl Section {

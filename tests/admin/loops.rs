@@ -85,7 +85,7 @@ impl Journal for Hanging {
         Some(0)
     }
 
-    fn publish(&mut self) {}
+    fn publish(&mut self, _awaited: bool) {}
 
     fn durable(&self) -> u64 {
         0

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::Instant;
 
 use autamedica_signaling::base::time::{Duration, WallTime};
 use autamedica_signaling::message::TokenId;
@@ -35,6 +37,31 @@ fn what_is_taken_becomes_durable_in_order() {
     for marker in ["5e551000", "05e50000", "203.0.113"] {
         assert!(!text.contains(marker), "{marker} can be read");
     }
+}
+
+#[test]
+fn what_nobody_waits_for_shares_a_sync_and_is_durable_all_the_same() {
+    let place = Place::new("soon");
+    let (log, _) = place.open();
+    let start = Instant::now();
+    let before = log.audit.gauges().syncs;
+    let mut last = 0;
+    for number in 1..=300 {
+        last = log.audit.take(admission(number)).expect("room");
+        log.audit.publish_soon();
+        // The writer has its turn, if it wants one.
+        thread::yield_now();
+    }
+    log.wait("a writer whom nobody hurries", |audit| audit.durable() == last);
+    let syncs = log.audit.gauges().syncs - before;
+    let most = start.elapsed().as_millis() / 20 + 2;
+    assert!(u128::from(syncs) <= most, "{syncs} syncs, and not {most}");
+    // Nor does the end wait.
+    last = log.audit.take(admission(0)).expect("room");
+    log.audit.publish_soon();
+    log.close();
+    let text = fs::read_to_string(place.segment(1)).expect("a segment");
+    assert_eq!(text.matches("\"event\":\"admission\"").count() as u64, last);
 }
 
 #[test]

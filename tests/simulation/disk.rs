@@ -72,7 +72,7 @@ impl Journal for Log {
         number
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, _awaited: bool) {
         let mut state = self.0.lock();
         state.published = state.entries.len() as u64;
     }

@@ -137,7 +137,7 @@ impl Journal for Log {
         Some(events.len() as u64)
     }
 
-    fn publish(&mut self) {}
+    fn publish(&mut self, _awaited: bool) {}
 
     fn durable(&self) -> u64 {
         self.0.lock().expect("no panic").len() as u64

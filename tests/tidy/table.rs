@@ -36,6 +36,7 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("listenfd", &["reactor"], "Inherited of crate::reactor"),
     ("signal_hook_mio", &["reactor"], "signals are events of crate::reactor"),
     ("signal_hook", &["reactor"], "signals are events of crate::reactor"),
+    ("memchr", &["wire"], "bytes are looked for in crate::wire"),
     ("httparse", &["wire"], "the request head as crate::wire reads it"),
     ("tungstenite", &["wire"], "frames as crate::wire reads and writes them"),
     ("serde", JSON, SHAPES),

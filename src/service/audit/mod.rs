@@ -359,8 +359,14 @@ impl Audit {
         self.shared.take(entry)
     }
 
-    /// Wakes the writer; once a turn, after something was taken.
+    /// What was taken is to be written now, since something waits for it. Once a turn, for all that was taken in it.
     pub fn publish(&self) {
+        self.shared.hurry();
+    }
+
+    /// What was taken is to be written with the next that is waited for, and within 20 ms whatever comes: each sync costs the
+    /// disk as much as a hundred records.
+    pub fn publish_soon(&self) {
         self.shared.wake_writer();
     }
 

@@ -36,6 +36,16 @@ pub struct Waiting {
     pub entries: Queue,
     /// Whether it is to come to an end.
     pub closing: bool,
+    /// Whether somebody waits for one of the entries.
+    awaited: bool,
+    /// Whether the writer sleeps until something comes, and not just for a moment.
+    asleep: bool,
+}
+
+impl Waiting {
+    fn is_idle(&self) -> bool {
+        !self.closing && !self.awaited && self.entries.is_empty()
+    }
 }
 
 impl Shared {
@@ -49,8 +59,16 @@ impl Shared {
         lock(&self.waiting).entries.note(time, own);
     }
 
-    /// Wakes the writer.
+    /// Has what waits written within a moment.
     pub fn wake_writer(&self) {
+        if lock(&self.waiting).asleep {
+            self.woken.notify_one();
+        }
+    }
+
+    /// Has what waits written now.
+    pub fn hurry(&self) {
+        lock(&self.waiting).awaited = true;
         self.woken.notify_one();
     }
 
@@ -73,16 +91,39 @@ impl Shared {
         self.finish.notify_all();
     }
 
-    /// The queue, once it is not as `idle` says any more, or is to close, or `timeout` has passed.
-    pub fn wait(
-        &self,
-        timeout: Duration,
-        idle: impl Fn(&Queue) -> bool,
-    ) -> MutexGuard<'_, Waiting> {
-        let waiting = lock(&self.waiting);
-        let waited = self.woken.wait_timeout_while(waiting, timeout, |waiting| {
-            !waiting.closing && idle(&waiting.entries)
-        });
+    /// The queue, once somebody waits for an entry, or there is one and `linger` has passed, or it is to close, or all of
+    /// `timeout` has passed.
+    pub fn wait(&self, linger: Duration, timeout: Duration) -> MutexGuard<'_, Waiting> {
+        let mut waiting = self.rest(linger.min(timeout));
+        if waiting.is_idle() {
+            waiting.asleep = true;
+            let idle = |waiting: &mut Waiting| waiting.is_idle();
+            let left = timeout.saturating_sub(linger);
+            let waited = self.woken.wait_timeout_while(waiting, left, idle);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.asleep = false;
+            if !waiting.is_idle() && !waiting.awaited && !waiting.closing {
+                drop(waiting);
+                waiting = self.rest(linger);
+            }
+        }
+        waiting.awaited = false;
+        waiting
+    }
+
+    /// The queue once `timeout` has passed, or it is to close.
+    pub fn pause(&self, timeout: Duration) -> MutexGuard<'_, Waiting> {
+        let goes_on = |waiting: &mut Waiting| !waiting.closing;
+        let waited = self.woken.wait_timeout_while(lock(&self.waiting), timeout, goes_on);
+        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        waiting.awaited = false;
+        waiting
+    }
+
+    /// The same, or once somebody waits for an entry.
+    fn rest(&self, timeout: Duration) -> MutexGuard<'_, Waiting> {
+        let in_no_hurry = |waiting: &mut Waiting| !waiting.closing && !waiting.awaited;
+        let waited = self.woken.wait_timeout_while(lock(&self.waiting), timeout, in_no_hurry);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

@@ -32,6 +32,9 @@ const SEGMENT_MS: i64 = 24 * 3_600_000;
 /// Between two tries while the log cannot be written.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long entries that nobody waits for wait for others, to share a sync with them.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// With nothing to do: often enough for what depends on the clock.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -139,16 +142,18 @@ impl Writer {
     fn wait(&mut self) -> bool {
         let now = self.now();
         let unsynced = self.encoded > 0;
-        let timeout = match (&self.failing, self.options.sync) {
-            (Some(_), _) => RETRY,
-            (None, Sync::Interval(millis)) if unsynced => {
+        let timeout = match self.options.sync {
+            Sync::Interval(millis) if unsynced => {
                 let left = i64::from(millis) - apart(now, self.synced_at);
                 Duration::from_millis(u64::try_from(left).unwrap_or(0))
             }
             _ => IDLE,
         };
-        let failing = self.failing.is_some();
-        let mut queue = self.shared.wait(timeout, |queue| failing || queue.is_empty());
+        let mut queue = match self.failing {
+            // Nothing that comes makes the disk better.
+            Some(_) => self.shared.pause(RETRY),
+            None => self.shared.wait(LINGER, timeout),
+        };
         let closing = queue.closing;
         let now = (self.options.wall_time)();
         queue.entries.drain(&mut self.pending, now, closing);

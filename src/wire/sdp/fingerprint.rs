@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Fault;
+use crate::base::hex;
 use crate::base::redacted::Redacted;
 
 /// How many different fingerprints a description may hold. Browsers show one.
@@ -93,33 +94,36 @@ impl Fingerprint {
     /// Either letter case, though RFC 8122 has capitals: what stands there can be read in one way only.
     fn read(text: &[u8]) -> Option<Self> {
         let space = text.iter().position(|byte| *byte == b' ')?;
-        let (name, hex) = (&text[..space], &text[space + 1..]);
+        let (name, groups) = (&text[..space], &text[space + 1..]);
         let known = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
         let is_named =
             |algorithm: &Algorithm| name.eq_ignore_ascii_case(algorithm.name().as_bytes());
         let algorithm = known.into_iter().find(is_named)?;
         let mut digest = [0; DIGEST_BYTES_MAX];
-        if hex.len() != 3 * algorithm.digest_bytes() - 1 {
+        if groups.len() != 3 * algorithm.digest_bytes() - 1 {
             return None;
         }
-        for (byte, group) in digest.iter_mut().zip(hex.chunks(3)) {
+        let mut digits = hex::Reader::default();
+        for (byte, group) in digest.iter_mut().zip(groups.chunks(3)) {
             *byte = match *group {
-                [high, low] | [high, low, b':'] => hex_digit(high)? << 4 | hex_digit(low)?,
+                [high, low] | [high, low, b':'] => digits.byte(high, low),
                 _ => return None,
             };
         }
-        Some(Self { algorithm, digest })
+        digits.is_right().then_some(Self { algorithm, digest })
     }
 
     fn write(&self, hash: &mut Sha256) {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        hash.update(self.algorithm.name());
-        let mut separator = b' ';
-        for byte in &self.digest[..self.algorithm.digest_bytes()] {
+        let mut text = [b':'; 3 * DIGEST_BYTES_MAX];
+        let digest = &self.digest[..self.algorithm.digest_bytes()];
+        for (group, byte) in text.chunks_exact_mut(3).zip(digest) {
             let [high, low] = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
-            hash.update([separator, high, low]);
-            separator = b':';
+            group[..2].copy_from_slice(&[high, low]);
         }
+        hash.update(self.algorithm.name());
+        hash.update(b" ");
+        hash.update(&text[..3 * digest.len() - 1]);
         hash.update(b"\n");
     }
 }
@@ -140,8 +144,4 @@ impl Algorithm {
             Self::Sha512 => 64,
         }
     }
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
 }

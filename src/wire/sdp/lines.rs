@@ -1,5 +1,7 @@
 //! The lines of the text that a JSON string stands for.
 
+use memchr::memchr;
+
 use super::Fault;
 
 /// How much of a line is looked at. The longest that matter whole are candidates with all their extensions; a fingerprint
@@ -24,54 +26,27 @@ pub(super) fn for_each_line(
     let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let mut rest = inner.unwrap_or_default().as_bytes();
     // The only control character that a JSON string may hold as it is.
-    if rest.iter().fold(false, |found, byte| found | (*byte == 0x7f)) {
+    if memchr(0x7f, rest).is_some() {
         return Err(Fault::Line);
     }
     let mut line = Line { bytes: [0; LINE_BYTES_MAX + 1], len: 0 };
     loop {
-        let (run, behind) = rest.split_at(run_len(rest));
-        if let Some(behind) = behind.strip_prefix(br"\r\n")
-            && line.len == 0
+        let run = memchr(b'\\', rest).unwrap_or(rest.len());
+        // Nearly every line is one run, and can be read where it stands.
+        if let (run, [b'\\', b'r', b'\\', b'n', behind @ ..]) = rest.split_at(run)
             && run.len() <= LINE_BYTES_MAX
         {
-            // Nearly every line is one run, and can be read where it stands.
             each(run)?;
             rest = behind;
             continue;
         }
-        line.push(run);
-        let Some((byte, behind)) = unescape(behind) else { return each(line.get()) };
-        rest = behind;
-        match byte {
-            b'\r' => match unescape(behind) {
-                Some((b'\n', behind)) => {
-                    each(line.take())?;
-                    rest = behind;
-                }
-                _ => return Err(Fault::Line),
-            },
-            b'\n' => each(line.take())?,
-            b'\t' => line.push(b"\t"),
-            byte if byte.is_ascii_control() => return Err(Fault::Line),
-            byte => line.push(&[byte]),
+        let behind = line.read(rest)?;
+        each(&line.bytes[..line.len])?;
+        match behind {
+            Some(behind) => rest = behind,
+            None => return Ok(()),
         }
     }
-}
-
-/// How many bytes there are before the first backslash, eight at a time.
-fn run_len(text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let mut at = 0;
-    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        let others = u64::from_le_bytes(*eight) ^ (ONES * b'\\' as u64);
-        let found = others.wrapping_sub(ONES) & !others & (ONES << 7);
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| **byte != b'\\').count()
 }
 
 /// The beginning of a line.
@@ -81,6 +56,27 @@ struct Line {
 }
 
 impl Line {
+    /// Reads the line with which a text begins, and returns what is behind its end; nothing where the text ends with it.
+    fn read<'a>(&mut self, mut rest: &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
+        self.len = 0;
+        loop {
+            let (run, behind) = rest.split_at(memchr(b'\\', rest).unwrap_or(rest.len()));
+            self.push(run);
+            let Some((byte, behind)) = unescape(behind) else { return Ok(None) };
+            rest = behind;
+            match byte {
+                b'\r' => match unescape(behind) {
+                    Some((b'\n', behind)) => return Ok(Some(behind)),
+                    _ => return Err(Fault::Line),
+                },
+                b'\n' => return Ok(Some(behind)),
+                b'\t' => self.push(b"\t"),
+                byte if byte.is_ascii_control() => return Err(Fault::Line),
+                byte => self.push(&[byte]),
+            }
+        }
+    }
+
     fn push(&mut self, run: &[u8]) {
         let room = LINE_BYTES_MAX - self.len.min(LINE_BYTES_MAX);
         let (fits, cut) = run.split_at(run.len().min(room));
@@ -93,16 +89,6 @@ impl Line {
             self.bytes[LINE_BYTES_MAX] = FOREIGN;
             self.len = self.bytes.len();
         }
-    }
-
-    fn get(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// What it holds; what is pushed next begins another one.
-    fn take(&mut self) -> &[u8] {
-        let len = std::mem::take(&mut self.len);
-        &self.bytes[..len]
     }
 }
 
