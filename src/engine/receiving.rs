@@ -123,7 +123,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let is_end = matches!(problem, Problem::ServerShutdown);
-        effects.refuse(peer, problem, id, is_end.then(|| Self::come_back_after(peer.index)));
+        effects.refuse(peer, problem, id, is_end.then(|| Self::come_back_after(peer, peer.index)));
         // Elsewhere the connection has a good token still.
         let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
         if let Some(code) = problem.close_code().filter(|_| ends) {

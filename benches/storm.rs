@@ -1,0 +1,93 @@
+//! Everybody comes at once: thousands of people with tokens, the audit log written ahead, and a call that goes on meanwhile. How
+//! many are let in a second, that nobody is refused, and what the call notices of it.
+//!
+//! `cargo bench --bench storm` needs 19,100 open files; `-- --test` lets few come and judges nothing.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use autamedica_signaling::reactor::clock::wall_time;
+use support::client::Client;
+use support::clinic::{Kind, Person, client_frame, server_frame};
+use support::process::Process;
+
+/// So many come at the same time.
+const CROWD: u32 = 64;
+
+/// The call says something so often.
+const PAUSE: Duration = Duration::from_millis(2);
+
+fn main() -> ExitCode {
+    let has = |name: &str| std::env::args().any(|arg| arg == name);
+    let measures = has("--bench") && !has("--test");
+    let (people, quiet) = if measures { (19_000, 3_000) } else { (200, 50) };
+    let server = Process::start("storm-bench");
+    let mut call = server.room(0);
+    let silence = talk(&mut call, |said| said < quiet);
+
+    let (next, over) = (AtomicU32::new(2), AtomicBool::new(false));
+    let begun = Instant::now();
+    let (storm, inside) = thread::scope(|scope| {
+        let call = scope.spawn(|| talk(&mut call, |_| !over.load(Ordering::Relaxed)));
+        let come = || {
+            let mut inside = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= people + 2 {
+                    return inside;
+                }
+                // Anything but `room-joined` ends the bench.
+                let person = Person::new(number / 2, number % 2);
+                inside.push(Client::join(server.address, &person, wall_time()));
+            }
+        };
+        let crowd: Vec<_> = (0..CROWD).map(|_| scope.spawn(come)).collect();
+        let inside = crowd.into_iter().flat_map(|one| one.join().expect("they come in"));
+        let inside: Vec<_> = inside.collect();
+        over.store(true, Ordering::Relaxed);
+        (call.join().expect("the call goes on"), inside)
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{} people let in, none refused, {:.0} a second with the log written ahead",
+        inside.len(),
+        f64::from(people) / seconds
+    );
+    tell("the call, quiet", silence);
+    tell("the call, in the storm", storm);
+    ExitCode::SUCCESS
+}
+
+/// A candidate after the other, as long as told; how long each took to arrive.
+fn talk(pair: &mut [Client; 2], goes_on: impl Fn(usize) -> bool) -> Vec<Duration> {
+    let [doctor, patient] = [0, 1].map(|seat| Person::new(0, seat));
+    let text = doctor.say(Kind::Candidate, &patient, None);
+    let (frame, relayed) = (client_frame(&text), server_frame(&text));
+    let mut times = Vec::new();
+    while goes_on(times.len()) {
+        let begun = Instant::now();
+        pair[0].send(&frame);
+        pair[1].expect(&relayed);
+        times.push(begun.elapsed());
+        thread::sleep(PAUSE);
+    }
+    times
+}
+
+fn tell(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at =
+        |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
+    println!(
+        "{what:<24} {:>6} messages: p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
