@@ -295,6 +295,45 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn a_signal_after_an_operator_has_asked_for_it_does_not_cut_anybody_off() {
+    let server = common::TestServer::start_with(|config| {
+        config.threads = Some(3);
+        config.drain = autamedica_signaling::base::time::Duration::from_secs(15);
+    });
+    let clients: Vec<_> = (0..6).map(|_| Client::join(&server, &people().0)).collect();
+    let mut silent: Vec<_> = (0..6).map(|_| Raw::upgrade(server.address())).collect();
+    server.handle().shutdown();
+    server.handle().shutdown();
+    for mut client in clients {
+        client.expect_error("SERVER_SHUTDOWN");
+        assert_eq!(client.expect_close(), 1012);
+    }
+    // Who comes now hears so, whichever loop it comes to and belongs to.
+    for _ in 0..12 {
+        let bearer = format!("Authorization: Bearer {}\r\n", people().0.token);
+        assert_eq!(ask(server.address(), &upgrade_request(&bearer)).status, 503);
+    }
+    silent.iter_mut().for_each(|raw| assert_eq!(raw.answer_close(), 1012));
+    server.stop();
+}
+
+#[test]
+fn a_second_signal_still_tells_everybody() {
+    // So many rooms that they are told one after the other.
+    let mut program = Program::start(1_000, &[("DRAIN_SECONDS", "600"), ("THREADS", "2")]);
+    let mut clients: Vec<_> =
+        (0..200).map(|_| Client::join_at(program.address, &people().0)).collect();
+    program.terminate();
+    // Some have been told, and the others would be within minutes.
+    thread::sleep(Duration::from_millis(50));
+    program.terminate();
+    for client in &mut clients {
+        client.expect_error("SERVER_SHUTDOWN");
+    }
+    assert_eq!(wait_for_end(&mut program.child, Duration::from_secs(4)), Some(0));
+}
+
+#[test]
 fn a_socket_that_is_handed_down_is_served_and_who_comes_between_two_servers_waits() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

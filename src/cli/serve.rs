@@ -18,6 +18,14 @@ pub fn serve(
     config: Config,
     read: impl FnMut() -> Result<Config, Problems> + Send + 'static,
 ) -> ExitCode {
+    // Before there are other threads.
+    let inherited = match Inherited::from_environment() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            tell(format_args!("LISTEN_FDS: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let format = match config.log_format {
         LogFormat::Json => operational_log::Format::Json,
         LogFormat::Text => {
@@ -29,13 +37,6 @@ pub fn serve(
         return ExitCode::FAILURE;
     }
     let development = config.environment == Environment::Development;
-    let inherited = match Inherited::from_environment() {
-        Ok(inherited) => inherited,
-        Err(error) => {
-            tell(format_args!("LISTEN_FDS: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
     let running = config.clone();
     let server = Server::bind_on(config, inherited).and_then(|mut server| {
         let address = server.handle().local_addr();

@@ -57,10 +57,15 @@ pub(super) const TOKEN: Setting = Setting {
 pub(super) fn token_is_long_enough(config: &Config) -> Option<Problem> {
     let len = config.admin_token.reveal().len();
     let accepted = setting::accepted("ADMIN_TOKEN");
-    (1..SECRET_BYTES_MIN).contains(&len).then(|| {
-        let fault = format!("has only {len} bytes, which can be guessed");
-        Problem::new("ADMIN_TOKEN", fault, accepted)
-    })
+    let fault = if (1..SECRET_BYTES_MIN).contains(&len) {
+        format!("has only {len} bytes, which can be guessed")
+    } else if config.admin_token.reveal().iter().any(|byte| !byte.is_ascii_graphic()) {
+        "has characters that a request cannot carry: letters, digits and signs of ASCII only"
+            .to_owned()
+    } else {
+        return None;
+    };
+    Some(Problem::new("ADMIN_TOKEN", fault, accepted))
 }
 
 /// Whoever reaches it can end every call.

@@ -72,6 +72,10 @@ impl Signaling {
                 match self.go_on(sid, carrier, peer, request, now, out) {
                     Ok(verdict) => Ok(verdict),
                     Err(Fault::Original(refusal)) => refuse(refusal, request, now, out),
+                    // It counts like any other.
+                    Err(Fault::Ours(refusal @ Refusal::TokenInvalid)) => {
+                        Err(self.count(Err(refusal), arrival, now).err().unwrap_or(refusal))
+                    }
                     Err(Fault::Ours(refusal)) => Err(refusal),
                 }
             }

@@ -291,7 +291,8 @@ impl Application for Signaling {
         {
             return self.home_of_session(sid);
         }
-        if !request.has_field("upgrade") {
+        // Where everybody is told to go, it is told here.
+        if self.draining || !request.has_field("upgrade") {
             return None;
         }
         let tokens = self.engine.tokens();

@@ -26,12 +26,16 @@ pub(super) struct Farewell {
 
 impl Engine {
     /// Lets nobody in any more, and tells everybody to come back: within `window`, all of a room at the same time. Calling it again
-    /// changes nothing.
+    /// can only make it quicker.
     pub fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
-        if self.farewell.is_some() {
+        let steps_left = window.as_micros() / STEP.as_micros() + 1;
+        if let Some(farewell) = &mut self.farewell {
+            if steps_left < farewell.steps_left {
+                *farewell = Farewell { next_at: now.instant, steps_left };
+                self.advance_farewell(now, effects);
+            }
             return;
         }
-        let steps_left = window.as_micros() / STEP.as_micros() + 1;
         self.farewell = Some(Farewell { next_at: now.instant, steps_left });
         // Whoever is in no room waits for nobody.
         let idle: Vec<_> = self

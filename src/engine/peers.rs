@@ -176,8 +176,10 @@ impl Peers {
             self.by_time.pop();
             let Some(entry) = self.table.get_mut(index as usize) else { continue };
             if let Some(what) = entry.due.take_if(|_| entry.due_at == due) {
+                let peer = PeerId { index, generation: entry.generation };
                 self.watched -= 1;
-                return Some((PeerId { index, generation: entry.generation }, what));
+                self.drop_stale();
+                return Some((peer, what));
             }
         }
         None

@@ -183,6 +183,18 @@ impl<'a> Envelope<'a> {
     fn relay(&self, kind: RelayKind) -> Result<Relay<'a>, Problem> {
         let speaker = self.speaker_named(self.from_user_id, "fromUserId")?;
         let to = required(self.to_user_id, "toUserId", |raw| UserId::parse(&json::string(raw)?))?;
+        // Some readers go by what is there and not by the `type`. What is not read here must not be there for them.
+        let (describes, names) = match kind {
+            RelayKind::Offer | RelayKind::Answer => (true, false),
+            RelayKind::IceCandidate => (false, true),
+            RelayKind::MediaControl => (false, false),
+        };
+        if !describes {
+            absent(self.sdp, "sdp")?;
+        }
+        if !names {
+            absent(self.candidate, "candidate")?;
+        }
         let content = match kind {
             RelayKind::IceCandidate => required(self.candidate, "candidate", read_candidate)?,
             RelayKind::MediaControl => {
@@ -252,6 +264,11 @@ fn optional<'a, T>(
         Some(raw) if raw.get() != "null" => read(raw).map(Some).ok_or(Flaw::Wrong(name)),
         _ => Ok(None),
     }
+}
+
+/// Whether nothing is said, or `null`.
+fn absent(field: Field<'_>, name: &'static str) -> Result<(), Flaw> {
+    optional(field, name, |_| None::<()>).map(|_| ())
 }
 
 fn read_media(raw: Raw<'_>) -> Option<MediaChange> {

@@ -64,6 +64,11 @@ impl Listener {
         registry.register(&mut self.socket, token, Interest::READABLE)
     }
 
+    pub(super) fn deregister(&mut self, registry: &Registry) {
+        // It fails only where it is not there.
+        let _ = registry.deregister(&mut self.socket);
+    }
+
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }

@@ -57,6 +57,11 @@ impl Listening {
         matches!(self, Self::Shared(_) | Self::Inherited(_))
     }
 
+    /// Whether the next server has a queue of its own there.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+
     /// The socket, which listens from now on.
     pub(super) fn open(&self) -> io::Result<Socket> {
         let (address, shared) = match self {

@@ -27,7 +27,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use mio::{Events, Poll, Token, Waker};
@@ -188,8 +188,12 @@ struct Lists {
 struct Shared {
     /// One for each reactor, by its number.
     lanes: Vec<Lane>,
-    /// How often it was asked to stop: the second time means at once.
-    stops: AtomicU32,
+    /// Whether it was told to stop.
+    stop: AtomicBool,
+    /// How many signals have told it so: the second means at once.
+    signals: AtomicU32,
+    /// How many of the loops have not ended.
+    running: AtomicUsize,
     reload: AtomicBool,
     local_addr: SocketAddr,
 }
@@ -234,13 +238,13 @@ impl Handle {
 
     /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
     pub fn shutdown(&self) {
-        self.shared.stops.fetch_max(1, Ordering::AcqRel);
+        self.shared.stop.store(true, Ordering::Release);
         self.wake();
     }
 
     /// Whether it has been told to stop, by [`Handle::shutdown`] or a signal.
     pub fn is_stopping(&self) -> bool {
-        self.shared.stops.load(Ordering::Acquire) > 0
+        self.shared.stop.load(Ordering::Acquire)
     }
 
     /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
@@ -312,7 +316,9 @@ impl<A: Application> Reactor<A> {
         };
         let shared = Arc::new(Shared {
             lanes: polls.iter().zip(letters).map(lane).collect::<io::Result<_>>()?,
-            stops: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+            signals: AtomicU32::new(0),
+            running: AtomicUsize::new(count),
             reload: AtomicBool::new(false),
             local_addr,
         });
@@ -408,8 +414,18 @@ impl<A: Application> Reactor<A> {
 
     /// Serves until it is told to stop.
     pub fn run(mut self) -> io::Result<()> {
-        while self.turn()? {}
-        Ok(())
+        let ended = loop {
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.receive_last();
+        self.shared.running.fetch_sub(1, Ordering::AcqRel);
+        // It hears signals for all, and waits for that.
+        self.shared.wake(0);
+        ended
     }
 }
 

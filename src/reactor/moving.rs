@@ -84,6 +84,9 @@ impl<A: Application> Reactor<A> {
         let mut departures = std::mem::take(&mut self.lists.departures);
         for departure in departures.drain(..) {
             let (key, to) = (departure.key, departure.to);
+            if self.stays(key) {
+                continue;
+            }
             let session = self.app.detach_session(peer_id(key), to);
             let followers = session.as_ref().map(|session| (session.sid, session.requests));
             self.send_off(departure, session);
@@ -97,15 +100,23 @@ impl<A: Application> Reactor<A> {
         self.lists.departures = departures;
     }
 
-    fn send_off(&mut self, departure: Departure, session: Option<PolledSession>) {
-        let Departure { key, to, message, follows } = departure;
-        let Some(peer) = self.peers.get_mut(key) else { return };
+    /// Whether a connection cannot go any more: its time may have run out meanwhile.
+    fn stays(&mut self, key: Key<Peer>) -> bool {
+        let Some(peer) = self.peers.get_mut(key) else { return true };
         let connection = &peer.connection;
         let may_go = connection.is_head() || connection.is_open() || connection.errand().is_some();
-        // Its time may have run out meanwhile.
         if peer.flags.doomed || !may_go {
             peer.flags.waiting = false;
+            peer.flags.resumed = true;
             self.mark_ready(key);
+            return true;
+        }
+        false
+    }
+
+    fn send_off(&mut self, departure: Departure, session: Option<PolledSession>) {
+        let Departure { key, to, message, follows } = departure;
+        if self.stays(key) {
             return;
         }
         let traveller = self.app.detach(peer_id(key));
@@ -132,12 +143,15 @@ impl<A: Application> Reactor<A> {
 
     /// Takes in those who come from other reactors.
     pub(super) fn receive_moved(&mut self, now: Now) {
+        while let Ok(moving) = self.mail.inbox.try_recv() {
+            self.take_in(*moving, now);
+        }
+    }
+
+    /// The loop has ended: whoever came too late is not counted any more.
+    pub(super) fn receive_last(&mut self) {
         while let Ok(mut moving) = self.mail.inbox.try_recv() {
-            if self.stopping.is_some() {
-                self.drop_moving(&mut moving.peer);
-            } else {
-                self.take_in(*moving, now);
-            }
+            self.drop_moving(&mut moving.peer);
         }
     }
 

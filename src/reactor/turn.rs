@@ -126,13 +126,10 @@ impl<A: Application> Reactor<A> {
             self.app.use_rules(rules);
         }
         self.receive_moved(now);
-        match self.shared.stops.load(Ordering::Acquire) {
-            0 => {}
-            1 => self.stop(now),
-            // Asked twice: at once.
-            _ => {
-                self.stop(now);
-                self.stopping = Some(now.instant);
+        if self.shared.stop.load(Ordering::Acquire) {
+            self.stop(now);
+            if self.shared.signals.load(Ordering::Acquire) >= 2 {
+                self.hurry(now);
             }
         }
     }
@@ -150,7 +147,8 @@ impl<A: Application> Reactor<A> {
             self.reload();
         }
         if stops > 0 {
-            self.shared.stops.fetch_add(stops, Ordering::AcqRel);
+            self.shared.signals.fetch_add(stops, Ordering::AcqRel);
+            self.shared.stop.store(true, Ordering::Release);
             self.shared.wake_all();
         }
     }
@@ -174,7 +172,7 @@ impl<A: Application> Reactor<A> {
         // Who comes now comes to the next server, where there is one; else it is told that this one is not ready.
         let has_heir = self.options.listening.goes_on();
         if has_heir || self.peers.is_empty() {
-            self.listener = None;
+            self.stop_listening(now);
         }
         // Whoever is told last still has its time to answer. To the heir all may go at once, and they are told when.
         let left = drain.saturating_sub(CLOSE_TIMEOUT);
@@ -192,10 +190,30 @@ impl<A: Application> Reactor<A> {
         }
     }
 
+    /// Told again: whoever has not been told yet is told now, and nobody is waited for.
+    fn hurry(&mut self, now: Now) {
+        self.app.drain(Duration::default(), now, &mut self.output.effects);
+        self.apply(None, None, now);
+        self.stopping = Some(now.instant);
+    }
+
+    fn stop_listening(&mut self, now: Now) {
+        let Some(mut listener) = self.listener.take() else { return };
+        // Whoever waits in a queue that nobody else serves would be cut off without a word.
+        let is_last = self.options.listening.is_shared() && self.options.edge.tls.is_none();
+        while is_last && let Accepted::Socket(mut socket, _) = listener.accept() {
+            turn_away(&mut socket, Refusal::ShuttingDown, now);
+        }
+        // All loops listen on copies of one socket, so closing this one does not take it out of the poll.
+        listener.deregister(self.poll.registry());
+    }
+
     fn is_over(&self, now: Now) -> bool {
         // Nobody can fetch any more what is left for a session without a socket.
         let all_told = || self.peers.iter().all(|(_, peer)| !peer.has_socket());
-        self.stopping.is_some_and(|until| until <= now.instant || all_told())
+        // Who hears signals hears them for those, too, who are not done.
+        let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
+        self.stopping.is_some_and(|until| until <= now.instant || (all_told() && last()))
     }
 
     fn can_accept(&self) -> bool {

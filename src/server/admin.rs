@@ -169,7 +169,7 @@ impl Admin {
     /// The rooms, by pseudonym. With `ids=1` by their real ids, of which the audit log is told.
     fn rooms(&mut self, request: &Request<'_>, now: Now) -> Result<Reply, Refusal> {
         let skip = number(request, "skip")?.unwrap_or(0) as usize;
-        let most = number(request, "limit")?.unwrap_or(100) as usize;
+        let most = number(request, "limit")?.unwrap_or(100).min(1_000) as usize;
         let ids = number(request, "ids")? == Some(1);
         let mut recorded = true;
         if ids {

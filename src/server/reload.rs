@@ -51,7 +51,17 @@ impl Reloading {
     fn take_over(&mut self) -> Result<(), Problems> {
         let next = (self.read)()?;
         next.validate()?;
-        let taken = self.config.with_reloaded(&next);
+        let mut taken = self.config.with_reloaded(&next);
+        let begins = |config: &Config| config.tls_cert.is_some();
+        if begins(&taken) != begins(&self.config) {
+            log::warn!("a port begins or ceases to speak TLS with the next start only");
+            (taken.tls_cert, taken.tls_key) =
+                (self.config.tls_cert.clone(), self.config.tls_key.clone());
+        }
+        let proxied = |config: &Config| config.trusted_proxies.is_empty();
+        if taken.behind_proxy && proxied(&taken) != proxied(&self.config) {
+            log::warn!("limits by address follow TRUSTED_PROXIES with the next start only");
+        }
         // What is right for itself may be wrong beside what stays as it is.
         taken.validate()?;
         let tls = taken.tls_files().map(|files| files.load()).transpose()?;

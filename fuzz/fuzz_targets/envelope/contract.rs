@@ -67,9 +67,15 @@ pub fn read(json: &Json) -> Result<Said, &'static str> {
     let fits = match kind.as_str() {
         "join-room" => join(json, &mut said),
         "leave-room" => speaker(json, "userId", &mut said),
-        "offer" | "answer" => relay(json, &mut said).filter(|()| is_description(json, &kind)),
-        "ice-candidate" => relay(json, &mut said).filter(|()| is_candidate(json)),
+        "offer" | "answer" => relay(json, &mut said)
+            .filter(|()| is_absent(json, "candidate") && is_description(json, &kind)),
+        "ice-candidate" => {
+            relay(json, &mut said).filter(|()| is_absent(json, "sdp") && is_candidate(json))
+        }
         "media-control" => relay(json, &mut said).and_then(|()| {
+            if !(is_absent(json, "sdp") && is_absent(json, "candidate")) {
+                return None;
+            }
             let flags = [optional(json, "audio", boolean)?, optional(json, "video", boolean)?];
             flags.iter().any(Option::is_some).then_some(())
         }),
@@ -199,6 +205,11 @@ fn is_description(json: &Json, message: &str) -> bool {
 }
 
 /// `RTCIceCandidateInit`, or `null`.
+/// What a message of another kind is about must not be there: some readers go by what is there.
+fn is_absent(json: &Json, name: &str) -> bool {
+    json.member(name).is_none_or(|value| *value == Json::Null)
+}
+
 fn is_candidate(json: &Json) -> bool {
     let Some(candidate) = json.member("candidate") else { return false };
     let string_or_null = |name: &str| {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use autamedica_signaling::admission::{Grant, claims};
 use autamedica_signaling::admission::tokens::TokenFault;
+use autamedica_signaling::admission::{Grant, claims};
 use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, UserId};
 use serde_json::Value;

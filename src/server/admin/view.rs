@@ -1,8 +1,9 @@
 //! What is known of the server at one moment: what metrics, statistics and the dashboard are made of.
 
-use crate::base::time::{Duration, Now};
+use crate::base::time::{Duration, Instant, Now};
 use crate::config::{Config, memory};
 use crate::engine::{Answer, Command, Outline};
+use crate::reactor::clock::Clock;
 use crate::reactor::{Asked, Handle, Snapshot};
 use crate::service::audit::{Audit, Gauges};
 use crate::service::process::{self, Usage};
@@ -75,14 +76,32 @@ impl Watch {
 
     /// Whether each loop answers.
     pub fn pulse(&self) -> Vec<bool> {
+        let until = Patience::begin();
         let asked = self.server.ask(|_| Command::Look);
-        asked.iter().map(|one| one.answer(PATIENCE).is_some()).collect()
+        asked.iter().map(|one| one.answer(until.left()).is_some()).collect()
     }
 
     /// What each loop answers, or the first that does not.
     pub fn ask(&self, command: impl Fn(usize) -> Command) -> Result<Vec<(Asked, Answer)>, usize> {
+        let until = Patience::begin();
         let asked = self.server.ask(command).into_iter().enumerate();
-        asked.map(|(at, one)| one.answer(PATIENCE).map(|answer| (one, answer)).ok_or(at)).collect()
+        let answer = |one: &Asked| one.answer(until.left());
+        asked.map(|(at, one)| answer(&one).map(|answer| (one, answer)).ok_or(at)).collect()
+    }
+}
+
+/// All loops together have so long to answer: one that is stuck must not keep the administrator from hearing so.
+struct Patience {
+    clock: Clock,
+}
+
+impl Patience {
+    fn begin() -> Self {
+        Self { clock: Clock::new() }
+    }
+
+    fn left(&self) -> Duration {
+        PATIENCE.saturating_sub(self.clock.instant().since(Instant::default()))
     }
 }
 

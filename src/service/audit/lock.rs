@@ -68,5 +68,6 @@ fn owner(lock: &mut File) -> io::Result<Option<Pid>> {
     lock.rewind()?;
     lock.read_to_string(&mut text)?;
     let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
-    Ok(pid.and_then(Pid::from_raw))
+    // Another process may have the same number in another namespace; this one at least is not the one before it.
+    Ok(pid.and_then(Pid::from_raw).filter(|pid| *pid != getpid()))
 }

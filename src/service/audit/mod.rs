@@ -277,6 +277,13 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let folder = options.folder.clone();
     let failed = |error| OpenError::Io(folder.clone(), error);
     files::make_folder(&folder).map_err(failed)?;
+    if options.take_over.is_some() {
+        // Nobody is asked to leave for a server that cannot start.
+        match Keys::read(&options.key_file) {
+            Ok(_) | Err(KeyFileError::Missing(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let lock = lock::take(&folder, options.take_over)?;
     let (keys, key_file_is_new) = read_keys(&options)?;
     let sealing = keys.sealing().cloned();
