@@ -59,8 +59,8 @@ pub(super) fn token_is_long_enough(config: &Config) -> Option<Problem> {
     let accepted = setting::accepted("ADMIN_TOKEN");
     let fault = if (1..SECRET_BYTES_MIN).contains(&len) {
         format!("has only {len} bytes, which can be guessed")
-    } else if config.admin_token.reveal().iter().any(|byte| !byte.is_ascii_graphic()) {
-        "has characters that a request cannot carry: letters, digits and signs of ASCII only"
+    } else if config.admin_token.reveal().iter().any(|byte| !matches!(byte, b' '..=b'~')) {
+        "has characters that a request cannot carry: ASCII only, without control characters"
             .to_owned()
     } else {
         return None;
