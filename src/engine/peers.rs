@@ -336,6 +336,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_due_any_more_once_nobody_is_left_whoever_went_first() {
+        let mut peers = Peers::default();
+        let peer = |index| PeerId { index, generation: 0 };
+        let later = GRANT.expires_at.plus(Duration::from_secs(600));
+        for index in 0..200 {
+            let expires_at = if index < 100 { later } else { GRANT.expires_at };
+            let grant = Grant { expires_at, ..GRANT };
+            peers.insert(peer(index), Standing::Granted(grant));
+            peers.watch_token(peer(index), &grant);
+        }
+        (0..100).for_each(|index| peers.set_standing(peer(index), Standing::Gone));
+        peers.check_invariants();
+        let mut ended = 0;
+        while peers.take_token_due(GRANT.expires_at).is_some() {
+            ended += 1;
+            peers.check_invariants();
+        }
+        assert_eq!((ended, peers.next_token_due()), (100, None));
+    }
+
+    #[test]
     fn what_everybody_pays_for_is_small() {
         assert_eq!(size_of::<Peer>(), 24);
     }

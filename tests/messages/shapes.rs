@@ -2,6 +2,8 @@
 
 use autamedica_signaling::message::problem::Flaw;
 
+use serde_json::{Value, json};
+
 use super::write::*;
 
 #[test]
@@ -87,5 +89,40 @@ fn a_candidate_is_an_object_of_the_right_members_or_null() {
     ] {
         let text = message("ice-candidate").with("candidate", candidate).text();
         assert_eq!(flaw(&text), Some(Flaw::Wrong("candidate")), "{text}");
+    }
+}
+
+#[test]
+fn a_message_carries_only_what_it_is_about() {
+    let description = json!({ "type": "offer", "sdp": "v=0\r\n" });
+    let candidate = json!({ "candidate": "", "sdpMid": "0" });
+    for (kind, own, other) in [
+        ("offer", "sdp", "candidate"),
+        ("answer", "sdp", "candidate"),
+        ("ice-candidate", "candidate", "sdp"),
+        ("media-control", "audio", "sdp"),
+        ("media-control", "audio", "candidate"),
+    ] {
+        let mut message = json!({
+            "type": kind,
+            "sessionId": "6f1e8a3c-0b5d-4c5e-9d3a-2f7b8c9d0e1f",
+            "fromUserId": "6f1e8a3c-0b5d-4c5e-9d3a-2f7b8c9d0e2f",
+            "toUserId": "6f1e8a3c-0b5d-4c5e-9d3a-2f7b8c9d0e3f",
+        });
+        let mut described = description.clone();
+        described["type"] = kind.into();
+        let value = |name: &str| match name {
+            "sdp" => described.clone(),
+            "candidate" => candidate.clone(),
+            _ => json!(true),
+        };
+        message[own] = value(own);
+        assert_eq!(flaw(&message.to_string()), None, "{message}");
+        message[other] = Value::Null;
+        assert_eq!(flaw(&message.to_string()), None, "{message}");
+        for said in [value(other), json!({}), json!("x"), json!(false)] {
+            message[other] = said;
+            assert_eq!(flaw(&message.to_string()), Some(Flaw::Wrong(other)), "{message}");
+        }
     }
 }
