@@ -18,6 +18,8 @@ fn recorded(doctor: &Person, patient: &Person) -> Vec<Value> {
         message
     };
     let mut control = marker(doctor, patient);
+    // It is about nothing but what it is about.
+    control["candidate"] = Value::Null;
     control["type"] = "media-control".into();
     control["audio"] = false.into();
     vec![
