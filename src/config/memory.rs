@@ -32,7 +32,7 @@ const LOOP_BYTES: usize = 1024 * 1024;
 /// What is kept of free blocks in each of the two pools of an event loop beside what is lent.
 const FREE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
 
-/// All that an open connection has in tables, but for its place in a room, which is counted there. About two thirds of a KiB
+/// All that an open connection has in tables, but for its place in a room, which is counted there. About a third of a KiB
 /// in use (`cargo bench --bench memory`, less the place); a table that doubles holds its old place meanwhile.
 pub const CONNECTION_BYTES: usize = 1_024;
 

@@ -35,11 +35,9 @@ impl Reloading {
     }
 
     fn reload(&mut self) {
-        match self.take_over() {
-            Ok(()) => {}
-            Err(problems) => {
-                log::error!("nothing was reloaded, everything stays as it was. {problems}");
-            }
+        if let Err(problems) = self.take_over() {
+            log::error!("nothing was reloaded, everything stays as it was. {problems}");
+            return;
         }
         if let Some(audit) = &self.audit
             && let Err(error) = audit.reload_keys()
