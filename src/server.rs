@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use crate::admission::Addresses;
@@ -159,8 +160,8 @@ impl Server {
     /// Serves until it is told to stop.
     ///
     /// # Errors
-    /// Where the event loop itself fails; no client can cause that. Or where the system has no thread left for the
-    /// administrator's listener.
+    /// Where an event loop itself fails or panics; no client can cause that. Everybody else is told to come back then, and the audit log is
+    /// written to its end. Or where the system has no thread left for the administrator's listener.
     pub fn run(self) -> io::Result<()> {
         let admin = self.admin.map(|admin| {
             let handle = admin.handle();
@@ -211,12 +212,13 @@ const TAKE_OVER_SPARE_SECS: u64 = 10;
 /// How long the end of the server waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs the first on this thread and each of the others on one of its own. Where one ends, all do.
+/// Runs the first on this thread and each of the others on one of its own. Where one ends, all do, also where it panics: then
+/// the rest of the server is still brought to its end, and that is an error.
 fn run_all(reactors: Vec<Reactor<Signaling>>, handle: &Handle) -> io::Result<()> {
     let run = |reactor: Reactor<Signaling>| {
-        let ended = reactor.run();
-        handle.shutdown();
-        ended
+        // What it has of the others' is counters and channels, and nothing of a reactor that has panicked is used again.
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| reactor.run()));
+        ended.unwrap_or_else(|_| Err(has_panicked()))
     };
     thread::scope(|scope| {
         let mut reactors = reactors.into_iter().enumerate();
@@ -233,11 +235,14 @@ fn run_all(reactors: Vec<Reactor<Signaling>>, handle: &Handle) -> io::Result<()>
             }
         }
         let ended = first.map_or(Ok(()), run);
-        let others = threads.into_iter().map(|thread| {
-            thread.join().unwrap_or_else(|_| Err(io::Error::other("an event loop has panicked")))
-        });
+        let others = threads.into_iter();
+        let others = others.map(|thread| thread.join().unwrap_or_else(|_| Err(has_panicked())));
         others.fold(ended, |ended, other| ended.and(other))
     })
+}
+
+fn has_panicked() -> io::Error {
+    io::Error::other("an event loop has panicked")
 }
 
 fn close(audit: &Audit) {

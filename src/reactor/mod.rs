@@ -412,8 +412,9 @@ impl<A: Application> Reactor<A> {
         Ok(())
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until it is told to stop. Where it ends for another reason, a panic too, the others of the server stop.
     pub fn run(mut self) -> io::Result<()> {
+        let _end = End(Arc::clone(&self.shared));
         let ended = loop {
             match self.turn() {
                 Ok(true) => {}
@@ -422,10 +423,20 @@ impl<A: Application> Reactor<A> {
             }
         };
         self.receive_last();
-        self.shared.running.fetch_sub(1, Ordering::AcqRel);
-        // It hears signals for all, and waits for that.
-        self.shared.wake(0);
         ended
+    }
+}
+
+/// The end of a loop, however it comes about. The rooms of the others would go on without it, but whoever belongs to one of
+/// its own, or is told to go there, would wait for nothing.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Release);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        // The first hears signals for all, and waits for this.
+        self.0.wake_all();
     }
 }
 
