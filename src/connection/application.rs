@@ -269,6 +269,12 @@ pub trait Application {
         None
     }
 
+    /// Whether the other reactors of the server are to have their applications [advance](Application::advance) now, whatever their
+    /// deadlines. It is asked at the end of each turn, and says so once.
+    fn calls_others(&mut self) -> bool {
+        false
+    }
+
     /// The server is about to stop: lets nobody in any more, says good-bye to everybody within `window`, and closes every
     /// connection.
     fn drain(&mut self, _window: Duration, _now: Now, effects: &mut Effects) {

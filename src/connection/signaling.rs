@@ -459,6 +459,10 @@ impl Application for Signaling {
         self.engine.next_deadline(now)
     }
 
+    fn calls_others(&mut self) -> bool {
+        self.engine.calls_others()
+    }
+
     fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
         self.draining = true;
         self.engine.drain(window, now, effects);

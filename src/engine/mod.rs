@@ -47,7 +47,6 @@ use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{MessageId, Speaker};
-use crate::wire::frame::CloseCode;
 use crate::wire::sdp::CandidateRules;
 
 pub use commands::{Answer, Command, Gauges, Member, Outline};
@@ -189,6 +188,8 @@ pub struct Engine {
     logins: Deadlines<1>,
     /// How many of those were ever given out: no two are the same.
     logins_issued: u64,
+    /// Other engines have something to do.
+    calls_others: bool,
 }
 
 /// Queues of [`Engine::places`].
@@ -232,6 +233,7 @@ impl Engine {
             empties: Deadlines::new([options.room_empty_timeout]),
             logins: Deadlines::with_capacity([options.ice.renewal()], planned),
             logins_issued: 0,
+            calls_others: false,
             options,
         }
     }
@@ -301,7 +303,9 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
+        let is_asked = self.empties.len(0) > 0 && self.has_surplus();
         let rooms = [
+            is_asked.then_some(now.instant),
             self.ages.next(),
             self.empties.next(),
             self.next_decision(now.instant),
@@ -311,22 +315,10 @@ impl Engine {
         rooms.into_iter().chain(people).flatten().min()
     }
 
-    /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
-    pub fn shut_down(&mut self, effects: &mut Effects) {
-        for (peer, _) in self.peers.connected() {
-            let wait = Some(Self::come_back_after(peer, peer.index));
-            effects.refuse(peer, Problem::ServerShutdown, None, wait);
-            effects.close(peer, CloseCode::Restart);
-        }
-        self.note_shutdown(effects);
-        *self = Self {
-            recording: self.recording,
-            logins_issued: self.logins_issued,
-            hits: self.hits,
-            rooms_ended: self.rooms_ended,
-            revoked: std::mem::take(&mut self.revoked),
-            ..Self::new(self.options.clone())
-        };
+    /// Whether engines whose connections are counted together with this one's ([`Engine::with_gate`]) are to
+    /// [advance](Engine::advance) now; says so once. There are more rooms than may be, and only another one has an empty one to forget.
+    pub fn calls_others(&mut self) -> bool {
+        std::mem::take(&mut self.calls_others)
     }
 
     /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted and

@@ -54,6 +54,9 @@ impl<A: Application> Reactor<A> {
         self.recycle_ready(carried_over);
         self.wake_rested(now);
         self.wind_up(now);
+        if self.app.calls_others() {
+            self.shared.wake_all();
+        }
         self.see_off();
         self.free_doomed();
         self.measure(now, relayed);
