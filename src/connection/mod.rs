@@ -185,6 +185,13 @@ impl Connection {
         }
     }
 
+    /// Whether there is room for a session beside it, as of now.
+    pub fn see_room(&mut self, is_room: bool) {
+        if let Some(head) = self.head_mut() {
+            head.arrival.crowded = !is_room;
+        }
+    }
+
     /// What came cannot be a request, whatever follows: the answer, in the clear.
     pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
         if self.stage == Stage::Head {

@@ -117,7 +117,7 @@ impl Signaling {
         if !is_allowed || !is_of_a_page_or_none(request) {
             return refuse(engine_io::Refusal::Forbidden, request, now, out);
         }
-        let judged = match arrival.full {
+        let judged = match arrival.full || arrival.crowded {
             true => Err(Refusal::Full),
             false => door::shown(request, self.engine.tokens(), now.wall),
         };
@@ -163,7 +163,8 @@ impl Signaling {
                     return Err(engine_io::Refusal::Request.into());
                 }
                 poll.waiting = Some(peer);
-                let is_probed = poll.probe.is_some();
+                let is_probed = poll.probe.is_some() && poll.nudges < NUDGES_MAX;
+                poll.nudges += u8::from(is_probed);
                 out.order =
                     Some(if is_probed { Order::Nudge(session) } else { Order::Deliver(session) });
                 Verdict::Poll { session }
@@ -267,6 +268,10 @@ impl Signaling {
 pub(super) fn sid_of(request: &Request<'_>) -> Option<Sid> {
     engine_io::read_query(request, Sid::read).ok()?.sid
 }
+
+/// So many requests of a session are answered at once with nothing because a WebSocket is about to take it over. The clients send one or
+/// two; another one waits like any other.
+const NUDGES_MAX: u8 = 8;
 
 /// How much a page may ask for in one line of a preflight.
 const ASKED_BYTES_MAX: usize = 256;

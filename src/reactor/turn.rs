@@ -301,7 +301,8 @@ impl<A: Application> Reactor<A> {
         };
         let network = Network::of(address);
         let full = self.entrance.enter(network) >= self.options.connections_max;
-        let arrival = Arrival { address, full, encrypted: edge.tls.is_some() };
+        let encrypted = edge.tls.is_some();
+        let arrival = Arrival { address, full, crowded: full, encrypted };
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {
