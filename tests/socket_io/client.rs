@@ -116,7 +116,7 @@ pub fn settle(server: &TestServer) {
     assert_eq!(crate::common::http::ask(server, head).status, 200);
 }
 
-/// Each event loop has had several turns since: what was sent before is where it belongs, and who has gone is forgotten.
+/// Each event loop has had several turns since: what was sent before is where it belongs.
 pub fn turns(server: &TestServer) {
     for _ in 0..10 {
         for asked in server.handle().ask(|_| Command::Look) {

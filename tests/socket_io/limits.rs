@@ -64,16 +64,19 @@ fn sessions_do_not_pass_the_limit_by_the_requests_that_are_under_way() {
         one.send(head.as_bytes());
         one.read_response()
     };
+    let three = || {
+        turns(&server); // What was counted before is not what counts.
+        server.wait_until("the request to be gone", |now| now.connections == 3);
+    };
     // A session is one connection more than those four.
     http::check_refusal(&begin(), 503, "SERVER_FULL");
     for _ in 0..3 {
-        turns(&server); // its connection is gone
+        three();
         assert_eq!(begin().status, 200);
     }
-    turns(&server);
-    assert_eq!(server.counters().connections, 3, "three sessions, and none of their requests");
+    three();
     http::check_refusal(&http::ask(&server, head), 503, "SERVER_FULL");
-    assert!(server.counters().limits.of(Limit::Connections) >= 2);
+    server.wait_until("two refusals", |now| now.limits.of(Limit::Connections) == 2);
 }
 
 #[test]
