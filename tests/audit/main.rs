@@ -3,6 +3,7 @@
 
 mod disk;
 mod kill;
+mod lock;
 mod retention;
 mod sealed;
 mod support;

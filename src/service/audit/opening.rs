@@ -38,7 +38,7 @@ pub enum OpenError {
 /// starts the thread that writes.
 ///
 /// # Errors
-/// What must be put right by a person. A disk that is full is not among that: the log is [`State::Unavailable`] then.
+/// What must be put right by a person. A disk that is full is not among that: the log is [`Unavailable`](super::State::Unavailable) then.
 pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let folder = options.folder.clone();
     let failed = |error| OpenError::Io(folder.clone(), error);
