@@ -4,6 +4,7 @@
 mod disk;
 mod kill;
 mod lock;
+mod reserve;
 mod retention;
 mod sealed;
 mod support;

@@ -25,6 +25,7 @@ mod queue;
 pub mod reading;
 mod recovery;
 pub mod report;
+mod reserve;
 mod seal_file;
 pub mod sealing;
 mod shared;
