@@ -339,6 +339,11 @@ impl Engine {
         matches!(self.peers.standing(peer), Standing::Anonymous)
     }
 
+    /// Whether a connection is in a room.
+    pub fn is_inside(&self, peer: PeerId) -> bool {
+        matches!(self.peers.standing(peer), Standing::Inside(_))
+    }
+
     /// How often each limit was hit.
     pub fn hits(&self) -> &Hits {
         &self.hits
