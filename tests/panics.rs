@@ -63,6 +63,18 @@ fn doctor_of(home: u32, count: usize) -> Person {
 }
 
 #[test]
+fn where_the_only_loop_panics_the_rest_of_the_server_ends_too_and_it_is_an_error_and_no_panic() {
+    let (handle, end, admin) = start(0, 1);
+    let mut unlucky = Client::connect_at(handle.local_addr(), &doctor_of(0, 1));
+    unlucky.send(&unlucky.person.join_request());
+    let ended = end.recv_timeout(PATIENCE).expect("the server ends");
+    let error = ended.expect_err("it did not end well");
+    assert!(error.to_string().contains("panicked"), "{error}");
+    assert!(unlucky.socket.read().is_err(), "cut off");
+    assert!(TcpStream::connect(&admin).is_err(), "nobody administers what is not there");
+}
+
+#[test]
 fn where_one_loop_panics_the_others_say_good_bye_and_the_embedder_gets_an_error() {
     const COUNT: usize = 3;
     for broken in 0..COUNT as u32 {
