@@ -184,6 +184,9 @@ fn an_interrupt_ends_it_with_what_was_done_by_then_and_nothing_that_was_on_its_w
     let report: Value =
         serde_json::from_str(&fs::read_to_string(report).expect("a report")).expect("JSON");
     assert_eq!(report["interrupted"], true);
+    let seconds = report["seconds"].as_array().map_or(0, Vec::len) as u64;
+    let until = report["measuredSeconds"][1].as_u64();
+    assert!(until < Some(seconds), "whole seconds only: {until:?} of {seconds}");
     for none in ["lost", "duplicated", "reordered", "undone", "notResumed"] {
         assert_eq!(report["counts"][none], 0, "{none}");
     }

@@ -206,6 +206,11 @@ fn measure(common: Arc<Common>, watch: Option<Watch>) -> Result<Outcome, String>
         ended.map_err(|error: io::Error| format!("the loop of the load test: {error}"))?;
     }
     outcome.interrupted = common.stop.load(std::sync::atomic::Ordering::Relaxed);
+    if outcome.interrupted {
+        // The last second is no whole one, and a share of it says nothing.
+        let whole = outcome.seconds.len().saturating_sub(1) as u64;
+        outcome.window.1 = whole.clamp(outcome.window.0, outcome.window.1);
+    }
     Ok(outcome)
 }
 
