@@ -47,8 +47,8 @@ use crate::base::time::{Duration, Instant, Now};
 use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
-use crate::message::request::{MessageId, Speaker};
-use crate::wire::sdp::CandidateRules;
+use crate::message::request::{MessageId, Reader, Speaker};
+use crate::wire::sdp::{CandidateRules, LastHash};
 
 pub use commands::{Answer, Command, Gauges, Member, Outline};
 use draining::Farewell;
@@ -174,6 +174,8 @@ pub struct Engine {
     retained: retention::Pool,
     gate: Gate,
     meters: Meters,
+    reader: Reader,
+    last_hash: LastHash,
     waiting: Vec<duplicates::Waiting>,
     hits: Hits,
     /// The number of the stream that began last.
@@ -225,6 +227,8 @@ impl Engine {
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate,
             meters: Meters::with_capacity(planned),
+            reader: Reader::default(),
+            last_hash: LastHash::default(),
             waiting: Vec::new(),
             hits: Hits::NONE,
             last_stream: 0,
