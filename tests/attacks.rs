@@ -3,6 +3,11 @@
 
 mod common;
 
+// The first, since its macro makes tests of the tables.
+#[macro_use]
+#[path = "attacks/hall.rs"]
+mod hall;
+
 #[path = "attacks/abusers.rs"]
 mod abusers;
 #[path = "attacks/claims.rs"]
@@ -11,8 +16,6 @@ mod claims;
 mod forms;
 #[path = "attacks/frames.rs"]
 mod frames;
-#[path = "attacks/hall.rs"]
-mod hall;
 #[path = "attacks/heads.rs"]
 mod heads;
 #[path = "attacks/oversize.rs"]

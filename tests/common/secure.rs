@@ -120,12 +120,14 @@ impl Drop for Pair {
     }
 }
 
-/// A server that shows this pair.
+/// A server that shows this pair, to which all clients speak TLS unless they are told its address alone.
 pub fn start(pair: &Pair, change: impl FnOnce(&mut Config)) -> TestServer {
-    TestServer::start_with(|config| {
+    let mut server = TestServer::start_with(|config| {
         pair.show(config);
         change(config);
-    })
+    });
+    server.tls = Some(Arc::new(pair.client(rustls::ALL_VERSIONS)));
+    server
 }
 
 /// Sends a request, and reads the answer up to the end that the server announces: a cut line would be an error.
