@@ -16,10 +16,16 @@ mod claims;
 mod forms;
 #[path = "attacks/frames.rs"]
 mod frames;
+#[cfg(feature = "tls")]
+#[path = "attacks/handshakes.rs"]
+mod handshakes;
 #[path = "attacks/heads.rs"]
 mod heads;
 #[path = "attacks/oversize.rs"]
 mod oversize;
+#[cfg(feature = "tls")]
+#[path = "attacks/records.rs"]
+mod records;
 #[path = "attacks/replays.rs"]
 mod replays;
 #[path = "attacks/rooms.rs"]

@@ -119,15 +119,16 @@ impl Hall {
 
     /// The same with other settings.
     pub fn with(way: Way, change: impl FnOnce(&mut Config)) -> Self {
-        let server = way.start(|config| {
-            common::as_fast_as_one_can(config);
-            // Sockets move from one event loop to the other with what they have sent so far.
-            config.threads = Some(2);
-            config.auth_failures_max = usize::MAX;
-            config.connections_per_user_max = usize::MAX;
-            config.connections_per_address_max = usize::MAX;
-            change(config);
-        });
+        Self::of(way.start(ready(change)), way)
+    }
+
+    /// One that speaks TLS and shows this pair.
+    #[cfg(feature = "tls")]
+    pub fn showing(pair: &Pair, change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(secure::start(pair, ready(change)), Way::Tls)
+    }
+
+    fn of(server: TestServer, way: Way) -> Self {
         Self { call: Beside::start(&server), server, way, rows: 0 }
     }
 
@@ -248,6 +249,19 @@ pub fn hear(raw: &mut Raw) -> Heard {
 /// A text frame.
 pub fn text(message: &Value) -> Vec<u8> {
     frame(TEXT, message.to_string().as_bytes())
+}
+
+/// What is tried is not how often somebody says something.
+fn ready(change: impl FnOnce(&mut Config)) -> impl FnOnce(&mut Config) {
+    |config| {
+        common::as_fast_as_one_can(config);
+        // Sockets move from one event loop to the other with what they have sent so far.
+        config.threads = Some(2);
+        config.auth_failures_max = usize::MAX;
+        config.connections_per_user_max = usize::MAX;
+        config.connections_per_address_max = usize::MAX;
+        change(config);
+    }
 }
 
 /// Something that would reach `to`, were it obeyed.

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection};
 #[derive(Clone, Debug)]
 pub struct Door {
     pub address: SocketAddr,
-    tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 /// One end of a connection.
