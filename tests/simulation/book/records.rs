@@ -13,7 +13,7 @@ use super::super::promises::Promise;
 use super::admission::{Bearer, Token};
 use super::effects::{field, kind};
 use super::expected::Expected;
-use super::requests::Outcome;
+use super::requests::{Outcome, TOO_MANY};
 use super::waiting::{Awaited, Waiting};
 use super::{Book, Done, Key, Standing};
 
@@ -208,7 +208,7 @@ impl Book {
         now: Now,
         expected: &mut Expected,
     ) {
-        if matches!(outcome, Outcome::Nothing) {
+        if matches!(outcome, Outcome::Nothing | Outcome::Refused(TOO_MANY)) {
             return;
         }
         self.note_shown_token(from, text, now, expected);

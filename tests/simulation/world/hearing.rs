@@ -2,11 +2,12 @@
 
 use super::super::book::{field, kind, participants, plain};
 use super::super::names;
+use super::super::plan::SECOND;
 use super::super::promises::Promise;
 use super::super::says;
 use super::super::transcript::short;
 use super::tabs::Asked;
-use super::{Phase, World};
+use super::{Event, Phase, World};
 use autamedica_signaling::message::Role;
 
 impl World {
@@ -139,6 +140,10 @@ impl World {
             ("error", _) if field(text, "code") == Some("SESSION_ENDED") => {
                 self.people[self.tabs[number].person].wants_in = false;
             }
+            ("error", Some(Asked::Other)) if field(text, "code") == Some("RATE_LIMITED") => {
+                let person = self.tabs[number].person;
+                self.after(SECOND, Event::Leaves(person));
+            }
             ("error", Some(Asked::Join)) if !self.tabs[number].admitted => {
                 // No place now. Close politely, try later.
                 self.close_tab(number);
@@ -195,7 +200,10 @@ impl World {
         let unanswered = std::mem::take(&mut self.people[person].unanswered);
         let Some(tab) = self.people[person].tab else { return };
         for (id, letter) in unanswered {
-            let text = self.server.app.book.ledger.letter_text(letter).to_owned();
+            let mut text = self.server.app.book.ledger.letter_text(letter).to_owned();
+            if self.tabs[tab].packets.is_some() {
+                text = says::with_callback(&text, &id.to_string());
+            }
             self.tabs[tab].asked.insert(id, Asked::Letter(letter));
             self.say(tab, &text);
         }
