@@ -101,6 +101,8 @@ pub struct Book {
     stalled: (Instant, Instant),
     /// When the wall clock last jumped, which is seen only now and then.
     jumped_at: Instant,
+    /// It says good-bye, and lets nobody in any more.
+    stopping: bool,
     /// How many messages were refused for their number, and how many clients of Socket.IO were let in.
     pub refused: u64,
     pub let_in: u64,
@@ -174,6 +176,7 @@ impl Book {
             logins: Logins::default(),
             stalled: Default::default(),
             jumped_at: Instant::default(),
+            stopping: false,
             refused: 0,
             let_in: 0,
         }
@@ -238,6 +241,7 @@ impl Book {
     /// The server has said good-bye to everybody.
     pub fn shut_down(&mut self, now: Now, done: &[Done<'_>]) {
         let mut expected = Expected::default();
+        self.stopping = true;
         self.note_farewell(&mut expected);
         self.check_records(now, &expected);
         let left = self.register.count();
@@ -270,6 +274,7 @@ impl Book {
             format!("room {lost:?} was over, and is not after a restart")
         });
         self.ended = ended;
+        self.stopping = false;
         self.register.forget();
         self.last_stream_name = 0;
         self.waiting.clear();

@@ -86,7 +86,7 @@ impl Book {
         let token = self.presented.get(&self.link(key)).cloned();
         let token = token.map(|token| self.judge(&token, now.wall));
         let (expected, standing) = match token {
-            _ if full => ("503", Standing::Gone),
+            _ if full || self.stopping => ("503", Standing::Gone),
             None => ("101", Standing::Anonymous),
             Some(Ok(_)) => ("101", Standing::Granted),
             Some(Err(_)) => ("401", Standing::Gone),

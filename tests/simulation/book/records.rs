@@ -344,9 +344,11 @@ impl Book {
         expected: &mut Expected,
     ) {
         let failure = token.and_then(|token| token.as_ref().err()).copied();
-        let refusal = if full { Some("SERVER_FULL") } else { failure };
+        let turned_away = self.stopping.then_some("SERVER_SHUTDOWN");
+        let turned_away = turned_away.or(full.then_some("SERVER_FULL"));
+        let refusal = turned_away.or(failure);
         expected.record(Some(key), Event::Connect { refusal }, Subject::default());
-        if let Some(token) = token.filter(|_| !full) {
+        if let Some(token) = token.filter(|_| turned_away.is_none()) {
             let bearer = token.as_ref().ok();
             let subject = bearer.map_or_else(Subject::default, |it| subject(it.who, it.role));
             let event = Event::Authentication { way: TokenWay::Upgrade, failure };

@@ -27,9 +27,10 @@ impl World {
         self.server.app.book.verdict.check(Promise::Admission, admitted, || {
             format!("{name} has not been admitted and hears {}", short(text))
         });
-        // What comes after a newer tab has gone on from here is not for anybody any more.
+        // What comes after a newer tab has gone on from here is not for anybody any more, but that somebody has begun anew: the
+        // browser says that it has arrived, whoever looks at it, and it is not told again.
         if self.tabs[number].frozen {
-            return;
+            return self.hear_beginning(person, text);
         }
         match kind(text) {
             "offer" | "answer" | "ice-candidate" | "media-control" => {
@@ -192,6 +193,16 @@ impl World {
         let is_doctor = self.people[person].plan.role == Role::Doctor;
         if is_doctor && (kind(text) == "peer-joined" || begins_anew) {
             self.send_letter(person, "offer", user, 200);
+        }
+    }
+
+    /// Letters to a peer that begins anew may not have arrived.
+    fn hear_beginning(&mut self, person: usize, text: &str) {
+        let begins_anew = kind(text) == "peer-state" && text.contains(r#""resumed":false"#);
+        let user = field(text, "userId").and_then(names::read_user).filter(|_| begins_anew);
+        if let Some(user) = user {
+            let who = self.people[person].who();
+            self.server.app.book.ledger.report(who, Some((who.0, user)));
         }
     }
 
