@@ -222,6 +222,10 @@ impl Session {
         bytes: &[u8],
         calls: &mut u64,
     ) -> io::Result<usize> {
+        if self.closed || self.fault.is_some() {
+            // Nothing follows an end, or a fatal alert (RFC 8446 6).
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         if !self.send(socket, calls)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }

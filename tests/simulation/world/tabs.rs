@@ -300,7 +300,13 @@ impl World {
             frames::TEXT => match str::from_utf8(payload) {
                 Ok(text) if self.tabs[number].packets.is_some() => self.hear_packet(number, text),
                 Ok(text) => self.hear(number, text),
-                Err(_) => self.server.app.book.verdict.broken(Promise::Wire, "not UTF-8"),
+                Err(error) => {
+                    let how = format!(
+                        "link {number} hears no UTF-8, {error}: {:?}",
+                        String::from_utf8_lossy(payload)
+                    );
+                    self.server.app.book.verdict.broken(Promise::Wire, how);
+                }
             },
             frames::PING => self.say_frame(number, frames::PONG, payload),
             frames::PONG => {}
