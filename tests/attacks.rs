@@ -3,6 +3,11 @@
 
 mod common;
 
+// The first, since its macro makes tests of the tables.
+#[macro_use]
+#[path = "attacks/hall.rs"]
+mod hall;
+
 #[path = "attacks/abusers.rs"]
 mod abusers;
 #[path = "attacks/claims.rs"]
@@ -11,12 +16,16 @@ mod claims;
 mod forms;
 #[path = "attacks/frames.rs"]
 mod frames;
-#[path = "attacks/hall.rs"]
-mod hall;
+#[cfg(feature = "tls")]
+#[path = "attacks/handshakes.rs"]
+mod handshakes;
 #[path = "attacks/heads.rs"]
 mod heads;
 #[path = "attacks/oversize.rs"]
 mod oversize;
+#[cfg(feature = "tls")]
+#[path = "attacks/records.rs"]
+mod records;
 #[path = "attacks/replays.rs"]
 mod replays;
 #[path = "attacks/rooms.rs"]

@@ -58,6 +58,15 @@ fn the_server_keeps_its_promises_whatever_happens() {
     }
 }
 
+/// Seeds that have found something: a connection that is accepted just before the server says good-bye; half a message that
+/// the server found no room for the rest of.
+const FOUND: [u64; 2] = [1_507, 3_097];
+
+#[test]
+fn what_was_found_once_holds() {
+    FOUND.into_iter().for_each(runs::replay);
+}
+
 #[test]
 fn a_seed_leads_to_the_same_run_every_time() {
     for seed in [0, 7, 15] {

@@ -61,7 +61,7 @@ struct Visitor {
 
 impl Visitor {
     /// Comes in, however often that takes.
-    fn come(&self) -> Client {
+    fn come(&self) -> Client<TcpStream> {
         loop {
             match self.try_to_come() {
                 Some(client) => return client,
@@ -70,7 +70,7 @@ impl Visitor {
         }
     }
 
-    fn try_to_come(&self) -> Option<Client> {
+    fn try_to_come(&self) -> Option<Client<TcpStream>> {
         let stream = match TcpStream::connect(self.address) {
             Ok(stream) => stream,
             Err(error) => {
@@ -158,7 +158,7 @@ fn offer(doctor: &Visitor, patient: &Person, done: &AtomicBool, met: &AtomicU64)
 }
 
 /// The answer, or what says that another offer is worth a try; `None`: the connection is over.
-fn next_of_interest(client: &mut Client) -> Option<Value> {
+fn next_of_interest(client: &mut Client<TcpStream>) -> Option<Value> {
     loop {
         let message = next(&mut client.socket)?;
         match message["type"].as_str() {

@@ -2,6 +2,8 @@
 //! tokens, talk, are cut off and come again, and anyone may send any bytes. After each step the engine is in order, nobody
 //! has heard a byte of the other session, and everybody inside a room knows who else is.
 //!
+//! They speak the plain protocol, or Socket.IO on a WebSocket or by requests.
+//!
 //! An input is a list of steps, each a letter and its arguments: `0` to `7` for a connection, a letter for a person (see
 //! [`Person::of`]), a byte for a number, and a text with its length in front. Any other byte is passed over.
 #![no_main]
@@ -101,6 +103,69 @@ impl Play {
                 let frame = frame(first, choices.text());
                 place.into_iter().for_each(|place| self.hall.send_anything(place, &frame));
             }
+            letter => self.packets(letter, choices),
+        }
+    }
+
+    /// What whoever speaks Socket.IO does beside all that.
+    fn packets(&mut self, letter: u8, choices: &mut Choices<'_>) {
+        match letter {
+            // To begin on a WebSocket, or with requests.
+            b'y' => {
+                let (number, person) = (choices.byte(), Person::of(choices.byte()));
+                if self.place(number).is_none() {
+                    self.connect(number, false);
+                }
+                let Some(place) = self.place(number) else { return };
+                let way = if choices.byte() & 1 == 0 { Way::None } else { Way::Field };
+                if way == Way::Field {
+                    self.hall.show(place, person, true);
+                }
+                let upgrade = Person::upgrade(way, &token(&person, self.hall.wall()));
+                let path = "/socket.io/?EIO=4&transport=websocket";
+                self.hall.send(place, upgrade.replacen("/ws", path, 1).as_bytes());
+            }
+            b'P' => {
+                let slot = usize::from(choices.byte() & 7);
+                if let Some(place) = self.places[slot].take() {
+                    self.hall.lose(place);
+                }
+                self.places[slot] = self.hall.open_session(choices.byte() == b'1');
+            }
+            // To show a token, and to go.
+            b'Y' => {
+                let (number, person) = (choices.byte(), Person::of(choices.byte()));
+                let Some(place) = self.place(number) else { return };
+                let token = token(&person, self.hall.wall());
+                self.hall.show(place, person, false);
+                let session = person.session_id();
+                let auth = format!(r#"40{{"token":"{token}","sessionId":"{session}"}}"#);
+                self.send_packet(place, auth.as_bytes());
+            }
+            b'h' => {
+                let (place, choice) = (self.place(choices.byte()), choices.byte());
+                let packet: &[u8] = if choice & 1 == 0 { b"41" } else { b"1" };
+                place.into_iter().for_each(|place| self.send_packet(place, packet));
+            }
+            // Requests that wait, and that bring anything; a WebSocket that comes, asks, takes over, and says something.
+            b'G' => {
+                let place = self.place(choices.byte()).filter(|place| self.hall.is_carried(*place));
+                place.into_iter().for_each(|place| self.hall.poll(place));
+            }
+            b'B' => {
+                let (place, body) = (self.place(choices.byte()), choices.text());
+                let place = place.filter(|place| self.hall.is_carried(*place));
+                place.into_iter().for_each(|place| self.hall.post(place, body));
+            }
+            b'W' => {
+                let (place, far) = (self.place(choices.byte()), usize::from(choices.byte() & 3));
+                let text = choices.text();
+                let place = place.filter(|place| self.hall.is_carried(*place));
+                let said = [&b"2probe"[..], b"5", text].map(|text| frame(0x81, text));
+                place.into_iter().for_each(|place| {
+                    self.hall.come_by_web_socket(place, &said[..far].concat());
+                });
+            }
             letter => self.misfortune(letter, choices),
         }
     }
@@ -112,7 +177,10 @@ impl Play {
                 let (place, step) = (self.place(choices.byte()), choices.byte());
                 place.into_iter().for_each(|place| self.hall.cut(place, usize::from(step)));
             }
-            b'x' => self.place(choices.byte()).into_iter().for_each(|place| self.hall.lose(place)),
+            b'x' => {
+                let place = self.place(choices.byte());
+                place.into_iter().for_each(|place| self.hall.lose_request(place));
+            }
             b'g' => {
                 self.place(choices.byte()).into_iter().for_each(|place| self.hall.give_up(place));
             }
@@ -169,9 +237,15 @@ impl Play {
     fn relay(&mut self, choices: &mut Choices<'_>, kind: &str) {
         let number = choices.byte();
         let (from, to) = (Person::of(choices.byte()), Person::of(choices.byte()));
-        let text = self.with_id(&from.relay(kind, &to));
-        self.hall.expect_relay(self.next_id, to.user(), text.clone());
-        self.send(number, &frame(0x81, text.as_bytes()));
+        let members = from.relay(kind, &to);
+        let text = if self.speaks_packets(number) {
+            // The `id` is that of the callback.
+            format!("{{{members}}}")
+        } else {
+            format!("{{{members},\"id\":{}}}", self.next_id + 1)
+        };
+        self.hall.expect_relay(self.next_id + 1, to.user(), text);
+        self.say(number, &members);
     }
 
     fn speak(&mut self, choices: &mut Choices<'_>, members: impl FnOnce(&Person) -> String) {
@@ -179,16 +253,33 @@ impl Play {
         self.say(number, &members(&person));
     }
 
-    /// Sends a message of these members.
+    /// Sends a message of these members, and of a new id.
     fn say(&mut self, number: u8, members: &str) {
-        let text = self.with_id(members);
-        self.send(number, &frame(0x81, text.as_bytes()));
+        self.next_id += 1;
+        let id = self.next_id;
+        let Some(place) = self.place(number) else { return };
+        if !self.hall.speaks_packets(place) {
+            let text = format!("{{{members},\"id\":{id}}}");
+            return self.hall.send(place, &frame(0x81, text.as_bytes()));
+        }
+        // The name of the event may stand in its object, too.
+        let kind = members.strip_prefix(r#""type":""#).and_then(|rest| rest.split_once('"'));
+        let (kind, rest) = kind.expect("each message begins with its type");
+        let object = if id & 1 == 0 { members } else { rest.trim_start_matches(',') };
+        let packet = format!(r#"42{id}["{kind}",{{{object}}}]"#);
+        self.send_packet(place, packet.as_bytes());
     }
 
-    /// The message of these members and a new id.
-    fn with_id(&mut self, members: &str) -> String {
-        self.next_id += 1;
-        format!("{{{members},\"id\":{}}}", self.next_id)
+    /// Sends a packet of Socket.IO by whatever way there is.
+    fn send_packet(&mut self, place: Place, packet: &[u8]) {
+        match self.hall.is_carried(place) {
+            true => self.hall.post(place, packet),
+            false => self.hall.send(place, &frame(0x81, packet)),
+        }
+    }
+
+    fn speaks_packets(&self, number: u8) -> bool {
+        self.place(number).is_some_and(|place| self.hall.speaks_packets(place))
     }
 
     fn send(&mut self, number: u8, bytes: &[u8]) {

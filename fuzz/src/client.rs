@@ -1,6 +1,6 @@
 //! Whoever sits at the other end: takes what the server sends to one connection and objects to what must not be there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
 
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
@@ -52,8 +52,14 @@ pub struct Client {
     login: Option<String>,
     /// Acknowledged and refused messages.
     answered: BTreeSet<u64>,
-    /// What it answers of its own accord, not sent yet.
+    /// What it answers of its own accord, not sent yet: frames, or packets of Socket.IO in a body.
     answers: Vec<u8>,
+    /// It speaks Socket.IO.
+    packets: Option<Packets>,
+    /// The body of the answer to a request that was none for a WebSocket.
+    pub body: Vec<u8>,
+    /// A text has come.
+    begun: bool,
 }
 
 /// What a participant knows.
@@ -65,12 +71,27 @@ pub struct Inside {
     pub users: BTreeMap<String, bool>,
 }
 
+/// What somebody who speaks Socket.IO knows.
+#[derive(Debug, Default)]
+pub struct Packets {
+    /// The name of its session.
+    pub sid: Option<String>,
+    /// It was let into the namespace.
+    pub is_connected: bool,
+    /// It was told that it need not come again: nothing more is said.
+    is_dismissed: bool,
+    /// What it knows already of what comes next.
+    known: VecDeque<Vec<u8>>,
+}
+
 #[derive(Debug)]
 enum Stage {
     /// The answer to the request is awaited; what has come of it.
     Head(Vec<u8>),
     /// Frames.
     Open(Box<WebSocket<Pipe>>),
+    /// Packets, which requests fetch.
+    Polled,
     /// The server has said its last.
     Over,
 }
@@ -103,12 +124,40 @@ impl Client {
             login: None,
             answered: BTreeSet::new(),
             answers: Vec::new(),
+            packets: None,
+            body: Vec::new(),
+            begun: false,
         }
+    }
+
+    /// A session of Socket.IO that requests carry.
+    pub fn polled() -> Self {
+        Self { stage: Stage::Polled, packets: Some(Packets::default()), ..Self::new() }
+    }
+
+    /// Whether it speaks Socket.IO, and has been let in there.
+    pub fn packets(&self) -> Option<&Packets> {
+        self.packets.as_ref()
+    }
+
+    /// A session that requests have carried is over.
+    pub fn hang_up(&mut self) {
+        self.inside = None;
+        self.stage = Stage::Over;
+    }
+
+    /// A WebSocket carries it from now on. These packets were not fetched yet, and come again there.
+    pub fn move_to(&mut self, other: &mut Self, unsent: &[u8]) {
+        self.stage = std::mem::replace(&mut other.stage, Stage::Over);
+        // What it has answered is lost with the requests that would have brought it.
+        self.answers = std::mem::take(&mut other.answers);
+        let packets = split(unsent).map(<[u8]>::to_vec).collect();
+        self.packets.get_or_insert_default().known = packets;
     }
 
     /// Whether a WebSocket is open to both sides, as far as one can tell from here.
     pub const fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open(_))
+        matches!(self.stage, Stage::Open(_) | Stage::Polled)
     }
 
     /// Takes what the server sent.
@@ -122,6 +171,10 @@ impl Client {
             Stage::Open(socket) => {
                 socket.get_mut().incoming.extend_from_slice(bytes);
                 self.read_frames()
+            }
+            Stage::Polled => {
+                let texts = split(bytes).map(|text| str::from_utf8(text).expect("UTF-8"));
+                texts.filter_map(|text| self.read_packet(text)).collect()
             }
             Stage::Over => panic!("{} bytes after the end", bytes.len()),
         }
@@ -145,6 +198,7 @@ impl Client {
         let length: usize = length.parse().expect("digits");
         assert!(rest.is_empty() || rest.len() == length, "the answer, and nothing but the answer");
         assert_eq!(response.field("connection"), Some("close"));
+        self.body = rest.to_vec();
         self.stage = Stage::Over;
         Vec::new()
     }
@@ -157,7 +211,7 @@ impl Client {
             socket.flush().expect("a pipe that takes everything");
             self.answers.append(&mut socket.get_mut().outgoing);
             match read {
-                Ok(Message::Text(text)) => heard.extend(self.read_text(&text)),
+                Ok(Message::Text(text)) => heard.extend(self.hear(&text)),
                 Ok(Message::Ping(_)) => {}
                 Ok(Message::Pong(_)) => {}
                 Ok(Message::Close(frame)) => {
@@ -173,6 +227,93 @@ impl Client {
             }
         }
         heard
+    }
+
+    fn hear(&mut self, text: &str) -> Option<Heard> {
+        if !std::mem::replace(&mut self.begun, true) && self.packets.is_none() {
+            if text == "3probe" {
+                self.begun = false;
+                return None;
+            }
+            self.packets = text.starts_with('0').then(Packets::default);
+        }
+        match &mut self.packets {
+            Some(packets) if !packets.known.is_empty() => {
+                assert_eq!(
+                    packets.known.pop_front().as_deref(),
+                    Some(text.as_bytes()),
+                    "as it was"
+                );
+                None
+            }
+            Some(_) => self.read_packet(text),
+            None => self.read_text(text),
+        }
+    }
+
+    /// Answers a ping of Engine.IO, by whatever way there is.
+    fn pong(&mut self) {
+        match &mut self.stage {
+            Stage::Open(socket) => {
+                socket.send(Message::text("3")).expect("a pipe that takes everything");
+                self.answers.append(&mut socket.get_mut().outgoing);
+            }
+            _ if self.answers.is_empty() => self.answers.push(b'3'),
+            _ => self.answers.extend_from_slice(b"\x1e3"),
+        }
+    }
+
+    /// A packet of Engine.IO, and within it one of Socket.IO.
+    fn read_packet(&mut self, packet: &str) -> Option<Heard> {
+        let packets = self.packets.as_mut().expect("packets are for who speaks Socket.IO");
+        assert!(!packets.is_dismissed, "{packet} behind the last packet");
+        let json = |text: &str| json::read(text).expect("the server writes JSON");
+        match packet.as_bytes() {
+            [b'0', ..] => {
+                let opening = json(&packet[1..]);
+                let sid = opening.member("sid").and_then(Json::text).expect("a sid");
+                assert!(packets.sid.replace(sid).is_none(), "opened twice");
+                None
+            }
+            b"2" => {
+                self.pong();
+                None
+            }
+            b"6" => None,
+            [b'4', b'0', ..] => {
+                assert!(!std::mem::replace(&mut packets.is_connected, true), "let in twice");
+                assert!(json(&packet[2..]).member("sid").is_some());
+                None
+            }
+            [b'4', b'4', ..] => {
+                let refusal = packet.find('{').map(|at| json(&packet[at..])).expect("why");
+                assert!(refusal.member("message").is_some(), "{packet}");
+                None
+            }
+            b"41" => {
+                packets.is_dismissed = true;
+                None
+            }
+            [b'4', b'2', ..] => {
+                assert!(packets.is_connected, "an event for who was not let in");
+                let event = json(&packet[2..]);
+                let [name, object] = event.elements() else { panic!("{packet}") };
+                assert_eq!(name.text(), object.member("type").and_then(Json::text), "{packet}");
+                let start = packet.find("\",{").expect("an object") + 2;
+                self.read_text(&packet[start..packet.len() - 1])
+            }
+            [b'4', b'3', ..] => {
+                let start = packet.find('[').expect("an answer");
+                let id = packet[2..start].parse().expect("the number of a callback");
+                assert!(self.answered.insert(id), "answered twice");
+                let answer = json(&packet[start..]);
+                let [answer] = answer.elements() else { panic!("{packet}") };
+                let ok = answer.member("ok") == Some(&Json::Boolean(true));
+                assert_eq!(ok, answer.member("code").is_none(), "{packet}");
+                ok.then_some(Heard::Ack(id))
+            }
+            _ => panic!("the server never sends {packet}"),
+        }
     }
 
     fn read_text(&mut self, text: &str) -> Option<Heard> {
@@ -269,6 +410,11 @@ impl Default for Client {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The packets of a body, each with its separator behind it or none behind the last.
+fn split(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|byte| *byte == 0x1e).filter(|packet| !packet.is_empty())
 }
 
 fn user_of(json: &Json) -> String {

@@ -1,8 +1,6 @@
 //! A reactor without sockets: real connections, the real application, invented time, and a client at each other end that
 //! hears every byte at once.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::gate::GateLimits;
 use autamedica_signaling::admission::{Addresses, Origins};
@@ -11,12 +9,13 @@ use autamedica_signaling::base::deadlines::Deadlines;
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 use autamedica_signaling::connection::{
     Application, Arrival, Connection, Message, NoPages, Output, PONG_TIMEOUT, Progress, Signaling,
+    SocketIoService,
 };
 use autamedica_signaling::engine::{self, Effect, Engine, Payload, PeerId, Rates};
 use autamedica_signaling::message::problem::close;
 use autamedica_signaling::wire::frame::{CloseCode, Cursor};
 
-use crate::client::{Client, Heard};
+use crate::client::Client;
 use crate::history::Histories;
 use crate::inbound::Inbound;
 use crate::people::{self, Person};
@@ -30,18 +29,22 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The server and everybody who is connected to it.
 pub struct Hall {
-    app: Signaling,
-    visitors: Arena<Visitor>,
+    pub(crate) app: Signaling,
+    pub(crate) visitors: Arena<Visitor>,
     deadlines: Deadlines<4>,
-    now: Now,
-    output: Output,
+    pub(crate) now: Now,
+    pub(crate) output: Output,
     /// What was relayed, to whom.
-    histories: Histories,
+    pub(crate) histories: Histories,
     /// When everybody was told that a session is over, by the latest that the wall clock ever showed.
-    ended: [Option<WallTime>; 2],
-    latest: WallTime,
-    everybody_answers: bool,
+    pub(crate) ended: [Option<WallTime>; 2],
+    pub(crate) latest: WallTime,
+    pub(crate) everybody_answers: bool,
     is_stopped: bool,
+    /// The session that a request has opened.
+    pub(crate) opened: Option<Place>,
+    /// A WebSocket that takes a session over.
+    pub(crate) taking_over: Option<(Place, Place)>,
 }
 
 /// Names a connection.
@@ -49,17 +52,19 @@ pub type Place = Key<Visitor>;
 
 /// A connection and its two ends.
 pub struct Visitor {
-    connection: Connection,
-    inbound: Inbound,
-    client: Client,
+    pub(crate) connection: Connection,
+    pub(crate) inbound: Inbound,
+    pub(crate) client: Client,
+    /// What waits for a request to fetch it; `None` where there is a socket.
+    pub(crate) unfetched: Option<Vec<u8>>,
     /// How many bytes arrive at a time; 0: all of them.
-    step: usize,
+    pub(crate) step: usize,
     /// A token came with the upgrade, and no other counts.
     is_granted: bool,
     /// How many messages it says that it has received, in the `join-room` on its way.
-    claim: Option<usize>,
+    pub(crate) claim: Option<usize>,
     /// Has sent anything at all, and perhaps the beginning of a frame.
-    is_odd: bool,
+    pub(crate) is_odd: bool,
 }
 
 impl Hall {
@@ -78,8 +83,10 @@ impl Hall {
         });
         let addresses = Addresses::default();
         let door = Door { origins: Origins::Any, origin_required: false, addresses };
+        let mut app = Signaling::new(engine, door, MESSAGE_BYTES_MAX, Box::new(NoPages));
+        app.speak_socket_io(SocketIoService::new(&[3; 32], 0, HEARTBEAT));
         Self {
-            app: Signaling::new(engine, door, MESSAGE_BYTES_MAX, Box::new(NoPages)),
+            app,
             visitors: Arena::new(),
             deadlines: Deadlines::new([HEAD_TIMEOUT, HEARTBEAT, CLOSE_TIMEOUT, PONG_TIMEOUT]),
             now: Now { instant: Instant::default(), wall: people::NOON },
@@ -89,6 +96,8 @@ impl Hall {
             latest: people::NOON,
             everybody_answers: false,
             is_stopped: false,
+            opened: None,
+            taking_over: None,
         }
     }
 
@@ -97,15 +106,8 @@ impl Hall {
         if self.is_stopped {
             return None;
         }
-        let key = self.visitors.insert(Visitor {
-            connection: Connection::new(Arrival { full, ..Arrival::LOCAL }),
-            inbound: Inbound::default(),
-            client: Client::new(),
-            step: 0,
-            is_granted: false,
-            claim: None,
-            is_odd: false,
-        });
+        let connection = Connection::new(Arrival { full, ..Arrival::LOCAL });
+        let key = self.visitors.insert(Visitor::new(connection, Client::new(), None));
         self.settle(key);
         Some(key)
     }
@@ -125,7 +127,8 @@ impl Hall {
     /// The client shows a token: with the upgrade, or in a message.
     pub fn show(&mut self, key: Place, person: Person, with_upgrade: bool) {
         let Some(visitor) = self.visitors.get_mut(key) else { return };
-        let in_time = visitor.client.is_open() != with_upgrade;
+        let is_let_in = visitor.client.packets().is_some_and(|packets| packets.is_connected);
+        let in_time = visitor.client.is_open() != with_upgrade && !is_let_in;
         if in_time && !visitor.is_granted && visitor.client.inside.is_none() {
             visitor.client.shown = Some(person);
             visitor.is_granted = with_upgrade;
@@ -152,18 +155,28 @@ impl Hall {
         self.now.wall
     }
 
-    /// Bytes arrive.
+    /// Bytes arrive. Those for a session that requests carry are brought by one.
     pub fn send(&mut self, key: Place, bytes: &[u8]) {
-        let Some(visitor) = self.visitors.get_mut(key) else { return };
-        let step = if visitor.step == 0 { bytes.len().max(1) } else { visitor.step };
-        let mut inbound = std::mem::take(&mut visitor.inbound);
-        for chunk in bytes.chunks(step) {
-            inbound.read(chunk, |bytes, at| self.process(key, bytes, at));
+        if self.is_carried(key) {
+            return self.post(key, bytes);
         }
-        if let Some(visitor) = self.visitors.get_mut(key) {
-            visitor.inbound = inbound;
+        let Some(visitor) = self.visitors.get(key) else { return };
+        let step = if visitor.step == 0 { bytes.len().max(1) } else { visitor.step };
+        let mut key = key;
+        for chunk in bytes.chunks(step) {
+            let Some(visitor) = self.visitors.get_mut(key) else { break };
+            let mut inbound = std::mem::take(&mut visitor.inbound);
+            inbound.read(chunk, |bytes, at| self.process(key, bytes, at));
+            if let Some(visitor) = self.visitors.get_mut(key) {
+                visitor.inbound = inbound;
+            }
+            if let Some((from, to)) = self.taking_over.take() {
+                self.take_over(from, to);
+                key = to;
+            }
         }
         self.settle(key);
+        self.flush();
     }
 
     /// Bytes arrive that need not be a message, or a frame.
@@ -176,8 +189,12 @@ impl Hall {
 
     /// What the client answers of its own accord arrives.
     pub fn send_answers(&mut self, key: Place) {
+        if self.is_carried(key) && self.app.waiting_poll(peer_id(key)).is_none() {
+            self.poll(key);
+        }
         let answers = self.visitors.get_mut(key).map(|visitor| visitor.client.answers());
-        self.send(key, &answers.unwrap_or_default());
+        let answers = answers.filter(|answers| !answers.is_empty());
+        answers.into_iter().for_each(|answers| self.send(key, &answers));
     }
 
     /// The connection breaks.
@@ -187,6 +204,7 @@ impl Hall {
         visitor.connection.end(me, self.now, &mut self.app, &mut self.output.effects);
         self.apply(None, None);
         self.settle(key);
+        self.flush();
     }
 
     /// The peer has not read for too long.
@@ -196,6 +214,7 @@ impl Hall {
         visitor.connection.give_up(me, code, self.now, &mut self.app, &mut self.output);
         self.apply(Some(key), None);
         self.settle(key);
+        self.flush();
     }
 
     /// Time passes: in one leap, as for a machine that slept, or from one deadline to the next.
@@ -242,6 +261,7 @@ impl Hall {
                 false => self.settle(key),
             }
         }
+        self.flush();
     }
 
     /// Everybody goes, and after a while nothing stays.
@@ -257,58 +277,41 @@ impl Hall {
         assert_eq!(engine.next_deadline(self.now), None, "a deadline for nobody");
     }
 
-    /// What must hold whenever nothing is being done.
-    pub fn check(&self) {
-        self.app.engine().check_invariants();
-        let mut present = [BTreeSet::new(), BTreeSet::new()];
-        for (_, visitor) in self.visitors.iter() {
-            assert_eq!(visitor.client.is_open(), visitor.connection.is_open(), "who is open");
-            if let Some((session, user)) = visitor.seat() {
-                self.histories.check_is_whole(session, &user);
-                assert!(present[session].insert(user), "in a room twice");
-            }
-        }
-        let mut known: [Option<&BTreeMap<_, _>>; 2] = [None; 2];
-        for inside in self.visitors.iter().filter_map(|(_, one)| one.client.inside.as_ref()) {
-            let others = known[inside.session].get_or_insert(&inside.users);
-            assert_eq!(*others, &inside.users, "all know the same");
-            for (user, is_away) in &inside.users {
-                assert_eq!(*is_away, !present[inside.session].contains(user), "who is away");
-            }
-            assert!(present[inside.session].iter().all(|user| inside.users.contains_key(user)));
-        }
-        let rooms = present.iter().filter(|users| !users.is_empty()).count();
-        assert!((rooms..=2).contains(&self.app.engine().room_count()));
-    }
-
-    fn places(&self) -> Vec<Place> {
+    pub(crate) fn places(&self) -> Vec<Place> {
         self.visitors.iter().map(|(key, _)| key).collect()
     }
 
-    fn process(&mut self, key: Place, bytes: &mut [u8], at: &mut Cursor) {
+    pub(crate) fn process(&mut self, key: Place, bytes: &mut [u8], at: &mut Cursor) {
         let mut steps_left = bytes.len() + 2;
         while let Some(visitor) = self.visitors.get_mut(key) {
             let (app, output) = (&mut self.app, &mut self.output);
             match visitor.connection.receive(peer_id(key), bytes, at, self.now, app, output) {
                 Progress::More => return,
                 Progress::Handled(message) => self.apply(Some(key), message),
-                Progress::Rewritten => {
-                    let text = std::mem::take(&mut self.output.rewritten);
-                    self.apply(Some(key), Some(Message::Text(&text)));
-                    self.output.rewritten = text;
-                }
+                Progress::Rewritten => self.apply_rewritten(key),
                 Progress::Elsewhere(..) => unreachable!("one engine has all rooms"),
-                Progress::Packet { .. } | Progress::TakeOver { .. } => {
-                    unreachable!("nobody speaks Socket.IO here")
+                Progress::Packet { session, packet } => {
+                    self.bring(key, peer_key(session), packet);
+                }
+                Progress::TakeOver { session } => {
+                    self.taking_over = Some((key, peer_key(session)));
+                    return;
                 }
             }
             steps_left = steps_left.checked_sub(1).expect("more steps than bytes");
         }
     }
 
+    pub(crate) fn apply_rewritten(&mut self, key: Place) {
+        let text = std::mem::take(&mut self.output.rewritten);
+        self.apply(Some(key), Some(Message::Text(&text)));
+        self.output.rewritten = text;
+    }
+
     /// Carries out what a call put out, in the order of the reactor.
-    fn apply(&mut self, from: Option<Place>, received: Option<Message<'_>>) {
+    pub(crate) fn apply(&mut self, from: Option<Place>, received: Option<Message<'_>>) {
         let mut output = std::mem::take(&mut self.output);
+        let order = output.order.take();
         if let Some(key) = from.filter(|_| !output.reply.is_empty()) {
             self.deliver(key, &output.reply, None);
         }
@@ -327,13 +330,16 @@ impl Hall {
         output.reply.clear();
         output.effects.clear();
         self.output = output;
+        if let Some(order) = order {
+            self.carry_out(order);
+        }
     }
 
     fn deliver_text(&mut self, to: Place, text: &[u8], sender: Option<Place>) {
         let visitor = self.visitors.get(to);
-        let header = visitor.and_then(|visitor| visitor.connection.header(false, text.len()));
-        if let Some(header) = header {
-            self.deliver(to, &[header.as_bytes(), text].concat(), sender);
+        let framed = visitor.and_then(|visitor| visitor.connection.frame(false, text));
+        if let Some(bytes) = framed.map(|framed| framed.parts().concat()) {
+            self.deliver(to, &bytes, sender);
         }
     }
 
@@ -352,62 +358,8 @@ impl Hall {
         let ping = self.visitors.get_mut(key).and_then(|visitor| visitor.connection.ping(mark));
         if let Some(ping) = ping {
             self.deliver(key, &ping, None);
+            self.settle(key);
         }
-    }
-
-    /// The client hears it. `sender`: who has sent this message, where it is passed on.
-    fn deliver(&mut self, to: Place, bytes: &[u8], sender: Option<Place>) {
-        let sender = sender.and_then(|key| self.visitors.get(key)?.seat());
-        let Some(visitor) = self.visitors.get_mut(to) else { return };
-        // Who closes is told so first.
-        let before = visitor.seat();
-        for heard in visitor.client.receive(bytes) {
-            let seat = self.visitors.get(to).and_then(Visitor::seat).or(before.clone());
-            match (heard, seat) {
-                (Heard::Relayed(text), Some((session, user))) => {
-                    assert!(bytes.ends_with(text.as_bytes()), "not byte for byte");
-                    if let Some((from, _)) = &sender {
-                        assert_eq!(*from, session, "passed on to another session");
-                    }
-                    self.histories.heard(session, &user, text, sender.is_some());
-                }
-                (Heard::Ack(id), Some((session, _))) => {
-                    if let Some((addressee, text)) = self.histories.accepted(id) {
-                        let is_present = self.is_present(session, &addressee);
-                        assert!(!is_present, "acknowledged, but it reached nobody");
-                        self.histories.kept(session, &addressee, text);
-                    }
-                }
-                (Heard::Joined { resumed }, Some((session, user))) => {
-                    self.joined(to, session, &user, resumed);
-                }
-                (Heard::Ended, Some((session, _))) => self.ended[session] = Some(self.latest),
-                (Heard::Close(code), _) => {
-                    assert!(matches!(code, 1000..=1012 | 4000..=4999));
-                    let is_odd = self.visitors.get(to).is_none_or(|visitor| visitor.is_odd);
-                    assert!(code != 4480 || is_odd || !self.everybody_answers, "it had answered");
-                }
-                (Heard::Ack(_), None) => {}
-                (heard, None) => panic!("{heard:?} outside of a room"),
-            }
-        }
-    }
-
-    fn joined(&mut self, key: Place, session: usize, user: &str, resumed: bool) {
-        const DAY: Duration = Duration::from_secs(24 * 3_600);
-        let is_over = self.ended[session].is_some_and(|at| self.latest < at.plus(DAY));
-        assert!(!is_over, "in a session that has ended");
-        let is_held = self.visitors.iter().any(|(other, visitor)| {
-            let inside = visitor.client.inside.as_ref().filter(|_| other != key);
-            inside.is_some_and(|i| i.session == session && i.users.contains_key(user))
-        });
-        let claim = self.visitors.get_mut(key).and_then(|visitor| visitor.claim.take());
-        self.histories.joined(session, user, claim, resumed, is_held);
-    }
-
-    fn is_present(&self, session: usize, user: &str) -> bool {
-        let seat = Some((session, user.to_owned()));
-        self.visitors.iter().any(|(_, visitor)| visitor.seat() == seat)
     }
 
     fn pass_deadlines(&mut self) {
@@ -421,15 +373,20 @@ impl Hall {
         }
         self.app.advance(self.now, &mut self.output.effects);
         self.apply(None, None);
+        self.flush();
         let next = self.app.next_deadline(self.now);
         assert!(next.is_none_or(|next| next > self.now.instant), "due, but not done");
     }
 
     /// After anything that may have changed what the connection waits for.
-    fn settle(&mut self, key: Place) {
-        let Some(visitor) = self.visitors.get(key) else { return };
+    pub(crate) fn settle(&mut self, key: Place) {
+        let Some(visitor) = self.visitors.get_mut(key) else { return };
+        if visitor.unfetched.is_some() && !visitor.connection.is_open() {
+            visitor.client.hang_up();
+        }
         if visitor.connection.is_ended() {
             self.visitors.remove(key);
+            self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
             return;
         }
@@ -441,8 +398,21 @@ impl Hall {
 }
 
 impl Visitor {
+    pub(crate) fn new(connection: Connection, client: Client, unfetched: Option<Vec<u8>>) -> Self {
+        Self {
+            connection,
+            inbound: Inbound::default(),
+            client,
+            unfetched,
+            step: 0,
+            is_granted: false,
+            claim: None,
+            is_odd: false,
+        }
+    }
+
     /// Where it is, and as whom.
-    fn seat(&self) -> Option<(usize, String)> {
+    pub(crate) fn seat(&self) -> Option<(usize, String)> {
         let inside = self.client.inside.as_ref()?;
         self.client.shown.map(|person| (inside.session, person.user()))
     }
@@ -454,10 +424,10 @@ impl Default for Hall {
     }
 }
 
-fn peer_id(key: Place) -> PeerId {
+pub(crate) fn peer_id(key: Place) -> PeerId {
     PeerId { index: key.index(), generation: key.generation() }
 }
 
-fn peer_key(id: PeerId) -> Place {
+pub(crate) fn peer_key(id: PeerId) -> Place {
     Place::from_parts(id.index, id.generation)
 }

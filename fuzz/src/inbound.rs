@@ -26,6 +26,15 @@ struct Block {
 }
 
 impl Inbound {
+    /// Shows again what is kept, now that somebody else handles it.
+    pub fn look_again(&mut self, handle: impl FnOnce(&mut [u8], &mut Cursor)) {
+        if let Some(mut block) = self.block.take() {
+            let mut at = Cursor::new(block.assembled, block.used);
+            handle(&mut block.bytes[..block.used], &mut at);
+            self.block = block.keep_on(&at);
+        }
+    }
+
     /// Reads `chunk`, in several reads where the block has no room for it. After each, `handle` is shown all that is there
     /// and says by the cursor what must be kept.
     pub fn read(&mut self, mut chunk: &[u8], mut handle: impl FnMut(&mut [u8], &mut Cursor)) {

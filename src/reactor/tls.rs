@@ -58,6 +58,15 @@ pub(super) struct Session {
     peer_closed: bool,
     /// We have said so.
     closed: bool,
+    /// What came behind the last content that was right. It is told once that content is taken.
+    fault: Option<Fault>,
+}
+
+/// What is wrong with bytes of a peer, and whether they were part of a handshake.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    name: &'static str,
+    handshaking: bool,
 }
 
 impl Tls {
@@ -110,7 +119,7 @@ impl Tls {
         let mut connection = ServerConnection::new(Arc::clone(&self.config)).ok()?;
         connection.set_buffer_limit(Some(UNSENT_BYTES_MAX));
         let (barren_bytes, begun, peer_closed, closed) = (0, false, false, false);
-        Some(Session { connection, barren_bytes, begun, peer_closed, closed })
+        Some(Session { connection, barren_bytes, begun, peer_closed, closed, fault: None })
     }
 }
 
@@ -135,6 +144,9 @@ impl Session {
         let len = self.take(buffer);
         if len == buffer.len() {
             return Filled::Bytes { len, more: true };
+        }
+        if let Some(fault) = self.fault {
+            return self.end_by(fault, len, counters);
         }
         if self.peer_closed {
             return if len > 0 { Filled::Bytes { len, more: true } } else { Filled::End };
@@ -178,24 +190,27 @@ impl Session {
             }
         }
         let handshaking = self.is_handshaking();
-        while at < end && !self.peer_closed {
-            match self.connection.read_tls(&mut &buffer[at..end]) {
-                Ok(taken @ 1..) => at += taken,
-                _ => return self.fail("too long a message", handshaking, counters),
-            }
-            match self.connection.process_new_packets() {
-                Ok(state) => self.peer_closed = state.peer_has_closed(),
-                Err(error) => return self.fail(name(&error), handshaking, counters),
+        while at < end && !self.peer_closed && self.fault.is_none() {
+            match self.digest(&buffer[at..end]) {
+                Ok(taken) => at += taken,
+                Err(name) => {
+                    self.fault = Some(Fault { name, handshaking: self.is_handshaking() });
+                    at = end;
+                }
             }
             len += self.take(&mut buffer[len..at]);
         }
         let room = buffer.len();
         len += self.take(&mut buffer[len..room]);
+        counters.handshakes += u64::from(handshaking && !self.is_handshaking());
         self.barren_bytes = if len > start { 0 } else { self.barren_bytes + came };
         if self.barren_bytes > BARREN_BYTES_MAX {
-            return self.fail("much and no content", handshaking, counters);
+            let fault = Fault { name: "much and no content", handshaking: self.is_handshaking() };
+            self.fault = self.fault.or(Some(fault));
         }
-        counters.handshakes += u64::from(handshaking && !self.is_handshaking());
+        if let Some(fault) = self.fault {
+            return self.end_by(fault, len, counters);
+        }
         let more = end == room || len == room || self.peer_closed;
         Filled::Bytes { len, more }
     }
@@ -207,6 +222,10 @@ impl Session {
         bytes: &[u8],
         calls: &mut u64,
     ) -> io::Result<usize> {
+        if self.closed || self.fault.is_some() {
+            // Nothing follows an end, or a fatal alert (RFC 8446 6).
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         if !self.send(socket, calls)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -252,10 +271,26 @@ impl Session {
         len
     }
 
-    fn fail(&mut self, fault: &'static str, handshaking: bool, counters: &mut Snapshot) -> Filled {
+    /// Has some of these bytes decrypted; how many.
+    fn digest(&mut self, mut bytes: &[u8]) -> Result<usize, &'static str> {
+        let taken = match self.connection.read_tls(&mut bytes) {
+            Ok(taken @ 1..) => taken,
+            _ => return Err("too long a message"),
+        };
+        let state = self.connection.process_new_packets().map_err(|error| name(&error))?;
+        self.peer_closed = state.peer_has_closed();
+        Ok(taken)
+    }
+
+    /// Content that was right before the fault counts, in one piece with it or not: a peer that says something and then breaks
+    /// off has said it.
+    fn end_by(&mut self, fault: Fault, len: usize, counters: &mut Snapshot) -> Filled {
+        if len > 0 {
+            return Filled::Bytes { len, more: true };
+        }
         self.closed = true;
-        counters.handshakes_failed += u64::from(handshaking);
-        Filled::Broken(fault)
+        counters.handshakes_failed += u64::from(fault.handshaking);
+        Filled::Broken(fault.name)
     }
 }
 

@@ -4,10 +4,17 @@ use autamedica_signaling::message::Role;
 
 use crate::common::{Person, session};
 
+use super::hall::Way;
 use super::tokens::{Bearer, EXPIRED, HEADER, INVALID, invalid, run, signed};
 
-#[test]
-fn types_of_claims() {
+both_ways! {
+    types_of_claims,
+    claims_twice,
+    payloads,
+    times,
+}
+
+fn types_of_claims(way: Way) {
     let bearer = Bearer::new();
     let user = format!("\"{}\"", bearer.person.user);
     let (braced, urn, simple) = (
@@ -64,11 +71,10 @@ fn types_of_claims() {
             rows.push(invalid(name.clone(), signed(HEADER, &bearer.claims(&[(claim, value)]))));
         }
     }
-    run("types of claims", &bearer, rows);
+    run(way, "types of claims", &bearer, rows);
 }
 
-#[test]
-fn claims_twice() {
+fn claims_twice(way: Way) {
     let bearer = Bearer::new();
     let user = format!("\"{}\"", bearer.person.user);
     let mut rows = Vec::new();
@@ -89,11 +95,10 @@ fn claims_twice() {
         rows.push(invalid(format!("{name} behind"), signed(HEADER, &behind)));
         rows.push(invalid(format!("{name} before"), signed(HEADER, &before)));
     }
-    run("claims twice", &bearer, rows);
+    run(way, "claims twice", &bearer, rows);
 }
 
-#[test]
-fn payloads() {
+fn payloads(way: Way) {
     let bearer = Bearer::new();
     let whole = bearer.claims(&[]);
     let mut rows = Vec::new();
@@ -115,11 +120,10 @@ fn payloads() {
     ] {
         rows.push(invalid(name, signed(HEADER, &claims)));
     }
-    run("payloads", &bearer, rows);
+    run(way, "payloads", &bearer, rows);
 }
 
-#[test]
-fn times() {
+fn times(way: Way) {
     let bearer = Bearer::new();
     let now = bearer.now;
     let mut rows = Vec::new();
@@ -140,5 +144,5 @@ fn times() {
             bearer.claims(&[("iat", &iat.to_string()), ("nbf", &nbf), ("exp", &exp.to_string())]);
         rows.push((name.to_owned(), signed(HEADER, &claims), code));
     }
-    run("times", &bearer, rows);
+    run(way, "times", &bearer, rows);
 }

@@ -8,7 +8,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::common::{Person, Raw, SECRET};
 
-use super::hall::Hall;
+use super::hall::{Hall, Way};
 use super::tokens::{Bearer, HEADER, invalid, mac, run, run_in, signed, signed_with, unsigned};
 
 /// What issuers publish of a key pair: no secret, and often at hand as a text.
@@ -29,8 +29,16 @@ fn letter_cases(word: &str) -> Vec<String> {
     (0..1 << letters).map(of).collect()
 }
 
-#[test]
-fn algorithms() {
+both_ways! {
+    algorithms,
+    headers,
+    keys_and_extensions_that_a_token_brings_along,
+    names_of_keys,
+    shapes,
+    spellings,
+}
+
+fn algorithms(way: Way) {
     let bearer = Bearer::new();
     let claims = bearer.claims(&[]);
     let mut rows = Vec::new();
@@ -79,11 +87,10 @@ fn algorithms() {
         let token = signed_with(secret, HEADER, &claims);
         rows.push(invalid(format!("signed with {:?}", String::from_utf8_lossy(secret)), token));
     }
-    run("algorithms", &bearer, rows);
+    run(way, "algorithms", &bearer, rows);
 }
 
-#[test]
-fn headers() {
+fn headers(way: Way) {
     let bearer = Bearer::new();
     let claims = bearer.claims(&[]);
     let mut rows = Vec::new();
@@ -112,11 +119,10 @@ fn headers() {
     ] {
         rows.push(invalid(format!("the header {header}"), signed(header, &claims)));
     }
-    run("headers", &bearer, rows);
+    run(way, "headers", &bearer, rows);
 }
 
-#[test]
-fn keys_and_extensions_that_a_token_brings_along() {
+fn keys_and_extensions_that_a_token_brings_along(way: Way) {
     let bearer = Bearer::new();
     let claims = bearer.claims(&[]);
     let mut rows = Vec::new();
@@ -163,13 +169,12 @@ fn keys_and_extensions_that_a_token_brings_along() {
         let header = format!(r#"{{"alg":"HS256",{member}}}"#);
         rows.push(invalid(format!("{member}, signed by us"), signed(&header, &claims)));
     }
-    run("keys and extensions", &bearer, rows);
+    run(way, "keys and extensions", &bearer, rows);
 }
 
-#[test]
-fn names_of_keys() {
+fn names_of_keys(way: Way) {
     const PREVIOUS: &[u8] = b"the secret of the time before this";
-    let hall = Hall::with(|config| {
+    let hall = Hall::with(way, |config| {
         config.jwt_secret_previous = Redacted::new(PREVIOUS.to_vec());
         (config.jwt_kid, config.jwt_kid_previous) = (Some("now".into()), Some("before".into()));
     });
@@ -184,7 +189,7 @@ fn names_of_keys() {
         (named(r#""before""#), PREVIOUS),
     ] {
         let token = signed_with(secret, &header, &claims);
-        Raw::connect(hall.server.address()).join(&Person { token, ..bearer.person.clone() });
+        Raw::connect(&hall.server).join(&Person { token, ..bearer.person.clone() });
     }
     let mut rows = Vec::new();
     for kid in [
@@ -211,8 +216,7 @@ fn names_of_keys() {
     run_in(hall, "names of keys", &bearer, rows);
 }
 
-#[test]
-fn shapes() {
+fn shapes(way: Way) {
     let bearer = Bearer::new();
     let good = bearer.good();
     let parts: Vec<_> = good.split('.').collect();
@@ -268,11 +272,10 @@ fn shapes() {
     ] {
         rows.push(invalid(name, token));
     }
-    run("shapes of tokens", &bearer, rows);
+    run(way, "shapes of tokens", &bearer, rows);
 }
 
-#[test]
-fn spellings() {
+fn spellings(way: Way) {
     let bearer = Bearer::new();
     let good = bearer.good();
     let (header, _) = good.split_once('.').expect("a header");
@@ -300,5 +303,5 @@ fn spellings() {
         "the other alphabet",
         format!("{other}.{}", mac::<Hmac<Sha256>>(SECRET, &other)),
     ));
-    run("spellings of tokens", &bearer, rows);
+    run(way, "spellings of tokens", &bearer, rows);
 }

@@ -5,7 +5,7 @@ use crate::common::raw::{
     BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close, frame, frame_of, part,
 };
 
-use super::hall::{Hall, attacker_and_partner, hear, marker, only_sees_it_drop, text};
+use super::hall::{Hall, Way, attacker_and_partner, hear, marker, only_sees_it_drop, text};
 
 /// A header of any two bytes with a mask of zeros behind it.
 fn header(first: u8, second: u8, extended: &[u8]) -> Vec<u8> {
@@ -127,12 +127,12 @@ fn closes() -> Vec<Row> {
     rows
 }
 
-fn run(what: &str, rows: Vec<Row>) {
-    let mut hall = Hall::new();
+fn run(way: Way, what: &str, rows: Vec<Row>) {
+    let mut hall = Hall::new(way);
     for (name, bytes, code) in rows {
         hall.row(&name, |server| {
             for size in [usize::MAX, 1] {
-                let mut stranger = Raw::upgrade(server.address());
+                let mut stranger = Raw::upgrade(server);
                 send_in(&mut stranger, &bytes, size);
                 // Were this heard, it would be answered.
                 let _ = std::io::Write::write_all(
@@ -180,24 +180,29 @@ fn check_code(heard: Option<u16>, code: u16, bytes: &[u8]) {
     assert!(heard == Some(code) || (echoed.is_some() && heard == echoed), "{heard:?}, not {code}");
 }
 
-#[test]
-fn first_bytes_of_frames() {
-    run("first bytes of frames", first_bytes());
+both_ways! {
+    first_bytes_of_frames,
+    masks_and_lengths_of_frames,
+    fragments_out_of_order,
+    a_continuation_behind_the_last_fragment,
+    close_frames,
+    what_is_odd_but_right_is_served,
 }
 
-#[test]
-fn masks_and_lengths_of_frames() {
-    run("masks and lengths", masks_and_lengths());
+fn first_bytes_of_frames(way: Way) {
+    run(way, "first bytes of frames", first_bytes());
 }
 
-#[test]
-fn fragments_out_of_order() {
-    run("fragments", fragments());
+fn masks_and_lengths_of_frames(way: Way) {
+    run(way, "masks and lengths", masks_and_lengths());
 }
 
-#[test]
-fn a_continuation_behind_the_last_fragment() {
-    let mut hall = Hall::new();
+fn fragments_out_of_order(way: Way) {
+    run(way, "fragments", fragments());
+}
+
+fn a_continuation_behind_the_last_fragment(way: Way) {
+    let mut hall = Hall::new(way);
     for more in [frame(CONTINUATION, b" "), part(CONTINUATION, b""), frame(CONTINUATION, b"")] {
         hall.row(&format!("{more:x?}"), |server| {
             let (mut raw, person, mut partner) = attacker_and_partner(server);
@@ -215,14 +220,12 @@ fn a_continuation_behind_the_last_fragment() {
     hall.close("continuations");
 }
 
-#[test]
-fn close_frames() {
-    run("close frames", closes());
+fn close_frames(way: Way) {
+    run(way, "close frames", closes());
 }
 
-#[test]
-fn what_is_odd_but_right_is_served() {
-    let mut hall = Hall::new();
+fn what_is_odd_but_right_is_served(way: Way) {
+    let mut hall = Hall::new(way);
     let ping = br#"{"type":"ping"}"#;
     for (name, bytes) in [
         (

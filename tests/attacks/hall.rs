@@ -8,8 +8,11 @@ use std::time::{Duration as StdDuration, Instant};
 use autamedica_signaling::Config;
 use serde_json::{Value, json};
 
+use crate::common::program::Program;
 use crate::common::raw::{CLOSE, PING, PONG, TEXT, frame};
-use crate::common::{self, Client, PATIENCE, Person, Raw, TestServer, couple};
+#[cfg(feature = "tls")]
+use crate::common::secure::{self, Pair};
+use crate::common::{self, Client, Door, PATIENCE, Person, Raw, TestServer, couple};
 
 /// No message of the call may be under way longer, whatever machine this is.
 const DELAY_MAX: StdDuration = StdDuration::from_secs(5);
@@ -17,11 +20,40 @@ const DELAY_MAX: StdDuration = StdDuration::from_secs(5);
 /// So many messages go each way before a row begins, and after it.
 const EXCHANGES: u64 = 3;
 
+/// How one speaks with the server. Each table is run for both, and nothing that it says may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls,
+}
+
+/// Makes of each table one test over plain sockets and one over TLS.
+macro_rules! both_ways {
+    ($($table:ident),+ $(,)?) => {
+        mod plain {
+            $(#[test]
+            fn $table() {
+                super::$table(super::Way::Plain);
+            })+
+        }
+
+        #[cfg(feature = "tls")]
+        mod over_tls {
+            $(#[test]
+            fn $table() {
+                super::$table(super::Way::Tls);
+            })+
+        }
+    };
+}
+
 /// A server whose limits on numbers stand back: what is tried here is what somebody says, not how often.
 pub struct Hall {
     // The call ends before the server does.
     call: Beside,
     pub server: TestServer,
+    way: Way,
     rows: u64,
 }
 
@@ -48,23 +80,56 @@ impl Drop for Named<'_> {
     }
 }
 
+impl Way {
+    fn start(self, change: impl FnOnce(&mut Config)) -> TestServer {
+        match self {
+            Self::Plain => TestServer::start_with(change),
+            #[cfg(feature = "tls")]
+            Self::Tls => secure::start(&Pair::new(), change),
+        }
+    }
+
+    /// The program with these settings, and how one speaks with it.
+    pub fn start_program(self, files: u32, settings: &[(&str, &str)]) -> (Program, Door) {
+        match self {
+            Self::Plain => {
+                let program = Program::start(files, settings);
+                let door = program.address.into();
+                (program, door)
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls => {
+                let pair = Pair::new();
+                let [cert, key] =
+                    [&pair.cert_file, &pair.key_file].map(|file| file.display().to_string());
+                let tls = [("TLS_CERT", cert.as_str()), ("TLS_KEY", key.as_str())];
+                let program = Program::start(files, &[settings, &tls].concat());
+                let client = Arc::new(pair.client(rustls::ALL_VERSIONS));
+                let door = Door::new(program.address, Some(client));
+                (program, door)
+            }
+        }
+    }
+}
+
 impl Hall {
-    pub fn new() -> Self {
-        Self::with(|_| {})
+    pub fn new(way: Way) -> Self {
+        Self::with(way, |_| {})
     }
 
     /// The same with other settings.
-    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let server = TestServer::start_with(|config| {
-            change(config);
-            common::as_fast_as_one_can(config);
-            // Sockets move from one event loop to the other with what they have sent so far.
-            config.threads = Some(2);
-            config.auth_failures_max = usize::MAX;
-            config.connections_per_user_max = usize::MAX;
-            config.connections_per_address_max = usize::MAX;
-        });
-        Self { call: Beside::start(&server), server, rows: 0 }
+    pub fn with(way: Way, change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(way.start(ready(change)), way)
+    }
+
+    /// One that speaks TLS and shows this pair.
+    #[cfg(feature = "tls")]
+    pub fn showing(pair: &Pair, change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(secure::start(pair, ready(change)), Way::Tls)
+    }
+
+    fn of(server: TestServer, way: Way) -> Self {
+        Self { call: Beside::start(&server), server, way, rows: 0 }
     }
 
     /// Does what a row says, with the call beside it.
@@ -79,10 +144,12 @@ impl Hall {
 
     /// The table is done. The call had its part in each row, and nobody is left but its two.
     pub fn close(self, what: &str) {
-        let Self { call, server, rows } = self;
+        let Self { call, server, way, rows } = self;
         let exchanged = call.shared.exchanged.load(Ordering::Acquire);
         assert!(exchanged >= rows * EXCHANGES, "{exchanged} messages each way beside {rows} rows");
-        println!("{rows} rows of {what}, {exchanged} messages each way beside them");
+        #[cfg(feature = "tls")]
+        assert_eq!(server.counters().handshakes > 0, way == Way::Tls, "whether it was TLS");
+        println!("{rows} rows of {what} ({way:?}), {exchanged} messages each way beside them");
         drop(call);
         server.wait_until_empty();
     }
@@ -184,6 +251,19 @@ pub fn text(message: &Value) -> Vec<u8> {
     frame(TEXT, message.to_string().as_bytes())
 }
 
+/// What is tried is not how often somebody says something.
+fn ready(change: impl FnOnce(&mut Config)) -> impl FnOnce(&mut Config) {
+    |config| {
+        common::as_fast_as_one_can(config);
+        // Sockets move from one event loop to the other with what they have sent so far.
+        config.threads = Some(2);
+        config.auth_failures_max = usize::MAX;
+        config.connections_per_user_max = usize::MAX;
+        config.connections_per_address_max = usize::MAX;
+        change(config);
+    }
+}
+
 /// Something that would reach `to`, were it obeyed.
 pub fn marker(from: &Person, to: &Person) -> Value {
     json!({
@@ -204,7 +284,7 @@ pub fn is_undisturbed(client: &mut Client) {
 pub fn attacker_and_partner(server: &TestServer) -> (Raw, Person, Client) {
     let (doctor, patient) = common::people();
     let mut partner = Client::join(server, &patient);
-    let mut raw = Raw::connect(server.address());
+    let mut raw = Raw::connect(server);
     raw.join(&doctor);
     assert_eq!(raw.json()["type"], "room-status");
     partner.expect("peer-joined");

@@ -4,7 +4,7 @@ use crate::common::Raw;
 use crate::common::http::check_refusal;
 use crate::common::raw::{CLOSE, NONCE, upgrade_request};
 
-use super::hall::Hall;
+use super::hall::{Hall, Way};
 
 /// What would be answered, were it taken for a request of its own.
 const SMUGGLED: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -18,12 +18,12 @@ const UPGRADE: (u16, &str) = (426, "UPGRADE_REQUIRED");
 const METHOD: (u16, &str) = (405, "METHOD_NOT_ALLOWED");
 
 /// Runs rows, each with another request behind it in the same write, which is never answered.
-fn run(what: &str, rows: Vec<Row>) {
-    let mut hall = Hall::new();
+fn run(way: Way, what: &str, rows: Vec<Row>) {
+    let mut hall = Hall::new(way);
     for (name, bytes, status, code) in rows {
         hall.row(&name, |server| {
             for behind in ["", SMUGGLED] {
-                let mut raw = Raw::connect(server.address());
+                let mut raw = Raw::connect(server);
                 raw.send(&[&bytes[..], behind.as_bytes()].concat());
                 // What has come too much may be refused while it comes; the refusal is there all the same.
                 raw.half_close();
@@ -53,8 +53,16 @@ fn on_both<'a>(
     lines.into_iter().flat_map(both).collect()
 }
 
-#[test]
-fn smuggling_by_length_and_encoding() {
+both_ways! {
+    smuggling_by_length_and_encoding,
+    smuggling_by_lines,
+    targets_methods_and_versions,
+    handshakes,
+    heads_that_are_too_large,
+    what_follows_an_upgrade_is_frames_and_nothing_else,
+}
+
+fn smuggling_by_length_and_encoding(way: Way) {
     let mut rows = on_both(
         [
             ("chunked", "Transfer-Encoding: chunked\r\n"),
@@ -100,11 +108,10 @@ fn smuggling_by_length_and_encoding() {
     }
     let post = "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 35\r\n\r\n";
     rows.push(row("a request as the body of another", post, METHOD));
-    run("lengths and encodings", rows);
+    run(way, "lengths and encodings", rows);
 }
 
-#[test]
-fn smuggling_by_lines() {
+fn smuggling_by_lines(way: Way) {
     let mut rows = on_both(
         [
             ("a folded line", "X: a\r\n b\r\n"),
@@ -137,11 +144,10 @@ fn smuggling_by_lines() {
         let name = format!("control character {code:#04x} in a value");
         rows.push(row(&name, upgrade_request(&line), BAD));
     }
-    run("lines", rows);
+    run(way, "lines", rows);
 }
 
-#[test]
-fn targets_methods_and_versions() {
+fn targets_methods_and_versions(way: Way) {
     let rest = "Host: x\r\n\r\n";
     let mut rows = Vec::new();
     for (line, answer) in [
@@ -202,11 +208,10 @@ fn targets_methods_and_versions() {
     ] {
         rows.push(row(name, bytes, BAD));
     }
-    run("targets, methods and versions", rows);
+    run(way, "targets, methods and versions", rows);
 }
 
-#[test]
-fn handshakes() {
+fn handshakes(way: Way) {
     let request = upgrade_request("");
     let changed = |from: &str, to: &str| {
         assert!(request.contains(from), "{from}");
@@ -255,11 +260,10 @@ fn handshakes() {
     }
     let again = upgrade_request(&format!("Sec-WebSocket-Key: {NONCE}\r\n"));
     rows.push(row("a key twice", again, BAD));
-    run("handshakes", rows);
+    run(way, "handshakes", rows);
 }
 
-#[test]
-fn heads_that_are_too_large() {
+fn heads_that_are_too_large(way: Way) {
     let x = "x".repeat(8_200);
     let head = |line: &str| format!("GET /health HTTP/1.1\r\nHost: x\r\n{line}\r\n");
     let rows = vec![
@@ -274,12 +278,11 @@ fn heads_that_are_too_large() {
         row("a head without an end", format!("GET / HTTP/1.1\r\nX: {x}{x}"), LARGE),
         row("a first line without an end", x.repeat(3), LARGE),
     ];
-    run("large heads", rows);
+    run(way, "large heads", rows);
 }
 
-#[test]
-fn what_follows_an_upgrade_is_frames_and_nothing_else() {
-    let mut hall = Hall::new();
+fn what_follows_an_upgrade_is_frames_and_nothing_else(way: Way) {
+    let mut hall = Hall::new(way);
     for (name, behind) in [
         ("a request", SMUGGLED),
         ("a request for another upgrade", &upgrade_request("")),
@@ -287,7 +290,7 @@ fn what_follows_an_upgrade_is_frames_and_nothing_else() {
         ("a chunk", "0\r\n\r\n"),
     ] {
         hall.row(name, |server| {
-            let mut raw = Raw::connect(server.address());
+            let mut raw = Raw::connect(server);
             raw.send(format!("{}{behind}", upgrade_request("")).as_bytes());
             raw.expect_upgrade();
             let frame = raw.frame();
@@ -302,7 +305,7 @@ fn what_follows_an_upgrade_is_frames_and_nothing_else() {
         ("an extension", upgrade_request("Sec-WebSocket-Extensions: x; y=\"z\"\r\n")),
     ] {
         hall.row(name, |server| {
-            let mut raw = Raw::connect(server.address());
+            let mut raw = Raw::connect(server);
             raw.send(request.as_bytes());
             assert_eq!(raw.expect_upgrade().field("Sec-WebSocket-Extensions"), None);
         });

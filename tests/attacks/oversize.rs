@@ -6,7 +6,7 @@ use crate::common::raw::{CONTINUATION, TEXT, frame, part};
 use crate::common::{Client, Raw};
 
 use super::hall::{
-    Hall, attacker_and_partner, hear, is_undisturbed, marker, only_sees_it_drop, text,
+    Hall, Way, attacker_and_partner, hear, is_undisturbed, marker, only_sees_it_drop, text,
 };
 
 /// A ping with something more in it, which is refused; the connection stays.
@@ -62,9 +62,14 @@ fn refused() -> Vec<(&'static str, String, &'static str)> {
     ]
 }
 
-#[test]
-fn messages_past_every_bound() {
-    let mut hall = Hall::new();
+both_ways! {
+    messages_past_every_bound,
+    messages_that_are_too_large,
+    fields_that_are_too_large,
+}
+
+fn messages_past_every_bound(way: Way) {
+    let mut hall = Hall::new(way);
     for (name, message, code) in refused() {
         hall.row(name, |server| {
             let (mut raw, person, mut partner) = attacker_and_partner(server);
@@ -98,9 +103,8 @@ fn ends(hall: &mut Hall, name: &str, bytes: &[u8], error: &str, code: u16) {
     });
 }
 
-#[test]
-fn messages_that_are_too_large() {
-    let mut hall = Hall::new();
+fn messages_that_are_too_large(way: Way) {
+    let mut hall = Hall::new(way);
     let large = vec![b' '; 65_537];
     let in_parts = |count: usize, size: usize| {
         let rest = (1..count).flat_map(|_| part(CONTINUATION, &vec![b' '; size]));
@@ -121,7 +125,7 @@ fn messages_that_are_too_large() {
         ("a stranger's 65 fragments", in_parts(65, 1)),
     ] {
         hall.row(name, |server| {
-            let mut raw = Raw::upgrade(server.address());
+            let mut raw = Raw::upgrade(server);
             raw.send(&bytes);
             let heard = hear(&mut raw);
             assert_eq!((heard.errors(), heard.code), (vec!["MESSAGE_TOO_LARGE"], Some(1009)));
@@ -130,9 +134,8 @@ fn messages_that_are_too_large() {
     hall.close("large messages");
 }
 
-#[test]
-fn fields_that_are_too_large() {
-    let mut hall = Hall::new();
+fn fields_that_are_too_large(way: Way) {
+    let mut hall = Hall::new(way);
     let long = "x".repeat(257);
     for (name, kind, fields) in [
         ("a reason of 257 bytes", "end-session", json!({ "reason": long })),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::common::raw::upgrade_request;
 use crate::common::{Client, Person, Raw, TestServer, people};
 
-use super::hall::{Hall, Heard, attacker_and_partner, hear, is_undisturbed, marker, text};
+use super::hall::{Hall, Heard, Way, attacker_and_partner, hear, is_undisturbed, marker, text};
 
 /// All that a doctor says in a call, as it was written down by somebody.
 fn recorded(doctor: &Person, patient: &Person) -> Vec<Value> {
@@ -37,7 +37,7 @@ fn recorded(doctor: &Person, patient: &Person) -> Vec<Value> {
 
 /// Opens a connection with the doctor's token and says something first.
 fn connected(server: &TestServer, person: &Person, said: &[Value]) -> Raw {
-    let mut raw = Raw::connect(server.address());
+    let mut raw = Raw::connect(server);
     let bearer = format!("Authorization: Bearer {}\r\n", person.token);
     raw.send(upgrade_request(&bearer).as_bytes());
     raw.expect_upgrade();
@@ -49,9 +49,15 @@ fn leave(person: &Person) -> Value {
     json!({ "type": "leave-room", "sessionId": person.session, "userId": person.user })
 }
 
-#[test]
-fn after_leaving() {
-    let mut hall = Hall::new();
+both_ways! {
+    after_leaving,
+    after_the_end,
+    after_being_replaced,
+    returns_that_ask_for_what_was_not_theirs,
+}
+
+fn after_leaving(way: Way) {
+    let mut hall = Hall::new(way);
     hall.row("on the same connection, in the same write", |server| {
         let (mut raw, doctor, mut partner) = attacker_and_partner(server);
         let said = [vec![leave(&doctor)], recorded(&doctor, &partner.person)].concat();
@@ -92,9 +98,8 @@ fn after_leaving() {
     hall.close("replays after leaving");
 }
 
-#[test]
-fn after_the_end() {
-    let mut hall = Hall::new();
+fn after_the_end(way: Way) {
+    let mut hall = Hall::new(way);
     type Who = fn(&Person, &Person) -> Person;
     let cast: [(&str, Who); 4] = [
         ("the doctor", |doctor, _| doctor.clone()),
@@ -130,9 +135,8 @@ fn another(person: &Person, role: &str) -> Person {
     Person::new(Role::parse(role).expect("a role"), session)
 }
 
-#[test]
-fn after_being_replaced() {
-    let mut hall = Hall::new();
+fn after_being_replaced(way: Way) {
+    let mut hall = Hall::new(way);
     let count = recorded(&people().0, &people().1).len();
     for at in 0..count {
         hall.row(&format!("message {at}"), |server| {
@@ -151,9 +155,8 @@ fn after_being_replaced() {
     hall.close("replays after being replaced");
 }
 
-#[test]
-fn returns_that_ask_for_what_was_not_theirs() {
-    let mut hall = Hall::new();
+fn returns_that_ask_for_what_was_not_theirs(way: Way) {
+    let mut hall = Hall::new(way);
     for (name, resume, is_shape_right) in [
         ("more than was sent", json!({ "received": 5 }), true),
         ("the largest number", json!({ "received": u64::MAX }), true),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::common::raw::upgrade_request;
 use crate::common::{Client, Person, Raw, TestServer, session};
 
-use super::hall::{Hall, hear, is_undisturbed, text};
+use super::hall::{Hall, Way, hear, is_undisturbed, text};
 
 /// Who is there: three in the attacker's room, two in another, and somebody who has not joined.
 const CAST: [&str; 6] =
@@ -71,8 +71,8 @@ fn catch_up(client: &mut Client) {
 /// A row: who says it, what, and what is answered. Everybody else hears nothing at all, and the speaker nothing more.
 type Row = (&'static str, String, &'static str);
 
-fn run(what: &str, rows: Vec<Row>) {
-    let mut hall = Hall::new();
+fn run(way: Way, what: &str, rows: Vec<Row>) {
+    let mut hall = Hall::new(way);
     let mut stage = Stage::new(&hall.server);
     for (who, template, code) in rows {
         hall.row(&format!("{who}: {template}"), |_| {
@@ -128,8 +128,15 @@ fn session_of(name: &str) -> String {
     format!("{{session of {name}}}")
 }
 
-#[test]
-fn every_message_into_another_room_or_under_another_name() {
+both_ways! {
+    every_message_into_another_room_or_under_another_name,
+    what_a_part_may_not_say,
+    joins_refreshes_and_the_servers_own_words,
+    tokens_that_allow_less_than_their_part,
+    seats_that_are_taken,
+}
+
+fn every_message_into_another_room_or_under_another_name(way: Way) {
     let mut rows = Vec::new();
     let (here, there) = (session_of("doctor"), session_of("other doctor"));
     let nobody = "6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d21";
@@ -164,11 +171,10 @@ fn every_message_into_another_room_or_under_another_name() {
         let other = message(&kind, &here, &user("doctor"), &user("patient"));
         rows.push(("outsider", other, "NOT_IN_ROOM"));
     }
-    run("rooms and names", rows);
+    run(way, "rooms and names", rows);
 }
 
-#[test]
-fn what_a_part_may_not_say() {
+fn what_a_part_may_not_say(way: Way) {
     let mut rows = Vec::new();
     let here = session_of("doctor");
     for kind in kinds() {
@@ -217,11 +223,10 @@ fn what_a_part_may_not_say() {
             }
         }
     }
-    run("parts and repeated names", rows);
+    run(way, "parts and repeated names", rows);
 }
 
-#[test]
-fn joins_refreshes_and_the_servers_own_words() {
+fn joins_refreshes_and_the_servers_own_words(way: Way) {
     let join = |session: &str, user: &str, role: &str, rest: &str| {
         format!(
             r#"{{"type":"join-room","sessionId":"{session}","userId":"{user}","userType":"{role}","id":7{rest}}}"#
@@ -288,12 +293,11 @@ fn joins_refreshes_and_the_servers_own_words() {
         );
         rows.push(("doctor", message, "UNKNOWN_TYPE"));
     }
-    run("joins, refreshes, and words of the server", rows);
+    run(way, "joins, refreshes, and words of the server", rows);
 }
 
-#[test]
-fn tokens_that_allow_less_than_their_part() {
-    let mut hall = Hall::new();
+fn tokens_that_allow_less_than_their_part(way: Way) {
+    let mut hall = Hall::new(way);
     for (permissions, kind, code) in [
         (&[][..], "join-room", "FORBIDDEN"),
         (&["room:signal", "room:media", "room:end"], "join-room", "FORBIDDEN"),
@@ -334,9 +338,8 @@ fn tokens_that_allow_less_than_their_part() {
     hall.close("permissions");
 }
 
-#[test]
-fn seats_that_are_taken() {
-    let mut hall = Hall::new();
+fn seats_that_are_taken(way: Way) {
+    let mut hall = Hall::new(way);
     for role in [Role::Doctor, Role::Patient] {
         hall.row(role.as_str(), |server| {
             let mut stage = Stage::new(server);
@@ -349,7 +352,7 @@ fn seats_that_are_taken() {
     }
     hall.row("a stranger who names somebody", |server| {
         let mut stage = Stage::new(server);
-        let mut raw = Raw::connect(server.address());
+        let mut raw = Raw::connect(server);
         raw.send(upgrade_request("").as_bytes());
         raw.expect_upgrade();
         let doctor = stage.person("doctor").clone();

@@ -12,7 +12,7 @@ use crate::common::http::check_refusal;
 use crate::common::raw::upgrade_request;
 use crate::common::{Client, Person, Raw, SECRET, TestServer, session};
 
-use super::hall::{Hall, hear, is_undisturbed, text};
+use super::hall::{Hall, Way, hear, is_undisturbed, text};
 
 pub const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 pub const INVALID: &str = "TOKEN_INVALID";
@@ -92,15 +92,15 @@ fn fits_a_field(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-pub fn run(what: &str, bearer: &Bearer, rows: Vec<Row>) {
-    run_in(Hall::new(), what, bearer, rows);
+pub fn run(way: Way, what: &str, bearer: &Bearer, rows: Vec<Row>) {
+    run_in(Hall::new(way), what, bearer, rows);
 }
 
 /// The same where the server has other settings.
 pub fn run_in(mut hall: Hall, what: &str, bearer: &Bearer, rows: Vec<Row>) {
     // Else every refusal would prove nothing.
     hall.row("a good one", |server| {
-        let mut raw = Raw::connect(server.address());
+        let mut raw = Raw::connect(server);
         raw.join(&Person { token: bearer.good(), ..bearer.person.clone() });
     });
     let mut refreshing = Client::join(&hall.server, &bearer.person);
@@ -109,7 +109,7 @@ pub fn run_in(mut hall: Hall, what: &str, bearer: &Bearer, rows: Vec<Row>) {
             if fits_a_field(&token) {
                 show_at_the_door(server, &token, code);
             }
-            let mut raw = Raw::upgrade(server.address());
+            let mut raw = Raw::upgrade(server);
             let mut join = bearer.person.join_request();
             join["authToken"] = token.as_str().into();
             raw.send(&text(&join));
@@ -138,7 +138,7 @@ fn show_at_the_door(server: &TestServer, token: &str, code: &str) {
         if line.starts_with("Sec") && token.contains(',') {
             continue;
         }
-        let mut raw = Raw::connect(server.address());
+        let mut raw = Raw::connect(server);
         raw.send(upgrade_request(&format!("{line}\r\n")).as_bytes());
         let response = raw.read_response();
         check_refusal(&response, 401, code);
@@ -146,11 +146,15 @@ fn show_at_the_door(server: &TestServer, token: &str, code: &str) {
     }
 }
 
-#[test]
-fn tokens_shown_twice_or_where_they_would_be_logged() {
+both_ways! {
+    tokens_shown_twice_or_where_they_would_be_logged,
+    a_good_token_opens_its_own_room_and_no_other,
+}
+
+fn tokens_shown_twice_or_where_they_would_be_logged(way: Way) {
     let bearer = Bearer::new();
     let (good, other) = (bearer.good(), Person::new(Role::Doctor, session()).token);
-    let mut hall = Hall::new();
+    let mut hall = Hall::new(way);
     let protocol = |token: &str| format!("Sec-WebSocket-Protocol: bearer.{token}\r\n");
     let field = |token: &str| format!("Authorization: Bearer {token}\r\n");
     let query = |query: &str| upgrade_request("").replacen("/ws", &format!("/ws?{query}"), 1);
@@ -172,7 +176,7 @@ fn tokens_shown_twice_or_where_they_would_be_logged() {
         ),
     ] {
         hall.row(name, |server| {
-            let mut raw = Raw::connect(server.address());
+            let mut raw = Raw::connect(server);
             raw.send(request.as_bytes());
             check_refusal(&raw.read_response(), 400, "BAD_REQUEST");
         });
@@ -184,7 +188,7 @@ fn tokens_shown_twice_or_where_they_would_be_logged() {
         format!("Cookie: token={good}\r\n"),
     ] {
         hall.row(&line.clone(), |server| {
-            let mut raw = Raw::connect(server.address());
+            let mut raw = Raw::connect(server);
             raw.send(upgrade_request(&line).as_bytes());
             raw.expect_upgrade();
             raw.send(&text(&bearer.person.join_request()));
@@ -194,10 +198,9 @@ fn tokens_shown_twice_or_where_they_would_be_logged() {
     hall.close("ways to show a token");
 }
 
-#[test]
-fn a_good_token_opens_its_own_room_and_no_other() {
+fn a_good_token_opens_its_own_room_and_no_other(way: Way) {
     let bearer = Bearer::new();
-    let mut hall = Hall::new();
+    let mut hall = Hall::new(way);
     let id = |text: &str| SessionId::parse(text).expect("a session");
     let other = Person::with(
         Role::Patient,
@@ -212,7 +215,7 @@ fn a_good_token_opens_its_own_room_and_no_other() {
         ("another's token", json!({ "authToken": other.token })),
     ] {
         hall.row(name, |server| {
-            let mut raw = Raw::upgrade(server.address());
+            let mut raw = Raw::upgrade(server);
             let mut join = bearer.person.join_request();
             join["authToken"] = bearer.good().into();
             for (name, value) in change.as_object().into_iter().flatten() {

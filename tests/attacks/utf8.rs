@@ -2,7 +2,7 @@
 
 use crate::common::raw::{CLOSE, CONTINUATION, PING, TEXT, frame, part};
 
-use super::hall::{Hall, attacker_and_partner, hear, marker, only_sees_it_drop, text};
+use super::hall::{Hall, Way, attacker_and_partner, hear, marker, only_sees_it_drop, text};
 
 const WRONG: [(&str, &[u8]); 27] = [
     ("a continuation of nothing", &[0x80]),
@@ -41,9 +41,13 @@ fn message(marker: &str, bytes: &[u8]) -> (Vec<u8>, usize) {
     ([&start, bytes, end].concat(), start.len())
 }
 
-#[test]
-fn texts_that_are_not_utf_8() {
-    let mut hall = Hall::new();
+both_ways! {
+    texts_that_are_not_utf_8,
+    every_character_there_is_passes_however_it_is_cut,
+}
+
+fn texts_that_are_not_utf_8(way: Way) {
+    let mut hall = Hall::new(way);
     for (name, wrong) in WRONG {
         // Whole, and in two fragments cut at each place within the wrong bytes, with a ping in between.
         for cut in 0..=wrong.len() {
@@ -77,9 +81,8 @@ fn texts_that_are_not_utf_8() {
     hall.close("texts that are not UTF-8");
 }
 
-#[test]
-fn every_character_there_is_passes_however_it_is_cut() {
-    let mut hall = Hall::new();
+fn every_character_there_is_passes_however_it_is_cut(way: Way) {
+    let mut hall = Hall::new(way);
     let characters = [
         '\u{7f}',
         '\u{80}',

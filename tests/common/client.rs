@@ -9,10 +9,11 @@ use tungstenite::handshake::client::{ClientHandshake, Response};
 use tungstenite::http::{HeaderValue, StatusCode};
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
+use super::wire::{Door, Wire};
 use super::{PATIENCE, Person, TestServer};
 
 /// A connected client; reading waits as long as a test has patience.
-pub struct Client<S = TcpStream> {
+pub struct Client<S = Wire> {
     pub socket: WebSocket<S>,
     pub person: Person,
 }
@@ -20,11 +21,11 @@ pub struct Client<S = TcpStream> {
 impl Client {
     /// Connects with the token in `Authorization`, and joins the room.
     pub fn join(server: &TestServer, person: &Person) -> Self {
-        Self::join_at(server.address(), person)
+        Self::join_at(server, person)
     }
 
-    pub fn join_at(address: SocketAddr, person: &Person) -> Self {
-        let mut client = Self::connect_at(address, person);
+    pub fn join_at(door: impl Into<Door>, person: &Person) -> Self {
+        let mut client = Self::connect_at(door, person);
         client.send(&person.join_request());
         client.expect("room-joined");
         client
@@ -32,19 +33,23 @@ impl Client {
 
     /// Connects with the token in `Authorization`.
     pub fn connect(server: &TestServer, person: &Person) -> Self {
-        Self::connect_at(server.address(), person)
+        Self::connect_at(server, person)
     }
 
-    pub fn connect_at(address: SocketAddr, person: &Person) -> Self {
+    pub fn connect_at(door: impl Into<Door>, person: &Person) -> Self {
         let bearer = format!("Bearer {}", person.token);
-        let upgraded = upgrade(address, "/ws", &[("Authorization", &bearer)]);
-        let (socket, _) = upgraded.expect("an upgrade");
-        Self { socket, person: person.clone() }
+        Self::upgraded(&door.into(), &[("Authorization", &bearer)], person)
     }
 
     /// Connects without a token.
     pub fn anonymous(server: &TestServer, person: &Person) -> Self {
-        let (socket, _) = upgrade(server.address(), "/ws", &[]).expect("an upgrade");
+        Self::upgraded(&server.door(), &[], person)
+    }
+
+    fn upgraded(door: &Door, fields: &[(&'static str, &str)], person: &Person) -> Self {
+        let wire = door.over(connect(door.address));
+        let upgraded = upgrade_over(wire, &door.address.to_string(), "/ws", fields);
+        let (socket, _) = upgraded.expect("an upgrade");
         Self { socket, person: person.clone() }
     }
 }

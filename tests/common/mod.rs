@@ -17,10 +17,12 @@ pub mod raw;
 #[cfg(feature = "tls")]
 pub mod secure;
 pub mod socket_io;
+pub mod wire;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration as StdDuration, Instant};
@@ -37,6 +39,7 @@ use serde_json::{Value, json};
 
 pub use client::Client;
 pub use raw::Raw;
+pub use wire::Door;
 
 /// What signs the tokens of the tests.
 pub const SECRET: &[u8] = b"a secret that only the tests know";
@@ -48,6 +51,7 @@ pub const PATIENCE: StdDuration = StdDuration::from_secs(20);
 pub struct TestServer {
     handle: Handle,
     thread: Option<JoinHandle<io::Result<()>>>,
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl TestServer {
@@ -64,11 +68,16 @@ impl TestServer {
 
     /// Runs anything that a handle can stop.
     pub fn run(handle: Handle, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> Self {
-        Self { handle, thread: Some(thread::spawn(run)) }
+        Self { handle, thread: Some(thread::spawn(run)), tls: None }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.handle.local_addr()
+    }
+
+    /// How one speaks with it.
+    pub fn door(&self) -> Door {
+        Door::new(self.address(), self.tls.clone())
     }
 
     pub fn handle(&self) -> &Handle {

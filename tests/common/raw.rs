@@ -1,10 +1,11 @@
 //! A client that speaks bytes, right or wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
+use super::wire::{Door, Wire};
 use super::{PATIENCE, Person};
 
 /// The nonce and the accept value of RFC 6455 1.3.
@@ -21,7 +22,7 @@ pub const PONG: u8 = 0xa;
 
 /// A socket, and what was read from it and not looked at yet.
 pub struct Raw {
-    pub stream: TcpStream,
+    pub stream: Wire,
     read: Vec<u8>,
     buffer: Box<[u8]>,
 }
@@ -43,59 +44,63 @@ pub struct Response {
 }
 
 impl Raw {
-    pub fn connect(address: SocketAddr) -> Self {
-        Self::new(TcpStream::connect(address).expect("a connection"))
+    pub fn connect(door: impl Into<Door>) -> Self {
+        let door = door.into();
+        Self::new(&door, TcpStream::connect(door.address).expect("a connection"))
     }
 
-    fn new(stream: TcpStream) -> Self {
+    fn new(door: &Door, stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, read: Vec::new(), buffer: vec![0; 1 << 16].into() }
+        Self { stream: door.over(stream), read: Vec::new(), buffer: vec![0; 1 << 16].into() }
+    }
+
+    /// Connects a socket that was prepared.
+    fn connect_with(door: &Door, prepare: impl FnOnce(&socket2::Socket)) -> Self {
+        let domain = socket2::Domain::for_address(door.address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        prepare(&socket);
+        socket.connect(&door.address.into()).expect("a connection");
+        Self::new(door, socket.into())
     }
 
     /// Connects from one of this machine's own addresses.
-    pub fn connect_from(address: SocketAddr, from: IpAddr) -> Self {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
-        socket.connect(&address.into()).expect("a connection");
-        Self::new(socket.into())
+    pub fn connect_from(door: impl Into<Door>, from: IpAddr) -> Self {
+        Self::connect_with(&door.into(), |socket| {
+            socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+        })
     }
 
     /// The same for one of thousands, which has little to read.
-    pub fn connect_lean(address: SocketAddr, from: IpAddr) -> Self {
-        Self { buffer: vec![0; 1_024].into(), ..Self::connect_from(address, from) }
+    pub fn connect_lean(door: impl Into<Door>, from: IpAddr) -> Self {
+        Self { buffer: vec![0; 1_024].into(), ..Self::connect_from(door, from) }
     }
 
     /// Connects with so small a receive buffer that the server notices early that nothing is read.
-    pub fn connect_narrow(address: SocketAddr) -> Self {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
-        socket.set_recv_buffer_size(4_096).expect("a receive buffer");
-        socket.connect(&address.into()).expect("a connection");
-        Self::new(socket.into())
+    pub fn connect_narrow(door: impl Into<Door>) -> Self {
+        Self::connect_with(&door.into(), |socket| {
+            socket.set_recv_buffer_size(4_096).expect("a receive buffer");
+        })
     }
 
     /// The same for one of a thousand. The system lets unsent bytes for a peer grow to some segments, of which loopback has
     /// large ones: these are small.
-    pub fn connect_tiny(address: SocketAddr) -> Self {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
-        socket.set_tcp_mss(536).expect("a segment size");
-        socket.set_recv_buffer_size(4_096).expect("a receive buffer");
-        socket.connect(&address.into()).expect("a connection");
-        Self::new(socket.into())
+    pub fn connect_tiny(door: impl Into<Door>) -> Self {
+        Self::connect_with(&door.into(), |socket| {
+            socket.set_tcp_mss(536).expect("a segment size");
+            socket.set_recv_buffer_size(4_096).expect("a receive buffer");
+        })
     }
 
     /// Reads faster from here on.
     pub fn widen(&self) {
-        let socket = socket2::SockRef::from(&self.stream);
+        let socket = socket2::SockRef::from(&*self.stream);
         socket.set_recv_buffer_size(1 << 20).expect("a receive buffer");
     }
 
     /// Connects and upgrades `/ws`.
-    pub fn upgrade(address: SocketAddr) -> Self {
-        let mut raw = Self::connect(address);
+    pub fn upgrade(door: impl Into<Door>) -> Self {
+        let mut raw = Self::connect(door);
         raw.send(upgrade_request("").as_bytes());
         raw.expect_upgrade();
         raw
@@ -111,13 +116,13 @@ impl Raw {
     }
 
     /// Says that nothing more comes.
-    pub fn half_close(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("shut down");
+    pub fn half_close(&mut self) {
+        self.stream.half_close().expect("shut down");
     }
 
     /// Closes with a reset instead of an end (RFC 9293 3.5.2).
     pub fn reset(self) {
-        let socket = socket2::Socket::from(self.stream);
+        let socket = socket2::Socket::from(self.stream.into_tcp());
         socket.set_linger(Some(std::time::Duration::ZERO)).expect("linger");
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use autamedica_signaling::Config;
 use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::reactor::clock;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
@@ -90,10 +90,18 @@ impl Pair {
 
     /// A client that trusts this certificate and no other.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+        self.client_of(ring::default_provider(), versions)
+    }
+
+    /// The same with other ciphers.
+    pub fn client_of(
+        &self,
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate()).expect("a root");
-        let provider = Arc::new(ring::default_provider());
-        ClientConfig::builder_with_provider(provider)
+        ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .expect("versions")
             .with_root_certificates(roots)
@@ -120,12 +128,14 @@ impl Drop for Pair {
     }
 }
 
-/// A server that shows this pair.
+/// A server that shows this pair, to which all clients speak TLS unless they are told its address alone.
 pub fn start(pair: &Pair, change: impl FnOnce(&mut Config)) -> TestServer {
-    TestServer::start_with(|config| {
+    let mut server = TestServer::start_with(|config| {
         pair.show(config);
         change(config);
-    })
+    });
+    server.tls = Some(Arc::new(pair.client(rustls::ALL_VERSIONS)));
+    server
 }
 
 /// Sends a request, and reads the answer up to the end that the server announces: a cut line would be an error.

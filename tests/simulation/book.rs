@@ -13,6 +13,8 @@ mod judgement;
 mod logins;
 #[path = "book/places.rs"]
 mod places;
+#[path = "book/rates.rs"]
+mod rates;
 #[path = "book/records.rs"]
 mod records;
 #[path = "book/requests.rs"]
@@ -99,6 +101,11 @@ pub struct Book {
     stalled: (Instant, Instant),
     /// When the wall clock last jumped, which is seen only now and then.
     jumped_at: Instant,
+    /// It says good-bye, and lets nobody in any more.
+    stopping: bool,
+    /// How many messages were refused for their number, and how many clients of Socket.IO were let in.
+    pub refused: u64,
+    pub let_in: u64,
 }
 
 /// A connection.
@@ -117,6 +124,8 @@ struct Peer {
     candidate: Option<Candidate>,
     /// Whom it knows to be in its room, by what it was told.
     told: BTreeSet<u32>,
+    /// How much it has said: signals, and everything else.
+    used: [rates::Used; 2],
 }
 
 /// How far a connection has come.
@@ -167,6 +176,9 @@ impl Book {
             logins: Logins::default(),
             stalled: Default::default(),
             jumped_at: Instant::default(),
+            stopping: false,
+            refused: 0,
+            let_in: 0,
         }
     }
 
@@ -207,6 +219,7 @@ impl Book {
             warned: false,
             candidate: None,
             told: BTreeSet::new(),
+            used: Default::default(),
         };
         self.peers.insert(key(peer), entry);
     }
@@ -228,6 +241,7 @@ impl Book {
     /// The server has said good-bye to everybody.
     pub fn shut_down(&mut self, now: Now, done: &[Done<'_>]) {
         let mut expected = Expected::default();
+        self.stopping = true;
         self.note_farewell(&mut expected);
         self.check_records(now, &expected);
         let left = self.register.count();
@@ -260,6 +274,7 @@ impl Book {
             format!("room {lost:?} was over, and is not after a restart")
         });
         self.ended = ended;
+        self.stopping = false;
         self.register.forget();
         self.last_stream_name = 0;
         self.waiting.clear();

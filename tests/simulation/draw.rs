@@ -67,11 +67,17 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
     }
 }
 
-/// In some hospitals bytes are limited, which everybody must bear; that messages are is another matter.
+/// In every third hospital bytes are limited so that it is felt, and in every third messages are.
 fn draw_rates(random: &mut Random, settings: &mut Settings) {
-    if random.chance(25) {
-        let burst = *random.pick(&[4_096, 65_536]);
-        settings.bytes_rate = Rate { per_second: *random.pick(&[16_384, 262_144]), burst };
+    if random.chance(34) {
+        let burst = *random.pick(&[2_048, 4_096, 16_384]);
+        settings.bytes_rate = Rate { per_second: *random.pick(&[8_192, 16_384, 65_536]), burst };
+    }
+    if random.chance(34) {
+        let (per_second, burst) = (*random.pick(&[1, 2, 5]), *random.pick(&[2, 4, 10]));
+        let signal = Rate { per_second, burst };
+        let (per_second, burst) = (*random.pick(&[1, 2]), *random.pick(&[3, 6, 12]));
+        settings.rates = Rates { signal, state: Rate { per_second, burst }, ..Rates::UNLIMITED };
     }
 }
 
@@ -131,7 +137,7 @@ fn person(random: &mut Random, mut person: Person, lasts: Micros) -> Person {
         _ => &["room:*"],
     };
     person.token_secs = *random.pick(&[20, 60, 300, 3_600, 3_600, 3_600]);
-    person.way = *random.pick(&[Way::Header, Way::Subprotocol, Way::Join]);
+    person.way = *random.pick(&[Way::Header, Way::Subprotocol, Way::Join, Way::Connect]);
     person.old_secret = random.chance(20);
     person.skew_secs = *random.pick(&[0, 0, 0, 0, 3, -3, 50, -50]);
     person.weather = Weather {

@@ -304,7 +304,7 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut link = self.link.borrow_mut();
-        if link.server_broken {
+        if link.server_broken || link.to_client.end_written {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let len = link.to_client.room(link.weather.buffer_bytes).min(bytes.len());

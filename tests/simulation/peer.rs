@@ -75,7 +75,11 @@ impl Peer {
         *calls += 1;
         match self.socket.write(&whole)? {
             len if len == whole.len() => Ok(()),
-            _ => Err(io::ErrorKind::WriteZero.into()),
+            _ => {
+                // Nothing may follow half a message.
+                self.socket.finish();
+                Err(io::ErrorKind::WriteZero.into())
+            }
         }
     }
 

@@ -132,6 +132,8 @@ pub enum Way {
     Subprotocol,
     /// `authToken` of `join-room`.
     Join,
+    /// `auth` of Socket.IO, which the person speaks.
+    Connect,
 }
 
 /// Something that a person does at some time.

@@ -51,6 +51,35 @@ pub fn join(person: &Person, id: u64, join: &Join<'_>) -> String {
     text + "}"
 }
 
+/// A message without its `id`, and that.
+pub fn split_id(text: &str) -> (String, Option<u64>) {
+    let (kind, rest) = split_kind(text);
+    let digits = rest.strip_prefix(r#","id":"#).map(|rest| {
+        let len = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest.split_at(len)
+    });
+    let Some((id, rest)) = digits else { return (text.to_owned(), None) };
+    (format!(r#"{{"type":"{kind}"{rest}"#), id.parse().ok())
+}
+
+/// A message that says of itself by which callback it is to be answered, as the book reads it.
+pub fn with_callback(text: &str, id: &str) -> String {
+    let (kind, rest) = split_kind(text);
+    format!(r#"{{"type":"{kind}","id":{id}{rest}"#)
+}
+
+/// How many bytes of a message are no part of it, but say that.
+pub fn callback_bytes(text: &str) -> usize {
+    let id = split_kind(text).1.strip_prefix(r#","id":["#).and_then(|rest| rest.find(']'));
+    id.map_or(0, |digits| digits + r#","id":[]"#.len())
+}
+
+/// The `type` of a message, which stands in front, and what follows it.
+pub fn split_kind(text: &str) -> (&str, &str) {
+    let rest = text.strip_prefix(r#"{"type":""#).unwrap_or_default();
+    rest.split_once('"').unwrap_or_default()
+}
+
 /// `leave-room`
 pub fn leave(who: Who, id: u64) -> String {
     about("leave-room", who, id) + "}"

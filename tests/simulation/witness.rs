@@ -5,11 +5,16 @@ use std::cell::Cell;
 use autamedica_signaling::base::time::{Instant, Now};
 use autamedica_signaling::connection::{Application, Arrival, Message, Output, Signaling, Verdict};
 use autamedica_signaling::engine::{Effect, Effects, Note, Payload, PeerId, Recording, Ticket};
+use autamedica_signaling::message::credentials::Credentials;
+use autamedica_signaling::message::problem::Problem;
+use autamedica_signaling::message::request::MessageId;
 use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
+use autamedica_signaling::wire::sid::Sid;
 
 use super::book::{self, Book, Done, Noted};
 use super::promises::Promise;
+use super::says;
 use super::transcript::{Transcript, short};
 
 /// The application and its witness.
@@ -106,7 +111,9 @@ impl Application for Witness {
     }
 
     fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
-        self.app.pinged(peer, now, effects)
+        let heard = self.app.pinged(peer, now, effects);
+        self.book.pinged(peer, heard, now);
+        heard
     }
 
     fn request(
@@ -136,6 +143,42 @@ impl Application for Witness {
             now,
             |app, effects| app.receive(peer, message, now, effects),
             |book, done| book.received(peer, text, now, done),
+        );
+    }
+
+    fn show_token(
+        &mut self,
+        peer: PeerId,
+        shown: &Result<Credentials<'_>, Problem>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<Sid, Problem> {
+        let noted = effects.notes().count();
+        let judged = self.app.show_token(peer, shown, now, effects);
+        let refused = judged.as_ref().err().map(|problem| problem.code());
+        self.transcript.line(|| format!("    {} shows a token: {refused:?}", peer.index));
+        self.note(effects, noted, now);
+        let token = shown.as_ref().ok().and_then(|shown| shown.token.as_deref());
+        self.book.shown(peer, token.unwrap_or_default(), refused, now);
+        judged
+    }
+
+    fn receive_event(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.transcript.line(|| format!("    server ← {}: {id:?} {}", peer.index, short(text)));
+        let said = id.map_or_else(|| text.to_owned(), |id| says::with_callback(text, id.as_json()));
+        self.watch(
+            effects,
+            text,
+            now,
+            |app, effects| app.receive_event(peer, text, id, now, effects),
+            |book, done| book.received(peer, &said, now, done),
         );
     }
 

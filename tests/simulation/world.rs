@@ -12,6 +12,8 @@ mod log;
 mod mishaps;
 #[path = "world/network.rs"]
 mod network;
+#[path = "world/packets.rs"]
+mod packets;
 #[path = "world/people.rs"]
 mod people;
 #[path = "world/restart.rs"]
@@ -28,7 +30,7 @@ use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::gate::GateLimits;
 use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
-use autamedica_signaling::connection::{NoPages, Signaling};
+use autamedica_signaling::connection::{NoPages, Signaling, SocketIoService};
 use autamedica_signaling::engine::{self, Engine, IceOptions, Logins};
 use autamedica_signaling::wire::ice_url::IceUrl;
 use autamedica_signaling::wire::jwt::Key as Secret;
@@ -144,6 +146,8 @@ enum Event {
     Starts,
     /// A person tries again to get into the room.
     Retries(usize),
+    /// A person says again that it leaves, since that was one message too many.
+    Leaves(usize),
     /// A tab looks whether the server is still there.
     Watches(usize),
     /// The next phase begins.
@@ -167,6 +171,10 @@ pub struct Tally {
     pub starved: u64,
     /// Records of the audit log, and of these the admissions that were told and those that were withdrawn.
     pub records: [u64; 3],
+    /// Messages that were refused for their number.
+    pub refused: u64,
+    /// Connections by Socket.IO that were let in.
+    pub packets: u64,
     /// Simulated seconds.
     pub seconds: u64,
 }
@@ -254,6 +262,7 @@ impl World {
             Event::Starts => self.start_anew(),
             Event::Wakes(person) => self.wake(person),
             Event::Retries(person) => self.retry(person),
+            Event::Leaves(person) => self.leave_again(person),
             Event::Watches(tab) => self.watch(tab),
             Event::Phase(phase) => self.enter(phase),
             Event::Probe => self.probe(),
@@ -363,6 +372,8 @@ impl World {
             overrun: self.before.overrun + counters.overrun,
             starved: self.before.starved + counters.starved,
             records: self.server.app.book.record_counts(),
+            refused: self.server.app.book.refused,
+            packets: self.server.app.book.let_in,
             seconds: self.now / super::plan::SECOND,
         }
     }
@@ -379,6 +390,8 @@ impl Tally {
         }
         self.overrun += other.overrun;
         self.starved += other.starved;
+        self.refused += other.refused;
+        self.packets += other.packets;
         self.seconds += other.seconds;
     }
 }
@@ -419,6 +432,7 @@ fn server(
     let (origins, addresses) = (Origins::Listed(Vec::new()), Addresses::default());
     let door = Door { origins, origin_required: false, addresses };
     let mut signaling = Signaling::new(engine, door, settings.message_bytes_max, Box::new(NoPages));
+    signaling.speak_socket_io(SocketIoService::new(&[5; 32], 0, heartbeat));
     if settings.audit.is_some() {
         // What ended before the start is never open again: no token lasts as long.
         signaling.restore_ended(&disk.ended(), WallTime::default());

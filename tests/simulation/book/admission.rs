@@ -3,11 +3,12 @@
 use autamedica_signaling::base::time::{Duration, Now, WallTime};
 use autamedica_signaling::engine::PeerId;
 use autamedica_signaling::message::Role;
+use autamedica_signaling::message::record::{Event, TokenWay};
 
 use super::super::ledger::Who;
 use super::super::promises::Promise;
 use super::expected::Expected;
-use super::{Book, Key, Standing, key};
+use super::{Book, Key, Standing, key, records};
 
 /// What a token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl Book {
         let token = self.presented.get(&self.link(key)).cloned();
         let token = token.map(|token| self.judge(&token, now.wall));
         let (expected, standing) = match token {
-            _ if full => ("503", Standing::Gone),
+            _ if full || self.stopping => ("503", Standing::Gone),
             None => ("101", Standing::Anonymous),
             Some(Ok(_)) => ("101", Standing::Granted),
             Some(Err(_)) => ("401", Standing::Gone),
@@ -102,6 +103,33 @@ impl Book {
         }
         if let Some(entry) = self.peers.get_mut(&key) {
             entry.since = now.instant;
+        }
+    }
+
+    /// A client of Socket.IO shows a token; `refused`: it was turned away with this code.
+    pub fn shown(&mut self, peer: PeerId, token: &str, refused: Option<&str>, now: Now) {
+        let (key, mut expected) = (key(peer), Expected::default());
+        let judged = self.judge(token, now.wall);
+        let failure = judged.err();
+        let shown = Event::Authentication { way: TokenWay::Connect, failure };
+        let bearer = judged.map(|token| records::subject(token.who, token.role));
+        expected.record(Some(key), shown, bearer.unwrap_or_else(|_| self.subject(key)));
+        if let Some(code) = failure {
+            let event = Event::Refusal { code, request: TokenWay::Connect.as_str() };
+            expected.record(Some(key), event, self.subject(key));
+        }
+        let right = refused == failure && self.standing(key) == Standing::Anonymous;
+        self.verdict.check(Promise::Admission, right, || {
+            format!("a token that is {judged:?} was answered with {refused:?}")
+        });
+        self.check_records(now, &expected);
+        match judged {
+            Ok(token) => {
+                self.set_standing(key, Standing::Granted);
+                self.set_token(key, token, now);
+                self.let_in += 1;
+            }
+            Err(_) => self.set_standing(key, Standing::Gone),
         }
     }
 

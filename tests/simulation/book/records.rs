@@ -13,7 +13,7 @@ use super::super::promises::Promise;
 use super::admission::{Bearer, Token};
 use super::effects::{field, kind};
 use super::expected::Expected;
-use super::requests::Outcome;
+use super::requests::{Outcome, TOO_MANY};
 use super::waiting::{Awaited, Waiting};
 use super::{Book, Done, Key, Standing};
 
@@ -208,7 +208,7 @@ impl Book {
         now: Now,
         expected: &mut Expected,
     ) {
-        if matches!(outcome, Outcome::Nothing) {
+        if matches!(outcome, Outcome::Nothing | Outcome::Refused(TOO_MANY)) {
             return;
         }
         self.note_shown_token(from, text, now, expected);
@@ -344,9 +344,11 @@ impl Book {
         expected: &mut Expected,
     ) {
         let failure = token.and_then(|token| token.as_ref().err()).copied();
-        let refusal = if full { Some("SERVER_FULL") } else { failure };
+        let turned_away = self.stopping.then_some("SERVER_SHUTDOWN");
+        let turned_away = turned_away.or(full.then_some("SERVER_FULL"));
+        let refusal = turned_away.or(failure);
         expected.record(Some(key), Event::Connect { refusal }, Subject::default());
-        if let Some(token) = token.filter(|_| !full) {
+        if let Some(token) = token.filter(|_| turned_away.is_none()) {
             let bearer = token.as_ref().ok();
             let subject = bearer.map_or_else(Subject::default, |it| subject(it.who, it.role));
             let event = Event::Authentication { way: TokenWay::Upgrade, failure };

@@ -17,6 +17,9 @@ use super::expected::Expected;
 use super::places::SENT_MAX;
 use super::{Book, Done, Key, Standing, key};
 
+/// The refusal of what is too much, of which nothing is looked at.
+pub(super) const TOO_MANY: &str = "RATE_LIMITED";
+
 /// What a message must lead to.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -59,7 +62,18 @@ impl Book {
         self.verdict.check(Promise::Waiting, !waits, || {
             format!("a connection that waits for its record was listened to: {}", short(text))
         });
-        let outcome = self.outcome(key, text, now, done);
+        let too_many = done.iter().any(|done| {
+            matches!(*done, Done::Send { to, text, relayed: false }
+                if to == key && field(text, "code") == Some(TOO_MANY))
+        });
+        let right = self.meter(key, text, too_many, now);
+        self.verdict.check(Promise::Answers, right, || {
+            format!("that there were too many is {too_many}, which is wrong, of {}", short(text))
+        });
+        let outcome = match too_many {
+            true => Outcome::Refused(TOO_MANY),
+            false => self.outcome(key, text, now, done),
+        };
         self.note_outcome(key, text, &outcome, now, &mut expected);
         self.check_answer(key, text, &outcome, done, &mut expected);
         self.bring_about(key, text, &outcome, now, &mut expected);
@@ -191,7 +205,8 @@ impl Book {
         }
         let to = claimed(text, "toUserId").filter(|to| *to != from).ok_or("PEER_NOT_FOUND")?;
         let place = self.place(to).ok_or("PEER_NOT_FOUND")?;
-        let full = place.kept_bytes + text.len() > self.settings.retained_bytes_max;
+        let full = place.kept_bytes + text.len() - says::callback_bytes(text)
+            > self.settings.retained_bytes_max;
         let refused =
             done.iter().filter_map(Done::text).any(|text| text.contains("PEER_UNREACHABLE"));
         // Where all participants together keep too much, the server alone knows what still fits.

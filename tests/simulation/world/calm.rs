@@ -13,6 +13,9 @@ use super::people::BACKOFF_MAX;
 use super::tabs::ATTEMPT_MAX;
 use super::{Event, Phase, World};
 
+/// How long a client of Socket.IO may take to answer a ping.
+const PONG_SECS: u64 = 20;
+
 impl World {
     /// The next phase begins.
     pub(super) fn enter(&mut self, phase: Phase) {
@@ -40,7 +43,7 @@ impl World {
     fn until_forgotten(&self) -> Micros {
         let settings = &self.plan.settings;
         let timeouts = settings.join_timeout_secs + settings.head_timeout_secs;
-        (4 * settings.heartbeat_secs + timeouts + settings.grace_secs + 10) * SECOND
+        (4 * settings.heartbeat_secs + PONG_SECS + timeouts + settings.grace_secs + 10) * SECOND
     }
 
     fn calm_down(&mut self) {

@@ -5,7 +5,7 @@ use super::super::ledger::Who;
 use super::super::names;
 use super::super::plan::{Babble, Deed, Trespass, Way};
 use super::super::says::{self, Relayed};
-use super::tabs::{Asked, Memory, Stage};
+use super::tabs::{Asked, Memory};
 use super::{Phase, World};
 use autamedica_signaling::message::Role;
 
@@ -96,6 +96,14 @@ impl World {
         }
     }
 
+    /// Says it again, where it was one message too many.
+    pub(super) fn leave_again(&mut self, person: usize) {
+        let individual = &self.people[person];
+        if !individual.wants_in && individual.joined && individual.asleep_until <= self.now {
+            self.leave(person);
+        }
+    }
+
     pub(super) fn close_page(&mut self, person: usize) {
         self.people[person].wants_in = false;
         for tab in self.people[person].tabs.clone() {
@@ -147,13 +155,15 @@ impl World {
             self.tabs[tab].asked.insert(id, Asked::Letter(letter));
         }
         self.say(tab, &text);
+        // What stands in a callback is no part of it.
+        let text = if self.tabs[tab].packets.is_some() { says::split_id(&text).0 } else { text };
         self.server.app.book.ledger.write((room, from), (room, to), text);
     }
 
     /// Sends a message that is answered and changes nothing.
     fn ask(&mut self, person: usize, text: impl FnOnce(u64) -> String) {
         let Some(tab) = self.people[person].tab else { return };
-        if self.tabs[tab].stage == Stage::Open {
+        if self.may_speak(tab) {
             let id = self.people[person].take_id();
             self.tabs[tab].asked.insert(id, Asked::Other);
             self.say(tab, &text(id));
@@ -216,12 +226,16 @@ impl World {
 
     fn babble(&mut self, person: usize, babble: Babble) {
         let Some(tab) = self.people[person].tab else { return };
-        if self.tabs[tab].stage != Stage::Open {
+        if !self.may_speak(tab) {
             return;
         }
         let (room, user) = self.people[person].who();
         let id = self.people[person].take_id();
+        let speaks_packets = self.tabs[tab].packets.is_some();
         if let Some((text, code)) = says::babble(babble, room, user, id) {
+            if speaks_packets {
+                return self.babble_in_packets(tab, &text, code, id);
+            }
             if text.contains(r#""id":"#) && code != "BAD_JSON" {
                 self.tabs[tab].asked.insert(id, Asked::Other);
             }
@@ -236,5 +250,23 @@ impl World {
             Babble::NotUtf8 => self.say_frame(tab, frames::TEXT, &[b'{', 0xff]),
             _ => self.say_bytes(tab, &[0xf1, 0x80, 0, 0, 0, 0]),
         }
+    }
+
+    /// The same in an event; what is no event of ours at all is read as it stands.
+    fn babble_in_packets(&mut self, tab: usize, text: &str, code: &'static str, id: u64) {
+        let (plain, asked) = says::split_id(text);
+        if code == "BAD_JSON" || !plain.ends_with('}') {
+            let end = if code == "BAD_JSON" { "" } else { "]" };
+            let arguments = format!("[{text}{end}");
+            self.say_frame(tab, frames::TEXT, format!("42{arguments}").as_bytes());
+            return self.server.app.book.note_babble(arguments, code);
+        }
+        let callback = format!("[{id}]");
+        let read = if asked.is_some() { says::with_callback(&plain, &callback) } else { plain };
+        if asked.is_some() {
+            self.tabs[tab].asked.insert(id, Asked::Other);
+        }
+        self.server.app.book.note_babble(read, code);
+        self.say_event(tab, text);
     }
 }

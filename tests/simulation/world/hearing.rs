@@ -2,11 +2,12 @@
 
 use super::super::book::{field, kind, participants, plain};
 use super::super::names;
+use super::super::plan::SECOND;
 use super::super::promises::Promise;
 use super::super::says;
 use super::super::transcript::short;
 use super::tabs::Asked;
-use super::{Phase, World};
+use super::{Event, Phase, World};
 use autamedica_signaling::message::Role;
 
 impl World {
@@ -26,9 +27,10 @@ impl World {
         self.server.app.book.verdict.check(Promise::Admission, admitted, || {
             format!("{name} has not been admitted and hears {}", short(text))
         });
-        // What comes after a newer tab has gone on from here is not for anybody any more.
+        // What comes after a newer tab has gone on from here is not for anybody any more, but that somebody has begun anew: the
+        // browser says that it has arrived, whoever looks at it, and it is not told again.
         if self.tabs[number].frozen {
-            return;
+            return self.hear_beginning(person, text);
         }
         match kind(text) {
             "offer" | "answer" | "ice-candidate" | "media-control" => {
@@ -139,6 +141,10 @@ impl World {
             ("error", _) if field(text, "code") == Some("SESSION_ENDED") => {
                 self.people[self.tabs[number].person].wants_in = false;
             }
+            ("error", Some(Asked::Other)) if field(text, "code") == Some("RATE_LIMITED") => {
+                let person = self.tabs[number].person;
+                self.after(SECOND, Event::Leaves(person));
+            }
             ("error", Some(Asked::Join)) if !self.tabs[number].admitted => {
                 // No place now. Close politely, try later.
                 self.close_tab(number);
@@ -190,12 +196,25 @@ impl World {
         }
     }
 
+    /// Letters to a peer that begins anew may not have arrived.
+    fn hear_beginning(&mut self, person: usize, text: &str) {
+        let begins_anew = kind(text) == "peer-state" && text.contains(r#""resumed":false"#);
+        let user = field(text, "userId").and_then(names::read_user).filter(|_| begins_anew);
+        if let Some(user) = user {
+            let who = self.people[person].who();
+            self.server.app.book.ledger.report(who, Some((who.0, user)));
+        }
+    }
+
     /// Sends what has no answer yet again, in order and with the same ids.
     fn send_unanswered(&mut self, person: usize) {
         let unanswered = std::mem::take(&mut self.people[person].unanswered);
         let Some(tab) = self.people[person].tab else { return };
         for (id, letter) in unanswered {
-            let text = self.server.app.book.ledger.letter_text(letter).to_owned();
+            let mut text = self.server.app.book.ledger.letter_text(letter).to_owned();
+            if self.tabs[tab].packets.is_some() {
+                text = says::with_callback(&text, &id.to_string());
+            }
             self.tabs[tab].asked.insert(id, Asked::Letter(letter));
             self.say(tab, &text);
         }

@@ -9,6 +9,7 @@ use super::super::plan::{SECOND, Way};
 use super::super::promises::Promise;
 use super::super::random::Random;
 use super::super::says;
+use super::packets::Packets;
 use super::{Event, World};
 
 /// A connection as its client sees it. Its number is that of its link.
@@ -28,10 +29,12 @@ pub struct Tab {
     pub frozen: bool,
     /// Messages without an answer, by their ids.
     pub asked: BTreeMap<u64, Asked>,
+    /// It speaks Socket.IO.
+    pub packets: Option<Packets>,
     /// Who hears of it when the wire is cut: server, client.
     pub cut_heard: (bool, bool),
     inbox: Vec<u8>,
-    outbox: VecDeque<u8>,
+    pub(super) outbox: VecDeque<u8>,
     heard_at: Micros,
 }
 
@@ -102,14 +105,17 @@ impl World {
         let way = self.people[person].plan.way;
         let number = self.open(person, Purpose::Join(memory));
         let request = request(way, &token);
-        if way != Way::Join {
-            self.server.app.book.note_presented(number, token.clone());
-        }
         self.tabs[number].outbox.extend(request.bytes());
+        match way {
+            Way::Header | Way::Subprotocol => self.server.app.book.note_presented(number, token),
+            Way::Join => {}
+            Way::Connect => self.tabs[number].packets = Some(Packets::new(token)),
+        }
         self.people[person].tab = Some(number);
         self.people[person].joined = false;
         if self.people[person].random.chance(30) {
             // In the same packet as the request: these bytes are the first frames.
+            self.show_token(number);
             self.say_join(number);
         }
         self.pump(number);
@@ -140,6 +146,7 @@ impl World {
             admitted: false,
             frozen: false,
             asked: BTreeMap::new(),
+            packets: None,
             cut_heard: (true, true),
             inbox: Vec::new(),
             outbox: VecDeque::new(),
@@ -190,6 +197,9 @@ impl World {
     /// Puts a text on its way.
     pub(super) fn say(&mut self, number: usize, text: &str) {
         let tab = &mut self.tabs[number];
+        if tab.packets.is_some() {
+            return self.say_event(number, text);
+        }
         frames::write_text(&mut tab.outbox, text, &mut self.people[tab.person].random);
     }
 
@@ -273,6 +283,8 @@ impl World {
         tab.stage = Stage::Open;
         let has_joined = tab.asked.values().any(|asked| *asked == Asked::Join);
         match (tab.purpose, has_joined) {
+            // It shows who it is first, once it has heard of its session.
+            _ if tab.packets.is_some() => {}
             // A newer tab is on its way: nobody looks at this one any more.
             (Purpose::Join(_), false) if self.people[tab.person].tab != Some(number) => {
                 self.close_tab(number);
@@ -286,8 +298,15 @@ impl World {
     fn hear_frame(&mut self, number: usize, opcode: u8, payload: &[u8]) {
         match opcode {
             frames::TEXT => match str::from_utf8(payload) {
+                Ok(text) if self.tabs[number].packets.is_some() => self.hear_packet(number, text),
                 Ok(text) => self.hear(number, text),
-                Err(_) => self.server.app.book.verdict.broken(Promise::Wire, "not UTF-8"),
+                Err(error) => {
+                    let how = format!(
+                        "link {number} hears no UTF-8, {error}: {:?}",
+                        String::from_utf8_lossy(payload)
+                    );
+                    self.server.app.book.verdict.broken(Promise::Wire, how);
+                }
             },
             frames::PING => self.say_frame(number, frames::PONG, payload),
             frames::PONG => {}
@@ -306,6 +325,7 @@ impl World {
     /// Says good-bye as a browser does when a page is closed.
     pub(super) fn close_tab(&mut self, number: usize) {
         if self.tabs[number].stage == Stage::Open {
+            self.say_disconnect(number);
             self.say_frame(number, frames::CLOSE, &1001_u16.to_be_bytes());
         }
         self.pump(number);
@@ -405,16 +425,18 @@ impl World {
 
 /// The request for an upgrade.
 fn request(way: Way, token: &str) -> String {
-    let mut request = "GET /ws HTTP/1.1\r\nHost: calls.example\r\nUpgrade: websocket\r\n\
+    let path = if way == Way::Connect { "/socket.io/?EIO=4&transport=websocket" } else { "/ws" };
+    let request = "HTTP/1.1\r\nHost: calls.example\r\nUpgrade: websocket\r\n\
                        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        .to_owned();
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let mut request = format!("GET {path} {request}");
     request += &match way {
         Way::Header => format!("Authorization: Bearer {token}\r\n"),
         Way::Subprotocol => {
             format!("Sec-WebSocket-Protocol: autamedica.v1, bearer.{token}\r\n")
         }
         Way::Join => "Sec-WebSocket-Protocol: autamedica.v1\r\n".to_owned(),
+        Way::Connect => String::new(),
     };
     request + "\r\n"
 }
