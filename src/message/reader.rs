@@ -98,6 +98,7 @@ mod tests {
 
     fn messages() -> Vec<String> {
         let other = HEAD.replace("0e3f", "0e4f");
+        let (begin, end) = HEAD.rsplit_once(',').expect("three members");
         let other_type = OFFER.replace("offer", "answer");
         let contents = [
             ("candidate", CANDIDATE),
@@ -131,6 +132,8 @@ mod tests {
                     ),
                     format!(r#"{{"id":7,"type":"{kind}",{HEAD},{blank}"{name}":{content}}}"#),
                     format!(r#"{{"sdp":null,"type":"{kind}",{HEAD},{blank}"{name}":{content}}}"#),
+                    format!(r#"{{"type":"{kind}",{begin},{blank}"{name}":{content},{end}}}"#),
+                    format!(r#"{{"type":"{kind}",{begin},{blank}"{name}":{content}}}"#),
                 ] {
                     messages.push(text);
                 }
