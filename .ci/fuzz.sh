@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds every fuzz target and runs each on its corpus, then SECONDS_EACH (the first argument, 60) on what it makes up.
+# Builds every fuzz target and runs each on its corpus, then SECONDS_EACH (the first argument, 60) on what it makes up; as many
+# at a time as there are processors.
 # Inputs worth keeping go to fuzz/grown, inputs that fail to fuzz/artifacts. The rest of the arguments name targets.
 # FUZZ_SEED, where it is set, makes up the same inputs in each run, as long as nothing else has changed.
 set -euo pipefail
@@ -40,16 +41,19 @@ show_failing() {
     done
 }
 
-failed=()
-for target in "$@"; do
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# Fuzzes one target, and tells of it.
+fuzz_target() {
+    local target=$1 seeds
     if [ -z "$(ls "fuzz/corpus/$target" 2>/dev/null)" ]; then
         echo "error: fuzz/corpus/$target holds no seed" >&2
-        failed+=("$target")
-        continue
+        return 1
     fi
     echo "fuzzing $target for $seconds_each s${FUZZ_SEED:+, seed $FUZZ_SEED}"
     mkdir -p "fuzz/grown/$target" "fuzz/artifacts/$target"
-    touch "fuzz/artifacts/.begun"
+    touch "$logs/$target.begun"
     # New inputs go to the folder. The seeds stay what they are, and are named one by one: folders have no order, and what
     # the fuzzer makes up depends on it.
     seeds=$(printf '%s,' "fuzz/corpus/$target"/*)
@@ -57,9 +61,24 @@ for target in "$@"; do
         -max_total_time="$seconds_each" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
         ${FUZZ_SEED:+-seed="$FUZZ_SEED"} 2>&1 \
         | sed "/^\"/d; /^######/d"; then
-        failed+=("$target")
-        show_failing "$target" fuzz/artifacts/.begun
+        show_failing "$target" "$logs/$target.begun"
+        return 1
     fi
+}
+
+# One on each processor; what they tell comes in order.
+declare -A running
+for target in "$@"; do
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+        sleep 0.2
+    done
+    fuzz_target "$target" >"$logs/$target" 2>&1 &
+    running[$target]=$!
+done
+failed=()
+for target in "$@"; do
+    wait "${running[$target]}" || failed+=("$target")
+    cat "$logs/$target"
 done
 
 if [ ${#failed[@]} -gt 0 ]; then

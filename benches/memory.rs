@@ -1,7 +1,7 @@
-//! What a participant who says nothing costs the server in memory: the server as a process of its own, with thousands of
-//! connections that have joined their rooms, two in each.
+//! What people cost the server in memory: the server as a process of its own, with thousands of connections that have joined
+//! their rooms, two in each. At first they say nothing, and then each two have set up a call.
 //!
-//! `cargo bench --bench memory` fails where it is more than 512 bytes. `-- --test` opens fewer connections and judges nothing.
+//! `cargo bench --bench memory` fails where it is more than it may be. `-- --test` opens fewer connections and judges nothing.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -9,10 +9,24 @@ mod support;
 use std::fs;
 use std::process::ExitCode;
 
+use support::client::Client;
+use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::{Process, SERVER};
 
+/// Its number, doctor and patient.
+type Room = (u32, [Client; 2]);
+
 /// What an idle connection that has joined may take of the server's own memory, sockets in the kernel apart.
-const BYTES_MAX: f64 = 512.0;
+const CONNECTION_BYTES_MAX: f64 = 512.0;
+
+/// The same for two who are in a call.
+const SESSION_BYTES_MAX: f64 = 2_048.0;
+
+/// So many call at the same time.
+const ROOMS_AT_A_TIME: usize = 250;
+
+/// Of each of the two.
+const CANDIDATES: usize = 10;
 
 /// Files that both processes have open beside the connections, and some to spare.
 const OTHER_FILES: usize = 100;
@@ -33,24 +47,57 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    let server = Process::start("memory-bench");
     println!(
-        "binary                       {:>10} KiB",
+        "binary                        {:>9} KiB",
         fs::metadata(SERVER).map_or(0, |file| file.len()) / 1_024
     );
-    println!("resident, idle               {:>10} KiB", server.resident_bytes() / 1_024);
-    let mut clients = Vec::new();
-    let [before, after] = [some, many].map(|connections| {
-        while clients.len() < connections {
-            clients.extend(server.room(clients.len() as u32));
+    let connection = slope("idle", [some, many], |_| ());
+    println!("each idle joined connection   {connection:>9.0} B, at most {CONNECTION_BYTES_MAX} B");
+    let session = 2.0 * slope("active", [some, many], call);
+    println!("each active session of two    {session:>9.0} B, at most {SESSION_BYTES_MAX} B");
+    let is_within = connection <= CONNECTION_BYTES_MAX && session <= SESSION_BYTES_MAX;
+    if measures && !is_within { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What each connection adds to the resident set of a server, between two numbers of them. They come a few rooms at a time,
+/// and then do something.
+fn slope(name: &str, counts: [usize; 2], then: impl Fn(&mut [Room])) -> f64 {
+    let server = Process::start("memory-bench");
+    println!("resident, empty               {:>9} KiB", server.resident_bytes() / 1_024);
+    let mut rooms = Vec::<Room>::new();
+    let [before, after] = counts.map(|connections| {
+        while rooms.len() * 2 < connections {
+            let new = rooms.len();
+            let some = ROOMS_AT_A_TIME.min(connections / 2 - new);
+            rooms.extend((new..new + some).map(|room| (room as u32, server.room(room as u32))));
+            then(&mut rooms[new..]);
         }
         let bytes = server.resident_bytes();
-        println!("resident, {connections:>6} connections {:>10} KiB", bytes / 1_024);
+        println!("resident, {connections:>6} {name:<6} {:>15} KiB", bytes / 1_024);
         bytes as f64
     });
-    let each = (after - before) / (many - some) as f64;
-    println!("each idle joined connection  {each:>10.0} B, at most {BYTES_MAX} B");
-    if measures && each > BYTES_MAX { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    (after - before) / (counts[1] - counts[0]) as f64
+}
+
+/// Everybody sets up a call, and has heard all of it: what was kept for a replay is given back, once a ping that was sent
+/// behind it is answered.
+fn call(rooms: &mut [Room]) {
+    for (room, pair) in &mut *rooms {
+        let [doctor, patient] = [0, 1].map(|seat| Person::new(*room, seat));
+        let mut relay = |from: usize, text: &str| {
+            pair[from].send(&client_frame(text));
+            pair[1 - from].expect(&server_frame(text));
+        };
+        relay(0, &doctor.say(Kind::Offer, &patient, None));
+        relay(1, &patient.answer(&doctor));
+        for _ in 0..CANDIDATES {
+            relay(0, &doctor.say(Kind::Candidate, &patient, None));
+            relay(1, &patient.say(Kind::Candidate, &doctor, None));
+        }
+    }
+    for (_, pair) in rooms {
+        pair.iter_mut().for_each(Client::expect_ping);
+    }
 }
 
 fn open_files_max() -> usize {

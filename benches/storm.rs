@@ -1,6 +1,9 @@
 //! Everybody comes at once: thousands of people with tokens, the audit log written ahead, and a call that goes on meanwhile. How
 //! many are let in a second, that nobody is refused, and what the call notices of it.
 //!
+//! Where there are two processors, the server has one, and the clients the other: so the call waits for the server, and for
+//! nobody else. Those who storm are less important than the call, which has a machine of its own, as it were.
+//!
 //! `cargo bench --bench storm` needs 19,100 open files; `-- --test` lets few come and judges nothing.
 
 #[path = "support/mod.rs"]
@@ -15,6 +18,7 @@ use autamedica_signaling::reactor::clock::wall_time;
 use support::client::Client;
 use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::Process;
+use support::threads::{processors, stay_on};
 
 /// So many come at the same time.
 const CROWD: u32 = 64;
@@ -26,7 +30,10 @@ fn main() -> ExitCode {
     let has = |name: &str| std::env::args().any(|arg| arg == name);
     let measures = has("--bench") && !has("--test");
     let (people, quiet) = if measures { (19_000, 3_000) } else { (200, 50) };
+    let processors = processors();
+    stay_on(processors[0]);
     let server = Process::start("storm-bench");
+    stay_on(processors[processors.len() - 1]);
     let mut call = server.room(0);
     let silence = talk(&mut call, |said| said < quiet);
 
@@ -35,6 +42,8 @@ fn main() -> ExitCode {
     let (storm, inside) = thread::scope(|scope| {
         let call = scope.spawn(|| talk(&mut call, |_| !over.load(Ordering::Relaxed)));
         let come = || {
+            // On Linux this is the thread's alone.
+            rustix::process::nice(19).expect("to be less important is always allowed");
             let mut inside = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);

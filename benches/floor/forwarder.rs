@@ -1,5 +1,6 @@
 //! The floor: one wait, one read, one write.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -8,6 +9,9 @@ use mio::{Events, Interest, Poll, Token};
 
 /// As the server's.
 const BUFFER_BYTES: usize = 64 * 1_024;
+
+/// About as many as the server writes down for each of two who come.
+const RECORDS_BYTES: usize = 1_024;
 
 /// Pairs of sockets; what is written to one of a pair can be read from the other. Ends when one of them is closed.
 pub fn pairs(count: usize) -> Vec<[TcpStream; 2]> {
@@ -84,19 +88,26 @@ pub struct Step {
     pub len: usize,
     pub answers: [usize; 2],
     pub closes: bool,
+    /// Something is on the disk before anybody is answered.
+    pub is_durable: bool,
 }
 
-/// Plays these steps with whoever connects, two at a time, again and again. Never ends.
-pub fn play(steps: Vec<Step>) -> SocketAddr {
+/// Plays these steps with whoever connects, two at a time, again and again. Never ends. What is to be durable goes to `log`,
+/// if there is one.
+pub fn play(steps: Vec<Step>, log: Option<File>) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let address = listener.local_addr().expect("an address");
     let listener = mio::net::TcpListener::from_std(listener);
-    thread::spawn(move || plays(listener, &steps).expect("the loop runs"));
+    thread::spawn(move || plays(listener, &steps, log).expect("the loop runs"));
     address
 }
 
-fn plays(mut listener: mio::net::TcpListener, steps: &[Step]) -> io::Result<()> {
+fn plays(
+    mut listener: mio::net::TcpListener,
+    steps: &[Step],
+    mut log: Option<File>,
+) -> io::Result<()> {
     const LISTENER: Token = Token(2);
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1_024);
@@ -127,6 +138,10 @@ fn plays(mut listener: mio::net::TcpListener, steps: &[Step]) -> io::Result<()> 
             let now = &steps[step];
             if received < now.len || len == 0 {
                 continue;
+            }
+            if let Some(log) = log.as_mut().filter(|_| now.is_durable) {
+                log.write_all(&answer[..RECORDS_BYTES])?;
+                log.sync_data()?;
             }
             for (to, len) in now.answers.iter().enumerate() {
                 if *len > 0 {

@@ -37,6 +37,7 @@ const ALL: &[(&str, Run)] = &[
     ("sdp_offer", checks_sdp),
     ("token", tokens),
     ("relay_candidate", |times| relays(Kind::Candidate, times)),
+    ("relay_in_turns", relays_in_turns),
     ("relay_offer", |times| relays(Kind::Offer, times)),
     ("call_set_up", calls),
 ];
@@ -124,6 +125,22 @@ fn relays(kind: Kind, times: u32) {
         room.receive(0, black_box(&frame));
         let outbound = black_box(&mut room.seats[1].outbound);
         assert!(outbound.len() >= frame.len() - 4, "relayed");
+        outbound.clear();
+    }
+}
+
+/// Candidates, of which none begins like the one before: two people speak in turns.
+fn relays_in_turns(times: u32) {
+    let mut room = Room::new(2);
+    let people = [0, 1].map(|seat: usize| room.seats[seat].person);
+    let frames = [[0, 1], [1, 0]].map(|[from, to]: [usize; 2]| {
+        client_frame(&people[from].say(Kind::Candidate, &people[to], None))
+    });
+    for number in 0..2_000 + times as usize {
+        let [from, to] = if number % 2 == 0 { [0, 1] } else { [1, 0] };
+        room.receive(from, black_box(&frames[from]));
+        let outbound = black_box(&mut room.seats[to].outbound);
+        assert!(outbound.len() >= frames[from].len() - 4, "relayed");
         outbound.clear();
     }
 }

@@ -102,6 +102,15 @@ impl Client {
         assert!(text.starts_with(&format!(r#"42["{name}",{{"type":"{name}""#)), "{text}");
     }
 
+    /// Waits until it has answered one more ping. Nothing else comes before.
+    pub fn expect_ping(&mut self) {
+        let before = self.pongs;
+        while self.pongs == before {
+            let ping = self.next_frame();
+            assert!(self.answers(ping), "a ping");
+        }
+    }
+
     /// Receives the close frame, answers it, and waits for the end. How many bytes the answer has.
     pub fn expect_close(mut self) -> usize {
         let frame = self.receive_frame();
@@ -133,22 +142,36 @@ impl Client {
     /// Receives a frame that is not a ping: where it is in the buffer, until the next is received.
     fn receive_frame(&mut self) -> Range<usize> {
         loop {
-            let unread = &self.buffer[self.unread.clone()];
-            let Some(len) = frame_len(unread).filter(|len| *len <= unread.len()) else {
-                self.fill();
-                continue;
-            };
-            let frame = self.unread.start..self.unread.start + len;
-            self.unread.start = frame.end;
-            match &self.buffer[frame.clone()] {
-                [PING, ..] => self.answer(frame),
-                ping if ping == TEXT_PING => {
-                    self.send(&TEXT_PONG);
-                    self.pongs += 1;
-                }
-                _ => return frame,
+            let frame = self.next_frame();
+            if !self.answers(frame.clone()) {
+                return frame;
             }
         }
+    }
+
+    fn next_frame(&mut self) -> Range<usize> {
+        loop {
+            let unread = &self.buffer[self.unread.clone()];
+            if let Some(len) = frame_len(unread).filter(|len| *len <= unread.len()) {
+                let frame = self.unread.start..self.unread.start + len;
+                self.unread.start = frame.end;
+                return frame;
+            }
+            self.fill();
+        }
+    }
+
+    /// Answers a ping; whether it is one.
+    fn answers(&mut self, frame: Range<usize>) -> bool {
+        match &self.buffer[frame.clone()] {
+            [PING, ..] => self.answer(frame),
+            ping if ping == TEXT_PING => {
+                self.send(&TEXT_PONG);
+                self.pongs += 1;
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// The answer to a ping has its payload, under a mask of zeros.

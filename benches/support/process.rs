@@ -12,6 +12,7 @@ use autamedica_signaling::reactor::clock::wall_time;
 
 use super::client::{Client, PATIENCE};
 use super::clinic::{Person, SECRET};
+use super::threads::cpu_ns_of;
 
 /// The program.
 pub const SERVER: &str = env!("CARGO_BIN_EXE_autamedica-signaling");
@@ -98,14 +99,10 @@ impl Process {
         }
     }
 
-    /// Processor time that it has used, in all its threads (proc_pid_stat(5)).
-    pub fn processor_seconds(&self) -> f64 {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let text = fs::read_to_string(path).expect("a Linux system");
-        let fields = text.rsplit(')').next().expect("fields behind the name");
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        // A tick is a hundredth of a second on every Linux system (sysconf(3), `_SC_CLK_TCK`).
-        ticks.map(|ticks| ticks.parse::<f64>().expect("ticks")).sum::<f64>() / 100.0
+    /// Processor time that its threads have used, in nanoseconds (proc_pid_schedstat(5)). While one runs, its last moments
+    /// are missing.
+    pub fn cpu_ns(&self) -> u64 {
+        cpu_ns_of(self.child.id())
     }
 
     /// Memory of the process that is in RAM. The sum over its mappings: `VmRSS` is off by what each processor has not

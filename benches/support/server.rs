@@ -36,9 +36,10 @@ impl Running {
     }
 
     fn start_with(config: Config) -> Self {
+        let threads = config.threads.unwrap_or(1);
         let config = Config {
             port: 0,
-            threads: config.threads.or(Some(1)),
+            threads: Some(threads),
             signal_rate: usize::MAX,
             state_rate: usize::MAX,
             bytes_rate: usize::MAX,
@@ -50,7 +51,10 @@ impl Running {
         let server = Server::bind(config).expect("an address");
         let handle = server.handle();
         let thread = thread::spawn(move || server.run().expect("the loop runs"));
-        Self { handle, thread: Some(thread) }
+        let running = Self { handle, thread: Some(thread) };
+        // Each loop has looked once whether there is something to do. From now on somebody must come for that.
+        running.counters_when(|now| now.turns >= threads as u64);
+        running
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -8,10 +8,20 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// Keeps this thread, and those that it starts, on one processor. Waking somebody on another one costs whoever wakes up to
 /// three times as much, by chance and not by what the program does.
 pub fn stay_on_one_processor() {
+    let one = processors()[0];
+    stay_on(one);
+}
+
+/// Those that this thread may use, one at least.
+pub fn processors() -> Vec<usize> {
     let may = sched_getaffinity(None).expect("a Linux system");
-    let one = (0..CpuSet::MAX_CPU).find(|cpu| may.is_set(*cpu)).expect("a processor");
+    (0..CpuSet::MAX_CPU).filter(|cpu| may.is_set(*cpu)).collect()
+}
+
+/// Keeps this thread, and whatever it starts, on this processor.
+pub fn stay_on(processor: usize) {
     let mut only = CpuSet::new();
-    only.set(one);
+    only.set(processor);
     sched_setaffinity(None, &only).expect("a processor that it may use");
 }
 
@@ -48,12 +58,27 @@ impl Threads {
     }
 }
 
+/// The same of all threads of another program that have not ended.
+pub fn cpu_ns_of(process: u32) -> u64 {
+    let tasks = format!("/proc/{process}/task");
+    let texts = tasks_in(&tasks)
+        .filter_map(|id| fs::read_to_string(format!("{tasks}/{id}/schedstat")).ok());
+    texts.map(|text| first_ns(&text)).sum()
+}
+
 fn ids() -> BTreeSet<u32> {
-    let tasks = fs::read_dir("/proc/self/task").expect("a Linux system");
-    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
+    tasks_in("/proc/self/task").collect()
+}
+
+fn tasks_in(folder: &str) -> impl Iterator<Item = u32> + use<> {
+    let tasks = fs::read_dir(folder).expect("a Linux system");
+    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn cpu_ns(id: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/self/task/{id}/schedstat")).expect("a thread");
-    text.split(' ').next().and_then(|ns| ns.parse().ok()).expect("nanoseconds")
+    first_ns(&fs::read_to_string(format!("/proc/self/task/{id}/schedstat")).expect("a thread"))
+}
+
+fn first_ns(schedstat: &str) -> u64 {
+    schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).expect("nanoseconds")
 }

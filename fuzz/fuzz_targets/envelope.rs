@@ -1,12 +1,13 @@
 //! Messages of clients: what a slow reader of JSON makes of a text by the words of the contract, the parser makes of it as
 //! well: the same message with the same ids, or the same error code, and the same `id` to be repeated.
 //!
-//! An input is the text of a message.
+//! An input is the text of a message, or of several with a control character in between, of which each is read as if it were
+//! the only one.
 #![no_main]
 
 use autamedica_signaling::message::problem::Problem;
 use autamedica_signaling::message::request::{
-    self, MediaChange, Reason, RelayKind, Request, Speaker,
+    self, MediaChange, Parsed, Reader, Reason, RelayKind, Request, Speaker,
 };
 use autamedica_signaling_fuzz::json::{self, Json};
 use libfuzzer_sys::fuzz_target;
@@ -16,22 +17,37 @@ mod contract;
 
 use contract::Said;
 
+/// Stands in no message that is JSON.
+const SEPARATOR: char = '\x1e';
+
 fuzz_target!(|input: &[u8]| {
     let Ok(text) = str::from_utf8(input) else { return };
-    let json = json::read(text);
-    another_reader_agrees(text, json.as_ref());
-    let parsed = request::parse(text);
+    let mut reader = Reader::default();
+    for text in text.split(SEPARATOR) {
+        let json = json::read(text);
+        another_reader_agrees(text, json.as_ref());
+        let parsed = request::parse(text);
+        is_right(&parsed, json.as_ref());
+        // The second time it begins like the one before.
+        for again in [reader.parse(text), reader.parse(text)] {
+            is_right(&again, json.as_ref());
+            assert_eq!(format!("{again:?}"), format!("{parsed:?}"), "what came before matters");
+        }
+    }
+});
+
+fn is_right(parsed: &Parsed<'_>, json: Option<&Json>) {
     let said = parsed.request.as_ref().map(said).map_err(|problem| problem.code());
-    match &json {
+    match json {
         None => assert_eq!(said, Err(Problem::BadJson.code())),
         Some(json) => assert_eq!(said, contract::read(json)),
     }
     let repeated = parsed.id.map(|id| json::read(id.as_json()).expect("an id is JSON"));
-    let id = json.as_ref().and_then(contract::id);
+    let id = json.and_then(contract::id);
     // Behind a name that is no text nothing can be found.
-    let is_lost = json.as_ref().is_some_and(contract::has_unreadable_name) && repeated.is_none();
+    let is_lost = json.is_some_and(contract::has_unreadable_name) && repeated.is_none();
     assert!(is_lost || repeated.as_ref() == id, "{repeated:?}, not {id:?}");
-});
+}
 
 /// What serde takes for JSON is JSON for the slow reader; the other way round there are three reasons to refuse.
 fn another_reader_agrees(text: &str, json: Option<&Json>) {

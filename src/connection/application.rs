@@ -108,6 +108,11 @@ pub trait Application {
         false
     }
 
+    /// Whether the peer has not come in yet, so that others are served before it.
+    fn is_newcomer(&self, _peer: PeerId) -> bool {
+        false
+    }
+
     /// A request head came; appends the answer to the reply of `out`.
     fn request(
         &mut self,

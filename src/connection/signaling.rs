@@ -245,6 +245,10 @@ impl Application for Signaling {
         self.engine.is_stranger(peer)
     }
 
+    fn is_newcomer(&self, peer: PeerId) -> bool {
+        !self.engine.is_inside(peer)
+    }
+
     fn request(
         &mut self,
         peer: PeerId,

@@ -46,9 +46,9 @@ use crate::base::time::{Duration, Instant, Now};
 use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
-use crate::message::request::{MessageId, Speaker};
+use crate::message::request::{MessageId, Reader, Speaker};
 use crate::wire::frame::CloseCode;
-use crate::wire::sdp::CandidateRules;
+use crate::wire::sdp::{CandidateRules, LastHash};
 
 pub use commands::{Answer, Command, Gauges, Member, Outline};
 use draining::Farewell;
@@ -174,6 +174,8 @@ pub struct Engine {
     retained: retention::Pool,
     gate: Gate,
     meters: Meters,
+    reader: Reader,
+    last_hash: LastHash,
     waiting: Vec<duplicates::Waiting>,
     hits: Hits,
     /// The number of the stream that began last.
@@ -223,6 +225,8 @@ impl Engine {
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate,
             meters: Meters::with_capacity(planned),
+            reader: Reader::default(),
+            last_hash: LastHash::default(),
             waiting: Vec::new(),
             hits: Hits::NONE,
             last_stream: 0,
@@ -344,6 +348,11 @@ impl Engine {
     /// Whether a connection has shown no token yet.
     pub fn is_stranger(&self, peer: PeerId) -> bool {
         matches!(self.peers.standing(peer), Standing::Anonymous)
+    }
+
+    /// Whether a connection is in a room.
+    pub fn is_inside(&self, peer: PeerId) -> bool {
+        matches!(self.peers.standing(peer), Standing::Inside(_))
     }
 
     /// How often each limit was hit.

@@ -4,7 +4,7 @@ use crate::admission::Grant;
 use crate::message::problem::Problem;
 use crate::message::request::{Content, Relay};
 use crate::message::{Permissions, Role};
-use crate::wire::sdp::{self, CandidateRules, Fault, FingerprintHash, Rules};
+use crate::wire::sdp::{self, CandidateRules, Fault, FingerprintHash, LastHash, Rules};
 
 /// Something that a participant may or may not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub fn check_content(
     relay: &Relay<'_>,
     grant: &Grant,
     candidates: CandidateRules<'_>,
+    last: &mut LastHash,
 ) -> Result<Option<FingerprintHash>, Problem> {
     match relay.content {
         Content::Nothing => Ok(None),
@@ -43,7 +44,7 @@ pub fn check_content(
         }
         Content::Description(raw) => {
             let may_send = grant.role != Role::Observer;
-            Ok(sdp::check_description(raw, Rules { may_send, candidates })?)
+            Ok(sdp::check_next_description(raw, Rules { may_send, candidates }, last)?)
         }
     }
 }

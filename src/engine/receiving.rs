@@ -29,7 +29,7 @@ impl Engine {
         }
         // Only the whole message says of which kind it is, and which `id` its refusal must have. What reading it costs is
         // bounded by the rate of bytes, and by the end of whoever is refused too often.
-        let parsed = request::parse(text);
+        let parsed = self.reader.parse(text);
         let message = Parsed { id: id.or(parsed.id), ..parsed };
         match self.meter(peer, Class::of(&message.request), now, effects) {
             Ok(()) => self.answer(peer, message, text, now, effects),

@@ -28,10 +28,10 @@ impl Engine {
             RelayKind::MediaControl => Action::MediaControl,
             RelayKind::Offer | RelayKind::Answer | RelayKind::IceCandidate => Action::Signal,
         };
-        policy::check(action, &sender.grant)?;
+        let (grant, room) = (sender.grant, sender.room);
+        policy::check(action, &grant)?;
         let rules = self.options.candidate_rules();
-        let shown = policy::check_content(relay, &sender.grant, rules)?;
-        let room = sender.room;
+        let shown = policy::check_content(relay, &grant, rules, &mut self.last_hash)?;
         let to = self.rooms.find(room, relay.to).filter(|to| *to != sender_key);
         let to = to.ok_or(Problem::PeerNotFound)?;
         let limit = self.options.retained_bytes_max;

@@ -93,6 +93,25 @@ impl Pool {
         }
     }
 
+    /// Writes a message with its length, where the last chunk has room for both.
+    fn write_at_once(
+        &mut self,
+        queue: &mut Queue,
+        length: &[u8; LENGTH_BYTES],
+        message: &[u8],
+    ) -> bool {
+        let chunk = self.chunks.get_mut(queue.last as usize).and_then(|it| it.bytes.as_deref_mut());
+        let room = chunk.and_then(|bytes| bytes.get_mut(usize::from(queue.tail)..));
+        let Some((first, rest)) = room.and_then(|room| room.split_first_chunk_mut()) else {
+            return false;
+        };
+        let Some(rest) = rest.get_mut(..message.len()) else { return false };
+        *first = *length;
+        rest.copy_from_slice(message);
+        queue.tail += (LENGTH_BYTES + message.len()) as u16;
+        true
+    }
+
     fn write(&mut self, queue: &mut Queue, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if queue.last == NONE || usize::from(queue.tail) == CHUNK_BYTES {
@@ -177,14 +196,14 @@ impl Queue {
     /// Counts a message that is being sent, and keeps it, letting go of the oldest where the limit asks for it. Where it does
     /// not fit at all, nothing is kept any more: a rest with a hole is of no use.
     pub(super) fn push(&mut self, message: &[u8], bytes_max: usize, pool: &mut Pool) {
-        while !self.is_empty() && !self.has_room(message, bytes_max, pool) {
+        while !self.has_room(message, bytes_max, pool) {
+            if self.is_empty() {
+                self.sent += 1;
+                return;
+            }
             self.release(self.released() + 1, pool);
         }
-        if self.has_room(message, bytes_max, pool) {
-            self.append(message, pool);
-        } else {
-            self.sent += 1;
-        }
+        self.append(message, pool);
     }
 
     /// Keeps a message for someone who is away; `false`: it does not fit, and nothing changed.
@@ -253,8 +272,11 @@ impl Queue {
     }
 
     fn append(&mut self, message: &[u8], pool: &mut Pool) {
-        pool.write(self, &(message.len() as u32).to_le_bytes());
-        pool.write(self, message);
+        let length = (message.len() as u32).to_le_bytes();
+        if !pool.write_at_once(self, &length, message) {
+            pool.write(self, &length);
+            pool.write(self, message);
+        }
         self.bytes += message.len() as u32;
         (self.sent, self.kept) = (self.sent + 1, self.kept + 1);
     }

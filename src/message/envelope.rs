@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::description::{read_candidate, read_description};
+use super::description::{CandidateInit, DescriptionInit, is_null};
 use super::problem::{Flaw, Problem};
 use super::record::FAILURES;
 use super::request::{
@@ -26,16 +26,25 @@ pub struct Parsed<'a> {
 
 /// Reads one message. Valid messages of ordinary shape allocate nothing.
 pub fn parse(text: &str) -> Parsed<'_> {
-    let mut envelope = Envelope::default();
+    parse_with_beginning(text).0
+}
+
+/// The same, and where the description or candidate begins, where that is all that differs in messages that begin alike: it is
+/// the last member, and there is no `id`.
+pub(super) fn parse_with_beginning(text: &str) -> (Parsed<'_>, Option<usize>) {
+    let mut envelope = Envelope { inner: Some(Inner::default()), ..Envelope::default() };
     if !envelope.read_quickly(text) {
         envelope = match Envelope::read(text) {
             Ok(envelope) => envelope,
-            Err(problem) => return Parsed { id: lenient_id(text, problem), request: Err(problem) },
+            Err(problem) => {
+                let id = lenient_id(text, problem);
+                return (Parsed { id, request: Err(problem) }, None);
+            }
         };
     }
     match envelope.id.map(|raw| MessageId::read(raw).ok_or(Flaw::Wrong("id"))).transpose() {
-        Ok(id) => Parsed { id, request: envelope.request() },
-        Err(flaw) => Parsed { id: None, request: Err(flaw.into()) },
+        Ok(id) => (Parsed { id, request: envelope.request() }, envelope.beginning(text)),
+        Err(flaw) => (Parsed { id: None, request: Err(flaw.into()) }, None),
     }
 }
 
@@ -83,34 +92,54 @@ struct Envelope<'a> {
     error_code: Field<'a>,
     #[serde(borrow, default, deserialize_with = "present")]
     stats: Field<'a>,
+    /// The members of `sdp` and `candidate`, where they were read on the way.
+    #[serde(skip)]
+    inner: Option<Inner<'a>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Inner<'a> {
+    description: DescriptionInit<'a>,
+    candidate: CandidateInit<'a>,
 }
 
 impl<'a> Fields<'a> for Envelope<'a> {
-    fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        Some(match name {
-            // Names are compared one after the other: first what comes most often.
-            "type" => &mut self.kind,
-            "sessionId" => &mut self.session_id,
-            "fromUserId" => &mut self.from_user_id,
-            "toUserId" => &mut self.to_user_id,
-            "candidate" => &mut self.candidate,
-            "sdp" => &mut self.sdp,
-            "id" => &mut self.id,
-            "userId" => &mut self.user_id,
-            "userType" => &mut self.user_type,
-            "authToken" => &mut self.auth_token,
-            "roomType" => &mut self.room_type,
-            "reason" => &mut self.reason,
-            "media" => &mut self.media,
-            "resume" => &mut self.resume,
-            "audio" => &mut self.audio,
-            "video" => &mut self.video,
-            "screen" => &mut self.screen,
-            "state" => &mut self.state,
-            "errorCode" => &mut self.error_code,
-            "stats" => &mut self.stats,
-            _ => return None,
+    #[inline]
+    fn place(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
+        json::place!(self, name, {
+            b"type" => kind,
+            b"sessionId" => session_id,
+            b"fromUserId" => from_user_id,
+            b"toUserId" => to_user_id,
+            b"candidate" => candidate,
+            b"sdp" => sdp,
+            b"id" => id,
+            b"userId" => user_id,
+            b"userType" => user_type,
+            b"authToken" => auth_token,
+            b"roomType" => room_type,
+            b"reason" => reason,
+            b"media" => media,
+            b"resume" => resume,
+            b"audio" => audio,
+            b"video" => video,
+            b"screen" => screen,
+            b"state" => state,
+            b"errorCode" => error_code,
+            b"stats" => stats,
         })
+    }
+
+    #[inline]
+    fn place_inner(&mut self, outer: &[u8], name: &[u8]) -> Option<&mut Field<'a>> {
+        let inner = self.inner.as_mut()?;
+        if outer == b"candidate" {
+            inner.candidate.place(name)
+        } else if outer == b"sdp" {
+            inner.description.place(name)
+        } else {
+            None
+        }
     }
 }
 
@@ -131,6 +160,16 @@ impl<'a> Envelope<'a> {
             Err(_) if json::check_bounds(text).is_err() => Err(Flaw::Bounds.into()),
             Err(_) => Err(Flaw::Repeated.into()),
         }
+    }
+
+    /// Where in `text`, from which it was read in the ordinary way, its last value begins: see [`parse_with_beginning`].
+    fn beginning(&self, text: &str) -> Option<usize> {
+        self.inner?;
+        let content = if self.sdp.is_some() { self.sdp } else { self.candidate };
+        let content = content.filter(|_| self.id.is_none())?.get();
+        let begin = content.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        let is_last = text.get(begin + content.len()..) == Some("}");
+        (is_last && content.starts_with('{')).then_some(begin)
     }
 
     fn request(&self) -> Result<Request<'a>, Problem> {
@@ -182,7 +221,7 @@ impl<'a> Envelope<'a> {
 
     fn relay(&self, kind: RelayKind) -> Result<Relay<'a>, Problem> {
         let speaker = self.speaker_named(self.from_user_id, "fromUserId")?;
-        let to = required(self.to_user_id, "toUserId", |raw| UserId::parse(&json::string(raw)?))?;
+        let to = required(self.to_user_id, "toUserId", |raw| id(raw, UserId::parse))?;
         // Some readers go by what is there and not by the `type`. What is not read here must not be there for them.
         let (describes, names) = match kind {
             RelayKind::Offer | RelayKind::Answer => (true, false),
@@ -196,18 +235,31 @@ impl<'a> Envelope<'a> {
             absent(self.candidate, "candidate")?;
         }
         let content = match kind {
-            RelayKind::IceCandidate => required(self.candidate, "candidate", read_candidate)?,
+            RelayKind::IceCandidate => required(self.candidate, "candidate", |raw| {
+                if is_null(raw) {
+                    return Some(Content::Nothing);
+                }
+                self.object(raw, |inner| inner.candidate)?.content()
+            })?,
             RelayKind::MediaControl => {
                 let audio = optional(self.audio, "audio", json::boolean)?;
                 let video = optional(self.video, "video", json::boolean)?;
                 audio.or(video).ok_or(Flaw::Missing("audio or video"))?;
                 Content::Nothing
             }
-            RelayKind::Offer | RelayKind::Answer => {
-                required(self.sdp, "sdp", |raw| read_description(raw, kind))?
-            }
+            RelayKind::Offer | RelayKind::Answer => required(self.sdp, "sdp", |raw| {
+                self.object(raw, |inner| inner.description)?.content(kind)
+            })?,
         };
         Ok(Relay { kind, speaker, to, content })
+    }
+
+    /// The object that the member `raw` is, if it is one.
+    fn object<T: Fields<'a>>(&self, raw: Raw<'a>, taken: fn(Inner<'a>) -> T) -> Option<T> {
+        match self.inner {
+            Some(inner) if raw.get().starts_with('{') => Some(taken(inner)),
+            _ => json::object(raw),
+        }
     }
 
     fn media_state(&self) -> Result<MediaChange, Problem> {
@@ -238,12 +290,15 @@ impl<'a> Envelope<'a> {
 
     fn speaker_named(&self, user: Field<'a>, name: &'static str) -> Result<Speaker, Problem> {
         Ok(Speaker {
-            session: required(self.session_id, "sessionId", |raw| {
-                SessionId::parse(&json::string(raw)?)
-            })?,
-            user: required(user, name, |raw| UserId::parse(&json::string(raw)?))?,
+            session: required(self.session_id, "sessionId", |raw| id(raw, SessionId::parse))?,
+            user: required(user, name, |raw| id(raw, UserId::parse))?,
         })
     }
+}
+
+/// An id, whose characters may be written as escapes, though nobody does.
+fn id<T>(raw: Raw<'_>, parse: fn(&str) -> Option<T>) -> Option<T> {
+    json::plain(raw).and_then(parse).or_else(|| parse(&json::string(raw)?))
 }
 
 fn required<'a, T>(
@@ -280,11 +335,10 @@ fn read_media(raw: Raw<'_>) -> Option<MediaChange> {
         video: Field<'a>,
     }
     impl<'a> Fields<'a> for Media<'a> {
-        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
-            Some(match name {
-                "audio" => &mut self.audio,
-                "video" => &mut self.video,
-                _ => return None,
+        fn place(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
+            json::place!(self, name, {
+                    b"audio" => audio,
+                    b"video" => video,
             })
         }
     }
@@ -304,11 +358,10 @@ fn read_resume(raw: Raw<'_>) -> Option<(u64, Option<u64>)> {
         stream: Field<'a>,
     }
     impl<'a> Fields<'a> for Resume<'a> {
-        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
-            Some(match name {
-                "received" => &mut self.received,
-                "stream" => &mut self.stream,
-                _ => return None,
+        fn place(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
+            json::place!(self, name, {
+                    b"received" => received,
+                    b"stream" => stream,
             })
         }
     }
@@ -331,13 +384,12 @@ fn read_stats(raw: Raw<'_>) -> Option<Stats<'_>> {
         quality: Field<'a>,
     }
     impl<'a> Fields<'a> for Said<'a> {
-        fn place(&mut self, name: &str) -> Option<&mut Field<'a>> {
-            Some(match name {
-                "bitrate" => &mut self.bitrate,
-                "latency" => &mut self.latency,
-                "packetLoss" => &mut self.packet_loss,
-                "quality" => &mut self.quality,
-                _ => return None,
+        fn place(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
+            json::place!(self, name, {
+                    b"bitrate" => bitrate,
+                    b"latency" => latency,
+                    b"packetLoss" => packet_loss,
+                    b"quality" => quality,
             })
         }
     }

@@ -22,7 +22,7 @@ macro_rules! id {
 
             /// Reads the text form of RFC 9562 4: 36 characters with hyphens, either letter case, nothing around it.
             pub fn parse(text: &str) -> Option<Self> {
-                read_uuid(text).map(Self::new)
+                read_uuid(text.as_bytes().try_into().ok()?).map(Self::new)
             }
 
             /// The 36 characters in lower case, as the server writes them.
@@ -47,13 +47,16 @@ macro_rules! id {
 }
 
 /// `Uuid` itself also reads braces, `urn:uuid:` and 32 digits, and takes longer.
-fn read_uuid(text: &str) -> Option<Uuid> {
-    const DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-    let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    let mut digits = hex::Reader::default();
-    let bytes = DIGITS.map(|at| digits.byte(text[at], text[at + 1]));
-    let has_hyphens = [8, 13, 18, 23].iter().all(|at| text[*at] == b'-');
-    (has_hyphens && digits.is_right()).then(|| Uuid::from_bytes(bytes))
+#[inline]
+fn read_uuid(text: &[u8; 36]) -> Option<Uuid> {
+    let mut digits = [0; 32];
+    digits[..8].copy_from_slice(&text[..8]);
+    digits[8..12].copy_from_slice(&text[9..13]);
+    digits[12..16].copy_from_slice(&text[14..18]);
+    digits[16..20].copy_from_slice(&text[19..23]);
+    digits[20..].copy_from_slice(&text[24..]);
+    let has_hyphens = [text[8], text[13], text[18], text[23]] == *b"----";
+    hex::decode(&digits).filter(|_| has_hyphens).map(Uuid::from_bytes)
 }
 
 id! {

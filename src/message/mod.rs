@@ -8,6 +8,7 @@ pub mod ice;
 pub mod ids;
 pub mod notice;
 pub mod problem;
+mod reader;
 pub mod record;
 pub mod request;
 pub mod roles;

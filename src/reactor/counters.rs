@@ -126,8 +126,8 @@ counters! {
     unsent_bytes,
     /// Connections that have sent too much and are not read for a while.
     resting,
-    /// Connections in the middle of a TLS handshake that wait for their turn.
-    handshaking,
+    /// Connections that have not come in yet and wait for their turn.
+    newcomers,
     /// Connections of which more is to be read in the next turn.
     unread,
     /// Admissions and ends of sessions that wait for their record.

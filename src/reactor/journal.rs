@@ -153,8 +153,8 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Goes on with everything whose record is durable, or will not be.
-    pub(super) fn heed_journal(&mut self, now: Now) {
+    /// Tells the application whether there is a log that can be written.
+    pub(super) fn heed_journal(&mut self) {
         let unavailable =
             self.records.journal.as_ref().is_some_and(|journal| !journal.is_available());
         if unavailable != self.records.unavailable {
@@ -164,6 +164,10 @@ impl<A: Application> Reactor<A> {
                 false => Recording::Available,
             });
         }
+    }
+
+    /// Goes on with those whose record is durable, or will not be.
+    pub(super) fn heed_records(&mut self, now: Now) {
         while let Some(written) = self.records.answer(now) {
             let Some(waiting) = self.records.waiting.pop_front() else { return };
             self.app.recorded(waiting.ticket, written, now, &mut self.output.effects);
@@ -174,8 +178,11 @@ impl<A: Application> Reactor<A> {
                 peer.flags.waiting = false;
                 peer.flags.resumed = true;
                 self.settle(key, now);
-                self.mark_ready(key);
+                self.queue_newcomer(key);
                 self.resume_body(key);
+            }
+            if !self.has_time_for_newcomers() {
+                return;
             }
         }
     }

@@ -5,8 +5,8 @@ use crate::base::time::Now;
 use crate::connection::Application;
 
 impl<A: Application> Reactor<A> {
-    /// Closes the books of a turn that began at `now`, when so many messages had been `relayed`, and shows them to others.
-    pub(super) fn measure(&mut self, now: Now, relayed: u64) {
+    /// Closes the books of a turn that began at `now`, and shows them to others.
+    pub(super) fn measure(&mut self, now: Now) {
         // Whoever came with this turn is counted from the next on.
         if let Some(before) = self.measured_at.replace(now.instant) {
             let apart = now.instant.since(before).as_micros();
@@ -22,7 +22,7 @@ impl<A: Application> Reactor<A> {
         counters.unsent_bytes = self.unsent.lent_bytes() as u64;
         counters.block_bytes = counters.cut_bytes + counters.unsent_bytes;
         counters.resting = self.lists.resting.len() as u64;
-        counters.handshaking = self.lists.handshakes.len() as u64;
+        counters.newcomers = self.lists.newcomers.len() as u64;
         counters.unread = self.lists.ready.len() as u64;
         counters.unrecorded = self.records.waiting() as u64;
         counters.journals_unavailable = u64::from(self.records.is_unavailable());
@@ -34,9 +34,8 @@ impl<A: Application> Reactor<A> {
         counters.retained_bytes = gauges.retained_bytes;
         // Every loop remembers all of them.
         counters.revocations = if self.index == 0 { gauges.revocations } else { 0 };
-        // The second look at the clock: everything of the turn has been written.
+        // Everything of the turn has been written.
         let took = self.clock.instant().since(now.instant);
-        self.counters.relays.observe(took, self.counters.relayed - relayed);
         self.counters.turn_times.observe(took, 1);
         self.shared.lanes[self.index].counters.publish(&self.counters);
     }

@@ -106,6 +106,9 @@ const READ_BYTES: usize = 64 * 1024 + 64;
 /// How many free blocks each pool keeps for later, in bytes. More than that is given back to the system.
 const FREE_BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How many sockets a turn hears of at most: those behind them are in the next, which comes at once.
+const EVENTS_MAX: usize = 64;
+
 /// For more connections than this, tables grow when they come.
 const CONNECTIONS_PLANNED_MAX: usize = 131_072;
 
@@ -141,6 +144,8 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled in this turn.
     peer_bytes: usize,
+    /// When the turn has no more time for newcomers.
+    newcomers_until: Instant,
     records: Records,
     counters: Snapshot,
     /// The limits that the reactor itself keeps.
@@ -172,8 +177,8 @@ struct Lists {
     ready: Vec<Key<Peer>>,
     /// Has sent too much, and is read again at this time.
     resting: VecDeque<(Instant, Key<Peer>)>,
-    /// Is in the middle of a TLS handshake and has sent something for it.
-    handshakes: VecDeque<Key<Peer>>,
+    /// Has not come in yet and has sent something, or has been let in just now.
+    newcomers: VecDeque<Key<Peer>>,
     /// Does not read what is sent to it.
     overrun: Vec<Key<Peer>>,
     /// A WebSocket that takes over a session.
@@ -346,7 +351,7 @@ impl<A: Application> Reactor<A> {
             app,
             index: place.index,
             poll: place.poll,
-            events: Some(Events::with_capacity(1_024)),
+            events: Some(Events::with_capacity(EVENTS_MAX)),
             signals: None,
             on_reload: None,
             listener: Some(place.listener),
@@ -370,6 +375,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            newcomers_until: Instant::default(),
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,

@@ -16,12 +16,8 @@ use crate::wire::frame::{CloseCode, Cursor};
 
 /// How many bytes of all peers are handled in a turn, so that nobody waits long for the next, and how many of one peer at
 /// least, which holds an ordinary offer, and at most.
-const TURN_BYTES: usize = 2 * 1024 * 1024;
+const TURN_BYTES: usize = 512 * 1024;
 const PEER_BYTES: RangeInclusive<usize> = 8 * 1024..=128 * 1024;
-
-/// How many peers in the middle of a TLS handshake are served in a turn. A step of it takes a hundred times as long as a
-/// message, and those in a call must not wait for a crowd at the door.
-const HANDSHAKES_MAX: usize = 16;
 
 /// How much of a cut message is copied to the shared buffer with each read that goes on with it.
 const MOVED_MAX: usize = 4 * 1024;
@@ -42,24 +38,33 @@ impl<A: Application> Reactor<A> {
 
     /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
-        match self.peers.get_mut(key) {
-            Some(peer) if peer.is_handshaking() => {
-                if !peer.flags.ready {
-                    peer.flags.ready = true;
-                    self.lists.handshakes.push_back(key);
-                }
-            }
-            _ => self.serve_now(key, now),
+        let handshaking = self.peers.get(key).is_some_and(Peer::is_handshaking);
+        if handshaking || self.app.is_newcomer(peer_id(key)) {
+            self.queue_newcomer(key);
+        } else {
+            self.serve_now(key, now);
         }
     }
 
-    /// Goes on with some of the handshakes. Whoever has waited longest is first, so that nobody waits for ever.
-    pub(super) fn shake_hands(&mut self, now: Now) {
-        for _ in 0..HANDSHAKES_MAX {
-            let Some(key) = self.lists.handshakes.pop_front() else { return };
+    /// Has it served once those in a call have been.
+    pub(super) fn queue_newcomer(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.flags.ready
+        {
+            peer.flags.ready = true;
+            self.lists.newcomers.push_back(key);
+        }
+    }
+
+    /// Goes on with some of those who have not come in yet. Whoever has waited longest is first, so that nobody waits for ever.
+    pub(super) fn serve_newcomers(&mut self, now: Now) {
+        while let Some(key) = self.lists.newcomers.pop_front() {
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.flags.ready = false;
                 self.serve_now(key, now);
+            }
+            if !self.has_time_for_newcomers() {
+                return;
             }
         }
     }

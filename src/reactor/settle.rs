@@ -9,19 +9,26 @@ use crate::connection::{Application, Wait};
 use crate::message::problem::close;
 
 impl<A: Application> Reactor<A> {
-    /// After everything that came in: what is due, and then one write to each peer that something is for.
+    /// After everything that those in a call have said: who comes in, what is due, and then one write to each peer that something
+    /// is for.
     pub(super) fn wind_up(&mut self, now: Now) {
-        self.shake_hands(now);
+        self.heed_records(now);
+        self.serve_newcomers(now);
         self.pass_deadlines(now);
         self.take_over(now);
         // The writer begins while the rest of the turn goes on.
         self.publish();
-        // Whoever breaks during the flush is told of to others, who may be full.
+        self.flush(now);
+        self.publish();
+    }
+
+    /// One write to each peer that something is for.
+    pub(super) fn flush(&mut self, now: Now) {
+        // Whoever breaks meanwhile is told of to others, who may be full.
         while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
             self.give_up_overrun(now);
             self.flush_dirty(now);
         }
-        self.publish();
     }
 
     fn pass_deadlines(&mut self, now: Now) {

@@ -13,7 +13,9 @@ use mio::net::TcpStream;
 use super::accept::{Accepted, BATCH, turn_away};
 use super::peer::Peer;
 use super::transport::Transport;
-use super::{CLOSE_TIMEOUT, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token};
+use super::{
+    CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token,
+};
 use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
@@ -24,13 +26,18 @@ use crate::connection::{Application, Arrival, Connection, Wait};
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
 
+/// How much of a turn newcomers may take, in microseconds, if those in a call have not taken more: to let one in takes up to a
+/// hundred times as long as a message, and nobody in a call is to wait for a crowd at the door.
+const NEWCOMERS_TIME: Duration = Duration::from_micros(200);
+
 /// How many are waited for once more have come than are accepted: not one by one.
 const TOGETHER: u64 = 32;
 
 impl<A: Application> Reactor<A> {
     /// One turn; `false`: the loop is over.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
-        let mut events = self.events.take().unwrap_or_else(|| mio::Events::with_capacity(1_024));
+        let mut events =
+            self.events.take().unwrap_or_else(|| mio::Events::with_capacity(EVENTS_MAX));
         let waited = self.poll.poll(&mut events, self.patience());
         match waited {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -38,7 +45,7 @@ impl<A: Application> Reactor<A> {
         }
         let now = self.clock.read();
         let relayed = self.counters.relayed;
-        self.heed_journal(now);
+        self.heed_journal();
         self.tell_operators();
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
@@ -47,16 +54,19 @@ impl<A: Application> Reactor<A> {
         }
         events.clear();
         self.events = Some(events);
-        self.accept(now);
         for &key in &carried_over {
             self.go_on(key, now);
         }
         self.recycle_ready(carried_over);
         self.wake_rested(now);
+        // What those in a call say does not wait for anybody at the door.
+        self.flush(now);
+        self.begin_with_newcomers(now, relayed);
+        self.accept(now);
         self.wind_up(now);
         self.see_off();
         self.free_doomed();
-        self.measure(now, relayed);
+        self.measure(now);
         Ok(!self.is_over(now))
     }
 
@@ -68,7 +78,7 @@ impl<A: Application> Reactor<A> {
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
         let lists = &self.lists;
         let busy =
-            !(lists.ready.is_empty() && lists.handshakes.is_empty() && lists.overrun.is_empty());
+            !(lists.ready.is_empty() && lists.newcomers.is_empty() && lists.overrun.is_empty());
         if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }
@@ -108,6 +118,19 @@ impl<A: Application> Reactor<A> {
                 }
             }
         }
+    }
+
+    /// The rest of the turn is for those who want to come in: as much time as it has taken up to here.
+    fn begin_with_newcomers(&mut self, now: Now, relayed: u64) {
+        let instant = self.clock.instant();
+        let took = instant.since(now.instant);
+        self.counters.relays.observe(took, self.counters.relayed - relayed);
+        self.newcomers_until = instant + took.max(NEWCOMERS_TIME);
+    }
+
+    /// Whether one more of those who come may be served in this turn; the first one always is.
+    pub(super) fn has_time_for_newcomers(&mut self) -> bool {
+        self.clock.instant() < self.newcomers_until
     }
 
     fn heed_handles(&mut self, now: Now) {
@@ -240,6 +263,9 @@ impl<A: Application> Reactor<A> {
                 Accepted::Socket(socket, address) => {
                     self.entrance.accept(rate, now.instant);
                     self.meet(socket, address, now);
+                    if !self.has_time_for_newcomers() {
+                        return;
+                    }
                 }
                 Accepted::Nobody => return,
                 Accepted::Exhausted(error) => {

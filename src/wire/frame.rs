@@ -373,17 +373,15 @@ fn read_close(payload: &[u8]) -> Result<Option<CloseCode>, Fault> {
 
 /// Removes the mask from a payload (RFC 6455 5.3). `mask` begins with the key byte of the payload's first byte.
 pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    let [a, b, c, d] = mask;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut chunks = payload.chunks_exact_mut(8);
-    for chunk in &mut chunks {
-        let mut word = [0; 8];
-        word.copy_from_slice(chunk);
-        chunk.copy_from_slice(&(u64::from_ne_bytes(word) ^ wide).to_ne_bytes());
+    let wide = u64::from(u32::from_ne_bytes(mask)) * 0x1_0000_0001;
+    let turn = |word: &mut [u8; 8]| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    let (blocks, rest) = payload.as_chunks_mut::<64>();
+    for block in blocks {
+        block.as_chunks_mut().0.iter_mut().for_each(turn);
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= key;
-    }
+    let (words, rest) = rest.as_chunks_mut();
+    words.iter_mut().for_each(turn);
+    rest.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
 }
 
 /// A header as the server writes it: final, without a mask.

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::quick;
+use super::{quick, scan};
 
 /// How deep objects and arrays may be nested; the message itself is the first level.
 pub const DEPTH_MAX: usize = 16;
@@ -139,34 +138,68 @@ pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<'de>,
 /// A structure of members that are not looked into yet.
 pub trait Fields<'a>: Default + Deserialize<'a> {
     /// Where the member of this name goes, if it is known.
-    fn place(&mut self, name: &str) -> Option<&mut Field<'a>>;
+    fn place(&mut self, name: &[u8]) -> Option<&mut Field<'a>>;
+
+    /// The same for a member of the object that the member `outer` is.
+    fn place_inner(&mut self, _outer: &[u8], _name: &[u8]) -> Option<&mut Field<'a>> {
+        None
+    }
 
     /// Reads what is written in the ordinary way; `false` where it is not, or a known member comes twice.
     ///
     /// In place, since what is moved would be a third of the work.
     fn read_quickly(&mut self, text: &'a str) -> bool {
-        quick::read_object(text, |name, value| self.put(name, value)).is_some()
+        quick::read_object(text, &mut Places(self)).is_some()
     }
 
-    /// The same of a value that is known to be JSON.
-    fn read_known(&mut self, raw: Raw<'a>) -> bool {
-        quick::read_known_object(raw.get(), |name, value| self.put(name, value)).is_some()
+    /// The same of the last value of an object, and of the end of that.
+    fn read_last(&mut self, text: &'a str) -> bool {
+        quick::read_last_object(text, &mut Places(self)).is_some()
+    }
+}
+
+/// The place among the fields of `$fields` that belongs to a name. They are compared one after the other, so what comes most often
+/// stands first.
+macro_rules! place {
+    ($fields:ident, $name:ident, { $($known:literal => $field:ident,)* }) => {{
+        // Not a `match`, which compares byte by byte.
+        $(if $name == $known {
+            return Some(&mut $fields.$field);
+        })*
+        None
+    }};
+}
+pub(crate) use place;
+
+/// Puts members where they belong, unless one is there already.
+struct Places<'p, T>(&'p mut T);
+
+impl<'a, T: Fields<'a>> quick::Taker<'a> for Places<'_, T> {
+    #[inline]
+    fn take(&mut self, name: &[u8], value: &'a str) -> bool {
+        self.0.place(name).is_none_or(|place| place.replace(Raw(value)).is_none())
     }
 
-    /// Whether it is the first of its name, or nobody asks for it.
-    #[doc(hidden)]
-    fn put(&mut self, name: &str, value: &'a str) -> bool {
-        self.place(name).is_none_or(|place| place.replace(Raw(value)).is_none())
+    #[inline]
+    fn take_inner(&mut self, outer: &[u8], name: &[u8], value: &'a str) -> bool {
+        self.0.place_inner(outer, name).is_none_or(|place| place.replace(Raw(value)).is_none())
     }
 }
 
 /// The string that `raw` is, borrowed where it holds no escape; `None` where it is another kind of value.
 pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
-    let quoted = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if memchr(b'\\', quoted.as_bytes()).is_some() {
+    let quoted = plain(raw)?;
+    // Most are short.
+    let has_escapes = |eight| scan::equal(eight, b'\\');
+    if scan::position(quoted.as_bytes(), 0, has_escapes, |byte| byte == b'\\').is_some() {
         return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(quoted))
+}
+
+/// What stands between the quotes of a string, with its escapes.
+pub fn plain(raw: Raw<'_>) -> Option<&str> {
+    raw.get().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Whether `raw` is a string, without reading it.
@@ -186,7 +219,7 @@ pub fn boolean(raw: Raw<'_>) -> Option<bool> {
 /// The object that `raw` is, read into a structure; serde alone would also read one from an array, by position.
 pub fn object<'a, T: Fields<'a>>(raw: Raw<'a>) -> Option<T> {
     let mut fields = T::default();
-    if fields.read_known(raw) {
+    if fields.read_quickly(raw.get()) {
         return Some(fields);
     }
     raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok())?

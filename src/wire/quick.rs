@@ -2,80 +2,70 @@
 //! and objects of those. What is written in any other way, or is no JSON at all, is for [`super::json`], which is slower and
 //! knows everything.
 
-use std::ops::Range;
-
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::scan;
 
 /// How many members an object may have here.
 const MEMBERS_MAX: usize = super::json::MEMBERS_MAX;
 
-/// Calls `each` with the name and the value of each member of an object. `None` where somebody else must read it: it may be
-/// JSON or not, and `each` may have seen a part of it. So it is where `each` returns `false`.
+/// Takes what is read.
+pub trait Taker<'a> {
+    /// A member of the object, with its value as it is written. `false`: somebody else must read this.
+    fn take(&mut self, name: &[u8], value: &'a str) -> bool;
+
+    /// A member of the object that the member `outer` is, which itself is taken later.
+    fn take_inner(&mut self, outer: &[u8], name: &[u8], value: &'a str) -> bool;
+}
+
+/// Reads an object. `None` where somebody else must do that: it may be JSON or not, and a part of it may be taken.
 ///
 /// What is read here is JSON (RFC 8259) within the bounds of [`super::json::check_bounds`].
-pub fn read_object<'a>(text: &'a str, each: impl FnMut(&'a str, &'a str) -> bool) -> Option<()> {
-    // Most texts are written without a line break, and then strings need no look for one.
-    if scan::has_controls(text.as_bytes()) {
-        read(text, string_end, each)
-    } else {
-        read(text, plain_string_end, each)
-    }
-}
-
-/// The same where the text is known to be JSON, and strings need not be looked into.
-pub fn read_known_object<'a>(
-    text: &'a str,
-    each: impl FnMut(&'a str, &'a str) -> bool,
-) -> Option<()> {
-    read(text, known_string_end, each)
-}
-
-/// `string_end` leads from behind an opening quote to behind the closing one.
-fn read<'a>(
-    text: &'a str,
-    string_end: impl Fn(&[u8], usize) -> Option<usize> + Copy,
-    mut each: impl FnMut(&'a str, &'a str) -> bool,
-) -> Option<()> {
+pub fn read_object<'a>(text: &'a str, taker: &mut impl Taker<'a>) -> Option<()> {
     let bytes = text.as_bytes();
-    // The objects within it hold no others.
-    let inner = |begin| object(bytes, begin, string_end, |_| None, |_, _| true);
-    let member = |name, value| match (text.get(name), text.get(value)) {
-        (Some(name), Some(value)) => each(name, value),
-        _ => false,
-    };
-    let end = object(bytes, skip_blanks(bytes, 0), string_end, inner, member)?;
+    let end = object(bytes, skip_blanks(bytes, 0), |outer, begin| {
+        let end = match *bytes.get(begin)? {
+            b'{' => object(bytes, begin, |name, begin| {
+                let end = plain_end(bytes, begin)?;
+                taker.take_inner(outer, name, text.get(begin..end)?).then_some(end)
+            })?,
+            _ => plain_end(bytes, begin)?,
+        };
+        taker.take(outer, text.get(begin..end)?).then_some(end)
+    })?;
     (skip_blanks(bytes, end) == bytes.len()).then_some(())
 }
 
-/// Reads the object that begins at `at`; where it ends. So does `object_end` for those in it. `each` learns where the name
-/// and the value of a member are.
-fn object(
-    bytes: &[u8],
+/// Reads the object with which `text` begins, without others in it, and behind it the end of the object whose last value it is.
+pub fn read_last_object<'a>(text: &'a str, taker: &mut impl Taker<'a>) -> Option<()> {
+    let bytes = text.as_bytes();
+    let end = object(bytes, 0, |name, begin| {
+        let end = plain_end(bytes, begin)?;
+        taker.take(name, text.get(begin..end)?).then_some(end)
+    })?;
+    let end = past(bytes, skip_blanks(bytes, end), b'}')?;
+    (skip_blanks(bytes, end) == bytes.len()).then_some(())
+}
+
+/// Reads the object that begins at `at`; where it ends. `member` learns a name and where its value begins, and says where
+/// that ends.
+#[inline(always)]
+fn object<'a>(
+    bytes: &'a [u8],
     at: usize,
-    string_end: impl Fn(&[u8], usize) -> Option<usize>,
-    object_end: impl Fn(usize) -> Option<usize>,
-    mut each: impl FnMut(Range<usize>, Range<usize>) -> bool,
+    mut member: impl FnMut(&'a [u8], usize) -> Option<usize>,
 ) -> Option<usize> {
     let mut at = skip_blanks(bytes, past(bytes, at, b'{')?);
     if let Some(end) = past(bytes, at, b'}') {
         return Some(end);
     }
     for _ in 0..MEMBERS_MAX {
-        let name_begin = past(bytes, at, b'"')?;
-        let name_end = name_end(bytes, name_begin)?;
-        at = past(bytes, skip_blanks(bytes, name_end + 1), b':')?;
-        let begin = skip_blanks(bytes, at);
-        let end = match *bytes.get(begin)? {
-            b'"' => string_end(bytes, begin + 1)?,
-            b'{' => object_end(begin)?,
-            _ => word_end(bytes, begin)?,
-        };
-        if !each(name_begin..name_end, begin..end) {
-            return None;
-        }
-        at = skip_blanks(bytes, end);
+        let begin = past(bytes, at, b'"')?;
+        // Names are short.
+        let end = next_special(bytes, begin)?;
+        let name = bytes.get(begin..end)?;
+        at = past(bytes, skip_blanks(bytes, past(bytes, end, b'"')?), b':')?;
+        at = skip_blanks(bytes, member(name, skip_blanks(bytes, at))?);
         match *bytes.get(at)? {
             b',' => at = skip_blanks(bytes, at + 1),
             b'}' => return Some(at + 1),
@@ -85,21 +75,30 @@ fn object(
     None
 }
 
+/// Behind a value that holds no others.
+#[inline(always)]
+fn plain_end(bytes: &[u8], begin: usize) -> Option<usize> {
+    match *bytes.get(begin)? {
+        b'"' => string_end(bytes, begin + 1),
+        _ => word_end(bytes, begin),
+    }
+}
+
 /// Behind this byte, where it is here.
+#[inline(always)]
 fn past(bytes: &[u8], at: usize, wanted: u8) -> Option<usize> {
     (bytes.get(at) == Some(&wanted)).then_some(at + 1)
 }
 
+#[inline(always)]
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\r' | b'\n') = bytes.get(at) {
+    // Mostly there are none.
+    while let Some(byte @ ..=b' ') = bytes.get(at)
+        && matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+    {
         at += 1;
     }
     at
-}
-
-/// The closing quote of a name, which are short.
-fn name_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    next_special(bytes, begin).filter(|end| bytes[*end] == b'"')
 }
 
 /// Behind a whole number, `true`, `false` or `null`.
@@ -116,36 +115,28 @@ fn word_end(bytes: &[u8], begin: usize) -> Option<usize> {
 }
 
 /// Behind the closing quote. Escapes are those of one letter: what `\u` stands for is looked at elsewhere.
+#[inline]
 fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    end_of_string(bytes, begin, next_special)
+    let first = scan::distant_position(bytes, begin, scan::special, scan::is_special)?;
+    match bytes.get(first)? {
+        b'"' => Some(first + 1),
+        b'\\' => end_of_escaped(bytes, first),
+        _ => None,
+    }
 }
 
-/// The same where there are no control characters in the text.
-fn plain_string_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    let next = |at: usize| Some(at + memchr2(b'"', b'\\', bytes.get(at..)?)?);
-    let first = next(begin)?;
-    if bytes[first] == b'"' {
-        return Some(first + 1);
-    }
+/// The same of a string whose first escape is at `at`.
+#[inline(never)]
+fn end_of_escaped(bytes: &[u8], mut at: usize) -> Option<usize> {
     // A description: all its escapes are line ends, and the next quote is not one of them.
-    let string = &bytes[first..=first + memchr(b'"', &bytes[first..])?];
+    let string = &bytes[at..=at + memchr(b'"', bytes.get(at..)?)?];
     if scan::escapes_only_line_ends(string) {
-        return Some(first + string.len());
+        return Some(at + string.len());
     }
-    end_of_string(bytes, first, |_, at| next(at))
-}
-
-fn end_of_string(
-    bytes: &[u8],
-    mut at: usize,
-    next: impl Fn(&[u8], usize) -> Option<usize>,
-) -> Option<usize> {
     loop {
-        at = next(bytes, at)?;
+        at = next_special(bytes, at)?;
         match *bytes.get(at)? {
             b'"' => return Some(at + 1),
-            // So do the lines of a description end.
-            b'\\' if bytes.get(at..at + 4) == Some(br"\r\n") => at += 4,
             b'\\' => match *bytes.get(at + 1)? {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
                 _ => return None,
@@ -155,23 +146,10 @@ fn end_of_string(
     }
 }
 
-/// Behind the closing quote of a string that is one: the next quote behind an even number of backslashes.
-fn known_string_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    let mut at = begin;
-    loop {
-        at += memchr(b'"', bytes.get(at..)?)? + 1;
-        let string = &bytes[begin..at - 1];
-        if string.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 {
-            return Some(at);
-        }
-    }
-}
-
 /// Where the next quote, backslash or control character is.
+#[inline]
 fn next_special(bytes: &[u8], at: usize) -> Option<usize> {
-    let marks =
-        |eight| scan::equal(eight, b'"') | scan::equal(eight, b'\\') | scan::below(eight, b' ');
-    scan::position(bytes, at, marks, |byte| matches!(byte, b'"' | b'\\' | ..0x20))
+    scan::position(bytes, at, scan::special, scan::is_special)
 }
 
 #[cfg(test)]
@@ -181,13 +159,37 @@ mod tests {
     use super::*;
     use crate::wire::json::check_bounds;
 
-    fn members(text: &str) -> Option<Vec<(&str, &str)>> {
-        let mut members = Vec::new();
-        read_object(text, |name, value| {
-            members.push((name, value));
+    /// What was taken, each with the names that lead to it.
+    #[derive(Default)]
+    struct Taken<'a> {
+        members: Vec<(String, &'a str)>,
+        inner: Vec<(String, &'a str)>,
+    }
+
+    impl<'a> Taker<'a> for Taken<'a> {
+        fn take(&mut self, name: &[u8], value: &'a str) -> bool {
+            self.members.push((String::from_utf8_lossy(name).into(), value));
             true
-        })?;
-        Some(members)
+        }
+
+        fn take_inner(&mut self, outer: &[u8], name: &[u8], value: &'a str) -> bool {
+            let [outer, name] = [outer, name].map(String::from_utf8_lossy);
+            self.inner.push((format!("{outer}.{name}"), value));
+            true
+        }
+    }
+
+    fn taken(text: &str) -> Option<Taken<'_>> {
+        let mut taken = Taken::default();
+        read_object(text, &mut taken).map(|()| taken)
+    }
+
+    fn members(text: &str) -> Option<Vec<(String, &str)>> {
+        taken(text).map(|taken| taken.members)
+    }
+
+    fn named<'a>(members: &[(&str, &'a str)]) -> Vec<(String, &'a str)> {
+        members.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
     }
 
     #[test]
@@ -195,8 +197,10 @@ mod tests {
         let text = "\t{ \"a\" : \"x\\r\\n\\\"\" ,\r\n\"b\":{\"c\":0, \"d\":\"}\"}, \"é\":null,\"a\":120 }\n";
         let found =
             [("a", r#""x\r\n\"""#), ("b", r#"{"c":0, "d":"}"}"#), ("é", "null"), ("a", "120")];
-        assert_eq!(members(text).as_deref(), Some(&found[..]));
-        assert_eq!(members("{}").as_deref(), Some(&[][..]));
+        assert_eq!(members(text), Some(named(&found)));
+        let inner = taken(text).map(|taken| taken.inner);
+        assert_eq!(inner, Some(named(&[("b.c", "0"), ("b.d", r#""}""#)])));
+        assert_eq!(members("{}"), Some(vec![]));
     }
 
     #[test]
@@ -253,14 +257,8 @@ mod tests {
                     format!("{{\"{inner}\":true}}"),
                     format!("{{\"a\":{inner}}}"),
                 ] {
-                    if let Some(members) = members(&text) {
+                    if members(&text).is_some() {
                         read += 1;
-                        let mut known = Vec::new();
-                        read_known_object(&text, |name, value| {
-                            known.push((name, value));
-                            true
-                        });
-                        assert_eq!(known, members, "{text:?}");
                         assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text:?}");
                         assert_eq!(check_bounds(&text), Ok(()), "{text:?}");
                     }

@@ -12,6 +12,12 @@ pub const fn equal(eight: u64, byte: u8) -> u64 {
     others.wrapping_sub(ONES) & !others & TOPS
 }
 
+/// The bytes that are `byte`, which is ASCII, and some of those that are not ASCII: for texts where there are hardly any.
+#[inline]
+pub const fn equal_in_ascii(eight: u64, byte: u8) -> u64 {
+    (eight ^ (ONES * byte as u64)).wrapping_sub(ONES) & TOPS
+}
+
 /// The bytes below `bound`, which is at most 0x80.
 #[inline]
 pub const fn below(eight: u64, bound: u8) -> u64 {
@@ -24,38 +30,70 @@ pub const fn not_printable(eight: u64) -> u64 {
     (eight | eight.wrapping_add(ONES)) & TOPS
 }
 
+/// The bytes that end or break a run of plain text in a JSON string: quotes, backslashes and control characters.
+#[inline]
+pub const fn special(eight: u64) -> u64 {
+    // With this bit turned the quote and the blank change places, so that one comparison finds quotes and what is below blanks.
+    let turned = eight ^ (ONES * 2);
+    let backslash = eight ^ (ONES * b'\\' as u64);
+    (turned.wrapping_sub(ONES * 0x21) | backslash.wrapping_sub(ONES)) & !eight & TOPS
+}
+
+/// The same for one byte.
+#[inline]
+pub const fn is_special(byte: u8) -> bool {
+    (byte ^ 2 < 0x21) | (byte == b'\\')
+}
+
 /// Where from `at` on the first byte is that `marks` finds in a word, and `is_found` in a byte of the rest.
 #[inline]
 pub fn position(
     bytes: &[u8],
-    mut at: usize,
+    at: usize,
     marks: impl Fn(u64) -> u64,
     is_found: impl Fn(u8) -> bool,
 ) -> Option<usize> {
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let found = marks(u64::from_le_bytes(*eight));
+    let (words, rest) = bytes.get(at..)?.as_chunks();
+    let mut at = at;
+    for word in words {
+        let found = marks(u64::from_le_bytes(*word));
         if found != 0 {
             return Some(at + (found.trailing_zeros() / 8) as usize);
         }
         at += 8;
     }
-    let rest = bytes.get(at..)?;
     Some(at + rest.iter().position(|byte| is_found(*byte))?)
 }
 
-/// Whether there is a byte below a blank.
-pub fn has_controls(bytes: &[u8]) -> bool {
-    // Without an early end the compiler makes vector code of it.
-    bytes.iter().fold(false, |found, byte| found | (*byte < b' '))
+/// The same, where it is likely some way off: in blocks of which is told first whether there is one.
+#[inline]
+pub fn distant_position(
+    bytes: &[u8],
+    at: usize,
+    marks: impl Fn(u64) -> u64,
+    is_found: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    // Without an early end within a block the compiler makes vector code of it.
+    let has_one = |block: &[u8; 16]| block.iter().fold(false, |any, byte| any | is_found(*byte));
+    let mut at = at;
+    for block in bytes.get(at..)?.as_chunks().0 {
+        if has_one(block) {
+            return Some(at + position(block, 0, marks, is_found)?);
+        }
+        at += 16;
+    }
+    position(bytes, at, marks, is_found)
 }
 
-/// Whether behind each backslash there is an `r` or an `n`; the last byte must be none.
+/// Whether there are no control characters, and behind each backslash there is an `r` or an `n`; the last byte must be none.
 pub fn escapes_only_line_ends(bytes: &[u8]) -> bool {
     let behind = bytes.get(1..).unwrap_or_default();
-    // The same here.
-    !bytes.iter().zip(behind).fold(false, |others, (byte, next)| {
-        others | ((*byte == b'\\') & (*next != b'r') & (*next != b'n'))
-    })
+    // As few steps as there can be for each byte: the smallest one, and what of `r` and `n` differs behind a backslash.
+    let (least, others) = bytes.iter().zip(behind).fold((u8::MAX, 0), |seen, (byte, next)| {
+        let other = next.wrapping_sub(b'n') & !(b'r' - b'n');
+        (seen.0.min(*byte), seen.1 | if *byte == b'\\' { other } else { 0 })
+    });
+    least >= b' ' && others == 0
 }
 
 #[cfg(test)]
@@ -67,7 +105,8 @@ mod tests {
     fn the_first_one_is_found_wherever_it_stands() {
         type Marks = fn(u64) -> u64;
         type IsFound = fn(u8) -> bool;
-        let kinds: [(Marks, IsFound); 4] = [
+        let kinds: [(Marks, IsFound); 5] = [
+            (special, is_special),
             (|eight| equal(eight, b':'), |byte| byte == b':'),
             (|eight| equal(eight, 0), |byte| byte == 0),
             (|eight| below(eight, 0x21), |byte| byte < 0x21),
@@ -75,19 +114,57 @@ mod tests {
         ];
         for (marks, is_found) in kinds {
             for byte in 0..=u8::MAX {
-                for place in 0..19 {
+                for place in 0..35 {
                     for around in [b'0', b';', b'~', b'!', byte.wrapping_add(1), byte] {
-                        let mut bytes = [around; 19];
+                        let mut bytes = [around; 35];
                         bytes[place] = byte;
-                        for begin in [0, 1, 5] {
-                            let expected = (begin..19).find(|at| is_found(bytes[*at]));
-                            let found = position(&bytes, begin, marks, is_found);
-                            assert_eq!(found, expected, "{byte} in {bytes:?} from {begin}");
+                        for begin in [0, 1, 19] {
+                            let expected = (begin..35).find(|at| is_found(bytes[*at]));
+                            for position in [position, distant_position] {
+                                let found = position(&bytes, begin, marks, is_found);
+                                assert_eq!(found, expected, "{byte} in {bytes:?} from {begin}");
+                            }
                         }
                     }
                 }
             }
         }
-        assert!(has_controls(b"0123456789abcdef0123456789\x1f") && !has_controls(b" \x7f\xff"));
+    }
+
+    #[test]
+    fn in_ascii_fewer_steps_find_the_same() {
+        for [byte, around] in
+            (0..128).flat_map(|byte| [0, b'9', b';', byte, 127].map(|a| [byte, a]))
+        {
+            for place in 0..8 {
+                let mut bytes = [around; 8];
+                bytes[place] = byte;
+                let word = u64::from_le_bytes(bytes);
+                let [quick, exact] = [equal_in_ascii(word, b':'), equal(word, b':')];
+                assert_eq!(quick.trailing_zeros(), exact.trailing_zeros(), "{bytes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_special_in_a_string() {
+        for byte in 0..=u8::MAX {
+            let expected = matches!(byte, b'"' | b'\\' | ..0x20);
+            assert_eq!(is_special(byte), expected, "{byte}");
+        }
+        for (text, fine) in [
+            (&br"a\r\nb"[..], true),
+            (br"\r\r\n\n", true),
+            (br"a\tb", false),
+            (br"a\", true),
+            (b"a\nb\x1f ", false),
+            (b"", true),
+        ] {
+            for before in 0..40 {
+                let text = [&vec![b'.'; before][..], text, b"\""].concat();
+                let expected = fine && !text.ends_with(br#"\""#);
+                assert_eq!(escapes_only_line_ends(&text), expected, "{text:?}");
+            }
+        }
     }
 }

@@ -11,9 +11,9 @@ mod lines;
 mod tests;
 
 pub use candidate::CandidateRules;
-pub use fingerprint::FingerprintHash;
 use fingerprint::Fingerprints;
-use lines::for_each_line;
+pub use fingerprint::{FingerprintHash, LastHash};
+use lines::{for_each_line, plain_line};
 
 use super::json::Raw;
 use super::scan;
@@ -68,15 +68,28 @@ pub struct Rules<'a> {
 ///
 /// A [`Fault`], of several any.
 pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<FingerprintHash>, Fault> {
+    check_next_description(raw, rules, &mut LastHash::default())
+}
+
+/// The same for one of many, of which each often shows what the last one did.
+///
+/// # Errors
+///
+/// A [`Fault`], of several any.
+pub fn check_next_description(
+    raw: Raw<'_>,
+    rules: Rules<'_>,
+    last: &mut LastHash,
+) -> Result<Option<FingerprintHash>, Fault> {
     let mut reader = Reader {
         rules,
         session: Transport::default(),
         section: None,
         fingerprints: Fingerprints::new(),
     };
-    for_each_line(raw.get(), |line| if is_idle(line) { Ok(()) } else { reader.line(line) })?;
+    for_each_line(raw.get(), pass_idle, |line| reader.line(line))?;
     reader.end_section()?;
-    Ok(reader.fingerprints.hash())
+    Ok(last.hash(&reader.fingerprints))
 }
 
 /// Checks the `candidate` of an `RTCIceCandidateInit`: one line, that fits the rules.
@@ -88,13 +101,17 @@ pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<Finger
 /// A [`Fault`], of several any.
 pub fn check_candidate(raw: Raw<'_>, rules: CandidateRules<'_>) -> Result<(), Fault> {
     let mut count = 0;
-    for_each_line(raw.get(), |line| {
+    let mut check = |line: &[u8]| {
         count += 1;
         // Browsers take it with the `a=` of a description too.
         let candidate = line.strip_prefix(b"a=").unwrap_or(line);
         if line.is_empty() { Ok(()) } else { rules.check(candidate) }
-    })
-    .map_err(|fault| if fault == Fault::Line { Fault::Candidate } else { fault })?;
+    };
+    if let Some(line) = plain_line(raw.get()) {
+        return check(line);
+    }
+    for_each_line(raw.get(), |_| None, check)
+        .map_err(|fault| if fault == Fault::Line { Fault::Candidate } else { fault })?;
     if count == 1 { Ok(()) } else { Err(Fault::Candidate) }
 }
 
@@ -126,22 +143,41 @@ struct Section {
     says_it_does_not: bool,
 }
 
-/// Whether it is plainly one of the attributes that most lines are, and that say nothing of what matters here.
+/// Passes over a line that is plainly one of the attributes that most lines are, and that say nothing of what matters here.
 #[inline(always)]
-fn is_idle(line: &[u8]) -> bool {
+fn pass_idle(text: &[u8]) -> Option<&[u8]> {
     const fn word(text: &[u8; 8]) -> u64 {
         u64::from_le_bytes(*text)
     }
     const fn first(bytes: u32) -> u64 {
         u64::MAX >> (64 - 8 * bytes)
     }
-    let Some(([b'a', b'='], name)) = line.split_first_chunk() else { return false };
-    let Some(name) = name.first_chunk().copied().map(u64::from_le_bytes) else { return false };
-    name & first(7) == word(b"rtpmap:\0")
+    // The shortest of these names, with `a=` before it, and eight words behind it: longer lines are read like any other.
+    const NAME: usize = 6;
+    let begin: &[u8; NAME + 8 * 8] = text.first_chunk()?;
+    let ([b'a', b'='], [name, ..]) = (&begin[..2], begin[2..].as_chunks().0) else { return None };
+    let name = word(name);
+    let is_idle = name & first(7) == word(b"rtpmap:\0")
         || name == word(b"rtcp-fb:")
         || name & first(5) == word(b"fmtp:\0\0\0")
         || name & first(7) == word(b"extmap:\0")
         || name & first(5) == word(b"ssrc:\0\0\0")
+        || name & first(5) == word(b"msid:\0\0\0")
+        || name & first(5) == word(b"rtcp:\0\0\0")
+        || name & first(4) == word(b"mid:\0\0\0\0")
+        || name & first(6) == word(b"group:\0\0")
+        || name == word(b"ice-pwd:");
+    if !is_idle {
+        return None;
+    }
+    for (index, eight) in begin[NAME..].as_chunks().0.iter().enumerate() {
+        let found = scan::equal_in_ascii(word(eight), b'\\');
+        if found != 0 {
+            let end = NAME + 8 * index + (found.trailing_zeros() / 8) as usize;
+            return text[end..].strip_prefix(br"\r\n");
+        }
+    }
+    None
 }
 
 impl Reader<'_> {

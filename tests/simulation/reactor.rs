@@ -77,6 +77,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many connections over the limit are accepted, to be told so.
 pub const TURNED_AWAY_MAX: usize = 64;
 
+/// No turn has time for as many newcomers.
+const NEWCOMERS_END: u64 = 6;
+
 /// The loop, told by the simulation what a poll would have told it.
 pub struct Reactor<A> {
     /// What it serves.
@@ -91,6 +94,8 @@ pub struct Reactor<A> {
     output: Output,
     lists: Lists,
     peer_bytes: usize,
+    /// How many more newcomers there is time for in this turn.
+    newcomers_left: u64,
     records: Records,
     counters: Snapshot,
     hits: Hits,
@@ -109,7 +114,7 @@ struct Lists {
     dirty: Vec<Key<Peer>>,
     ready: Vec<Key<Peer>>,
     resting: VecDeque<(Instant, Key<Peer>)>,
-    handshakes: VecDeque<Key<Peer>>,
+    newcomers: VecDeque<Key<Peer>>,
     overrun: Vec<Key<Peer>>,
     doomed: Vec<Key<Peer>>,
 }
@@ -133,6 +138,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            newcomers_left: 0,
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
@@ -179,7 +185,7 @@ impl<A: Application> Reactor<A> {
 
     /// One turn, as in `src/reactor/turn.rs`. The sockets are served in an order that `random` decides.
     pub fn turn(&mut self, now: Now, random: &mut Random) {
-        self.heed_journal(now);
+        self.heed_journal();
         let carried_over = std::mem::take(&mut self.lists.ready);
         let mut news = std::mem::take(&mut self.news);
         random.shuffle(&mut news);
@@ -194,14 +200,24 @@ impl<A: Application> Reactor<A> {
             self.go_on(key, now);
         }
         self.wake_rested(now);
+        self.flush(now);
+        self.newcomers_left = random.below(NEWCOMERS_END);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
     }
 
+    /// What a clock decides elsewhere.
+    fn has_time_for_newcomers(&mut self) -> bool {
+        self.newcomers_left = self.newcomers_left.saturating_sub(1);
+        self.newcomers_left > 0
+    }
+
     /// When a turn is due without news.
     pub fn next_turn(&self, now: Now) -> Option<Instant> {
-        let busy = !self.lists.ready.is_empty() || !self.lists.overrun.is_empty();
+        let lists = &self.lists;
+        let busy =
+            !(lists.ready.is_empty() && lists.newcomers.is_empty() && lists.overrun.is_empty());
         if busy || !self.news.is_empty() || self.records.answer(now).is_some() {
             return Some(Instant::default());
         }

@@ -342,9 +342,11 @@ impl World {
             false => self.server.app.book.kept_bytes_max(CHUNK_BYTES),
         };
         let now = self.server_now();
+        // Else the next turn comes at once.
+        let is_over = self.server.next_turn(now).is_none_or(|at| at > now.instant);
         let book = &mut self.server.app.book;
         book.check_kept();
-        book.check_waiting(now);
+        book.check_waiting(now, is_over);
         let known = book.room_count();
         let verdict = &mut book.verdict;
         let most = [settings.cut_bytes_max, settings.unsent_bytes_max];

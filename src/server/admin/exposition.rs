@@ -86,7 +86,7 @@ impl Page {
             ("audit_records", audit_queued),
             ("awaiting_record", view.counters.unrecorded),
             ("resting_connections", view.counters.resting),
-            ("tls_handshakes", view.counters.handshaking),
+            ("newcomers", view.counters.newcomers),
             ("unread_connections", view.counters.unread),
         ] {
             self.sample("signaling_queue_length", &[("queue", &queue)], length);

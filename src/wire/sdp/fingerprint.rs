@@ -9,6 +9,9 @@ use crate::base::redacted::Redacted;
 /// How many different fingerprints a description may hold. Browsers show one.
 const FINGERPRINTS_MAX: usize = 8;
 
+/// A text longer than the one of a SHA-256 is not compared.
+const LAST_BYTES_MAX: usize = 128;
+
 /// The longest digest, in bytes.
 const DIGEST_BYTES_MAX: usize = 64;
 
@@ -56,21 +59,41 @@ struct Fingerprint {
 }
 
 /// The different fingerprints of a description, sorted.
+#[derive(Clone, Copy)]
 pub(super) struct Fingerprints {
     sorted: [Fingerprint; FINGERPRINTS_MAX],
     count: usize,
+    /// The last one as it was written: mostly all sections have the same.
+    last: [u8; LAST_BYTES_MAX],
+    last_len: usize,
 }
+
+/// The hash that was made last. Whoever negotiates anew shows the same certificate again.
+#[derive(Debug, Default)]
+pub struct LastHash(Option<(Redacted<Fingerprints>, FingerprintHash)>);
 
 impl Fingerprints {
     pub(super) const fn new() -> Self {
         let none = Fingerprint { algorithm: Algorithm::Sha256, digest: [0; DIGEST_BYTES_MAX] };
-        Self { sorted: [none; FINGERPRINTS_MAX], count: 0 }
+        let last = [0; LAST_BYTES_MAX];
+        Self { sorted: [none; FINGERPRINTS_MAX], count: 0, last, last_len: 0 }
+    }
+
+    fn sorted(&self) -> &[Fingerprint] {
+        &self.sorted[..self.count]
     }
 
     /// Takes what stands behind `fingerprint:`.
     pub(super) fn add(&mut self, text: &[u8]) -> Result<(), Fault> {
+        if self.last[..self.last_len] == *text && !text.is_empty() {
+            return Ok(());
+        }
         let fingerprint = Fingerprint::read(text).ok_or(Fault::Fingerprint)?;
-        let Err(at) = self.sorted[..self.count].binary_search(&fingerprint) else { return Ok(()) };
+        if let Some(last) = self.last.get_mut(..text.len()) {
+            last.copy_from_slice(text);
+            self.last_len = text.len();
+        }
+        let Err(at) = self.sorted().binary_search(&fingerprint) else { return Ok(()) };
         if self.count == FINGERPRINTS_MAX {
             return Err(Fault::Fingerprints);
         }
@@ -80,13 +103,27 @@ impl Fingerprints {
         Ok(())
     }
 
-    /// `None` where there are no fingerprints.
-    pub(super) fn hash(&self) -> Option<FingerprintHash> {
+    fn hash(&self) -> FingerprintHash {
         let mut hash = Sha256::new();
-        for fingerprint in &self.sorted[..self.count] {
-            fingerprint.write(&mut hash);
+        self.sorted().iter().for_each(|fingerprint| fingerprint.write(&mut hash));
+        FingerprintHash(Redacted::new(hash.finalize().into()))
+    }
+}
+
+impl LastHash {
+    /// What stands for these; `None` where there are none.
+    pub(super) fn hash(&mut self, fingerprints: &Fingerprints) -> Option<FingerprintHash> {
+        if fingerprints.count == 0 {
+            return None;
         }
-        (self.count > 0).then(|| FingerprintHash(Redacted::new(hash.finalize().into())))
+        if let Some((last, hash)) = &self.0
+            && last.reveal().sorted() == fingerprints.sorted()
+        {
+            return Some(*hash);
+        }
+        let hash = fingerprints.hash();
+        self.0 = Some((Redacted::new(*fingerprints), hash));
+        Some(hash)
     }
 }
 
@@ -100,17 +137,18 @@ impl Fingerprint {
             |algorithm: &Algorithm| name.eq_ignore_ascii_case(algorithm.name().as_bytes());
         let algorithm = known.into_iter().find(is_named)?;
         let mut digest = [0; DIGEST_BYTES_MAX];
-        if groups.len() != 3 * algorithm.digest_bytes() - 1 {
+        let groups_len = 3 * algorithm.digest_bytes();
+        if groups.len() != groups_len - 1 {
             return None;
         }
-        let mut digits = hex::Reader::default();
-        for (byte, group) in digest.iter_mut().zip(groups.chunks(3)) {
-            *byte = match *group {
-                [high, low] | [high, low, b':'] => digits.byte(high, low),
-                _ => return None,
-            };
+        // A colon behind the last one too: then all are alike.
+        let mut whole = [b':'; 3 * DIGEST_BYTES_MAX];
+        whole[..groups.len()].copy_from_slice(groups);
+        let parts = whole[..groups_len].as_chunks::<48>().0;
+        for (bytes, groups) in digest.as_chunks_mut().0.iter_mut().zip(parts) {
+            *bytes = read_groups(groups)?;
         }
-        digits.is_right().then_some(Self { algorithm, digest })
+        Some(Self { algorithm, digest })
     }
 
     fn write(&self, hash: &mut Sha256) {
@@ -126,6 +164,18 @@ impl Fingerprint {
         hash.update(&text[..3 * digest.len() - 1]);
         hash.update(b"\n");
     }
+}
+
+/// Of each group two digits, with a colon behind them.
+fn read_groups(groups: &[u8; 48]) -> Option<[u8; 16]> {
+    let mut digits = [0; 32];
+    let mut has_colons = true;
+    for (pair, group) in digits.as_chunks_mut::<2>().0.iter_mut().zip(groups.as_chunks::<3>().0) {
+        let [high, low, colon] = *group;
+        *pair = [high, low];
+        has_colons &= colon == b':';
+    }
+    hex::decode(&digits).filter(|_| has_colons)
 }
 
 impl Algorithm {

@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::Fault;
+use crate::wire::scan;
 
 /// How much of a line is looked at. The longest that matter whole are candidates with all their extensions; a fingerprint
 /// of SHA-512 has 213 bytes.
@@ -15,38 +16,75 @@ const FOREIGN: u8 = 0xff;
 /// [`FOREIGN`]. Lines end in LF or CR LF; what is behind the last of these is a line too. Letters that are not ASCII come
 /// as some bytes that are not either.
 ///
+/// Of a text that begins with a line that `each` need not see `pass` may say what is behind that line.
+///
 /// # Errors
 ///
 /// What `each` returned first; [`Fault::Line`] where there are control characters other than tabs, and so other lines for
 /// other readers.
+#[inline]
 pub(super) fn for_each_line(
     quoted: &str,
+    pass: impl Fn(&[u8]) -> Option<&[u8]>,
     mut each: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let mut rest = inner.unwrap_or_default().as_bytes();
+    let mut rest = unquoted(quoted);
     // The only control character that a JSON string may hold as it is.
     if memchr(0x7f, rest).is_some() {
         return Err(Fault::Line);
     }
-    let mut line = Line { bytes: [0; LINE_BYTES_MAX + 1], len: 0 };
     loop {
-        let run = memchr(b'\\', rest).unwrap_or(rest.len());
-        // Nearly every line is one run, and can be read where it stands.
-        if let (run, [b'\\', b'r', b'\\', b'n', behind @ ..]) = rest.split_at(run)
-            && run.len() <= LINE_BYTES_MAX
-        {
-            each(run)?;
+        while let Some(behind) = pass(rest) {
             rest = behind;
-            continue;
         }
-        let behind = line.read(rest)?;
-        each(&line.bytes[..line.len])?;
+        // Nearly every line is one run, and can be read where it stands.
+        let (line, end) = rest.split_at(next_escape(rest));
+        let behind = end.strip_prefix(br"\r\n");
+        let is_plain = line.len() <= LINE_BYTES_MAX && (behind.is_some() || end.is_empty());
+        let behind = if is_plain {
+            each(line)?;
+            behind
+        } else {
+            each_odd_line(rest, &mut each)?
+        };
         match behind {
             Some(behind) => rest = behind,
             None => return Ok(()),
         }
     }
+}
+
+/// The only line of the text that `quoted` stands for, where that is plainly written.
+pub(super) fn plain_line(quoted: &str) -> Option<&[u8]> {
+    let line = unquoted(quoted);
+    // Without an early end the compiler makes vector code of it.
+    let is_odd = line.iter().fold(false, |odd, byte| odd | (*byte == b'\\') | (*byte == 0x7f));
+    (!is_odd && line.len() <= LINE_BYTES_MAX).then_some(line)
+}
+
+fn unquoted(quoted: &str) -> &[u8] {
+    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.unwrap_or_default().as_bytes()
+}
+
+/// Where the first backslash is, or the end of the text.
+#[inline]
+fn next_escape(text: &[u8]) -> usize {
+    let is_escape = |byte| byte == b'\\';
+    let marks = |eight| scan::equal(eight, b'\\');
+    scan::position(text, 0, marks, is_escape).unwrap_or(text.len())
+}
+
+/// Reads a line with something else in it than plain text, or without CR LF behind it. What is behind its end.
+#[inline(never)]
+fn each_odd_line<'a>(
+    rest: &'a [u8],
+    each: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<Option<&'a [u8]>, Fault> {
+    let mut line = Line { bytes: [0; LINE_BYTES_MAX + 1], len: 0 };
+    let behind = line.read(rest)?;
+    each(&line.bytes[..line.len])?;
+    Ok(behind)
 }
 
 /// The beginning of a line.
@@ -58,7 +96,6 @@ struct Line {
 impl Line {
     /// Reads the line with which a text begins, and returns what is behind its end; nothing where the text ends with it.
     fn read<'a>(&mut self, mut rest: &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
-        self.len = 0;
         loop {
             let (run, behind) = rest.split_at(memchr(b'\\', rest).unwrap_or(rest.len()));
             self.push(run);

@@ -256,6 +256,58 @@ fn the_hash_stands_for_the_different_fingerprints_in_any_order() {
 }
 
 #[test]
+fn what_was_shown_before_changes_no_hash() {
+    let section = |byte: &str| {
+        format!("{AUDIO}a=fingerprint:sha-256 {}\r\na=setup:active\r\n", [byte; 32].join(":"))
+    };
+    let (a, b) = (section("4A"), section("4B"));
+    let none = Networks::none();
+    let candidates = CandidateRules { relay_only: false, allowed: &none, blocked: &none };
+    let mut last = LastHash::default();
+    let sections = [&*a, &a, "", &b, &a, "", &a];
+    for shown in sections.windows(2).map(|pair| pair.concat()).chain(sections.map(str::to_owned)) {
+        let sdp = format!("{HEAD}{shown}");
+        let quoted = serde_json::to_string(&sdp).expect("a string");
+        let raw = serde_json::from_str(&quoted).expect("JSON");
+        let next = check_next_description(raw, Rules { may_send: true, candidates }, &mut last);
+        assert_eq!(next, read(&sdp, true), "{sdp}");
+    }
+    assert!(!format!("{last:?}").contains("74"), "it shows nothing: {last:?}");
+}
+
+/// Such lines are not read, so what follows must not be taken for a part of them.
+#[test]
+fn behind_a_line_that_says_nothing_the_next_one_is_read() {
+    let names =
+        ["rtpmap", "rtcp-fb", "fmtp", "extmap", "ssrc", "msid", "rtcp", "mid", "group", "ice-pwd"];
+    let secured = secured();
+    for name in names {
+        for value in (0..90).map(|len| "x".repeat(len)) {
+            for (end, hidden) in [
+                ("\r\n", false),
+                ("\n", false),
+                ("\\\r\n", false),
+                ("\t\r\n", false),
+                ("\u{e9}\u{3a}\r\n", false),
+                ("\u{dc}\u{85}\n", false),
+                ("\\r\\n", true),
+                (" ", true),
+            ] {
+                let sdp = format!("{secured}a={name}:{value}{end}a=crypto:1 x\r\n");
+                let expected = if hidden { None } else { Some(Fault::Crypto) };
+                assert_eq!(fault(&sdp), expected, "{sdp:?}");
+            }
+            for end in ["\r", "\0", "\u{7f}", "\u{8}", "\r\r\n"] {
+                let sdp = format!("{secured}a={name}:{value}{end}x\r\n");
+                assert_eq!(fault(&sdp), Some(Fault::Line), "{sdp:?}");
+            }
+        }
+        let sdp = format!("{secured}a={name} x\r\n{}", "a=rtpmap:1 x\r\n".repeat(9));
+        assert_eq!(fault(&sdp), Some(Fault::Line), "it is another name to some: {sdp:?}");
+    }
+}
+
+#[test]
 fn an_observer_only_receives() {
     for (sections, expected) in [
         ("", Ok(())),

@@ -58,10 +58,10 @@ impl Book {
         }
     }
 
-    /// After a turn: nobody waits who need not, and nobody for too long.
-    pub fn check_waiting(&mut self, now: Now) {
+    /// After a turn: nobody waits who need not, unless another turn follows at once, and nobody for too long.
+    pub fn check_waiting(&mut self, now: Now, is_over: bool) {
         let durable = |waiting: &&Waiting| self.disk.is_durable(waiting.note) == Some(true);
-        let forgotten = self.waiting.iter().find(durable).cloned();
+        let forgotten = self.waiting.iter().find(durable).filter(|_| is_over).cloned();
         self.verdict.check(Promise::Waiting, forgotten.is_none(), || {
             format!("{forgotten:?} waits though its record is durable")
         });
