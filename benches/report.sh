@@ -27,7 +27,8 @@ table() {
     printf '\n|%s\n' "$rule"
     awk -v begin="$begin" '
         index($0, begin) == 1 { on = 1; next }
-        on && /^ / { print "| " $0 " |" ; next }
+        # What belongs to the row above: with columns of its own, or in words.
+        on && /^ / && substr($0, 45) !~ /^[ 0-9.]+$/ { print "| " $0 " |" ; next }
         on && length($0) > 44 {
             row = "| " substr($0, 1, 44) " |"
             count = split(substr($0, 45), columns, " +")

@@ -6,12 +6,15 @@ mod load_test;
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use common::{SECRET, TestServer, as_fast_as_one_can, scratch};
 use serde_json::Value;
@@ -139,6 +142,56 @@ fn check_fault(fault: Fault, count: &str, row: &str) {
     let rows = report["verdict"].as_array().expect("rows");
     let bad: Vec<_> = rows.iter().filter(|row| row["met"] == false).collect();
     assert!(bad.iter().any(|bad| bad["what"] == row), "{bad:?}");
+}
+
+const CHILD: &str = "LOAD_TEST_TO_BE_INTERRUPTED";
+
+/// Run by itself: a signal is for a whole process.
+#[test]
+fn an_interrupt_ends_it_with_what_was_done_by_then_and_nothing_that_was_on_its_way_is_lost() {
+    if let Some(report) = std::env::var_os(CHILD) {
+        let report = report.into_string().expect("a path");
+        let any =
+            ["--max-delay=60s", "--max-cpu=10000%", "--max-bandwidth=1e9", "--max-memory=1e9"];
+        let asked = ["--sessions=6", "--connections=12", "--duration=600s", "--rate=50"];
+        let cuts = ["--cut=50%", "--cut-every=300ms", "--away=200ms"];
+        let server = ["--server", env!("CARGO_BIN_EXE_autamedica-signaling"), "--json", &report];
+        let args = any.iter().chain(&asked).chain(&cuts).chain(&server);
+        assert_eq!(load_test::run(args.map(|arg| (*arg).to_owned())), 0);
+        return;
+    }
+    let folder = scratch("load-test-interrupted");
+    let (report, temporary) = (folder.join("report.json"), folder.join("tmp"));
+    fs::create_dir_all(&temporary).expect("a folder");
+    let name = thread::current().name().expect("of the test").to_owned();
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", &name, "--nocapture"])
+        .envs([(CHILD, &report), ("TMPDIR", &temporary)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut said = || lines.next().expect("one more line").expect("text");
+    (0..2).for_each(|_| while !said().contains(" measured ") {});
+    assert!(fs::read_dir(&temporary).expect("a folder").count() > 0, "its server has a log");
+    let id = Pid::from_raw(child.id() as i32).expect("a process");
+    kill_process(id, Signal::INT).expect("sent");
+    let rest: Vec<_> = lines.map(|line| line.expect("text")).collect();
+    assert!(child.wait().expect("ends").success(), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:#?}");
+    assert!(rest.contains(&"good".to_owned()), "{rest:#?}");
+    assert_eq!(fs::read_dir(&temporary).expect("a folder").count(), 0, "its server has gone");
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(report).expect("a report")).expect("JSON");
+    assert_eq!(report["interrupted"], true);
+    let seconds = report["seconds"].as_array().map_or(0, Vec::len) as u64;
+    let until = report["measuredSeconds"][1].as_u64();
+    assert!(until < Some(seconds), "whole seconds only: {until:?} of {seconds}");
+    for none in ["lost", "duplicated", "reordered", "undone", "notResumed"] {
+        assert_eq!(report["counts"][none], 0, "{none}");
+    }
+    assert!(report["counts"]["cuts"].as_u64() > Some(0));
+    assert!(report["microseconds"]["relay"]["count"].as_u64() > Some(0));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use autamedica_signaling::base::cidr::Networks;
 
 use common::programs::{Beside, example, free_port, run, said};
 use common::secure::{HOST, Pair};
-use common::{Client, TestServer, client, people};
+use common::{Client, TestServer, client, people, socket_io};
 
 /// A server that lets in whom the proxy on this machine speaks for: nobody but who comes from 127.0.0.7.
 fn behind(change: impl FnOnce(&mut Config)) -> TestServer {
@@ -35,6 +35,12 @@ fn call_through(port: u16, pair: &Pair) {
         doctor.send(&offer);
         assert!(patient.receive() == offer, "{size} bytes");
     }
+}
+
+/// The same for an app of old, whose Socket.IO polls first.
+fn call_of_an_app_through(port: u16, pair: &Pair) {
+    let open = || pair.over(connect_from([127, 0, 0, 7], port), pair.client(rustls::ALL_VERSIONS));
+    socket_io::call(open);
 }
 
 /// Who comes from an address that is not allowed is refused, whatever it says of itself.
@@ -102,6 +108,7 @@ fn nginx_ends_tls_and_tells_the_address() {
     let args = ["-p", "FOLDER", "-c", "CONFIG", "-g", directives];
     let _nginx = Beside::start("nginx", &args, &config, port);
     call_through(port, &pair);
+    call_of_an_app_through(port, &pair);
     check_strangers(port, &pair, &[]);
     check_strangers(port, &pair, &[("X-Forwarded-For", "127.0.0.7")]);
     check_strangers(port, &pair, &[("Forwarded", "for=127.0.0.7")]);
@@ -127,6 +134,7 @@ fn haproxy_ends_tls_and_tells_the_address_in_both_versions_of_its_header() {
         );
         let haproxy = Beside::start("haproxy", &["-f", "CONFIG", "-db"], &config, port);
         call_through(port, &pair);
+        call_of_an_app_through(port, &pair);
         check_strangers(port, &pair, &[]);
         check_strangers(port, &pair, &[("X-Forwarded-For", "127.0.0.7")]);
         check_strangers(port, &pair, &[("Forwarded", "for=127.0.0.7")]);
@@ -157,8 +165,9 @@ fn haproxy_passes_tls_on_behind_its_header() {
         );
         let _haproxy = Beside::start("haproxy", &["-f", "CONFIG", "-db"], &config, port);
         call_through(port, &pair);
+        call_of_an_app_through(port, &pair);
         check_strangers(port, &pair, &[]);
         assert!(health_by_curl(port, &pair).contains("200 OK"));
-        server.wait_until("four handshakes", |now| now.handshakes >= 4);
+        server.wait_until("handshakes to be counted", |now| now.handshakes >= 4);
     }
 }

@@ -7,6 +7,8 @@ mod common;
 mod client;
 #[path = "socket_io/limits.rs"]
 mod limits;
+#[path = "socket_io/moving.rs"]
+mod moving;
 #[path = "socket_io/polling.rs"]
 mod polling;
 #[path = "socket_io/refused.rs"]

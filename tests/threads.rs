@@ -5,7 +5,9 @@ mod common;
 use std::net::SocketAddr;
 use std::thread;
 
+use autamedica_signaling::base::limits::Limit;
 use autamedica_signaling::base::time::Duration;
+use autamedica_signaling::engine::Homes;
 use autamedica_signaling::message::{Role, UserId};
 use autamedica_signaling::reactor::clock;
 use serde_json::{Value, json};
@@ -198,6 +200,41 @@ fn limits_hold_over_all_loops_together() {
     let statuses: Vec<_> = (0..12).map(|_| ask(&server, "a.b.c")).collect();
     assert_eq!(statuses[..4], [401; 4]);
     assert_eq!(statuses[4..], [429; 8]);
+}
+
+/// A doctor whose room is in this loop.
+fn doctor_of(home: u32) -> Person {
+    let homes = Homes::new(0, THREADS as u32);
+    let here = (0..).map(|_| session()).find(|session| homes.of(*session) == home);
+    Person::new(Role::Doctor, here.expect("a session"))
+}
+
+#[test]
+fn nobody_is_refused_a_room_while_one_stands_empty_in_another_loop() {
+    const ROOMS: usize = 3;
+    let server = server(|config| config.rooms_max = Some(ROOMS));
+    let before: Vec<_> = (0..ROOMS).map(|_| doctor_of(0)).collect();
+    for doctor in &before {
+        let mut client = Client::join(&server, doctor);
+        client.send_text(leave(doctor));
+        assert_eq!(client.expect_close(), 1000);
+    }
+    let mut inside: Vec<_> = [1, 2, 1].map(|home| Client::join(&server, &doctor_of(home))).into();
+    server.wait_until("the empty ones to be forgotten", |now| {
+        (now.rooms_waiting, now.limits.of(Limit::Rooms)) == (ROOMS as u64, ROOMS as u64)
+    });
+    for late in [&doctor_of(0), &doctor_of(2), &before[0]] {
+        let mut late = Client::connect(&server, late);
+        let request = late.person.join_request();
+        late.send(&request);
+        late.expect_error("SERVER_FULL");
+    }
+    // One that is forgotten makes place for its own session too.
+    let mut leaver = inside.remove(0);
+    let person = leaver.person.clone();
+    leaver.send_text(leave(&person));
+    assert_eq!(leaver.expect_close(), 1000);
+    Client::join(&server, &before[0]);
 }
 
 #[test]

@@ -10,6 +10,8 @@
 //! ```
 
 mod alarm;
+#[path = "../../src/service/health/anybody.rs"]
+mod anybody;
 mod frames;
 mod html;
 mod json;

@@ -84,6 +84,12 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let secret = secret(options)?;
     check_files(options)?;
     check_ports(options)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Before there is a server of its own: that ends with it, however early. What is on its way may still arrive.
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|error| format!("signals: {error}"))?;
+    }
     let server = match &options.server {
         Some(program) => Some(Server::start(program, &secret, &options.settings)?),
         None => None,
@@ -93,12 +99,6 @@ pub fn run(options: &Options) -> Result<bool, String> {
         (None, url) => Target::parse(url.as_deref().unwrap_or_default(), options)?,
     };
     let watch = server.as_ref().map(Server::pid).or(options.pid).map(Watch::new).transpose()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // It ends within a moment, and takes a server of its own with it.
-        signal_hook::flag::register(signal, Arc::clone(&stop))
-            .map_err(|error| format!("signals: {error}"))?;
-    }
     let key = Key::new(secret.as_bytes()).map_err(|_| "the secret has less than 32 bytes")?;
     let (_, until) = schedule::window(options);
     let lifetime = Duration::from_micros(until) + Duration::from_secs(3_600);
@@ -206,6 +206,11 @@ fn measure(common: Arc<Common>, watch: Option<Watch>) -> Result<Outcome, String>
         ended.map_err(|error: io::Error| format!("the loop of the load test: {error}"))?;
     }
     outcome.interrupted = common.stop.load(std::sync::atomic::Ordering::Relaxed);
+    if outcome.interrupted {
+        // The last second is no whole one, and a share of it says nothing.
+        let whole = outcome.seconds.len().saturating_sub(1) as u64;
+        outcome.window.1 = whole.clamp(outcome.window.0, outcome.window.1);
+    }
     Ok(outcome)
 }
 

@@ -87,6 +87,11 @@ impl Schedule {
         Some((at, due))
     }
 
+    /// Nothing more is due from now on, but that those come again who are away: something may be on its way to them.
+    pub fn stop(&mut self) {
+        self.heap.retain(|Reverse((_, due))| matches!(due, Due::Return(..)));
+    }
+
     pub fn next(&self) -> Option<u64> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }

@@ -37,10 +37,12 @@ pub fn judge(options: &Options, outcome: &Outcome) -> Vec<Judged> {
     let (counts, sessions) = (&outcome.total.counts, options.sessions as f64);
     let at_most =
         |what, unit, measured, limit| Judged { what, unit, measured, limit, is_floor: false };
-    // What was never relayed was not relayed in time.
     let delay = match outcome.total.delay.len() {
-        0 => f64::INFINITY,
-        _ => outcome.total.delay.mean() / 1e3,
+        // It had not come to that.
+        0 if outcome.interrupted => None,
+        // What was never relayed was not relayed in time.
+        0 => Some(f64::INFINITY),
+        _ => Some(outcome.total.delay.mean() / 1e3),
     };
     let mut rows = vec![
         Judged {
@@ -50,7 +52,7 @@ pub fn judge(options: &Options, outcome: &Outcome) -> Vec<Judged> {
             limit: options.connections_min() as f64,
             is_floor: true,
         },
-        at_most("average delay", "ms", Some(delay), options.max_delay.as_secs_f64() * 1e3),
+        at_most("average delay", "ms", delay, options.max_delay.as_secs_f64() * 1e3),
     ];
     let cpu = outcome.cpu_share().map(|share| share * 100.0);
     rows.push(at_most("processor", "%", cpu, options.max_cpu * 100.0));

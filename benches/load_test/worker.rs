@@ -100,14 +100,18 @@ impl Worker {
         })
     }
 
-    /// Until everything that was due is done, or it shall stop. Tells what it counts meanwhile.
+    /// Until everything that was due is done; where it shall stop, what was due by then. Tells what it counts meanwhile.
     pub fn run(mut self, told: &Sender<Stats>) -> io::Result<()> {
         let mut events = Events::with_capacity(1_024);
         let mut tell_at = TELL_MICROS;
-        let end = self.schedule.measured_until;
+        let mut end = self.schedule.measured_until;
         loop {
             let now = self.now();
-            if self.common.stop.load(Ordering::Relaxed) || now >= end && self.is_over(now, end) {
+            if now < end && self.common.stop.load(Ordering::Relaxed) {
+                self.schedule.stop();
+                end = now;
+            }
+            if now >= end && self.is_over(now, end) {
                 break;
             }
             if now >= tell_at {

@@ -44,13 +44,15 @@ impl Threads {
         self.ids.iter().map(|id| cpu_ns(*id)).sum()
     }
 
-    /// The same of each, by its name.
+    /// The same of each, by its name. One without a name of its own has that of the program: the first loop.
     pub fn each(&self) -> Vec<(String, u64)> {
-        let name = |id| fs::read_to_string(format!("/proc/self/task/{id}/comm"));
-        self.ids
-            .iter()
-            .map(|id| (name(id).expect("a thread").trim().to_owned(), cpu_ns(*id)))
-            .collect()
+        let program = fs::read_to_string("/proc/self/comm").expect("this program");
+        let name = |id| {
+            let name = fs::read_to_string(format!("/proc/self/task/{id}/comm"));
+            let name = name.expect("a thread");
+            if name == program { "loop 0".to_owned() } else { name.trim().to_owned() }
+        };
+        self.ids.iter().map(|id| (name(id), cpu_ns(*id))).collect()
     }
 
     pub fn len(&self) -> usize {

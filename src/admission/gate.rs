@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::failures::Failures;
@@ -99,34 +100,43 @@ impl<K> Default for Census<K> {
 /// Who is inside, by address and by user, and who has failed to get in.
 ///
 /// Several engines count together where one gate was made [beside](Gate::beside) the other. The counts stand behind a lock, which is
-/// taken where somebody comes or goes and nowhere else.
+/// taken where somebody comes or goes and nowhere else; rooms are counted without one.
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
-    counts: Arc<Mutex<Counts>>,
+    common: Arc<Common>,
     /// Where each connection comes from, by its index.
     origins: Vec<Option<Network>>,
+    /// How many of the empty rooms are this one's.
+    empty_rooms: usize,
 }
 
 /// What all gates that stand beside each other have in common.
+#[derive(Debug, Default)]
+struct Common {
+    counts: Mutex<Counts>,
+    rooms: AtomicUsize,
+    empty_rooms: AtomicUsize,
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     addresses: Census<Network>,
     /// By [`fold`]: half the memory, and two people who count as one are rarer than a disk that errs.
     users: Census<u64>,
     failures: Failures,
-    rooms: usize,
 }
 
 impl Gate {
     /// Nobody is inside.
     pub fn new(limits: GateLimits) -> Self {
-        Self { limits, counts: Arc::default(), origins: Vec::new() }
+        Self { limits, common: Arc::default(), origins: Vec::new(), empty_rooms: 0 }
     }
 
     /// A gate for other connections with the same limits for both together.
     pub fn beside(&self) -> Self {
-        Self { limits: self.limits, counts: Arc::clone(&self.counts), origins: Vec::new() }
+        let common = Arc::clone(&self.common);
+        Self { limits: self.limits, common, origins: Vec::new(), empty_rooms: 0 }
     }
 
     /// Whether one more connection may come from this address.
@@ -174,20 +184,43 @@ impl Gate {
         self.counts().users.remove(fold(user));
     }
 
-    /// How many rooms there are.
+    /// How many rooms there are, over all gates beside each other.
     pub fn room_count(&self) -> usize {
-        self.counts().rooms
+        self.common.rooms.load(Ordering::Acquire)
+    }
+
+    /// Whether there may be one more room where there are to be `max`: one that stands empty can be forgotten for it. Where
+    /// several ask in the same moment, each of them may be told so.
+    pub fn admits_room(&self, max: usize) -> bool {
+        let empty = self.common.empty_rooms.load(Ordering::Acquire);
+        self.room_count().saturating_sub(empty) < max
     }
 
     /// There is one more room.
     pub fn add_room(&mut self) {
-        self.counts().rooms += 1;
+        self.common.rooms.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A room is no more.
     pub fn lose_room(&mut self) {
-        let mut counts = self.counts();
-        counts.rooms = counts.rooms.saturating_sub(1);
+        self.lose_room_above(0);
+    }
+
+    /// Takes a room out of the count where there are more than `max`: whoever is told `true` forgets one of its own, and nobody else
+    /// does for the same.
+    pub fn lose_room_above(&mut self, max: usize) -> bool {
+        let less = |rooms: usize| if rooms > max { rooms.checked_sub(1) } else { None };
+        self.common.rooms.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+    }
+
+    /// So many of the rooms that this gate has counted stand empty now.
+    pub fn set_empty_rooms(&mut self, count: usize) {
+        let before = std::mem::replace(&mut self.empty_rooms, count);
+        let all = &self.common.empty_rooms;
+        match count.checked_sub(before) {
+            Some(more) => all.fetch_add(more, Ordering::AcqRel),
+            None => all.fetch_sub(before - count, Ordering::AcqRel),
+        };
     }
 
     /// Somebody at this address has shown a token that is not valid. How long to wait where that was too many.
@@ -214,7 +247,7 @@ impl Gate {
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         // Nothing is done under the lock that could leave it half done.
-        self.counts.lock().unwrap_or_else(|broken| broken.into_inner())
+        self.common.counts.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 }
 
@@ -295,6 +328,24 @@ mod tests {
         other.add_room();
         other.lose_room();
         assert_eq!((one.room_count(), other.room_count()), (1, 1));
+    }
+
+    #[test]
+    fn a_room_that_stands_empty_anywhere_makes_place_for_another_and_is_forgotten_once() {
+        let mut one = Gate::new(GateLimits::ORDINARY);
+        let mut other = one.beside();
+        one.add_room();
+        one.add_room();
+        assert!(!other.admits_room(2));
+        one.set_empty_rooms(2);
+        one.set_empty_rooms(1);
+        assert!(other.admits_room(2) && one.admits_room(2));
+        other.add_room();
+        assert!(!other.admits_room(2) && !one.admits_room(2), "that place is given away");
+        assert!(one.lose_room_above(2) && !other.lose_room_above(2));
+        one.set_empty_rooms(0);
+        assert_eq!(one.room_count(), 2);
+        assert!(!other.admits_room(2) && other.admits_room(3));
     }
 
     #[test]

@@ -45,14 +45,20 @@ pub struct Arrival {
     pub address: IpAddr,
     /// There is no room for it: an upgrade is to be refused.
     pub full: bool,
+    /// There is no room for one more beside it, when its request is read: a session that requests carry is one.
+    pub crowded: bool,
     /// This server speaks TLS with it.
     pub encrypted: bool,
 }
 
 impl Arrival {
     /// From this machine, with room enough: for tests and embedders whose transport has no addresses.
-    pub const LOCAL: Self =
-        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), full: false, encrypted: false };
+    pub const LOCAL: Self = Self {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        full: false,
+        crowded: false,
+        encrypted: false,
+    };
 }
 
 /// Something that only whoever has all connections can do. At most one comes of a request.
@@ -272,6 +278,12 @@ pub trait Application {
     /// When there is something due next.
     fn next_deadline(&self, _now: Now) -> Option<Instant> {
         None
+    }
+
+    /// Whether the other reactors of the server are to have their applications [advance](Application::advance) now, whatever their
+    /// deadlines. It is asked at the end of each turn, and says so once.
+    fn calls_others(&mut self) -> bool {
+        false
     }
 
     /// The server is about to stop: lets nobody in any more, says good-bye to everybody within `window`, and closes every

@@ -20,7 +20,9 @@ pub(super) struct Poll {
     pub(super) bringing: Option<PeerId>,
     /// The WebSocket that may take over.
     pub(super) probe: Option<PeerId>,
-    /// A WebSocket has taken over: no request counts any more.
+    /// How many requests were sent away for that.
+    pub(super) nudges: u8,
+    /// A WebSocket has taken over: no request counts any more but what is under way.
     pub(super) has_moved: bool,
 }
 
@@ -39,6 +41,8 @@ pub struct PolledSession {
     /// Its name.
     pub sid: Sid,
     origin: Option<Box<str>>,
+    nudges: u8,
+    has_moved: bool,
     /// Requests of it that are under way.
     pub requests: [Option<PeerId>; 3],
 }
@@ -81,7 +85,12 @@ impl Polls {
     pub(super) fn detach(&mut self, peer: PeerId, to: u32) -> Option<PolledSession> {
         let sid = self.places.remove(&peer.index)?;
         let poll = self.sessions.remove(&sid)?;
-        if poll.has_moved {
+        let requests = [poll.waiting, poll.bringing, poll.probe];
+        for request in requests.iter().flatten() {
+            self.places.remove(&request.index);
+        }
+        // A WebSocket may have taken it over while a request still brings something.
+        if poll.has_moved && poll.bringing.is_none() {
             return None;
         }
         if self.forwards.insert(sid, to).is_none() {
@@ -92,16 +101,17 @@ impl Polls {
         {
             self.forwards.remove(&oldest);
         }
-        let requests = [poll.waiting, poll.bringing, poll.probe];
-        for request in requests.iter().flatten() {
-            self.places.remove(&request.index);
-        }
-        Some(PolledSession { sid, origin: poll.origin, requests })
+        let Poll { origin, nudges, has_moved, .. } = poll;
+        Some(PolledSession { sid, origin, nudges, has_moved, requests })
     }
 
     /// A session has come from another reactor.
     pub(super) fn attach(&mut self, peer: PeerId, session: PolledSession) {
-        self.begin(session.sid, peer, session.origin);
+        let PolledSession { sid, origin, nudges, has_moved, .. } = session;
+        self.begin(sid, peer, origin);
+        if let Some(poll) = self.sessions.get_mut(&sid) {
+            (poll.nudges, poll.has_moved) = (nudges, has_moved);
+        }
     }
 
     /// A request has followed its session: the place of that. `None`: it is not here any more.
@@ -128,7 +138,8 @@ impl Polls {
     /// Gives a session its place.
     pub(super) fn begin(&mut self, sid: Sid, peer: PeerId, origin: Option<Box<str>>) {
         let (waiting, bringing, probe) = (None, None, None);
-        let poll = Poll { peer, origin, waiting, bringing, probe, has_moved: false };
+        let (nudges, has_moved) = (0, false);
+        let poll = Poll { peer, origin, waiting, bringing, probe, nudges, has_moved };
         self.sessions.insert(sid, poll);
         self.places.insert(peer.index, sid);
     }

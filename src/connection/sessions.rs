@@ -1,8 +1,9 @@
 //! The requests of Socket.IO clients.
 
 use super::polls::{Opening, Poll, Polls, Whereabouts};
-use super::signaling::{Signaling, note_arrival};
-use super::{Arrival, Order, Output, PONG_TIMEOUT, Verdict};
+use super::requests::{Knock, note_arrival};
+use super::signaling::Signaling;
+use super::{Order, Output, PONG_TIMEOUT, Verdict};
 use crate::admission::door::{self, Refusal};
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Now};
@@ -51,30 +52,24 @@ impl Signaling {
     /// A request at [`PATH`].
     pub(super) fn serve_socket_io(
         &mut self,
-        peer: PeerId,
-        arrival: Arrival,
-        request: &Request<'_>,
-        now: Now,
+        knock: Knock<'_>,
         out: &mut Output,
     ) -> Result<Verdict, Refusal> {
-        let query = match engine_io::read_query(request, Sid::read) {
+        let query = match engine_io::read_query(knock.request, Sid::read) {
             Ok(query) => query,
-            Err(refusal) => return refuse(refusal, request, now, out),
+            Err(refusal) => return refuse(refusal, knock, out),
         };
         match query {
-            Query { carrier: Carrier::WebSocket, sid: None } => {
-                self.open_on_web_socket(peer, arrival, request, now, out)
-            }
-            Query { carrier: Carrier::Polling, sid: None } => {
-                self.open_for_polling(arrival, request, now, out)
-            }
+            Query { carrier: Carrier::WebSocket, sid: None } => self.open_on_web_socket(knock, out),
+            Query { carrier: Carrier::Polling, sid: None } => self.open_for_polling(knock, out),
             Query { carrier, sid: Some(sid) } => {
-                match self.go_on(sid, carrier, peer, request, now, out) {
+                match self.go_on(sid, carrier, knock, out) {
                     Ok(verdict) => Ok(verdict),
-                    Err(Fault::Original(refusal)) => refuse(refusal, request, now, out),
+                    Err(Fault::Original(refusal)) => refuse(refusal, knock, out),
                     // It counts like any other.
                     Err(Fault::Ours(refusal @ Refusal::TokenInvalid)) => {
-                        Err(self.count(Err(refusal), arrival, now).err().unwrap_or(refusal))
+                        let counted = self.count(Err(refusal), knock.arrival, knock.now);
+                        Err(counted.err().unwrap_or(refusal))
                     }
                     Err(Fault::Ours(refusal)) => Err(refusal),
                 }
@@ -84,14 +79,12 @@ impl Signaling {
 
     fn open_on_web_socket(
         &mut self,
-        peer: PeerId,
-        arrival: Arrival,
-        request: &Request<'_>,
-        now: Now,
+        knock: Knock<'_>,
         out: &mut Output,
     ) -> Result<Verdict, Refusal> {
+        let Knock { peer, arrival, now, .. } = knock;
         self.check_draining()?;
-        let entry = self.admit(arrival, request, now)?;
+        let entry = self.admit(knock)?;
         let mut packet = Vec::new();
         self.make_session(false, &mut packet)?;
         entry.upgrade.write_accept(&mut out.reply, entry.protocol);
@@ -105,19 +98,14 @@ impl Signaling {
     }
 
     /// The session gets a place of its own among the connections. Who it is counts as for a WebSocket.
-    fn open_for_polling(
-        &mut self,
-        arrival: Arrival,
-        request: &Request<'_>,
-        now: Now,
-        out: &mut Output,
-    ) -> Result<Verdict, Refusal> {
+    fn open_for_polling(&mut self, knock: Knock<'_>, out: &mut Output) -> Result<Verdict, Refusal> {
+        let Knock { arrival, request, now, .. } = knock;
         let origin = door::origin(request)?;
         let is_allowed = self.door.origins.allows(origin, self.door.origin_required);
         if !is_allowed || !is_of_a_page_or_none(request) {
-            return refuse(engine_io::Refusal::Forbidden, request, now, out);
+            return refuse(engine_io::Refusal::Forbidden, knock, out);
         }
-        let judged = match arrival.full {
+        let judged = match arrival.full || arrival.crowded {
             true => Err(Refusal::Full),
             false => door::shown(request, self.engine.tokens(), now.wall),
         };
@@ -138,11 +126,10 @@ impl Signaling {
         &mut self,
         sid: Sid,
         carrier: Carrier,
-        peer: PeerId,
-        request: &Request<'_>,
-        now: Now,
+        knock: Knock<'_>,
         out: &mut Output,
     ) -> Result<Verdict, Fault> {
+        let Knock { peer, request, now, .. } = knock;
         let Some(service) = &mut self.socket_io else { return Err(Refusal::NotFound.into()) };
         let polls = &mut service.polls;
         let poll = polls.get(sid).ok_or(engine_io::Refusal::Session)?;
@@ -163,7 +150,8 @@ impl Signaling {
                     return Err(engine_io::Refusal::Request.into());
                 }
                 poll.waiting = Some(peer);
-                let is_probed = poll.probe.is_some();
+                let is_probed = poll.probe.is_some() && poll.nudges < NUDGES_MAX;
+                poll.nudges += u8::from(is_probed);
                 out.order =
                     Some(if is_probed { Order::Nudge(session) } else { Order::Deliver(session) });
                 Verdict::Poll { session }
@@ -250,15 +238,15 @@ impl Signaling {
     }
 
     /// What a browser is told that asks whether its page may send requests here.
-    pub(super) fn allow_socket_io(request: &Request<'_>, now: Now, out: &mut Output) -> Verdict {
-        let asked = request.field("access-control-request-headers");
-        let asked = asked.filter(|names| names.len() <= ASKED_BYTES_MAX);
+    pub(super) fn allow_socket_io(knock: Knock<'_>, out: &mut Output) -> Verdict {
+        let names = knock.request.field("access-control-request-headers");
+        let names = names.filter(|names| names.len() <= NAMES_BYTES_MAX);
         let mut fields =
             vec![("Access-Control-Allow-Methods", "GET, POST"), ("Access-Control-Max-Age", "600")];
-        fields.extend(asked.map(|names| ("Access-Control-Allow-Headers", names)));
+        fields.extend(names.map(|names| ("Access-Control-Allow-Headers", names)));
         let status = StatusCode::NoContent;
         let response = Response { status, content_type: "", fields: &fields, body: b"" };
-        response.write(&mut out.reply, now.wall, false);
+        response.write(&mut out.reply, knock.now.wall, false);
         Verdict::Answered
     }
 }
@@ -268,8 +256,12 @@ pub(super) fn sid_of(request: &Request<'_>) -> Option<Sid> {
     engine_io::read_query(request, Sid::read).ok()?.sid
 }
 
+/// So many requests of a session are answered at once with nothing because a WebSocket is about to take it over. The clients send one or
+/// two; another one waits like any other.
+const NUDGES_MAX: u8 = 8;
+
 /// How much a page may ask for in one line of a preflight.
-const ASKED_BYTES_MAX: usize = 256;
+const NAMES_BYTES_MAX: usize = 256;
 
 /// Why a request of a session is refused.
 enum Fault {
@@ -319,8 +311,7 @@ fn write_packets(body: &[u8], fields: &[(&'static str, &str)], now: Now, reply: 
 /// Answers as the original server does, whose clients read that.
 fn refuse(
     refusal: engine_io::Refusal,
-    request: &Request<'_>,
-    now: Now,
+    knock: Knock<'_>,
     out: &mut Output,
 ) -> Result<Verdict, Refusal> {
     let (code, message) = refusal.parts();
@@ -331,6 +322,6 @@ fn refuse(
         _ => StatusCode::BadRequest,
     };
     let response = Response { status, content_type: "application/json", fields: &[], body: &body };
-    response.write(&mut out.reply, now.wall, request.method == "HEAD");
+    response.write(&mut out.reply, knock.now.wall, knock.request.method == "HEAD");
     Ok(Verdict::Answered)
 }

@@ -1,25 +1,24 @@
 //! The application: the door, the rooms behind it, and the few pages beside them.
 
 use super::pages::Pages;
+use super::requests::{Knock, note_arrival};
 use super::sessions::{self, SocketIoService};
 use super::{Application, Arrival, Errand, Message, Output, PolledSession, Verdict};
-use crate::admission::Grant;
 use crate::admission::addresses::Client;
-use crate::admission::door::{self, Door, Entry, Refusal, Rules};
-use crate::base::limits::{Hits, Limit};
-use crate::base::redacted::Redacted;
+use crate::admission::door::{Door, Rules};
+use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant, Now, WallTime};
 use crate::engine::{
-    Answer, Command, Effects, Engine, Gauges, Note, PeerId, Recording, Ticket, Traveller,
+    Answer, Command, Effects, Engine, Gauges, PeerId, Recording, Ticket, Traveller,
 };
 use crate::message::SessionId;
 use crate::message::credentials::Credentials;
 use crate::message::notice;
 use crate::message::problem::Problem;
-use crate::message::record::{Event, Record, Revocation, Subject, TokenWay};
+use crate::message::record::Revocation;
 use crate::message::request::MessageId;
 use crate::wire::frame::{CloseCode, Limits};
-use crate::wire::http::{self, Request, Response, StatusCode};
+use crate::wire::http::{self, Request};
 use crate::wire::sid::Sid;
 
 /// The signaling application.
@@ -29,7 +28,7 @@ pub struct Signaling {
     pub(super) limits: Limits,
     pub(super) stranger_limits: Limits,
     pub(super) hits: Hits,
-    pages: Box<dyn Pages + Send>,
+    pub(super) pages: Box<dyn Pages + Send>,
     pub(super) socket_io: Option<SocketIoService>,
     /// Nobody is to come any more.
     pub(super) draining: bool,
@@ -45,9 +44,6 @@ impl Signaling {
 
     /// And how many frames it may be cut into.
     pub const STRANGER_FRAGMENTS_MAX: u32 = 64;
-
-    /// When it is worth to try again where as many are connected as may be.
-    const RETRY_AFTER: Duration = Duration::from_secs(10);
 
     /// Puts door and rooms together. Messages have at most `message_bytes_max` bytes.
     pub fn new(
@@ -87,153 +83,6 @@ impl Signaling {
     pub fn restore_revoked(&mut self, revocations: &[Revocation], now: WallTime) {
         self.engine.restore_revoked(revocations, now);
     }
-
-    fn route(
-        &mut self,
-        peer: PeerId,
-        arrival: Arrival,
-        request: &Request<'_>,
-        now: Now,
-        out: &mut Output,
-    ) -> Result<Verdict, Refusal> {
-        let reply = &mut out.reply;
-        door::check_query(request)?;
-        let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();
-        if self.door.is_preflight(request)? {
-            if is_socket_io {
-                return Ok(Self::allow_socket_io(request, now, out));
-            }
-            let fields =
-                [("Access-Control-Allow-Methods", "GET, HEAD"), ("Access-Control-Max-Age", "600")];
-            let status = StatusCode::NoContent;
-            let response = Response { status, content_type: "", fields: &fields, body: b"" };
-            response.write(reply, now.wall, false);
-            return Ok(Verdict::Answered);
-        }
-        let upgrade = request.has_field("upgrade");
-        match request.path {
-            "/health" => {
-                check_read(request)?;
-                answer(request, StatusCode::Ok, br#"{"status":"ok"}"#, now, reply);
-                Ok(Verdict::Answered)
-            }
-            "/ready" => {
-                check_read(request)?;
-                let audit = self.engine.recording() != Recording::Unavailable;
-                let mut body = Vec::new();
-                notice::readiness(&mut body, audit, !arrival.full, self.draining);
-                let ready = audit && !arrival.full && !self.draining;
-                let status = if ready { StatusCode::Ok } else { StatusCode::ServiceUnavailable };
-                answer(request, status, &body, now, reply);
-                Ok(Verdict::Answered)
-            }
-            _ if is_socket_io => self.serve_socket_io(peer, arrival, request, now, out),
-            _ if !upgrade && self.pages.respond(request, now, reply) => Ok(Verdict::Answered),
-            "/" | "/ws" if self.draining => Err(Refusal::ShuttingDown),
-            "/" | "/ws" => {
-                let entry = self.admit(arrival, request, now)?;
-                entry.upgrade.write_accept(reply, entry.protocol);
-                self.engine.gate().arrive(peer.index, arrival.address);
-                note_arrival(peer, arrival, Ok(entry.grant), &mut out.effects);
-                self.engine.connected(peer, entry.grant, now);
-                Ok(Verdict::Upgraded)
-            }
-            _ => Err(Refusal::NotFound),
-        }
-    }
-
-    /// The token is judged before anything is counted: a good one comes in from an address whatever else has come from
-    /// there, and costs less to judge than the answer to a bad one.
-    pub(super) fn admit<'a>(
-        &mut self,
-        arrival: Arrival,
-        request: &Request<'a>,
-        now: Now,
-    ) -> Result<Entry<'a>, Refusal> {
-        let judged = self.door.admit(request, self.engine.tokens(), arrival.full, now.wall);
-        let (entry, granted) = match judged {
-            Ok(entry) => (Some(entry), Ok(entry.grant)),
-            Err(refusal) => (None, Err(refusal)),
-        };
-        self.count(granted, arrival, now)?;
-        entry.ok_or(Refusal::Malformed)
-    }
-
-    /// Whether somebody who was judged so may come in, by how many there are already and how many have failed.
-    pub(super) fn count(
-        &mut self,
-        judged: Result<Option<Grant>, Refusal>,
-        arrival: Arrival,
-        now: Now,
-    ) -> Result<Option<Grant>, Refusal> {
-        // It is one of ours and guesses nothing, so it counts against nobody.
-        if let Ok(Some(grant)) = &judged
-            && self.engine.is_revoked(grant, now.wall)
-        {
-            return Err(Refusal::Revoked);
-        }
-        let gate = self.engine.gate();
-        let refused = match judged {
-            Ok(_) if !gate.admits_from(arrival.address) => {
-                (Limit::AddressConnections, Self::RETRY_AFTER)
-            }
-            Ok(Some(grant)) if !gate.admits_user(grant.user) => {
-                (Limit::UserConnections, Self::RETRY_AFTER)
-            }
-            Ok(grant) => return Ok(grant),
-            Err(Refusal::TokenInvalid) => {
-                let wait = gate.failed_from(arrival.address, now.instant);
-                let Some(wait) = wait else { return Err(Refusal::TokenInvalid) };
-                (Limit::AuthFailures, wait)
-            }
-            Err(refusal) => {
-                if refusal == Refusal::Full {
-                    self.hits.add(Limit::Connections);
-                }
-                return Err(refusal);
-            }
-        };
-        let (limit, retry_after) = refused;
-        self.hits.add(limit);
-        Err(Refusal::RateLimited(retry_after))
-    }
-}
-
-/// Tells the audit log that somebody came, and what the token said where one was shown.
-pub(super) fn note_arrival(
-    peer: PeerId,
-    arrival: Arrival,
-    outcome: Result<Option<Grant>, Refusal>,
-    effects: &mut Effects,
-) {
-    let refusal = outcome.err().map(Refusal::code);
-    let address = Some(Redacted::new(arrival.address));
-    let connect = Record { event: Event::Connect { refusal }, subject: Subject::default() };
-    effects.note(Note { address, ..Note::about(peer, connect) });
-    let (shown, subject) = match outcome {
-        Ok(Some(grant)) => (true, grant.subject()),
-        Ok(None) => (false, Subject::default()),
-        Err(refusal) => {
-            let failed = matches!(refusal, Refusal::TokenInvalid | Refusal::TokenExpired);
-            (failed, Subject::default())
-        }
-    };
-    if shown {
-        let event = Event::Authentication { way: TokenWay::Upgrade, failure: refusal };
-        effects.note(Note { address, ..Note::about(peer, Record { event, subject }) });
-    }
-}
-
-/// Answers with a small JSON body.
-fn answer(request: &Request<'_>, status: StatusCode, body: &[u8], now: Now, reply: &mut Vec<u8>) {
-    let content_type = "application/json";
-    let response = Response { status, content_type, fields: &[], body };
-    response.write(reply, now.wall, request.method == "HEAD");
-}
-
-/// Whether the request only reads (RFC 9110 9.2.1).
-fn check_read(request: &Request<'_>) -> Result<(), Refusal> {
-    if matches!(request.method, "GET" | "HEAD") { Ok(()) } else { Err(Refusal::Method) }
 }
 
 impl Application for Signaling {
@@ -262,9 +111,10 @@ impl Application for Signaling {
         let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
         let start = out.reply.len();
         let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();
+        let knock = Knock { peer, arrival, request, now };
         let verdict = client
             .and_then(|client| self.door.addresses.admit(client, from, request))
-            .and_then(|()| self.route(peer, arrival, request, now, out));
+            .and_then(|()| self.route(knock, out));
         let verdict = verdict.unwrap_or_else(|refusal| {
             // Who only looks at a page has not come for a call.
             if request.has_field("upgrade") || is_socket_io {
@@ -461,6 +311,10 @@ impl Application for Signaling {
 
     fn next_deadline(&self, now: Now) -> Option<Instant> {
         self.engine.next_deadline(now)
+    }
+
+    fn calls_others(&mut self) -> bool {
+        self.engine.calls_others()
     }
 
     fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {

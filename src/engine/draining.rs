@@ -48,6 +48,25 @@ impl Engine {
         self.advance_farewell(now, effects);
     }
 
+    /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
+    pub fn shut_down(&mut self, effects: &mut Effects) {
+        self.note_shutdown(effects);
+        let connected: Vec<_> = self.peers.connected().map(|(peer, _)| peer).collect();
+        connected.into_iter().for_each(|peer| self.send_away(peer, peer.index, effects));
+        self.gate.set_empty_rooms(0);
+        (0..self.rooms.len()).for_each(|_| self.gate.lose_room());
+        let beside = self.gate.beside();
+        let gate = std::mem::replace(&mut self.gate, beside);
+        *self = Self {
+            recording: self.recording,
+            logins_issued: self.logins_issued,
+            hits: self.hits,
+            rooms_ended: self.rooms_ended,
+            revoked: std::mem::take(&mut self.revoked),
+            ..Self::with_gate(self.options.clone(), gate)
+        };
+    }
+
     /// Whether nobody is let in any more.
     pub const fn is_draining(&self) -> bool {
         self.farewell.is_some()
@@ -97,7 +116,7 @@ impl Engine {
             effects.note(Note { peer, ..Note::of(Record { event, subject }) });
         }
         self.ages.cancel(key.index());
-        self.empties.cancel(key.index());
+        self.stand_empty_no_more(key);
         if self.rooms.close(key).is_some() {
             self.gate.lose_room();
         }

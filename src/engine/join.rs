@@ -50,6 +50,8 @@ impl Engine {
             self.note_limit(peer, Limit::UserConnections, effects);
             return Err(Problem::RateLimited(Excess::Attempts));
         }
+        // Its own empty room may have been given away already.
+        self.forget_surplus(effects);
         let entry = self.find_way_in(&newcomer, now)?;
         if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
             return self.ask_older(&newcomer, text, id, now, effects);
@@ -87,6 +89,7 @@ impl Engine {
         if held.is_none() {
             self.joins.arm(peer.index, 0, now.instant);
         }
+        self.forget_surplus(effects);
         let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
             None => Err(Problem::AuditUnavailable),
             Some(_) if self.is_draining() => Err(Problem::ServerShutdown),
@@ -150,7 +153,7 @@ impl Engine {
         let place = room.and_then(|room| self.rooms.find(room, grant.user));
         let Some(participant) = place.and_then(|place| self.rooms.participant(place)) else {
             self.rooms.check_seat(newcomer, self.options.participants_max)?;
-            if room.is_none() && self.is_full_of_rooms() && self.empties.next().is_none() {
+            if room.is_none() && !self.gate.admits_room(self.options.rooms_max) {
                 return Err(Problem::ServerFull);
             }
             return Ok(Entry::New);
@@ -271,15 +274,14 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let peer = newcomer.peer;
-        if self.is_full_of_rooms() && self.rooms.find_room(newcomer.session).is_none() {
-            self.forget_empty_room(effects);
+        if self.rooms.find_room(newcomer.session).is_none() {
+            self.make_place_for_room(effects);
         }
         let (place, room, is_new) = self.rooms.admit(newcomer);
         if is_new {
-            self.gate.add_room();
             self.ages.arm(room.index(), 0, now.instant);
         }
-        self.empties.cancel(room.index());
+        self.stand_empty_no_more(room);
         self.begin_stream(place, now);
         let changed = self.rooms.activate(room);
         if is_new {

@@ -129,8 +129,9 @@ impl Engine {
         self.exit(key, ExitReason::Left(participant.absence), now, effects);
     }
 
-    /// Due rooms: too old, or empty for too long.
+    /// Due rooms: too old, or empty for too long, or empty while another engine needs the place.
     pub(super) fn advance_rooms(&mut self, now: Now, effects: &mut Effects) {
+        self.forget_surplus(effects);
         while let Some((index, _)) = self.ages.take_due(now.instant) {
             if let Some(room) = self.rooms.room_at(index) {
                 self.hits.add(Limit::RoomAge);
@@ -150,23 +151,45 @@ impl Engine {
         self.begin_to_end(room, Cause::Operator, Subject::default(), now, effects);
     }
 
-    /// Whether there are as many rooms as may be.
-    pub(super) fn is_full_of_rooms(&self) -> bool {
-        self.gate.room_count() >= self.options.rooms_max
+    /// Counts a new room. Where there are more than may be, the one that has stood empty for longest is forgotten for it; where none
+    /// of this engine's does, one of another's ([`Engine::calls_others`]).
+    pub(super) fn make_place_for_room(&mut self, effects: &mut Effects) {
+        self.gate.add_room();
+        self.forget_surplus(effects);
+        self.calls_others |= self.has_surplus();
     }
 
-    /// Makes place for a new room: forgets the one that has stood empty for longest. Its session is not over. Whoever comes back
-    /// finds a new room, where else somebody would have found none at all.
-    pub(super) fn forget_empty_room(&mut self, effects: &mut Effects) {
-        let oldest = self.empties.take_due(Instant::from_micros(u64::MAX));
-        let Some(key) = oldest.and_then(|(index, _)| self.rooms.room_at(index)) else { return };
-        self.ages.cancel(key.index());
-        let Some(room) = self.rooms.close(key) else { return };
-        self.gate.lose_room();
-        self.hits.add(Limit::Rooms);
-        let event = Event::Limit { name: Limit::Rooms.name() };
-        let subject = Subject { session: Some(room.session), ..Subject::default() };
-        effects.note(Note::of(Record { event, subject }));
+    /// Forgets rooms that stand empty, as long as there are more rooms than may be. Their sessions are not over. Whoever comes back finds
+    /// a new room, where else somebody would have found none at all.
+    pub(super) fn forget_surplus(&mut self, effects: &mut Effects) {
+        while self.empties.len(0) > 0 && self.gate.lose_room_above(self.options.rooms_max) {
+            let oldest = self.empties.take_due(Instant::from_micros(u64::MAX));
+            self.gate.set_empty_rooms(self.empties.len(0));
+            let Some(key) = oldest.and_then(|(index, _)| self.rooms.room_at(index)) else { return };
+            self.ages.cancel(key.index());
+            let Some(room) = self.rooms.close(key) else { return };
+            self.hits.add(Limit::Rooms);
+            let event = Event::Limit { name: Limit::Rooms.name() };
+            let subject = Subject { session: Some(room.session), ..Subject::default() };
+            effects.note(Note::of(Record { event, subject }));
+        }
+    }
+
+    /// Whether there are more rooms than may be, over all engines.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.gate.room_count() > self.options.rooms_max
+    }
+
+    /// Nobody is in this room from now on.
+    fn stand_empty(&mut self, room: Key<Room>, now: Now) {
+        self.empties.arm(room.index(), 0, now.instant);
+        self.gate.set_empty_rooms(self.empties.len(0));
+    }
+
+    /// Somebody is in this room, or it is no more.
+    pub(super) fn stand_empty_no_more(&mut self, room: Key<Room>) {
+        self.empties.cancel(room.index());
+        self.gate.set_empty_rooms(self.empties.len(0));
     }
 
     /// Takes a participant out of its room, and tells the others.
@@ -192,7 +215,7 @@ impl Engine {
         let event = Event::Leave { reason };
         effects.note(Note { peer: participant.peer, ..Note::of(Record { event, subject }) });
         if self.rooms.first(participant.room).is_none() && !room.ending {
-            self.empties.arm(participant.room.index(), 0, now.instant);
+            self.stand_empty(participant.room, now);
         }
     }
 
@@ -207,7 +230,7 @@ impl Engine {
     ) {
         self.rooms.set_ending(room);
         self.ages.cancel(room.index());
-        self.empties.cancel(room.index());
+        self.stand_empty_no_more(room);
         let Some(found) = self.rooms.room(room) else { return };
         let closed_until = self.closed_until(found, now);
         let event = self.status_event(room, RoomStatus::Ended, Some(closed_until));
@@ -312,7 +335,7 @@ impl Engine {
             }
         }
         self.ages.cancel(key.index());
-        self.empties.cancel(key.index());
+        self.stand_empty_no_more(key);
         if self.rooms.close(key).is_some() {
             self.rooms_ended += 1;
             self.gate.lose_room();

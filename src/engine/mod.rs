@@ -20,6 +20,7 @@ mod ended;
 mod fingerprints;
 mod homes;
 mod ice;
+mod invariants;
 mod join;
 mod lifecycle;
 mod peers;
@@ -47,7 +48,6 @@ use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{MessageId, Reader, Speaker};
-use crate::wire::frame::CloseCode;
 use crate::wire::sdp::{CandidateRules, LastHash};
 
 pub use commands::{Answer, Command, Gauges, Member, Outline};
@@ -191,6 +191,8 @@ pub struct Engine {
     logins: Deadlines<1>,
     /// How many of those were ever given out: no two are the same.
     logins_issued: u64,
+    /// Other engines have something to do.
+    calls_others: bool,
 }
 
 /// Queues of [`Engine::places`].
@@ -236,6 +238,7 @@ impl Engine {
             empties: Deadlines::new([options.room_empty_timeout]),
             logins: Deadlines::with_capacity([options.ice.renewal()], planned),
             logins_issued: 0,
+            calls_others: false,
             options,
         }
     }
@@ -305,7 +308,9 @@ impl Engine {
             // Looked at now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
+        let is_asked = self.empties.len(0) > 0 && self.has_surplus();
         let rooms = [
+            is_asked.then_some(now.instant),
             self.ages.next(),
             self.empties.next(),
             self.next_decision(now.instant),
@@ -315,22 +320,10 @@ impl Engine {
         rooms.into_iter().chain(people).flatten().min()
     }
 
-    /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
-    pub fn shut_down(&mut self, effects: &mut Effects) {
-        for (peer, _) in self.peers.connected() {
-            let wait = Some(Self::come_back_after(peer, peer.index));
-            effects.refuse(peer, Problem::ServerShutdown, None, wait);
-            effects.close(peer, CloseCode::Restart);
-        }
-        self.note_shutdown(effects);
-        *self = Self {
-            recording: self.recording,
-            logins_issued: self.logins_issued,
-            hits: self.hits,
-            rooms_ended: self.rooms_ended,
-            revoked: std::mem::take(&mut self.revoked),
-            ..Self::new(self.options.clone())
-        };
+    /// Whether engines whose connections are counted together with this one's ([`Engine::with_gate`]) are to
+    /// [advance](Engine::advance) now; says so once. There are more rooms than may be, and only another one has an empty one to forget.
+    pub fn calls_others(&mut self) -> bool {
+        std::mem::take(&mut self.calls_others)
     }
 
     /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted and
@@ -383,50 +376,6 @@ impl Engine {
     /// How many ended sessions are remembered.
     pub fn ended_count(&self) -> usize {
         self.ended.len()
-    }
-
-    /// Panics where what the engine holds contradicts itself. For tests, simulations and fuzzers.
-    pub fn check_invariants(&self) {
-        self.peers.check_invariants();
-        self.rooms.check_invariants(self.options.participants_max);
-        let mut inside = 0;
-        let known =
-            self.peers.connected().filter(|(_, standing)| self.user_of(*standing).is_some());
-        assert_eq!(self.gate.sums()[0], known.count() as u64, "who is known counts for its user");
-        for (peer, standing) in self.peers.connected() {
-            let awaited = self.joins.queue_of(peer.index).is_some();
-            assert_eq!(awaited, matches!(standing, Standing::Anonymous), "who must still join");
-            if let Standing::Inside(key) = standing {
-                let place = self.rooms.participant(key).and_then(|participant| participant.peer);
-                assert_eq!(place, Some(peer), "who is inside has a place");
-                inside += 1;
-            }
-        }
-        let mut chunks = 0;
-        for (key, participant) in self.rooms.all() {
-            let away = participant.peer.is_none();
-            let grace = self.places.queue_of(key.index()) == Some(GRACE);
-            assert_eq!(away, grace, "who is away has a limited time to return");
-            let asked = participant.probing || self.places.queue_of(key.index()) == Some(PROBE);
-            assert!(away || asked || participant.queue.is_empty(), "what is kept is asked for");
-            let renewed = self.logins.queue_of(key.index()).is_some();
-            assert!(!away || !renewed, "who is away is told of no servers");
-            inside -= i32::from(!away);
-            chunks += participant.queue.chunks(&self.retained);
-        }
-        assert_eq!(inside, 0, "every place that is not away has its connection");
-        assert_eq!(chunks, self.retained.chunks_used(), "what is kept is kept for someone");
-        for (key, room) in self.rooms.all_rooms() {
-            let limited = self.ages.queue_of(key.index()).is_some();
-            assert_ne!(limited, room.ending, "a room has an end, or is about to");
-            let empty = self.rooms.first(key).is_none() && !room.ending;
-            assert_eq!(
-                empty,
-                self.empties.queue_of(key.index()).is_some(),
-                "an empty room, sooner"
-            );
-        }
-        self.check_pending();
     }
 
     /// The place of whoever speaks, where it is who it says and where it says.

@@ -30,9 +30,10 @@ impl Entrance {
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A session without a socket of its own is one connection more.
-    pub(super) fn add_place(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+    /// A session without a socket of its own is one connection more; `false`: there are `max` already.
+    pub(super) fn add_place(&self, max: usize) -> bool {
+        let more = |count: usize| (count < max).then_some(count + 1);
+        self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// How many of a network are sending their request head.

@@ -6,6 +6,7 @@ pub mod clock;
 mod commands;
 mod counters;
 mod entrance;
+mod handle;
 mod inbound;
 mod journal;
 mod listening;
@@ -27,13 +28,12 @@ mod turn;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::{Arc, Mutex};
 
 use mio::{Events, Poll, Token, Waker};
 
 use crate::admission::Addresses;
-use crate::admission::door::Rules;
 use crate::base::arena::{Arena, Key};
 use crate::base::bucket::Rate;
 use crate::base::deadlines::Deadlines;
@@ -46,9 +46,11 @@ use accept::Listener;
 use blocks::Pool;
 use clock::Clock;
 pub use commands::Asked;
-use commands::{Letter, Mailbox};
+use commands::Mailbox;
 pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
+pub use handle::Handle;
+use handle::{End, Lane, Shared};
 use journal::Records;
 pub use journal::{Entry, Journal};
 pub use listening::{Inherited, Listening};
@@ -189,110 +191,6 @@ struct Lists {
     doomed: Vec<Key<Peer>>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    /// One for each reactor, by its number.
-    lanes: Vec<Lane>,
-    /// Whether it was told to stop.
-    stop: AtomicBool,
-    /// How many signals have told it so: the second means at once.
-    signals: AtomicU32,
-    /// How many of the loops have not ended.
-    running: AtomicUsize,
-    reload: AtomicBool,
-    local_addr: SocketAddr,
-}
-
-/// What others do for one reactor, and see of it.
-#[derive(Debug)]
-struct Lane {
-    waker: Waker,
-    /// What newcomers are to be shown from the next turn on.
-    tls: Mutex<Option<Tls>>,
-    /// What decides from then on who may come in.
-    rules: Mutex<Option<Rules>>,
-    counters: Counters,
-    letters: mpsc::Sender<Letter>,
-}
-
-impl Shared {
-    /// Lets a reactor look at once at what others do for it.
-    fn wake(&self, index: usize) {
-        if let Some(lane) = self.lanes.get(index) {
-            // A waker fails only where the loop is gone, and then there is nobody to wake.
-            let _ = lane.waker.wake();
-        }
-    }
-
-    fn wake_all(&self) {
-        (0..self.lanes.len()).for_each(|index| self.wake(index));
-    }
-}
-
-/// Talks to the running reactors of a server from another thread.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    shared: Arc<Shared>,
-}
-
-impl Handle {
-    /// The address that it listens on, with the port that was taken.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.shared.local_addr
-    }
-
-    /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
-    pub fn shutdown(&self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    /// Whether it has been told to stop, by [`Handle::shutdown`] or a signal.
-    pub fn is_stopping(&self) -> bool {
-        self.shared.stop.load(Ordering::Acquire)
-    }
-
-    /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
-    pub fn reload(&self) {
-        self.shared.reload.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    /// Shows newcomers another certificate. Whoever is connected stays so. Changes nothing where there was none at the start:
-    /// a port does not begin to speak TLS. Returns at once.
-    pub fn use_tls(&self, tls: Tls) {
-        let lanes = &self.shared.lanes;
-        for (lane, tls) in lanes.iter().zip(vec![tls; lanes.len()]) {
-            // Nothing is done under the lock that could leave it half done.
-            let mut next = lane.tls.lock().unwrap_or_else(|broken| broken.into_inner());
-            *next = Some(tls);
-        }
-        self.wake();
-    }
-
-    /// Has others decide who may come in. Whoever is connected stays so. Returns at once.
-    pub fn use_rules(&self, rules: Rules) {
-        let lanes = &self.shared.lanes;
-        for (lane, rules) in lanes.iter().zip(vec![rules; lanes.len()]) {
-            // Nothing is done under the lock that could leave it half done.
-            let mut next = lane.rules.lock().unwrap_or_else(|broken| broken.into_inner());
-            *next = Some(rules);
-        }
-        self.wake();
-    }
-
-    /// Lets the loops look at once at what others do for them.
-    pub fn wake(&self) {
-        self.shared.wake_all();
-    }
-
-    /// What was counted up to the last turn, over all reactors.
-    pub fn counters(&self) -> Snapshot {
-        let lanes = self.shared.lanes.iter().map(|lane| lane.counters.read());
-        lanes.fold(Snapshot::default(), |sum, lane| sum.and(&lane))
-    }
-}
-
 impl<A: Application> Reactor<A> {
     /// Takes the address and prepares everything, but serves nobody yet.
     pub fn bind(options: Options, app: A) -> io::Result<Self> {
@@ -418,8 +316,9 @@ impl<A: Application> Reactor<A> {
         Ok(())
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until it is told to stop. Where it ends for another reason, a panic too, the others of the server stop.
     pub fn run(mut self) -> io::Result<()> {
+        let _end = End(Arc::clone(&self.shared));
         let ended = loop {
             match self.turn() {
                 Ok(true) => {}
@@ -428,9 +327,6 @@ impl<A: Application> Reactor<A> {
             }
         };
         self.receive_last();
-        self.shared.running.fetch_sub(1, Ordering::AcqRel);
-        // It hears signals for all, and waits for that.
-        self.shared.wake(0);
         ended
     }
 }

@@ -53,7 +53,10 @@ impl<A: Application> Reactor<A> {
 
     /// The session counts as a connection of its own, with the number of the request in logs.
     fn open_session(&mut self, from: Option<Key<Peer>>, now: Now) {
-        self.entrance.add_place();
+        if !self.entrance.add_place(self.options.connections_max) {
+            // Another loop had a session begin in the same moment. The client finds no session, and asks for another one.
+            return;
+        }
         let number = from.and_then(|key| self.peers.get(key)).map_or(0, |peer| peer.number);
         let key = self.peers.insert(Peer::without_socket(Connection::polled(), number));
         self.app.session_begun(peer_id(key), now, &mut self.output.effects);

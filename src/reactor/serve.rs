@@ -209,6 +209,9 @@ impl<A: Application> Reactor<A> {
 
     /// Frames to texts to effects, one after the other.
     fn process(&mut self, key: Key<Peer>, bytes: &mut [u8], at: &mut Cursor, now: Now) {
+        if let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.connection.is_head()) {
+            peer.connection.see_room(self.entrance.connections() < self.options.connections_max);
+        }
         loop {
             let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.waiting) else {
                 return;

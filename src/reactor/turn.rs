@@ -64,6 +64,9 @@ impl<A: Application> Reactor<A> {
         self.begin_with_newcomers(now, relayed);
         self.accept(now);
         self.wind_up(now);
+        if self.app.calls_others() {
+            self.shared.wake_all();
+        }
         self.see_off();
         self.free_doomed();
         self.measure(now);
@@ -324,7 +327,8 @@ impl<A: Application> Reactor<A> {
         };
         let network = Network::of(address);
         let full = self.entrance.enter(network) >= self.options.connections_max;
-        let arrival = Arrival { address, full, encrypted: edge.tls.is_some() };
+        let encrypted = edge.tls.is_some();
+        let arrival = Arrival { address, full, crowded: full, encrypted };
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {

@@ -13,7 +13,7 @@ mod view;
 use std::io;
 use std::net::SocketAddr;
 
-use super::rate;
+use super::parts::rate;
 use crate::base::redacted::Redacted;
 use crate::base::time::{Duration, Instant, Now, WallTime};
 use crate::config::Config;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::{Handle, door, tokens, warn_of_its_end};
+use super::Handle;
+use super::parts::{door, tokens, warn_of_its_end};
 use crate::admission::door::Rules;
 use crate::config::{Config, Problems, changes};
 use crate::service::audit::{Audit, OwnRecord};

@@ -1,6 +1,8 @@
 //! Asks a running server of this machine how it is, as whoever keeps it running wants to know (the command `healthcheck`).
 
 #[cfg(feature = "tls")]
+mod anybody;
+#[cfg(feature = "tls")]
 mod tls;
 
 use std::io::{self, Read, Write};

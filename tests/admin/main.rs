@@ -9,4 +9,5 @@ mod loops;
 mod numbers;
 mod prometheus;
 mod restart;
+mod socket_io;
 mod support;

@@ -275,9 +275,9 @@ impl Measured {
     /// A turn without the abuser, one with it, and one in which the server finishes what it has left behind.
     fn turn(
         &mut self,
-        (program, door): (&Program, &Door),
+        program: &Program,
         calls: &mut Calls,
-        abuse: Abuse,
+        abuse: &(impl Fn(&AtomicBool) -> (u64, u64) + Sync),
         time: StdDuration,
     ) {
         self.quiet.extend(calls.go_on(time));
@@ -288,7 +288,7 @@ impl Measured {
                 // It has a machine of its own, as it were: the server and the calls never wait for it to be given the processor
                 // back. On Linux this is the thread's alone.
                 rustix::process::nice(19).expect("to be less important is always allowed");
-                abuse(door, &stop)
+                abuse(&stop)
             });
             self.beside.extend(calls.go_on(time));
             stop.store(true, Ordering::Release);
@@ -344,7 +344,7 @@ fn one_abuser_at_full_speed_and_calls_that_lose_nothing(way: Way) {
         let mut calls = Calls::new(&door);
         let mut measured = Measured::default();
         for _ in 0..TURNS {
-            measured.turn((&program, &door), &mut calls, abuse, time);
+            measured.turn(&program, &mut calls, &|stop| abuse(&door, stop), time);
         }
         measured.print(name);
         assert!(measured.hits > 0, "{name}: the limit was not hit");

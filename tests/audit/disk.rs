@@ -9,13 +9,13 @@ use autamedica_signaling::service::audit::{self, State};
 use crate::support::{Log, Place, admission, admitted, assert_intact};
 
 /// A file system of its own, as small as it is to be.
-struct Disk {
+pub struct Disk {
     path: PathBuf,
 }
 
 impl Disk {
     /// Nothing where this user may not mount one: [`a_limit_of_the_size_of_files_is_met_with_a_new_segment`] needs no rights.
-    fn mount(path: &Path, kib: u32) -> Option<Self> {
+    pub fn mount(path: &Path, kib: u32) -> Option<Self> {
         fs::create_dir_all(path).expect("a folder");
         let size = format!("size={kib}k");
         let mounted = Command::new("mount")
@@ -44,7 +44,7 @@ impl Drop for Disk {
 }
 
 /// Writes until the log cannot be written any more; the numbers of the sessions that were taken.
-fn fill(log: &Log, from: u64) -> u64 {
+pub fn fill(log: &Log, from: u64) -> u64 {
     let mut number = from;
     while log.audit.state() == State::Available {
         let taken = log.take(admission(number));
@@ -184,7 +184,7 @@ fn a_limit_of_the_size_of_files_is_met_with_a_new_segment() {
     assert!(report.notes.iter().any(|note| note.contains("torn")), "{:?}", report.notes);
 }
 
-fn all_text(place: &Place) -> String {
+pub fn all_text(place: &Place) -> String {
     let segments = (1..).map(|number| place.segment(number)).take_while(|path| path.exists());
     segments.map(|path| fs::read_to_string(path).expect("text")).collect()
 }

@@ -3,6 +3,8 @@
 
 mod disk;
 mod kill;
+mod lock;
+mod reserve;
 mod retention;
 mod sealed;
 mod support;

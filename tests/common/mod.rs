@@ -16,6 +16,7 @@ pub mod programs;
 pub mod raw;
 #[cfg(feature = "tls")]
 pub mod secure;
+pub mod socket_io;
 pub mod wire;
 
 use std::fs;

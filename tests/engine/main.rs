@@ -22,6 +22,7 @@
 //! Whatever is played, the stage also sees to it that what the engine holds is consistent after each step, that nobody hears
 //! anything before they came or after they were closed, and that no one hears of another room.
 
+mod beside;
 mod cast;
 mod descriptions;
 mod emergency;

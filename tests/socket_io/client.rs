@@ -1,5 +1,7 @@
 //! A client of Socket.IO that does what a test says.
 
+use autamedica_signaling::base::time::Duration;
+use autamedica_signaling::engine::Command;
 use serde_json::{Value, json};
 
 use crate::common::raw::{NONCE, Response, TEXT, frame};
@@ -112,6 +114,15 @@ pub fn answer_to(mut request: Raw) -> Response {
 pub fn settle(server: &TestServer) {
     let head = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(crate::common::http::ask(server, head).status, 200);
+}
+
+/// Each event loop has had several turns since: what was sent before is where it belongs.
+pub fn turns(server: &TestServer) {
+    for _ in 0..10 {
+        for asked in server.handle().ask(|_| Command::Look) {
+            assert!(asked.answer(Duration::from_secs(20)).is_some(), "a loop that turns");
+        }
+    }
 }
 
 pub fn upgrade_fields() -> String {

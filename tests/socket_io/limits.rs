@@ -10,9 +10,10 @@ use serde_json::json;
 
 use crate::client::{
     Poller, answer_to, connect, connect_web_socket, event, event_of, heard, open_web_socket, text,
+    turns,
 };
 use crate::common::raw::{TEXT, frame};
-use crate::common::{Client, TestServer, as_fast_as_one_can, bind, http, people};
+use crate::common::{Client, Raw, TestServer, as_fast_as_one_can, bind, http, people};
 
 #[test]
 fn who_shows_no_token_in_time_is_let_go() {
@@ -53,6 +54,32 @@ fn a_full_server_takes_no_session() {
 }
 
 #[test]
+fn sessions_do_not_pass_the_limit_by_the_requests_that_are_under_way() {
+    let server = TestServer::start_with(|config| config.connections_max = 4);
+    let head = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut heads: Vec<_> = (0..4).map(|_| Raw::connect(server.address())).collect();
+    server.wait_until("four heads", |now| now.connections == 4);
+    let mut begin = || {
+        let mut one = heads.pop().expect("one more");
+        one.send(head.as_bytes());
+        one.read_response()
+    };
+    let three = || {
+        turns(&server); // What was counted before is not what counts.
+        server.wait_until("the request to be gone", |now| now.connections == 3);
+    };
+    // A session is one connection more than those four.
+    http::check_refusal(&begin(), 503, "SERVER_FULL");
+    for _ in 0..3 {
+        three();
+        assert_eq!(begin().status, 200);
+    }
+    three();
+    http::check_refusal(&http::ask(&server, head), 503, "SERVER_FULL");
+    server.wait_until("two refusals", |now| now.limits.of(Limit::Connections) == 2);
+}
+
+#[test]
 fn failed_tokens_count() {
     let server = TestServer::start_with(|config| config.auth_failures_max = 3);
     let (mut doctor, _) = people();
@@ -83,7 +110,7 @@ fn who_fetches_nothing_is_let_go_and_keeps_its_place() {
     });
     (0..40).for_each(|_| client.send(&big));
     assert_eq!(client.expect("peer-state")["connectionState"], "reconnecting");
-    assert!(server.counters().overrun >= 1);
+    server.wait_until("it to be counted", |now| now.overrun >= 1);
     let mut said = String::new();
     while said != "1" {
         said = poller.poll();

@@ -78,6 +78,28 @@ fn a_web_socket_takes_over_and_nothing_is_lost_in_between() {
 }
 
 #[test]
+fn whoever_asks_on_and_on_while_a_web_socket_is_about_to_take_over_waits_in_the_end() {
+    let server = TestServer::start();
+    let (doctor, patient) = people();
+    let poller = Poller::join(&server, &doctor);
+    let mut socket = poller.upgrade();
+    socket.expect_upgrade();
+    for _ in 0..8 {
+        assert_eq!(poller.poll(), "6");
+    }
+    let waiting = poller.begin_to_wait();
+    let mut client = Client::join(&server, &patient);
+    let said = String::from_utf8(answer_to(waiting).body).expect("UTF-8");
+    assert_eq!(event_of(said.split('\x1e').next().expect("a packet")).0, "peer-joined");
+    // It takes over all the same.
+    socket.send(&frame(TEXT, b"2probe"));
+    assert_eq!(text(&mut socket), "3probe");
+    socket.send(&[frame(TEXT, b"5"), frame(TEXT, b"427[\"ping\"]")].concat());
+    while text(&mut socket) != "437[{\"ok\":true}]" {}
+    client.expect("room-status");
+}
+
+#[test]
 fn a_web_socket_that_waits_for_no_answer_takes_over_too() {
     let server = TestServer::start();
     let poller = Poller::connect(&server, &people().0);

@@ -106,6 +106,8 @@ const PANIC: &str = "return an error; assert! where going on could mix two rooms
 const UNDONE: &str = "finish it, or leave it out";
 const STREAMS: &str = "return a value or log it at floor 6; only the roof prints";
 
+const GATE_TOO: &[&str] =
+    &["admission/gate", "reactor", "service", "config", "server", "cli", "main", "lib"];
 const SHARING: &[&str] = &["reactor", "service", "config", "server", "cli", "main", "lib"];
 
 /// Paths of the standard library and of dependencies that are banned but in a few places. The first row that fits
@@ -130,6 +132,8 @@ pub const BANS: &[Ban] = &[
     // Limits per address and user hold over all reactors: one number, under a lock that no message takes.
     ban("std::sync::Mutex", &["admission/gate", "reactor", "service", "config", "server"], SHARED),
     ban("std::sync::MutexGuard", &["admission/gate", "reactor", "service"], SHARED),
+    // Each turn asks whether there are more rooms than may be: no lock for that.
+    ban("std::sync::atomic", GATE_TOO, SHARED),
     ban("std::sync", SHARING, SHARED),
     in_code("std::env", &["config", "cli", "main"], ENVIRONMENT),
     in_code("std::fs", &["service", "config", "cli"], FILES),

@@ -3,7 +3,7 @@
 use autamedica_signaling::base::cidr::Networks;
 
 use crate::common::secure::{self, HOST, Pair};
-use crate::common::{Client, client, people};
+use crate::common::{Client, client, people, socket_io};
 
 #[test]
 fn a_call_is_set_up_in_both_versions() {
@@ -42,6 +42,18 @@ fn calls_are_set_up(threads: usize) {
     }
     server.wait_until_empty();
     assert_eq!((server.counters().handshakes, server.counters().handshakes_failed), (4, 0));
+}
+
+#[test]
+fn an_app_that_polls_and_then_comes_by_web_socket_is_served_over_tls_wherever_its_room_is() {
+    let pair = Pair::new();
+    for threads in [1, 3] {
+        let server = secure::start(&pair, |config| config.threads = Some(threads));
+        for _ in 0..threads * 2 {
+            socket_io::call(|| pair.connect(server.address()));
+        }
+        server.wait_until_empty();
+    }
 }
 
 #[test]

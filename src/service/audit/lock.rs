@@ -1,6 +1,6 @@
 //! One process writes a log at a time. Whoever comes next waits for the one before it, where it is told to take over.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -37,12 +37,10 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
             }
             Err(TryLockError::WouldBlock) if looks > 0 => {
                 // There may be one between the two.
-                let owner = owner(&mut lock).map_err(failed)?;
-                if let Some(pid) = owner.filter(|_| owner != asked) {
-                    log::info!("taking over from process {}", pid.as_raw_nonzero());
-                    // It may have ended just now, and then the lock is free.
-                    let _ = kill_process(pid, Signal::TERM);
-                    asked = owner;
+                let owner = read(&mut lock).map_err(failed)?;
+                if asked.as_ref() != Some(&owner) {
+                    ask_to_leave(&owner);
+                    asked = Some(owner);
                 }
             }
             Err(TryLockError::WouldBlock) => {}
@@ -57,17 +55,54 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
 
 /// Whoever comes next is to know whom to ask.
 fn leave_number(lock: &mut File) -> io::Result<()> {
+    let own = getpid();
+    let name = name_of(own);
     lock.set_len(0)?;
     lock.rewind()?;
-    writeln!(lock, "{}", getpid().as_raw_nonzero())
+    match name {
+        Some(name) => writeln!(lock, "{name}"),
+        None => writeln!(lock, "{}", own.as_raw_nonzero()),
+    }
 }
 
-/// The process that has the lock, once it has left its number.
-fn owner(lock: &mut File) -> io::Result<Option<Pid>> {
+/// What the process that has the lock has left of itself; nothing before it has.
+fn read(lock: &mut File) -> io::Result<String> {
     let mut text = String::new();
     lock.rewind()?;
     lock.read_to_string(&mut text)?;
-    let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
-    // Another process may have the same number in another namespace; this one at least is not the one before it.
-    Ok(pid.and_then(Pid::from_raw).filter(|pid| *pid != getpid()))
+    Ok(text.trim().to_owned())
+}
+
+/// Asks the process of this name to leave, where it is certain that its number is that of the same process here: in another
+/// container, on another machine or after a while it may be anybody's.
+fn ask_to_leave(name: &str) {
+    let number = name.split(' ').next().and_then(|number| number.parse().ok());
+    let pid = number.filter(|number| *number > 0).and_then(Pid::from_raw);
+    let Some(pid) = pid else { return };
+    if pid == getpid() || name_of(pid).as_deref() != Some(name) {
+        log::warn!(
+            "whoever writes the audit log calls itself process {}, which is no process that may be asked from here: it has to be \
+             stopped in another way",
+            pid.as_raw_nonzero()
+        );
+        return;
+    }
+    log::info!("taking over from process {}", pid.as_raw_nonzero());
+    // It may have ended just now, and then the lock is free.
+    let _ = kill_process(pid, Signal::TERM);
+}
+
+/// A name that no other process has or will have: its number, the namespace in which that counts, which run of which machine it is,
+/// and when it began. `None`: there is no such process here, or no `/proc`.
+fn name_of(pid: Pid) -> Option<String> {
+    let pid = pid.as_raw_nonzero();
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name of the program, in parentheses, and may hold anything (proc_pid_stat(5)).
+    let (_, fields) = stat.rsplit_once(')')?;
+    let began = fields.split_whitespace().nth(19)?;
+    // Hidden from some services. Then it is for all of them.
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let boot = if boot.is_empty() { "-" } else { boot.trim() };
+    Some(format!("{pid} {} {boot} {began}", namespace.display()))
 }

@@ -20,10 +20,12 @@ mod journal;
 mod key_file;
 pub mod line;
 mod lock;
+mod opening;
 mod queue;
 pub mod reading;
 mod recovery;
 pub mod report;
+mod reserve;
 mod seal_file;
 pub mod sealing;
 mod shared;
@@ -33,12 +35,11 @@ pub mod verify;
 mod writer;
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
@@ -49,13 +50,11 @@ use crate::message::record::{Record, Revocation};
 
 use super::names::Names;
 pub use chain::EpochKey;
-use journal::Journal;
 pub use key_file::{KeyFileError, Keys};
+pub use opening::{OpenError, open};
 use queue::Counts;
 pub use queue::ENTRIES_MAX;
-use sealing::Sealer;
 use shared::Shared;
-use writer::Writer;
 
 /// The size past which a segment is followed by the next one.
 pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -251,114 +250,6 @@ pub struct Gauges {
     pub checkpoints_failed: u64,
 }
 
-/// Why the log cannot be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The folder or a file in it.
-    Io(PathBuf, io::Error),
-    /// Another process writes there.
-    Locked(PathBuf),
-    /// The key file.
-    Key(KeyFileError),
-    /// There is a log, but no file with its keys.
-    KeysGone(PathBuf),
-    /// There is a log, but not the file that says where it ends, and the verification key is not here either.
-    SealLost,
-    /// There is no verification key to begin with.
-    NoVerificationKey,
-}
-
-/// Opens the log in the folder, or begins one: takes the folder for this process alone, finds out where the log ends, and
-/// starts the thread that writes.
-///
-/// # Errors
-/// What must be put right by a person. A disk that is full is not among that: the log is [`State::Unavailable`] then.
-pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
-    let folder = options.folder.clone();
-    let failed = |error| OpenError::Io(folder.clone(), error);
-    files::make_folder(&folder).map_err(failed)?;
-    if options.take_over.is_some() {
-        // Nobody is asked to leave for a server that cannot start.
-        match Keys::read(&options.key_file) {
-            Ok(_) | Err(KeyFileError::Missing(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let lock = lock::take(&folder, options.take_over)?;
-    let (keys, key_file_is_new) = read_keys(&options)?;
-    let sealing = keys.sealing().cloned();
-    let sealing = sealing.ok_or_else(|| KeyFileError::Empty(options.key_file.clone()))?;
-
-    let (log, run) = two_texts((options.entropy)());
-    let found = recovery::recover(&folder, &keys, &chain::to_text(&log))?;
-    let ended = snapshot::restore(&found.position, &keys).map_err(failed)?;
-    let restored = Restored {
-        ended: ended.iter().collect(),
-        revoked: ended.revocations().collect(),
-        clean: found.clean,
-        torn_bytes: found.torn_bytes,
-        damage: found.position.damage.clone(),
-        key_file_is_new,
-    };
-
-    let shared = Arc::new(Shared::default());
-    let now = (options.wall_time)();
-    shared.note(now, OwnRecord::Start { clean: found.clean, key: sealing.id });
-    if found.encryption != 0 && found.encryption != sealing.id {
-        shared.note(now, OwnRecord::KeyChange { from: found.encryption, to: sealing.id });
-    }
-    let names = Names::new((options.entropy)());
-    let audit = Audit {
-        shared: Arc::clone(&shared),
-        names: names.clone(),
-        wall_time: options.wall_time,
-        key_file: options.key_file.clone().into(),
-        thread: Arc::default(),
-        _last: Arc::new(Last(Arc::clone(&shared))),
-    };
-    let (gone, gone_at) = reading::newest_gone(&folder).map_err(failed)?;
-    let mut journal = Journal::new(found.position, Sealer::new(sealing, run));
-    (journal.gone, journal.gone_at) = (gone, gone_at);
-    let writer = Writer::new(options, shared, names, keys, journal, ended, lock);
-    let mut writer = writer.map_err(failed)?;
-    // Here, so that whoever asks for the state next knows whether the disk takes anything.
-    writer.turn(false);
-    let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run());
-    *audit.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.map_err(failed)?);
-    Ok((audit, restored))
-}
-
-/// The keys, and whether they were made just now.
-fn read_keys(options: &Options) -> Result<(Keys, bool), OpenError> {
-    let begun = || -> io::Result<bool> {
-        Ok(!files::segments(&options.folder)?.is_empty()
-            || seal_file::Seal::path(&options.folder).try_exists()?)
-    };
-    let begun = begun().map_err(|error| OpenError::Io(options.folder.clone(), error))?;
-    match Keys::read(&options.key_file) {
-        Err(KeyFileError::Missing(path)) if begun => Err(OpenError::KeysGone(path)),
-        Err(KeyFileError::Missing(path)) => {
-            let keys = Keys::draw(options.entropy);
-            keys.create(&path)?;
-            Ok((keys, true))
-        }
-        Ok(mut keys) if !begun && keys.verification.is_none() => {
-            // That of another log has been taken away; this one gets its own.
-            keys.verification = Some(chain::EpochKey::new(0, (options.entropy)()));
-            keys.replace(&options.key_file)?;
-            Ok((keys, true))
-        }
-        keys => Ok((keys?, false)),
-    }
-}
-
-fn two_texts(random: [u8; 32]) -> ([u8; 16], [u8; 16]) {
-    let (mut one, mut other) = ([0; 16], [0; 16]);
-    one.copy_from_slice(&random[..16]);
-    other.copy_from_slice(&random[16..]);
-    (one, other)
-}
-
 impl Audit {
     /// Takes an entry, and returns its number, which grows by one with each that is taken in this run. Nothing where the
     /// entry was only counted: what depends on it must not go on. Never waits for a disk.
@@ -440,36 +331,3 @@ impl fmt::Debug for Audit {
         f.debug_struct("Audit").field("durable", &self.durable()).finish_non_exhaustive()
     }
 }
-
-impl From<KeyFileError> for OpenError {
-    fn from(error: KeyFileError) -> Self {
-        Self::Key(error)
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Locked(path) => write!(
-                f,
-                "another process writes the audit log in {}: stop it, or give this one a folder of its own",
-                path.display()
-            ),
-            Self::Key(error) => error.fmt(f),
-            Self::KeysGone(path) => write!(
-                f,
-                "the key file {} does not exist, but there is an audit log, which nobody could read or verify without \
-                 it: put it back, or move the log to another place and begin a new one",
-                path.display()
-            ),
-            Self::SealLost => f.write_str(
-                "the file `seal` of the audit log is lost or cannot be read, so the log cannot be continued: put its \
-                 `verify` key back into the key file, or move the log to another place and begin a new one",
-            ),
-            Self::NoVerificationKey => f.write_str("the key file holds no `verify` key"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

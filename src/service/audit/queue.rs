@@ -72,7 +72,7 @@ impl Queue {
     /// Takes an entry and returns its number; nothing where it was only counted.
     pub fn take(&mut self, entry: Entry) -> Option<u64> {
         let event = &entry.record.event;
-        let key = (event.name(), code(event));
+        let key = key_of(event);
         let bytes = text_bytes(&entry);
         if event.is_cheap() && !self.bucket.pass(entry.time) {
             *self.suppressed.entry(key).or_default() += 1;
@@ -160,7 +160,11 @@ fn text_bytes(entry: &Entry) -> usize {
     entry.text.as_ref().map_or(0, |text| text.reveal().len())
 }
 
-/// What counts of a cheap event are told by.
+/// What events are counted by, where they are.
+pub const fn key_of(event: &Event) -> (&'static str, &'static str) {
+    (event.name(), code(event))
+}
+
 const fn code(event: &Event) -> &'static str {
     match event {
         Event::Connect { refusal: Some(code) }

@@ -58,7 +58,7 @@ pub struct Writer {
     /// Since when and why it cannot be written.
     pub(super) failing: Option<(WallTime, String)>,
     /// What found no room in the queue, to be told.
-    dropped: Option<(WallTime, Counts)>,
+    pub(super) dropped: Option<(WallTime, Counts)>,
     /// Whether the record of these two is appended.
     gap_told: bool,
     synced_at: WallTime,
@@ -113,6 +113,9 @@ impl Writer {
             if closing {
                 break;
             }
+        }
+        if self.failing.is_some() {
+            self.last_words();
         }
         if !self.pending.is_empty() {
             log::error!(
@@ -174,7 +177,7 @@ impl Writer {
         self.publish();
     }
 
-    fn try_turn(&mut self, closing: bool) -> io::Result<()> {
+    pub(super) fn try_turn(&mut self, closing: bool) -> io::Result<()> {
         self.take_new_keys();
         self.open_what_is_due()?;
         self.encode()?;

@@ -1,0 +1,99 @@
+//! A server that stops while its disk is full: what it still knows is written into room that was kept for that.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use autamedica_signaling::message::record::{Event, Subject};
+
+use crate::disk::{Disk, all_text, fill};
+use crate::support::{Log, Place, admission, admitted, assert_intact, entry, python};
+
+const MIB: u64 = 1024 * 1024;
+
+/// Somebody else fills the disk to its last byte.
+fn fill_up(folder: &Path) -> PathBuf {
+    let path = folder.join("somebody-elses");
+    let mut file = File::create(&path).expect("a file");
+    for len in [MIB as usize, 4_096, 1] {
+        loop {
+            match file.write(&vec![7; len]) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    path
+}
+
+/// A log on a disk that is full now, with the room that was kept, and the number of the next session.
+fn full(place: &Place) -> (Log, u64) {
+    let (log, _) = place.open();
+    log.write(admission(1));
+    let kept = fs::metadata(place.log().join("reserve")).expect("room is kept");
+    assert_eq!(kept.len(), 4 * MIB);
+    fill_up(&place.log());
+    let next = fill(&log, 2);
+    (log, next)
+}
+
+#[test]
+fn the_last_records_of_a_server_that_stops_on_a_full_disk_are_written_all_the_same() {
+    let place = Place::new("last-words");
+    let Some(disk) = Disk::mount(&place.log(), 96 * 1_024) else { return };
+    let (log, next) = full(&place);
+    let end = next + 3_000;
+    for number in next..end {
+        log.audit.take(admission(number)).expect("room");
+    }
+    log.close();
+
+    assert!(!place.log().join("reserve").exists(), "it is given back");
+    let report = assert_intact(&place);
+    assert!(report.ended, "in good order");
+    assert_eq!(admitted(&place), (1..end).collect::<Vec<_>>(), "each once, in order");
+    let (status, said) = python(&place, None);
+    assert_eq!(status, 0, "{said}");
+    let text = all_text(&place);
+    let gap = text.lines().find(|line| line.contains("\"event\":\"gap\"")).expect("told");
+    assert!(gap.contains("No space left") && gap.contains("\"dropped\":{}"), "{gap}");
+
+    // With the next start, as soon as there is room for it, there is room for last records again.
+    fs::remove_file(place.log().join("somebody-elses")).expect("removed");
+    let (log, restored) = place.open();
+    assert!(restored.clean);
+    log.write(admission(end));
+    assert!(place.log().join("reserve").exists());
+    log.close();
+    assert_intact(&place);
+    assert!(place.log().join("reserve").exists(), "nobody needed it");
+    drop(disk);
+}
+
+#[test]
+fn where_more_waits_than_finds_room_strangers_are_counted_and_the_earliest_of_the_rest_is_there() {
+    let place = Place::new("too-many-last-words");
+    let Some(disk) = Disk::mount(&place.log(), 96 * 1_024) else { return };
+    let (log, next) = full(&place);
+    for _ in 0..500 {
+        let refused = Event::Connect { refusal: Some("FORBIDDEN") };
+        log.audit.take(entry(refused, Subject::default())).expect("room");
+    }
+    for number in next..next + 30_000 {
+        log.audit.take(admission(number)).expect("room");
+    }
+    log.close();
+
+    let report = assert_intact(&place);
+    assert!(!report.ended, "its end found no room");
+    let admitted = admitted(&place);
+    let there = admitted.len() as u64;
+    assert_eq!(admitted, (1..=there).collect::<Vec<_>>(), "each once, in order");
+    assert!(there > next + 4_000, "{there} of {}", next + 30_000);
+    let text = all_text(&place);
+    let gap = text.lines().find(|line| line.contains("\"event\":\"gap\"")).expect("told");
+    assert!(gap.contains("\"dropped\":{\"connect\":{\"FORBIDDEN\":500}}"), "{gap}");
+    assert!(!text.contains("\"event\":\"connect\""));
+    drop(disk);
+}
