@@ -27,8 +27,8 @@ impl World {
         self.server.app.book.verdict.check(Promise::Admission, admitted, || {
             format!("{name} has not been admitted and hears {}", short(text))
         });
-        // What comes after a newer tab has gone on from here is not for anybody any more, but that somebody has begun anew: the
-        // browser says that it has arrived, whoever looks at it, and it is not told again.
+        // What comes after a newer tab has gone on from here is not for anybody any more, but that somebody has left or begun
+        // anew: the browser says that it has arrived, whoever looks at it, and it is not told again.
         if self.tabs[number].frozen {
             return self.hear_beginning(person, text);
         }
@@ -196,10 +196,11 @@ impl World {
         }
     }
 
-    /// Letters to a peer that begins anew may not have arrived.
+    /// Letters to a peer that leaves or begins anew may not have arrived.
     fn hear_beginning(&mut self, person: usize, text: &str) {
         let begins_anew = kind(text) == "peer-state" && text.contains(r#""resumed":false"#);
-        let user = field(text, "userId").and_then(names::read_user).filter(|_| begins_anew);
+        let is_void = begins_anew || kind(text) == "peer-left";
+        let user = field(text, "userId").and_then(names::read_user).filter(|_| is_void);
         if let Some(user) = user {
             let who = self.people[person].who();
             self.server.app.book.ledger.report(who, Some((who.0, user)));
