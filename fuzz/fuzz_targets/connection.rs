@@ -97,7 +97,14 @@ impl Play {
                 let (place, bytes) = (self.place(choices.byte()), choices.text());
                 place.into_iter().for_each(|place| self.hall.send_anything(place, bytes));
             }
-            b'm' => self.send(choices.byte(), &frame(0x81, choices.text())),
+            b'm' => {
+                let (place, text) = (self.place(choices.byte()), choices.text());
+                let frame = frame(0x81, text);
+                place.into_iter().for_each(|place| {
+                    self.hall.may_repeat(place);
+                    self.hall.send(place, &frame);
+                });
+            }
             b'f' => {
                 let (place, first) = (self.place(choices.byte()), choices.byte());
                 let frame = frame(first, choices.text());
@@ -155,7 +162,10 @@ impl Play {
             b'B' => {
                 let (place, body) = (self.place(choices.byte()), choices.text());
                 let place = place.filter(|place| self.hall.is_carried(*place));
-                place.into_iter().for_each(|place| self.hall.post(place, body));
+                place.into_iter().for_each(|place| {
+                    self.hall.may_repeat(place);
+                    self.hall.post(place, body);
+                });
             }
             b'W' => {
                 let (place, far) = (self.place(choices.byte()), usize::from(choices.byte() & 3));
@@ -163,6 +173,7 @@ impl Play {
                 let place = place.filter(|place| self.hall.is_carried(*place));
                 let said = [&b"2probe"[..], b"5", text].map(|text| frame(0x81, text));
                 place.into_iter().for_each(|place| {
+                    self.hall.may_repeat(place);
                     self.hall.come_by_web_socket(place, &said[..far].concat());
                 });
             }
@@ -280,12 +291,6 @@ impl Play {
 
     fn speaks_packets(&self, number: u8) -> bool {
         self.place(number).is_some_and(|place| self.hall.speaks_packets(place))
-    }
-
-    fn send(&mut self, number: u8, bytes: &[u8]) {
-        if let Some(place) = self.place(number) {
-            self.hall.send(place, bytes);
-        }
     }
 
     fn place(&self, number: u8) -> Option<Place> {

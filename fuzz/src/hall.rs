@@ -184,7 +184,15 @@ impl Hall {
         if let Some(visitor) = self.visitors.get_mut(key) {
             visitor.is_odd = true;
         }
+        self.may_repeat(key);
         self.send(key, bytes);
+    }
+
+    /// What the client says from now on may have any number, also one that it has used.
+    pub fn may_repeat(&mut self, key: Place) {
+        if let Some(visitor) = self.visitors.get_mut(key) {
+            visitor.client.repeat();
+        }
     }
 
     /// What the client answers of its own accord arrives.
