@@ -5,10 +5,11 @@ mod common;
 use std::time::{Duration as StdDuration, Instant};
 
 use autamedica_signaling::base::time::Duration;
+use serde_json::json;
 
 use common::http::{ask, check_refusal};
 use common::raw::{TEXT, frame, upgrade_request};
-use common::{Raw, TestServer};
+use common::{Client, Raw, TestServer, people};
 
 #[test]
 fn a_head_has_8_kib_and_64_fields() {
@@ -51,6 +52,31 @@ fn frames_may_follow_the_upgrade_in_the_same_packet() {
             assert_eq!(raw.json()["id"], id);
         }
     }
+}
+
+/// Whoever comes in and speaks in the same packet is served when newcomers are, and what it says counts like anything else.
+#[test]
+fn who_joins_and_speaks_at_once_is_heard_and_counted() {
+    let server = TestServer::start();
+    let (doctor, patient) = people();
+    let mut patient = Client::join(&server, &patient);
+    let candidate = json!({
+        "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user,
+        "toUserId": patient.person.user, "candidate": null,
+    });
+    let bearer = format!("Authorization: Bearer {}\r\n", doctor.token);
+    let mut together = upgrade_request(&bearer).into_bytes();
+    for message in [&doctor.join_request(), &candidate] {
+        together.extend(frame(TEXT, message.to_string().as_bytes()));
+    }
+    let mut raw = Raw::connect(server.address());
+    raw.send(&together);
+    patient.expect("peer-joined");
+    patient.expect("room-status");
+    assert_eq!(patient.receive(), candidate);
+    server.wait_until("its delay to be written down", |now| {
+        now.relayed == 1 && now.relays.count() == 1
+    });
 }
 
 #[test]

@@ -27,8 +27,8 @@ macro_rules! counters {
             pub limits: Hits,
             /// How often each error was told, over WebSocket or HTTP.
             pub errors: Errors,
-            /// How long relayed messages were in the server: from the beginning of the turn that read them to its end, when they
-            /// had been written.
+            /// How long relayed messages were in the server: from the beginning of the turn that read them until they had
+            /// been written.
             pub relays: Histogram,
             /// How long turns were, without the wait before them.
             pub turn_times: Histogram,

@@ -5,8 +5,9 @@ use crate::base::time::Now;
 use crate::connection::Application;
 
 impl<A: Application> Reactor<A> {
-    /// Closes the books of a turn that began at `now`, and shows them to others.
-    pub(super) fn measure(&mut self, now: Now) {
+    /// Closes the books of a turn that began at `now`, and shows them to others. When newcomers had their time, so many messages had
+    /// been `relayed`, whose delay is written down already.
+    pub(super) fn measure(&mut self, now: Now, relayed: u64) {
         // Whoever came with this turn is counted from the next on.
         if let Some(before) = self.measured_at.replace(now.instant) {
             let apart = now.instant.since(before).as_micros();
@@ -36,6 +37,7 @@ impl<A: Application> Reactor<A> {
         counters.revocations = if self.index == 0 { gauges.revocations } else { 0 };
         // Everything of the turn has been written.
         let took = self.clock.instant().since(now.instant);
+        self.counters.relays.observe(took, self.counters.relayed - relayed);
         self.counters.turn_times.observe(took, 1);
         self.shared.lanes[self.index].counters.publish(&self.counters);
     }

@@ -193,7 +193,6 @@ mod tests {
     #[test]
     fn what_everybody_pays_for_is_small() {
         // Less in a build without debugging checks: mio knows then only the descriptor.
-        // Sixteen bytes of it are for clients of Socket.IO: a pointer, and the errand of a request.
         assert!(size_of::<Peer>() <= 152, "{}", size_of::<Peer>());
     }
 }

@@ -26,7 +26,7 @@ use crate::connection::{Application, Arrival, Connection, Wait};
 /// How many connections over the limit are accepted, to be told so.
 const TURNED_AWAY_MAX: usize = 64;
 
-/// How much of a turn newcomers may take, in microseconds, if those in a call have not taken more: to let one in takes up to a
+/// How much of a turn newcomers may take, if those in a call have not taken more: to let one in takes up to a
 /// hundred times as long as a message, and nobody in a call is to wait for a crowd at the door.
 const NEWCOMERS_TIME: Duration = Duration::from_micros(200);
 
@@ -62,6 +62,7 @@ impl<A: Application> Reactor<A> {
         // What those in a call say does not wait for anybody at the door.
         self.flush(now);
         self.begin_with_newcomers(now, relayed);
+        let relayed = self.counters.relayed;
         self.accept(now);
         self.wind_up(now);
         if self.app.calls_others() {
@@ -69,7 +70,7 @@ impl<A: Application> Reactor<A> {
         }
         self.see_off();
         self.free_doomed();
-        self.measure(now);
+        self.measure(now, relayed);
         Ok(!self.is_over(now))
     }
 

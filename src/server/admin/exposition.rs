@@ -172,7 +172,7 @@ impl Page {
     fn times(&mut self, counters: &Snapshot) {
         self.histogram(
             "signaling_relay_seconds",
-            "How long relayed messages were in the server, each as long as the turn that read and wrote it.",
+            "How long relayed messages were in the server, from the beginning of the turn that read them until they were written.",
             &counters.relays,
         );
         self.histogram(
