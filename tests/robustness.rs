@@ -82,7 +82,10 @@ fn pings_from_who_does_not_read_the_pongs_take_no_more_memory_than_messages() {
 
 #[test]
 fn a_slow_reader_is_cut_alone_and_what_it_got_has_no_gap() {
-    let server = TestServer::start_with(patient);
+    let server = TestServer::start_with(|config| {
+        patient(config);
+        config.closes_per_user_max = 1;
+    });
     let (doctor, slow) = people();
     let mut doctor = Client::join(&server, &doctor);
     let mut deaf = Raw::connect_narrow(server.address());
@@ -125,6 +128,12 @@ fn a_slow_reader_is_cut_alone_and_what_it_got_has_no_gap() {
     assert_eq!(code, 4413);
     deaf.send(&close(4413));
     deaf.expect_end();
+
+    // Whoever has used up how often that may happen in a minute is not let in again at once.
+    let mut again = Raw::connect(server.address());
+    let bearer = format!("Authorization: Bearer {}\r\n", slow.token);
+    again.send(upgrade_request(&bearer).as_bytes());
+    assert_eq!(again.read_status(), 429);
     drop((doctor, other_doctor, other_patient, deaf));
     server.wait_until_empty();
 }

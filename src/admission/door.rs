@@ -75,7 +75,7 @@ pub enum Refusal {
     BodyTooLarge,
     /// As many connections as there may be.
     Full,
-    /// As many of one address or user as there may be, or too many failed authentications.
+    /// As many of one address or user as there may be, too many failed authentications of the one, or closes of the other.
     /// Worth another try after this time.
     RateLimited(Duration),
     /// The server is about to stop.

@@ -7,8 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::failures::Failures;
+use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant};
 use crate::message::UserId;
+
+/// For how long a token that was not valid counts, from the first one of its address on.
+const AUTHENTICATION_WINDOW: Duration = Duration::from_secs(600);
+
+/// The same for a connection that was closed for what it did, by its user.
+const CLOSES_WINDOW: Duration = Duration::from_secs(60);
+
+/// When to try again where somebody else has to go before.
+pub const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// How many there may be of each; `u64::MAX` for any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +29,22 @@ pub struct GateLimits {
     pub per_user_max: u64,
     /// Failed authentications of one address within ten minutes.
     pub failures_max: u64,
+    /// Connections of one user that were closed for what they did, within a minute.
+    pub closes_max: u64,
 }
 
 impl GateLimits {
     /// The ordinary limits of a server.
-    pub const ORDINARY: Self = Self { per_address_max: 1_000, per_user_max: 8, failures_max: 20 };
+    pub const ORDINARY: Self =
+        Self { per_address_max: 1_000, per_user_max: 8, failures_max: 20, closes_max: 10 };
 
     /// No limits.
-    pub const UNLIMITED: Self =
-        Self { per_address_max: u64::MAX, per_user_max: u64::MAX, failures_max: u64::MAX };
+    pub const UNLIMITED: Self = Self {
+        per_address_max: u64::MAX,
+        per_user_max: u64::MAX,
+        failures_max: u64::MAX,
+        closes_max: u64::MAX,
+    };
 }
 
 /// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address. A single machine has a whole /64 to
@@ -119,12 +136,27 @@ struct Common {
     empty_rooms: AtomicUsize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     addresses: Census<Network>,
     /// By [`fold`]: half the memory, and two people who count as one are rarer than a disk that errs.
     users: Census<u64>,
-    failures: Failures,
+    /// A network past its limit is not shut out: its good tokens still come in, and only what fails again gets another answer.
+    /// So one device with a bad token costs its neighbours nothing, and guessing gains nothing.
+    failures: Failures<Network>,
+    /// By [`fold`]: connections that were closed for what they did.
+    closes: Failures<u64>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            addresses: Census::default(),
+            users: Census::default(),
+            failures: Failures::new(AUTHENTICATION_WINDOW),
+            closes: Failures::new(CLOSES_WINDOW),
+        }
+    }
 }
 
 impl Gate {
@@ -145,10 +177,28 @@ impl Gate {
             || self.counts().addresses.count(Network::of(address)) < self.limits.per_address_max
     }
 
-    /// Whether one more connection may be of this user.
-    pub fn admits_user(&self, user: UserId) -> bool {
-        self.limits.per_user_max == u64::MAX
-            || self.counts().users.count(fold(user)) < self.limits.per_user_max
+    /// Whether one more connection may be of this user. Else the limit that it has hit, and when to try again.
+    pub fn check_user(&self, user: UserId, now: Instant) -> Result<(), (Limit, Duration)> {
+        let GateLimits { per_user_max, closes_max, .. } = self.limits;
+        if (per_user_max, closes_max) == (u64::MAX, u64::MAX) {
+            return Ok(());
+        }
+        let (user, mut counts) = (fold(user), self.counts());
+        if let Some(wait) = counts.closes.wait(user, closes_max, now) {
+            return Err((Limit::UserCloses, wait));
+        }
+        match counts.users.count(user) < per_user_max {
+            true => Ok(()),
+            false => Err((Limit::UserConnections, RETRY_AFTER)),
+        }
+    }
+
+    /// A connection of this user was closed for what it did.
+    pub fn closed(&mut self, user: UserId, now: Instant) {
+        let max = self.limits.closes_max;
+        if max < u64::MAX {
+            self.counts().closes.add(fold(user), max, now);
+        }
     }
 
     /// The connection at `index` comes from this address, and counts until [`Gate::depart`].
@@ -263,6 +313,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: Instant = Instant::from_micros(0);
+
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
@@ -307,7 +359,12 @@ mod tests {
 
     #[test]
     fn gates_beside_each_other_count_together() {
-        let limits = GateLimits { per_address_max: 2, per_user_max: 2, failures_max: 1 };
+        let limits = GateLimits {
+            per_address_max: 2,
+            per_user_max: 2,
+            failures_max: 1,
+            ..GateLimits::ORDINARY
+        };
         let mut one = Gate::new(limits);
         let mut other = one.beside();
         let (here, user) = (address("192.0.2.1"), UserId::new(Uuid::from_u128(1)));
@@ -316,7 +373,7 @@ mod tests {
             gate.add_user(user);
         }
         for gate in [&one, &other] {
-            assert!(!gate.admits_from(here) && !gate.admits_user(user));
+            assert!(!gate.admits_from(here) && gate.check_user(user, NOW).is_err());
         }
         assert_eq!(one.failed_at(0, Instant::default()), None);
         assert!(other.failed_at(0, Instant::default()).is_some());
@@ -354,11 +411,32 @@ mod tests {
         let [one, other] = [1, 2].map(|number| UserId::new(Uuid::from_u128(number)));
         gate.lose_user(one);
         gate.add_user(one);
-        assert!(gate.admits_user(one));
+        assert!(gate.check_user(one, NOW).is_ok());
         gate.add_user(one);
-        assert!(!gate.admits_user(one) && gate.admits_user(other));
+        assert!(gate.check_user(one, NOW).is_err() && gate.check_user(other, NOW).is_ok());
         gate.lose_user(one);
-        assert!(gate.admits_user(one));
+        assert!(gate.check_user(one, NOW).is_ok());
+    }
+
+    #[test]
+    fn who_is_closed_again_and_again_has_to_wait_until_a_minute_is_over() {
+        let mut gate = Gate::new(GateLimits { closes_max: 2, ..GateLimits::ORDINARY });
+        let [one, other] = [1, 2].map(|number| UserId::new(Uuid::from_u128(number)));
+        let at = |secs| NOW + Duration::from_secs(secs);
+        for second in 0..2 {
+            assert_eq!(gate.check_user(one, at(second)), Ok(()));
+            gate.closed(one, at(second));
+        }
+        let mut beside = gate.beside();
+        let wait = Err((Limit::UserCloses, Duration::from_secs(58)));
+        assert_eq!((beside.check_user(one, at(2)), gate.check_user(one, at(2))), (wait, wait));
+        assert_eq!(beside.check_user(other, at(2)), Ok(()), "others have their own");
+        // A connection that had been there before.
+        beside.closed(one, at(3));
+        assert_eq!(gate.check_user(one, at(60)), Ok(()));
+        let mut gate = Gate::new(GateLimits::UNLIMITED);
+        (0..1_000).for_each(|_| gate.closed(one, NOW));
+        assert_eq!(gate.check_user(one, NOW), Ok(()));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub fn check(config: &Config) -> ExitCode {
     let random = || *clock::random_uuid().as_bytes();
     let around = Surroundings { now: &instant, random: &random };
     let plain = config.stun_urls.iter().map(|url| (url, None));
-    let relays = config.turn_urls.iter();
+    let relays = config.turn.urls.iter();
     let relays = relays.flat_map(|url| {
         // Behind TLS no credentials are tried.
         let tried = if url.scheme.is_secure() { &[][..] } else { &credentials[..] };
@@ -80,16 +80,16 @@ const NO_SERVERS: &str = "No STUN and no TURN server is set (STUN_URLS, TURN_SER
 fn credentials(config: &Config, now: Now) -> Result<Vec<Credentials>, ShortSecret> {
     let mut all = Vec::new();
     let secrets = [
-        ("TURN_SECRET", &config.turn_secret),
-        ("TURN_SECRET_PREVIOUS", &config.turn_secret_previous),
+        ("TURN_SECRET", &config.turn.secret),
+        ("TURN_SECRET_PREVIOUS", &config.turn.secret_previous),
     ];
     for (setting, secret) in secrets.into_iter().filter(|(_, secret)| !secret.reveal().is_empty()) {
         let minter = Minter::new(secret.reveal(), &clock::random_secret())?;
-        all.push(Credentials { setting, login: minter.mint(0, now.wall.plus(config.turn_ttl)) });
+        all.push(Credentials { setting, login: minter.mint(0, now.wall.plus(config.turn.ttl)) });
     }
-    if let Some(username) = &config.turn_username {
+    if let Some(username) = &config.turn.username {
         let username = Redacted::new(username.clone());
-        let login = Login { username, password: config.turn_credential.clone() };
+        let login = Login { username, password: config.turn.credential.clone() };
         all.push(Credentials { setting: "TURN_USERNAME and TURN_CREDENTIAL", login });
     }
     Ok(all)
@@ -224,7 +224,7 @@ fn ports(config: &Config) -> String {
         "\nWhat a firewall must let through:\n  to this server: {}/tcp, or the port of the proxy in front of it, usually 443/tcp\n",
         config.port
     );
-    if !config.turn_urls.is_empty() {
+    if !config.turn.urls.is_empty() {
         text.push_str(
             "  to the TURN server: 3478/udp and 3478/tcp; with TLS 5349/tcp, or 443/tcp\n  \
              to the TURN server, from everywhere: 49152-65535/udp, where it relays (not checked from here)\n",

@@ -1,6 +1,7 @@
 //! The settings about STUN and TURN servers, and which of them go together.
 
 use crate::base::redacted::Redacted;
+use crate::base::time::Duration;
 use crate::wire::ice_url::IceUrl;
 use crate::wire::turn::SECRET_BYTES_MIN;
 
@@ -13,6 +14,37 @@ const URLS_MAX: usize = 8;
 
 /// The longest user name (RFC 8489 14.3).
 const USERNAME_BYTES_MAX: usize = 508;
+
+/// The TURN servers, and how clients log in to them: by a secret that both servers know, by one name for all, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
+    pub urls: Vec<IceUrl>,
+    /// `TURN_SECRET`: what credentials that end are made with; empty for none.
+    pub secret: Redacted<Vec<u8>>,
+    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. Nothing is made with it.
+    pub secret_previous: Redacted<Vec<u8>>,
+    /// `TURN_TTL`: how long credentials made with the secret are good.
+    pub ttl: Duration,
+    /// `TURN_USERNAME`: the user name that is the same for everybody, in place of a secret.
+    pub username: Option<String>,
+    /// `TURN_CREDENTIAL`: the password that goes with it; empty for none.
+    pub credential: Redacted<String>,
+}
+
+/// No servers.
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            secret: Redacted::new(Vec::new()),
+            secret_previous: Redacted::new(Vec::new()),
+            ttl: Duration::from_secs(3_600),
+            username: None,
+            credential: Redacted::new(String::new()),
+        }
+    }
+}
 
 pub(super) const STUN_URLS: Setting = Setting {
     name: "STUN_URLS",
@@ -36,10 +68,10 @@ pub(super) const TURN_SERVER_URL: Setting = Setting {
         accepted: "up to 8 addresses separated by commas, such as \
                    turn:turn.example.org,turns:turn.example.org:443?transport=tcp",
         set: |config, text| {
-            config.turn_urls = urls(text, true)?;
+            config.turn.urls = urls(text, true)?;
             Ok(())
         },
-        show: |config| joined(&config.turn_urls),
+        show: |config| joined(&config.turn.urls),
     },
 };
 
@@ -47,21 +79,21 @@ pub(super) const TURN_SECRET: Setting = Setting {
     name: "TURN_SECRET",
     default: "none",
     meaning: "secret shared with the TURN servers, for credentials that end (coturn: static-auth-secret)",
-    kind: Kind::Secret(|config| &mut config.turn_secret),
+    kind: Kind::Secret(|config| &mut config.turn.secret),
 };
 
 pub(super) const TURN_SECRET_PREVIOUS: Setting = Setting {
     name: "TURN_SECRET_PREVIOUS",
     default: "none",
     meaning: "secret before the last change, which the TURN servers still accept",
-    kind: Kind::Secret(|config| &mut config.turn_secret_previous),
+    kind: Kind::Secret(|config| &mut config.turn.secret_previous),
 };
 
 pub(super) const TURN_TTL: Setting = Setting {
     name: "TURN_TTL",
     default: "3600",
     meaning: "how long credentials made with TURN_SECRET are good",
-    kind: Kind::Seconds(10..=86_400, |config| &mut config.turn_ttl),
+    kind: Kind::Seconds(10..=86_400, |config| &mut config.turn.ttl),
 };
 
 pub(super) const TURN_USERNAME: Setting = Setting {
@@ -74,10 +106,10 @@ pub(super) const TURN_USERNAME: Setting = Setting {
             if text.len() > USERNAME_BYTES_MAX {
                 return Err(format!("has {} bytes", text.len()));
             }
-            config.turn_username = Some(text.to_owned());
+            config.turn.username = Some(text.to_owned());
             Ok(())
         },
-        show: |config| config.turn_username.clone().unwrap_or_default(),
+        show: |config| config.turn.username.clone().unwrap_or_default(),
     },
 };
 
@@ -85,7 +117,7 @@ pub(super) const TURN_CREDENTIAL: Setting = Setting {
     name: "TURN_CREDENTIAL",
     default: "none",
     meaning: "password that goes with TURN_USERNAME",
-    kind: Kind::Password(|config| &mut config.turn_credential),
+    kind: Kind::Password(|config| &mut config.turn.credential),
 };
 
 pub(super) const ICE_POLICY: Setting = Setting {
@@ -135,11 +167,11 @@ fn joined(urls: &[IceUrl]) -> String {
 
 /// Either of the two kinds of credentials, whole, where there is a TURN server and only there.
 pub(super) fn credentials_fit(config: &Config) -> Option<Problem> {
-    let limited = has(&config.turn_secret);
+    let limited = has(&config.turn.secret);
     let (user, password) =
-        (config.turn_username.is_some(), !config.turn_credential.reveal().is_empty());
+        (config.turn.username.is_some(), !config.turn.credential.reveal().is_empty());
     let either = "TURN_SECRET (coturn's use-auth-secret), or TURN_USERNAME and TURN_CREDENTIAL";
-    let (name, fault, accepted) = match (config.turn_urls.is_empty(), limited, user, password) {
+    let (name, fault, accepted) = match (config.turn.urls.is_empty(), limited, user, password) {
         (_, true, true, _) | (_, true, _, true) => (
             "TURN_SECRET",
             "is set, and so is TURN_USERNAME or TURN_CREDENTIAL, so it is not clear which credentials clients shall get",
@@ -172,11 +204,11 @@ pub(super) fn credentials_fit(config: &Config) -> Option<Problem> {
 
 /// Each client could try secrets on the credentials that it was given, at leisure.
 pub(super) fn secret_is_long_enough(config: &Config) -> Option<Problem> {
-    short("TURN_SECRET", &config.turn_secret)
+    short("TURN_SECRET", &config.turn.secret)
 }
 
 pub(super) fn previous_secret_fits(config: &Config) -> Option<Problem> {
-    if has(&config.turn_secret_previous) && !has(&config.turn_secret) {
+    if has(&config.turn.secret_previous) && !has(&config.turn.secret) {
         let fault = "is set without TURN_SECRET, so it is the previous one of none";
         return Some(Problem::new(
             "TURN_SECRET_PREVIOUS",
@@ -184,12 +216,12 @@ pub(super) fn previous_secret_fits(config: &Config) -> Option<Problem> {
             "TURN_SECRET as well, or neither",
         ));
     }
-    short("TURN_SECRET_PREVIOUS", &config.turn_secret_previous)
+    short("TURN_SECRET_PREVIOUS", &config.turn.secret_previous)
 }
 
 /// Otherwise no call could ever come about.
 pub(super) fn a_relay_is_there(config: &Config) -> Option<Problem> {
-    (config.relay_only && config.turn_urls.is_empty()).then(|| {
+    (config.relay_only && config.turn.urls.is_empty()).then(|| {
         Problem::new(
             "ICE_POLICY",
             "is relay, and there is no TURN server to relay",

@@ -50,7 +50,7 @@ const PLACE_BYTES: usize = 384;
 /// The sessions that have ended: 65,536 of them in two ordered tables.
 const ENDED_SESSIONS_BYTES: usize = 8 * 1024 * 1024;
 
-/// A network that has shown tokens that were not valid.
+/// A network that has shown tokens that were not valid, or a user who was closed for what it did.
 const FAILURE_BYTES: usize = 128;
 
 /// `join-room` messages that may wait for an older connection.
@@ -78,7 +78,7 @@ pub fn rooms_max(config: &Config) -> usize {
 }
 
 /// All that the process can need.
-pub fn terms(config: &Config) -> [Term; 10] {
+pub fn terms(config: &Config) -> [Term; 11] {
     let connections = config.connections_max.saturating_add(TURNED_AWAY_MAX);
     let tls = if config.tls_files().is_some() { TLS_BYTES } else { 0 };
     let retained = retained_bytes_max(config);
@@ -97,7 +97,8 @@ pub fn terms(config: &Config) -> [Term; 10] {
         ("retained messages", retained.saturating_add(retained / 16)),
         ("rooms and places", rooms_max(config).saturating_mul(room)),
         ("ended sessions", loops.saturating_mul(ENDED_SESSIONS_BYTES)),
-        ("failed authentications", failures::NETWORKS_MAX * FAILURE_BYTES),
+        ("failed authentications", failures::KEYS_MAX * FAILURE_BYTES),
+        ("users who were closed", failures::KEYS_MAX * FAILURE_BYTES),
         (
             "answers under way",
             turn.saturating_mul(4)

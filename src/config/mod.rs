@@ -38,6 +38,7 @@ pub use crate::service::audit::{Checkpoint, Sync as AuditSync};
 pub use admin::DEFAULT as ADMIN_DEFAULT;
 pub use changes::{Change, RELOADED, changes};
 pub use env_file::EnvFile;
+pub use ice::Turn;
 pub use problems::{Problem, Problems};
 pub use reading::Reading;
 pub use setting::Setting;
@@ -140,6 +141,8 @@ pub struct Config {
     pub duplicate_identity: Duplicates,
     /// `ACCEPT_RATE`: new connections per second.
     pub accept_rate: usize,
+    /// `CLOSES_PER_USER_MAX`: connections of one user that were closed with 4413 or 4429, in a minute.
+    pub closes_per_user_max: usize,
     /// `AUTH_FAILURES_MAX`: tokens that are not valid, of one address in ten minutes.
     pub auth_failures_max: usize,
     /// `ROOMS_MAX`: rooms at the same time; `None`: as many as connections.
@@ -160,18 +163,8 @@ pub struct Config {
     pub memory_max: Option<usize>,
     /// `STUN_URLS`: the servers that tell clients their public address.
     pub stun_urls: Vec<IceUrl>,
-    /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
-    pub turn_urls: Vec<IceUrl>,
-    /// `TURN_SECRET`: what credentials that end are made with; empty for none.
-    pub turn_secret: Redacted<Vec<u8>>,
-    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. Nothing is made with it.
-    pub turn_secret_previous: Redacted<Vec<u8>>,
-    /// `TURN_TTL`: how long credentials made with the secret are good.
-    pub turn_ttl: Duration,
-    /// `TURN_USERNAME`: the user name that is the same for everybody, in place of a secret.
-    pub turn_username: Option<String>,
-    /// `TURN_CREDENTIAL`: the password that goes with it; empty for none.
-    pub turn_credential: Redacted<String>,
+    /// The TURN servers, and how clients log in to them.
+    pub turn: Turn,
     /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
     pub relay_only: bool,
     /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default but for the
@@ -260,6 +253,7 @@ impl Config {
             connections_per_user_max: 8,
             duplicate_identity: Duplicates::Replace,
             accept_rate: 1_000,
+            closes_per_user_max: 10,
             auth_failures_max: 20,
             rooms_max: None,
             signal_rate: 50,
@@ -270,12 +264,7 @@ impl Config {
             bytes_burst: 1024 * 1024,
             memory_max: None,
             stun_urls: Vec::new(),
-            turn_urls: Vec::new(),
-            turn_secret: Redacted::new(Vec::new()),
-            turn_secret_previous: Redacted::new(Vec::new()),
-            turn_ttl: Duration::from_secs(3_600),
-            turn_username: None,
-            turn_credential: Redacted::new(String::new()),
+            turn: Turn::default(),
             relay_only: false,
             admin: None,
             admin_token: Redacted::new(Vec::new()),

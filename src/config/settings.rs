@@ -273,6 +273,12 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Limit("connections", 1..=1_000_000, |config| &mut config.accept_rate),
     },
     Setting {
+        name: "CLOSES_PER_USER_MAX",
+        default: "10",
+        meaning: "connections of one user that were closed for what they did, in a minute",
+        kind: Kind::Limit("closes", 1..=1_000_000, |config| &mut config.closes_per_user_max),
+    },
+    Setting {
         name: "AUTH_FAILURES_MAX",
         default: "20",
         meaning: "tokens that are not valid, of one address in ten minutes",

@@ -221,6 +221,9 @@ pub trait Application {
     /// The peer can no longer be spoken to, and the application did not close it itself.
     fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects);
 
+    /// More was to be sent to the peer than may wait for it: it is about to be closed for that.
+    fn overran(&mut self, _peer: PeerId, _now: Now) {}
+
     /// The peer's connection is no more, whatever became of it: the last that is heard of it.
     fn departed(&mut self, _peer: PeerId) {}
 

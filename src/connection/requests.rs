@@ -3,18 +3,15 @@
 use super::sessions;
 use super::signaling::Signaling;
 use super::{Arrival, Output, Verdict};
-use crate::admission::Grant;
 use crate::admission::door::{self, Entry, Refusal};
+use crate::admission::{Grant, gate};
 use crate::base::limits::Limit;
 use crate::base::redacted::Redacted;
-use crate::base::time::{Duration, Now};
+use crate::base::time::Now;
 use crate::engine::{Effects, Note, PeerId, Recording};
 use crate::message::notice;
 use crate::message::record::{Event, Record, Subject, TokenWay};
 use crate::wire::http::{Request, Response, StatusCode};
-
-/// When it is worth to try again where as many are connected as may be.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// A request, and who asks.
 #[derive(Clone, Copy)]
@@ -104,11 +101,14 @@ impl Signaling {
         }
         let gate = self.engine.gate();
         let refused = match judged {
-            Ok(_) if !gate.admits_from(arrival.address) => (Limit::AddressConnections, RETRY_AFTER),
-            Ok(Some(grant)) if !gate.admits_user(grant.user) => {
-                (Limit::UserConnections, RETRY_AFTER)
+            Ok(_) if !gate.admits_from(arrival.address) => {
+                (Limit::AddressConnections, gate::RETRY_AFTER)
             }
-            Ok(grant) => return Ok(grant),
+            Ok(None) => return Ok(None),
+            Ok(Some(grant)) => match gate.check_user(grant.user, now.instant) {
+                Ok(()) => return Ok(Some(grant)),
+                Err(refused) => refused,
+            },
             Err(Refusal::TokenInvalid) => {
                 let wait = gate.failed_from(arrival.address, now.instant);
                 let Some(wait) = wait else { return Err(Refusal::TokenInvalid) };

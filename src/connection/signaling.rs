@@ -257,6 +257,10 @@ impl Application for Signaling {
         self.engine.left(peer, now, effects);
     }
 
+    fn overran(&mut self, peer: PeerId, now: Now) {
+        self.engine.note_abuse(peer, now);
+    }
+
     fn departed(&mut self, peer: PeerId) {
         self.engine.gate().depart(peer.index);
         self.socket_io.iter_mut().for_each(|service| service.polls.depart(peer));

@@ -3,11 +3,10 @@
 use super::peers::Standing;
 use super::rates::Class;
 use super::{Effects, Engine, PeerId};
-use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::credentials::Credentials;
 use crate::message::notice::LeaveReason;
-use crate::message::problem::{Excess, Problem};
+use crate::message::problem::Problem;
 use crate::message::record::TokenWay;
 
 impl Engine {
@@ -66,10 +65,8 @@ impl Engine {
         if session.is_some_and(|session| session != grant.session) {
             return Err(Problem::Forbidden);
         }
-        if held.is_none() && !self.gate.admits_user(grant.user) {
-            self.hits.add(Limit::UserConnections);
-            self.note_limit(peer, Limit::UserConnections, effects);
-            return Err(Problem::RateLimited(Excess::Attempts));
+        if held.is_none() {
+            self.check_user(peer, grant.user, now, effects)?;
         }
         self.set_standing(peer, Standing::Granted(grant));
         self.peers.watch_token(peer, &grant);

@@ -16,7 +16,7 @@ use crate::message::notice::{self, RoomStatus, Welcome};
 use crate::message::problem::{Excess, Flaw, Problem, close};
 use crate::message::record::{Entry, Event, Record, TokenWay};
 use crate::message::request::{ConnectionState, Join, KeptId, MessageId};
-use crate::message::{Permissions, Role};
+use crate::message::{Permissions, Role, UserId};
 
 /// Somebody who may enter and waits for the record of it.
 #[derive(Debug)]
@@ -45,10 +45,8 @@ impl Engine {
         }
         let user = newcomer.grant.user;
         // Whoever came with its token was counted at the door.
-        if self.is_stranger(peer) && !self.gate.admits_user(user) {
-            self.hits.add(Limit::UserConnections);
-            self.note_limit(peer, Limit::UserConnections, effects);
-            return Err(Problem::RateLimited(Excess::Attempts));
+        if self.is_stranger(peer) {
+            self.check_user(peer, user, now, effects)?;
         }
         // Its own empty room may have been given away already.
         self.forget_surplus(effects);
@@ -215,6 +213,21 @@ impl Engine {
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
             (Some(_), Some(_)) => Err(Problem::Forbidden),
         }
+    }
+
+    /// Whether somebody who was nobody so far may be this user.
+    pub(super) fn check_user(
+        &mut self,
+        peer: PeerId,
+        user: UserId,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), Problem> {
+        self.gate.check_user(user, now.instant).map_err(|(limit, _)| {
+            self.hits.add(limit);
+            self.note_limit(peer, limit, effects);
+            Problem::RateLimited(Excess::Attempts)
+        })
     }
 
     /// What a token that came in a message grants. One that is not valid counts against the address; one that has ended was

@@ -81,8 +81,17 @@ impl Engine {
         // Whoever is merely too fast for a moment is no matter for auditors.
         if problem.close_code().is_some() {
             self.note_limit(peer, limit, effects);
+            self.note_abuse(peer, now);
         }
         Err(problem)
+    }
+
+    /// A connection is closed for what it did, or did not do: more than could be obeyed was sent by it, or to it and not read. Whoever
+    /// is closed for that again and again has to wait before it may come back.
+    pub fn note_abuse(&mut self, peer: PeerId, now: Now) {
+        if let Some(user) = self.user_of(self.peers.standing(peer)) {
+            self.gate.closed(user, now.instant);
+        }
     }
 
     fn answer(

@@ -59,7 +59,7 @@ pub enum Problem {
 pub enum Excess {
     /// Messages: this one is not obeyed.
     Messages,
-    /// Connections of a user, failed authentications, or messages that had to be refused: the connection ends.
+    /// Connections of a user, their closes, failed authentications, or messages that had to be refused: the connection ends.
     Attempts,
 }
 

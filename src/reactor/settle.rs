@@ -61,6 +61,7 @@ impl<A: Application> Reactor<A> {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             self.counters.overrun += 1;
             log::info!("connection {} cannot keep up", peer.number);
+            self.app.overran(peer_id(key), now);
             let code = close::CANNOT_KEEP_UP;
             peer.connection.give_up(peer_id(key), code, now, &mut self.app, &mut self.output);
             self.apply(Some(key), None, now);

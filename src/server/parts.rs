@@ -101,17 +101,17 @@ pub fn door(config: &Config) -> Door {
 }
 
 fn ice_options(config: &Config) -> io::Result<IceOptions> {
-    let logins = if !config.turn_secret.reveal().is_empty() {
+    let logins = if !config.turn.secret.reveal().is_empty() {
         // The previous secret is for the TURN servers, which accept both; nothing new is made with it.
-        let minter = Minter::new(config.turn_secret.reveal(), &clock::random_secret());
-        Logins::Limited { minter: minter.map_err(invalid)?, lifetime: config.turn_ttl }
-    } else if let Some(username) = &config.turn_username {
+        let minter = Minter::new(config.turn.secret.reveal(), &clock::random_secret());
+        Logins::Limited { minter: minter.map_err(invalid)?, lifetime: config.turn.ttl }
+    } else if let Some(username) = &config.turn.username {
         let username = Redacted::new(username.clone());
-        Logins::Fixed(Login { username, password: config.turn_credential.clone() })
+        Logins::Fixed(Login { username, password: config.turn.credential.clone() })
     } else {
         Logins::None
     };
-    let (stun, turn) = (config.stun_urls.clone(), config.turn_urls.clone());
+    let (stun, turn) = (config.stun_urls.clone(), config.turn.urls.clone());
     Ok(IceOptions { stun, turn, logins })
 }
 
@@ -164,6 +164,7 @@ fn gate_limits(config: &Config) -> GateLimits {
         per_address_max: by_address(config.connections_per_address_max),
         per_user_max: unlimited(config.connections_per_user_max),
         failures_max: by_address(config.auth_failures_max),
+        closes_max: unlimited(config.closes_per_user_max),
     }
 }
 

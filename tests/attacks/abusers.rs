@@ -78,7 +78,9 @@ fn flood(door: &Door, stop: &AtomicBool, one: &[u8]) -> (u64, u64) {
     while !stop.load(Ordering::Acquire) || hits == 0 {
         tries += 1;
         let mut raw = Raw::connect_from(door.clone(), ITS_ADDRESS);
+        // Refused already, once it was closed for it too often.
         if !join(&mut raw, &person) {
+            raw.reset();
             continue;
         }
         while raw.stream.write_all(&frames).is_ok() && !closed(&mut raw) {}
@@ -195,22 +197,28 @@ fn reconnects(door: &Door, stop: &AtomicBool) -> (u64, u64) {
     (waited(tries, start), tries)
 }
 
-/// Somebody sends all it may to somebody who reads nothing. A hit is the end of the latter.
+/// Somebody sends all it may to somebody who reads nothing. A hit is the end of the latter, who comes back at once.
 fn deaf(door: &Door, stop: &AtomicBool) -> (u64, u64) {
+    let (doctor, patient) = people();
+    let message = json!({
+        "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user, "toUserId": patient.user,
+        "candidate": null, "padding": "x".repeat(8_000),
+    });
+    // As much as it may send at once.
+    let messages = text(&message).repeat(120);
     let (mut hits, mut tries) = (0, 0);
     while !stop.load(Ordering::Acquire) || hits == 0 {
         tries += 1;
-        let (doctor, patient) = people();
+        let mut deaf = Raw::connect_tiny(door.clone());
+        // Refused already, once it was closed for it too often.
+        if !join(&mut deaf, &patient) {
+            deaf.reset();
+            continue;
+        }
+        assert_eq!(deaf.json()["type"], "room-joined");
         let mut raw = Raw::connect_from(door.clone(), ITS_ADDRESS);
         raw.join(&doctor);
-        let mut deaf = Raw::connect_tiny(door.clone());
-        deaf.join(&patient);
-        let message = json!({
-            "type": "ice-candidate", "sessionId": doctor.session, "fromUserId": doctor.user, "toUserId": patient.user,
-            "candidate": null, "padding": "x".repeat(8_000),
-        });
-        // As much as it may send at once.
-        raw.send(&text(&message).repeat(120));
+        raw.send(&messages);
         let mut heard = Vec::new();
         while !heard.windows(12).any(|word| word == b"reconnecting") {
             heard.extend(raw.next_bytes().expect("whoever sends is not closed"));

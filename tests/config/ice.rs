@@ -31,18 +31,18 @@ fn every_setting_arrives_in_its_field() {
         ["stun:a.example", "stun:192.0.2.7:80", "stuns:[2001:db8::7]"]
     );
     let turn = ["turn:a.example?transport=udp", "turns:a.example:443?transport=tcp"];
-    assert_eq!(texts(&config.turn_urls), turn);
-    assert_eq!(config.turn_secret.reveal(), SECRET.as_bytes());
-    assert_eq!(config.turn_secret_previous.reveal().len(), 2 * SECRET.len());
-    assert_eq!((config.turn_ttl, config.relay_only), (Duration::from_secs(600), true));
+    assert_eq!(texts(&config.turn.urls), turn);
+    assert_eq!(config.turn.secret.reveal(), SECRET.as_bytes());
+    assert_eq!(config.turn.secret_previous.reveal().len(), 2 * SECRET.len());
+    assert_eq!((config.turn.ttl, config.relay_only), (Duration::from_secs(600), true));
 
     let fixed = [TURN, ("TURN_USERNAME", "clinic"), ("TURN_CREDENTIAL_FILE", PATH)];
     let given = Given { file: Some(b"word\n".to_vec()), ..Given::production(&fixed) };
     let config = Config::read(&given).expect("starts");
-    assert_eq!(config.turn_username.as_deref(), Some("clinic"));
-    assert_eq!(config.turn_credential.reveal(), "word");
+    assert_eq!(config.turn.username.as_deref(), Some("clinic"));
+    assert_eq!(config.turn.credential.reveal(), "word");
     let plain = Config::read(&Given::production(&[])).expect("starts");
-    assert!(plain.stun_urls.is_empty() && plain.turn_urls.is_empty() && !plain.relay_only);
+    assert!(plain.stun_urls.is_empty() && plain.turn.urls.is_empty() && !plain.relay_only);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use autamedica_signaling::base::limits::Limit;
+use autamedica_signaling::message::{Role, UserId};
 use serde_json::json;
 
 use crate::beside::Call;
 use crate::common::http::check_refusal;
-use crate::common::raw::{Response, TEXT, frame, upgrade_request};
-use crate::common::{Person, Raw, TestServer, people};
+use crate::common::raw::{PING, Response, TEXT, frame, upgrade_request};
+use crate::common::{Person, Raw, TestServer, people, session};
 
 /// Loopback has sixteen million addresses.
 fn here(number: u8) -> IpAddr {
@@ -167,6 +168,42 @@ fn bad_tokens_lock_out_nobody_but_those_who_show_them() {
     // Nobody else is at this address.
     let response = refused(Raw::connect_from(server.address(), here(9)), &bearer(&bad));
     check_refusal(&response, 401, "TOKEN_INVALID");
+}
+
+#[test]
+fn who_is_closed_again_and_again_for_what_they_send_waits_until_the_minute_is_over() {
+    let server = TestServer::start_with(|config| config.closes_per_user_max = 3);
+    let mut call = Call::new(&server);
+    let (doctor, patient) = people();
+    let mut elsewhere = Raw::connect(server.address());
+    let user = UserId::new(doctor.user.parse().expect("a UUID"));
+    elsewhere.join(&Person::with(Role::Doctor, session(), user, &["room:*"]));
+    call.goes_on_beside(|| {
+        for _ in 0..3 {
+            let mut raw = Raw::connect(server.address());
+            raw.join(&doctor);
+            raw.send(&frame(PING, b"").repeat(140));
+            assert_eq!(raw.answer_close(), 4429);
+        }
+        for _ in 0..200 {
+            let response = refused(Raw::connect(server.address()), &bearer(&doctor.token));
+            let seconds = check_limited(&response);
+            assert!((30..=60).contains(&seconds), "a minute from the first on: {seconds}");
+        }
+        let mut raw = Raw::upgrade(server.address());
+        let mut join = doctor.join_request();
+        join["authToken"] = doctor.token.as_str().into();
+        raw.send(&frame(TEXT, join.to_string().as_bytes()));
+        assert_eq!(raw.json()["code"], "RATE_LIMITED");
+        assert_eq!(raw.answer_close(), 4429);
+    });
+    server.wait_until("201 refusals", |now| now.limits.of(Limit::UserCloses) == 201);
+    // Others at this address come in, and what the same user has open goes on.
+    Raw::connect(server.address()).join(&patient);
+    elsewhere.send(&frame(TEXT, json!({ "type": "ping", "id": 1 }).to_string().as_bytes()));
+    let pong =
+        std::iter::repeat_with(|| elsewhere.json()).find(|message| message["type"] == "pong");
+    assert!(pong.is_some());
 }
 
 #[test]
