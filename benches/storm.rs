@@ -24,7 +24,7 @@ use support::threads::{processors, stay_on};
 const CROWD: u32 = 64;
 
 /// The call says something so often.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_micros(500);
 
 fn main() -> ExitCode {
     let has = |name: &str| std::env::args().any(|arg| arg == name);

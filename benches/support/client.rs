@@ -1,11 +1,13 @@
 //! A blocking client that sends and receives bytes which were prepared before, so that it allocates nothing meanwhile.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use autamedica_signaling::base::time::WallTime;
+use socket2::{Domain, Socket, Type};
 
 use super::clinic::{Person, client_frame, event};
 
@@ -23,6 +25,17 @@ const CLOSE: u8 = 0x88;
 /// The ping of Socket.IO as the server sends it, and the answer under a mask of zeros.
 const TEXT_PING: [u8; 3] = [0x81, 1, b'2'];
 const TEXT_PONG: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'3'];
+
+/// Connects from one of a few addresses of this machine by turns: where thousands come from one, the system looks ever longer for a
+/// port that is free, and that is what would be measured.
+fn connect(address: SocketAddr) -> TcpStream {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    let from = Ipv4Addr::new(127, 0, 0, 2 + NEXT.fetch_add(1, Ordering::Relaxed) % 8);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((from, 0)).into()).expect("an address of this machine");
+    socket.connect(&address.into()).expect("the server listens");
+    socket.into()
+}
 
 /// A WebSocket.
 pub struct Client {
@@ -56,7 +69,7 @@ impl Client {
     }
 
     fn upgrade(address: SocketAddr, request: &str) -> Self {
-        let socket = TcpStream::connect(address).expect("the server listens");
+        let socket = connect(address);
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let buffer = vec![0; FRAME_BYTES_MAX];

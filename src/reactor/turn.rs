@@ -27,8 +27,9 @@ use crate::connection::{Application, Arrival, Connection, Wait};
 const TURNED_AWAY_MAX: usize = 64;
 
 /// How much of a turn newcomers may take, if those in a call have not taken more: to let one in takes up to a
-/// hundred times as long as a message, and nobody in a call is to wait for a crowd at the door.
-const NEWCOMERS_TIME: Duration = Duration::from_micros(200);
+/// hundred times as long as a message, and nobody in a call is to wait for a crowd at the door. One or two come in meanwhile: with
+/// less not even that, and the turns themselves would take the time.
+const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
 /// How many are waited for once more have come than are accepted: not one by one.
 const TOGETHER: u64 = 32;
