@@ -1,5 +1,7 @@
 //! Messages, control frames and bytes faster than allowed.
 
+use std::net::Shutdown;
+
 use autamedica_signaling::base::limits::Limit;
 use autamedica_signaling::message::{Role, UserId};
 use autamedica_signaling::reactor::clock;
@@ -53,7 +55,8 @@ fn flood(mut raw: Raw, message: impl Fn(u64) -> Vec<u8> + Send + 'static) -> Hea
             _ => {}
         }
     }
-    drop(raw);
+    // All that matters was heard: the sender need not wait until the server has given up to wait for the end.
+    raw.stream.shutdown(Shutdown::Both).expect("a connection");
     sender.join().expect("the sender ends");
     heard
 }
