@@ -109,6 +109,14 @@ pub struct Output {
     pub hits: Hits,
 }
 
+impl Output {
+    /// To whom the received message goes on, where nothing else is to be done.
+    pub fn only_relay(&self) -> Option<PeerId> {
+        let is_all = self.reply.is_empty() && self.order.is_none();
+        self.effects.only_relay().filter(|_| is_all)
+    }
+}
+
 /// What came of a look at the bytes.
 #[derive(Debug)]
 pub enum Progress<'a> {

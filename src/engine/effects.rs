@@ -113,6 +113,14 @@ impl Effects {
         self.list.is_empty() && self.notes.is_empty()
     }
 
+    /// To whom the received message goes on, where that is all: what nearly every message in a call comes to.
+    pub fn only_relay(&self) -> Option<PeerId> {
+        match self.list[..] {
+            [Effect::Send { to, payload: Payload::Received }] if self.notes.is_empty() => Some(to),
+            _ => None,
+        }
+    }
+
     /// The effects, in order.
     pub fn iter(&self) -> impl Iterator<Item = Effect> {
         self.list.iter().copied()
