@@ -6,7 +6,10 @@ use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::Grant;
 use super::failures::Failures;
+use super::joins::Joins;
+use crate::base::bucket::Rate;
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant};
 use crate::message::UserId;
@@ -14,7 +17,7 @@ use crate::message::UserId;
 /// For how long a token that was not valid counts, from the first one of its address on.
 const AUTHENTICATION_WINDOW: Duration = Duration::from_secs(600);
 
-/// The same for a connection that was closed for what it did, by its user.
+/// The same for a connection that was closed for what it did, by whose it was.
 const CLOSES_WINDOW: Duration = Duration::from_secs(60);
 
 /// When to try again where somebody else has to go before.
@@ -29,14 +32,21 @@ pub struct GateLimits {
     pub per_user_max: u64,
     /// Failed authentications of one address within ten minutes.
     pub failures_max: u64,
-    /// Connections of one user that were closed for what they did, within a minute.
+    /// Connections of one user in one session that were closed for what they did, within a minute.
     pub closes_max: u64,
+    /// How often one user may come into one session.
+    pub joins: Rate,
 }
 
 impl GateLimits {
     /// The ordinary limits of a server.
-    pub const ORDINARY: Self =
-        Self { per_address_max: 1_000, per_user_max: 8, failures_max: 20, closes_max: 10 };
+    pub const ORDINARY: Self = Self {
+        per_address_max: 1_000,
+        per_user_max: 8,
+        failures_max: 20,
+        closes_max: 10,
+        joins: Rate { per_second: 5, burst: 1_000 },
+    };
 
     /// No limits.
     pub const UNLIMITED: Self = Self {
@@ -44,6 +54,7 @@ impl GateLimits {
         per_user_max: u64::MAX,
         failures_max: u64::MAX,
         closes_max: u64::MAX,
+        joins: Rate::UNLIMITED,
     };
 }
 
@@ -144,8 +155,10 @@ struct Counts {
     /// A network past its limit is not shut out: its good tokens still come in, and only what fails again gets another answer.
     /// So one device with a bad token costs its neighbours nothing, and guessing gains nothing.
     failures: Failures<Network>,
-    /// By [`fold`]: connections that were closed for what they did.
+    /// By [`bearer`]: connections that were closed for what they did.
     closes: Failures<u64>,
+    /// By [`bearer`].
+    joins: Joins,
 }
 
 impl Default for Counts {
@@ -155,6 +168,7 @@ impl Default for Counts {
             users: Census::default(),
             failures: Failures::new(AUTHENTICATION_WINDOW),
             closes: Failures::new(CLOSES_WINDOW),
+            joins: Joins::default(),
         }
     }
 }
@@ -177,27 +191,35 @@ impl Gate {
             || self.counts().addresses.count(Network::of(address)) < self.limits.per_address_max
     }
 
-    /// Whether one more connection may be of this user. Else the limit that it has hit, and when to try again.
-    pub fn check_user(&self, user: UserId, now: Instant) -> Result<(), (Limit, Duration)> {
-        let GateLimits { per_user_max, closes_max, .. } = self.limits;
-        if (per_user_max, closes_max) == (u64::MAX, u64::MAX) {
-            return Ok(());
-        }
-        let (user, mut counts) = (fold(user), self.counts());
-        if let Some(wait) = counts.closes.wait(user, closes_max, now) {
+    /// Whether one more connection may have a token that grants this. Else the limit that is hit, and when to try again.
+    pub fn check_bearer(&self, grant: &Grant, now: Instant) -> Result<(), (Limit, Duration)> {
+        let GateLimits { per_user_max, closes_max, joins, .. } = self.limits;
+        let (bearer, mut counts) = (bearer(grant), self.counts());
+        if let Some(wait) = counts.closes.wait(bearer, closes_max, now) {
             return Err((Limit::UserCloses, wait));
         }
-        match counts.users.count(user) < per_user_max {
+        if let Some(wait) = counts.joins.wait(bearer, &joins, now) {
+            return Err((Limit::UserJoins, wait));
+        }
+        match counts.users.count(fold(grant.user)) < per_user_max {
             true => Ok(()),
             false => Err((Limit::UserConnections, RETRY_AFTER)),
         }
     }
 
-    /// A connection of this user was closed for what it did.
-    pub fn closed(&mut self, user: UserId, now: Instant) {
+    /// Somebody with a token that grants this comes in.
+    pub fn joined(&mut self, grant: &Grant, now: Instant) {
+        let rate = self.limits.joins;
+        if !rate.is_unlimited() {
+            self.counts().joins.add(bearer(grant), &rate, now);
+        }
+    }
+
+    /// A connection with such a token was closed for what it did.
+    pub fn closed(&mut self, grant: &Grant, now: Instant) {
         let max = self.limits.closes_max;
         if max < u64::MAX {
-            self.counts().closes.add(fold(user), max, now);
+            self.counts().closes.add(bearer(grant), max, now);
         }
     }
 
@@ -301,6 +323,13 @@ impl Gate {
     }
 }
 
+/// 64 bits of who somebody is in which session: a token that somebody else has got hold of stands in the way of no other.
+fn bearer(grant: &Grant) -> u64 {
+    let session = grant.session.reveal().as_u128();
+    let session = (session >> 64) as u64 ^ (session as u64).rotate_left(32);
+    fold(grant.user) ^ session.rotate_left(17)
+}
+
 /// 64 bits of a user's id. Ids come out of tokens that are signed, so nobody picks two that fold to the same.
 fn fold(user: UserId) -> u64 {
     let bits = user.reveal().as_u128();
@@ -312,8 +341,22 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::base::time::WallTime;
+    use crate::message::{Permissions, Role, SessionId};
 
     const NOW: Instant = Instant::from_micros(0);
+
+    fn grant(user: u128, session: u128) -> Grant {
+        Grant {
+            user: UserId::new(Uuid::from_u128(user)),
+            role: Role::Doctor,
+            session: SessionId::new(Uuid::from_u128(session)),
+            permissions: Permissions::default(),
+            room_type: None,
+            token: None,
+            expires_at: WallTime::default(),
+        }
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -373,7 +416,7 @@ mod tests {
             gate.add_user(user);
         }
         for gate in [&one, &other] {
-            assert!(!gate.admits_from(here) && gate.check_user(user, NOW).is_err());
+            assert!(!gate.admits_from(here) && gate.check_bearer(&grant(1, 1), NOW).is_err());
         }
         assert_eq!(one.failed_at(0, Instant::default()), None);
         assert!(other.failed_at(0, Instant::default()).is_some());
@@ -408,35 +451,58 @@ mod tests {
     #[test]
     fn a_user_has_so_many_wherever_they_come_from() {
         let mut gate = Gate::new(GateLimits { per_user_max: 2, ..GateLimits::ORDINARY });
-        let [one, other] = [1, 2].map(|number| UserId::new(Uuid::from_u128(number)));
+        let one = UserId::new(Uuid::from_u128(1));
+        let admits = |gate: &Gate, user| gate.check_bearer(&grant(user, 1), NOW).is_ok();
         gate.lose_user(one);
         gate.add_user(one);
-        assert!(gate.check_user(one, NOW).is_ok());
+        assert!(admits(&gate, 1));
         gate.add_user(one);
-        assert!(gate.check_user(one, NOW).is_err() && gate.check_user(other, NOW).is_ok());
+        assert!(!admits(&gate, 1) && admits(&gate, 2));
         gate.lose_user(one);
-        assert!(gate.check_user(one, NOW).is_ok());
+        assert!(admits(&gate, 1));
     }
 
     #[test]
     fn who_is_closed_again_and_again_has_to_wait_until_a_minute_is_over() {
         let mut gate = Gate::new(GateLimits { closes_max: 2, ..GateLimits::ORDINARY });
-        let [one, other] = [1, 2].map(|number| UserId::new(Uuid::from_u128(number)));
-        let at = |secs| NOW + Duration::from_secs(secs);
+        let (one, at) = (grant(1, 1), |secs| NOW + Duration::from_secs(secs));
         for second in 0..2 {
-            assert_eq!(gate.check_user(one, at(second)), Ok(()));
-            gate.closed(one, at(second));
+            assert_eq!(gate.check_bearer(&one, at(second)), Ok(()));
+            gate.closed(&one, at(second));
         }
         let mut beside = gate.beside();
         let wait = Err((Limit::UserCloses, Duration::from_secs(58)));
-        assert_eq!((beside.check_user(one, at(2)), gate.check_user(one, at(2))), (wait, wait));
-        assert_eq!(beside.check_user(other, at(2)), Ok(()), "others have their own");
+        assert_eq!(beside.check_bearer(&one, at(2)), wait);
+        assert_eq!(gate.check_bearer(&one, at(2)), wait);
+        assert_eq!(beside.check_bearer(&grant(2, 1), at(2)), Ok(()), "others have their own");
+        // Whoever has got hold of an old token locks its owner out of nothing else.
+        assert_eq!(beside.check_bearer(&grant(1, 2), at(2)), Ok(()));
         // A connection that had been there before.
-        beside.closed(one, at(3));
-        assert_eq!(gate.check_user(one, at(60)), Ok(()));
+        beside.closed(&one, at(3));
+        assert_eq!(gate.check_bearer(&one, at(60)), Ok(()));
+    }
+
+    #[test]
+    fn who_comes_in_again_and_again_has_to_wait() {
+        let joins = Rate { per_second: 1, burst: 2 };
+        let mut gate = Gate::new(GateLimits { joins, ..GateLimits::ORDINARY });
+        let one = grant(1, 1);
+        (0..2).for_each(|_| gate.joined(&one, NOW));
+        let wait = Err((Limit::UserJoins, Duration::from_secs(1)));
+        assert_eq!(gate.beside().check_bearer(&one, NOW), wait);
+        assert_eq!(gate.check_bearer(&grant(2, 1), NOW), Ok(()));
+        assert_eq!(gate.check_bearer(&grant(1, 2), NOW), Ok(()));
+        assert_eq!(gate.check_bearer(&one, NOW + Duration::from_secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn without_limits_nobody_waits() {
         let mut gate = Gate::new(GateLimits::UNLIMITED);
-        (0..1_000).for_each(|_| gate.closed(one, NOW));
-        assert_eq!(gate.check_user(one, NOW), Ok(()));
+        for _ in 0..1_001 {
+            gate.closed(&grant(1, 1), NOW);
+            gate.joined(&grant(1, 1), NOW);
+        }
+        assert_eq!(gate.check_bearer(&grant(1, 1), NOW), Ok(()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod door;
 pub mod failures;
 pub mod gate;
 pub mod grant;
+mod joins;
 pub mod mint;
 pub mod origin;
 pub mod tokens;

@@ -32,8 +32,10 @@ limits! {
     AddressHeads = "address_heads",
     /// As many connections of one user.
     UserConnections = "user_connections",
-    /// As many connections of one user that were closed for what they did.
+    /// As many connections of one user in one session that were closed for what they did.
     UserCloses = "user_closes",
+    /// One user has come into one session as often as one may.
+    UserJoins = "user_joins",
     /// More newcomers a second than are accepted: the rest waits.
     AcceptRate = "accept_rate",
     /// A token that is not valid, from an address that has shown too many such.

@@ -50,7 +50,7 @@ const PLACE_BYTES: usize = 384;
 /// The sessions that have ended: 65,536 of them in two ordered tables.
 const ENDED_SESSIONS_BYTES: usize = 8 * 1024 * 1024;
 
-/// A network that has shown tokens that were not valid, or a user who was closed for what it did.
+/// A network that has shown tokens that were not valid, a user who was closed for what it did, or who came in.
 const FAILURE_BYTES: usize = 128;
 
 /// `join-room` messages that may wait for an older connection.
@@ -98,7 +98,7 @@ pub fn terms(config: &Config) -> [Term; 11] {
         ("rooms and places", rooms_max(config).saturating_mul(room)),
         ("ended sessions", loops.saturating_mul(ENDED_SESSIONS_BYTES)),
         ("failed authentications", failures::KEYS_MAX * FAILURE_BYTES),
-        ("users who were closed", failures::KEYS_MAX * FAILURE_BYTES),
+        ("users who came and were closed", 2 * failures::KEYS_MAX * FAILURE_BYTES),
         (
             "answers under way",
             turn.saturating_mul(4)

@@ -14,6 +14,7 @@ mod ice;
 mod kind;
 pub mod memory;
 mod problems;
+mod rates;
 mod reading;
 mod rules;
 mod setting;
@@ -141,7 +142,11 @@ pub struct Config {
     pub duplicate_identity: Duplicates,
     /// `ACCEPT_RATE`: new connections per second.
     pub accept_rate: usize,
-    /// `CLOSES_PER_USER_MAX`: connections of one user that were closed with 4413 or 4429, in a minute.
+    /// `JOIN_RATE`: how often one user may come into one session, per second.
+    pub join_rate: usize,
+    /// `JOIN_BURST`: the same at once.
+    pub join_burst: usize,
+    /// `CLOSES_PER_USER_MAX`: connections of one user in one session that were closed with 4413 or 4429, in a minute.
     pub closes_per_user_max: usize,
     /// `AUTH_FAILURES_MAX`: tokens that are not valid, of one address in ten minutes.
     pub auth_failures_max: usize,
@@ -253,6 +258,8 @@ impl Config {
             connections_per_user_max: 8,
             duplicate_identity: Duplicates::Replace,
             accept_rate: 1_000,
+            join_rate: 5,
+            join_burst: 1_000,
             closes_per_user_max: 10,
             auth_failures_max: 20,
             rooms_max: None,

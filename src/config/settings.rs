@@ -12,6 +12,7 @@ use super::audit;
 use super::ice;
 use super::kind::{Kind, number, set_origins};
 use super::problems::quoted;
+use super::rates;
 use super::setting::Setting;
 use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
@@ -266,66 +267,23 @@ pub const SETTINGS: &[Setting] = &[
             },
         },
     },
-    Setting {
-        name: "ACCEPT_RATE",
-        default: "1000",
-        meaning: "new connections per second",
-        kind: Kind::Limit("connections", 1..=1_000_000, |config| &mut config.accept_rate),
-    },
-    Setting {
-        name: "CLOSES_PER_USER_MAX",
-        default: "10",
-        meaning: "connections of one user that were closed for what they did, in a minute",
-        kind: Kind::Limit("closes", 1..=1_000_000, |config| &mut config.closes_per_user_max),
-    },
-    Setting {
-        name: "AUTH_FAILURES_MAX",
-        default: "20",
-        meaning: "tokens that are not valid, of one address in ten minutes",
-        kind: Kind::Limit("failures", 1..=1_000_000, |config| &mut config.auth_failures_max),
-    },
+    rates::ACCEPT_RATE,
+    rates::JOIN_RATE,
+    rates::JOIN_BURST,
+    rates::CLOSES_PER_USER_MAX,
+    rates::AUTH_FAILURES_MAX,
     Setting {
         name: "ROOMS_MAX",
         default: "as many as CONNECTIONS_MAX",
         meaning: "rooms at the same time",
         kind: Kind::Optional("rooms", 1..=CONNECTIONS_LIMIT as u64, |config| &mut config.rooms_max),
     },
-    Setting {
-        name: "SIGNAL_RATE",
-        default: "50",
-        meaning: "offers, answers and candidates of one connection per second",
-        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.signal_rate),
-    },
-    Setting {
-        name: "SIGNAL_BURST",
-        default: "200",
-        meaning: "the same at once, after a pause",
-        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.signal_burst),
-    },
-    Setting {
-        name: "STATE_RATE",
-        default: "10",
-        meaning: "other messages of one connection per second",
-        kind: Kind::Limit("messages", 1..=1_000_000, |config| &mut config.state_rate),
-    },
-    Setting {
-        name: "STATE_BURST",
-        default: "40",
-        meaning: "the same at once, after a pause",
-        kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.state_burst),
-    },
-    Setting {
-        name: "BYTES_RATE",
-        default: "262144",
-        meaning: "bytes read of one connection per second",
-        kind: Kind::Limit("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_rate),
-    },
-    Setting {
-        name: "BYTES_BURST",
-        default: "1048576",
-        meaning: "the same at once, after a pause",
-        kind: Kind::Count("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_burst),
-    },
+    rates::SIGNAL_RATE,
+    rates::SIGNAL_BURST,
+    rates::STATE_RATE,
+    rates::STATE_BURST,
+    rates::BYTES_RATE,
+    rates::BYTES_BURST,
     Setting {
         name: "MESSAGE_BYTES_MAX",
         default: "65536",

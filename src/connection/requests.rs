@@ -105,8 +105,8 @@ impl Signaling {
                 (Limit::AddressConnections, gate::RETRY_AFTER)
             }
             Ok(None) => return Ok(None),
-            Ok(Some(grant)) => match gate.check_user(grant.user, now.instant) {
-                Ok(()) => return Ok(Some(grant)),
+            Ok(Some(grant)) => match gate.check_bearer(&grant, now.instant) {
+                Ok(()) => return judged,
                 Err(refused) => refused,
             },
             Err(Refusal::TokenInvalid) => {

@@ -66,7 +66,7 @@ impl Engine {
             return Err(Problem::Forbidden);
         }
         if held.is_none() {
-            self.check_user(peer, grant.user, now, effects)?;
+            self.check_bearer(peer, &grant, now, effects)?;
         }
         self.set_standing(peer, Standing::Granted(grant));
         self.peers.watch_token(peer, &grant);

@@ -16,7 +16,7 @@ use crate::message::notice::{self, RoomStatus, Welcome};
 use crate::message::problem::{Excess, Flaw, Problem, close};
 use crate::message::record::{Entry, Event, Record, TokenWay};
 use crate::message::request::{ConnectionState, Join, KeptId, MessageId};
-use crate::message::{Permissions, Role, UserId};
+use crate::message::{Permissions, Role};
 
 /// Somebody who may enter and waits for the record of it.
 #[derive(Debug)]
@@ -43,10 +43,9 @@ impl Engine {
         if self.is_draining() {
             return Err(Problem::ServerShutdown);
         }
-        let user = newcomer.grant.user;
-        // Whoever came with its token was counted at the door.
+        // Whoever came with its token was judged at the door.
         if self.is_stranger(peer) {
-            self.check_user(peer, user, now, effects)?;
+            self.check_bearer(peer, &newcomer.grant, now, effects)?;
         }
         // Its own empty room may have been given away already.
         self.forget_surplus(effects);
@@ -54,6 +53,7 @@ impl Engine {
         if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
             return self.ask_older(&newcomer, text, id, now, effects);
         }
+        self.gate.joined(&newcomer.grant, now.instant);
         let event = Event::Admission { entry, emergency: newcomer.emergency };
         let note = Note::about(peer, Record { event, subject: newcomer.subject() });
         let reason = join.reason.filter(|_| newcomer.emergency).map(|reason| reason.as_json());
@@ -215,15 +215,15 @@ impl Engine {
         }
     }
 
-    /// Whether somebody who was nobody so far may be this user.
-    pub(super) fn check_user(
+    /// Whether somebody who was nobody so far may have a token that grants this.
+    pub(super) fn check_bearer(
         &mut self,
         peer: PeerId,
-        user: UserId,
+        grant: &Grant,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), Problem> {
-        self.gate.check_user(user, now.instant).map_err(|(limit, _)| {
+        self.gate.check_bearer(grant, now.instant).map_err(|(limit, _)| {
             self.hits.add(limit);
             self.note_limit(peer, limit, effects);
             Problem::RateLimited(Excess::Attempts)

@@ -89,8 +89,8 @@ impl Engine {
     /// A connection is closed for what it did, or did not do: more than could be obeyed was sent by it, or to it and not read. Whoever
     /// is closed for that again and again has to wait before it may come back.
     pub fn note_abuse(&mut self, peer: PeerId, now: Now) {
-        if let Some(user) = self.user_of(self.peers.standing(peer)) {
-            self.gate.closed(user, now.instant);
+        if let Some(grant) = self.grant_of(peer) {
+            self.gate.closed(&grant, now.instant);
         }
     }
 

@@ -79,7 +79,8 @@ impl Engine {
         }
     }
 
-    fn grant_of(&self, peer: PeerId) -> Option<Grant> {
+    /// What the token grants that the connection has shown.
+    pub(super) fn grant_of(&self, peer: PeerId) -> Option<Grant> {
         match self.peers.standing(peer) {
             Standing::Granted(grant) => Some(grant),
             Standing::Inside(key) => {

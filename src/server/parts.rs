@@ -165,6 +165,7 @@ fn gate_limits(config: &Config) -> GateLimits {
         per_user_max: unlimited(config.connections_per_user_max),
         failures_max: by_address(config.auth_failures_max),
         closes_max: unlimited(config.closes_per_user_max),
+        joins: rate(config.join_rate, config.join_burst),
     }
 }
 

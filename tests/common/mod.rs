@@ -132,6 +132,7 @@ pub fn as_fast_as_one_can(config: &mut Config) {
     config.state_rate = usize::MAX;
     config.bytes_rate = usize::MAX;
     config.accept_rate = usize::MAX;
+    config.join_rate = usize::MAX;
 }
 
 /// A server that listens but does not run yet: what clients do until then comes all at once.

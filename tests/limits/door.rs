@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::beside::Call;
 use crate::common::http::check_refusal;
-use crate::common::raw::{PING, Response, TEXT, frame, upgrade_request};
+use crate::common::raw::{PING, Response, TEXT, close, frame, upgrade_request};
 use crate::common::{Person, Raw, TestServer, people, session};
 
 /// Loopback has sixteen million addresses.
@@ -204,6 +204,63 @@ fn who_is_closed_again_and_again_for_what_they_send_waits_until_the_minute_is_ov
     let pong =
         std::iter::repeat_with(|| elsewhere.json()).find(|message| message["type"] == "pong");
     assert!(pong.is_some());
+}
+
+#[test]
+fn who_comes_in_again_and_again_has_to_wait_whatever_ended_it_before() {
+    let server = TestServer::start_with(|config| {
+        config.join_rate = 1;
+        config.join_burst = 8;
+    });
+    let mut call = Call::new(&server);
+    let (doctor, patient) = people();
+    let ends: [fn(Raw) -> Option<Raw>; 4] = [
+        |raw| drop_raw(raw, &[]),
+        |raw| drop_raw(raw, &close(1000)),
+        |raw| drop_raw(raw, &frame(3, b"no such frame")),
+        // It stays until the next one takes over.
+        Some,
+    ];
+    call.goes_on_beside(|| {
+        let mut open = Vec::new();
+        let mut joined = 0;
+        // Until it is refused: on a slow machine the second may be over in which one may not.
+        loop {
+            let mut raw = Raw::connect(server.address());
+            raw.send(bearer(&doctor.token).as_bytes());
+            let status = raw.read_status();
+            if status != 101 {
+                assert_eq!(status, 429);
+                break;
+            }
+            raw.send(&frame(TEXT, doctor.join_request().to_string().as_bytes()));
+            assert_eq!(raw.json()["type"], "room-joined");
+            open.extend(ends[joined % 4](raw));
+            joined += 1;
+        }
+        assert!(joined >= 8, "the burst: {joined}");
+        let mut join = doctor.join_request();
+        join["authToken"] = doctor.token.as_str().into();
+        loop {
+            let mut raw = Raw::upgrade(server.address());
+            raw.send(&frame(TEXT, join.to_string().as_bytes()));
+            let answer = raw.json();
+            if answer["type"] != "room-joined" {
+                assert_eq!(answer["code"], "RATE_LIMITED");
+                assert_eq!(raw.answer_close(), 4429);
+                break;
+            }
+        }
+    });
+    server.wait_until("both to be counted", |now| now.limits.of(Limit::UserJoins) == 2);
+    // Others in the same session come in.
+    Raw::connect(server.address()).join(&patient);
+}
+
+/// Says something and is gone.
+fn drop_raw(mut raw: Raw, last_words: &[u8]) -> Option<Raw> {
+    raw.send(last_words);
+    None
 }
 
 #[test]

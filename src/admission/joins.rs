@@ -1,0 +1,81 @@
+//! How often the bearers of tokens have come into their rooms lately.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::failures::KEYS_MAX;
+use crate::base::bucket::{Bucket, Rate};
+use crate::base::time::{Duration, Instant};
+
+/// What is left for each who has come in. Whoever is not in it has all that there may be at once.
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    buckets: BTreeMap<u64, Bucket>,
+    /// All of them, in the order in which they first came.
+    order: VecDeque<u64>,
+}
+
+impl Joins {
+    /// How long whoever this is has to wait before it may come in once more.
+    pub(super) fn wait(&self, key: u64, rate: &Rate, now: Instant) -> Option<Duration> {
+        let bucket = self.buckets.get(&key)?;
+        (bucket.available(rate, now) == 0).then(|| bucket.time_until(1, rate, now))
+    }
+
+    /// Counts one who comes in.
+    pub(super) fn add(&mut self, key: u64, rate: &Rate, now: Instant) {
+        while let Some(oldest) = self.order.front()
+            && (self.order.len() >= KEYS_MAX || self.is_full(*oldest, rate, now))
+        {
+            self.buckets.remove(oldest);
+            self.order.pop_front();
+        }
+        let bucket = self.buckets.entry(key).or_insert_with(|| {
+            self.order.push_back(key);
+            Bucket::default()
+        });
+        bucket.spend(1, rate, now);
+    }
+
+    /// Whether it says no more than one that is not there.
+    fn is_full(&self, key: u64, rate: &Rate, now: Instant) -> bool {
+        self.buckets.get(&key).is_none_or(|bucket| bucket.available(rate, now) == rate.burst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 2, burst: 3 };
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(7_000_000) + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn so_many_at_once_and_then_so_many_a_second() {
+        let mut joins = Joins::default();
+        for _ in 0..3 {
+            assert_eq!(joins.wait(1, &RATE, at(0)), None);
+            joins.add(1, &RATE, at(0));
+        }
+        assert_eq!(joins.wait(1, &RATE, at(0)), Some(Duration::from_millis(500)));
+        assert_eq!(joins.wait(2, &RATE, at(0)), None, "others have their own");
+        assert_eq!(joins.wait(1, &RATE, at(500)), None);
+        joins.add(1, &RATE, at(500));
+        assert_eq!(joins.wait(1, &RATE, at(600)), Some(Duration::from_millis(400)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_who_has_not_come_for_a_while_takes_none() {
+        let mut joins = Joins::default();
+        for key in 0..KEYS_MAX as u64 + 10 {
+            joins.add(key, &RATE, at(0));
+        }
+        assert_eq!((joins.buckets.len(), joins.order.len()), (KEYS_MAX, KEYS_MAX));
+        joins.add(7, &RATE, at(2_000));
+        assert_eq!((joins.buckets.len(), joins.order.len()), (1, 1));
+        joins.add(7, &Rate::UNLIMITED, at(2_000));
+        assert_eq!(joins.wait(7, &Rate::UNLIMITED, at(2_000)), None);
+    }
+}
