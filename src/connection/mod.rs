@@ -340,6 +340,11 @@ impl Connection {
         matches!(self.stage, Stage::Head | Stage::Body { .. })
     }
 
+    /// Whether it is a request that is arriving, or one that was answered and holds its socket still.
+    pub fn is_request(&self) -> bool {
+        self.is_head() || self.stage == Stage::Draining
+    }
+
     /// How it arrived, while its request head is still on its way.
     pub fn arrival(&self) -> Option<Arrival> {
         self.head().map(|head| head.arrival)

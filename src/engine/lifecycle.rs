@@ -208,7 +208,8 @@ impl Engine {
         let others = self.rooms.others(participant.room, None);
         let told = match reason {
             ExitReason::Left(told) => told,
-            _ => LeaveReason::Left,
+            ExitReason::Removed => LeaveReason::Removed,
+            ExitReason::SessionEnded | ExitReason::ServerStopped => LeaveReason::Left,
         };
         effects.broadcast(others, |out| notice::peer_left(out, room.session, user, told));
         let subject = self.rooms.subject_of(&participant);

@@ -134,7 +134,11 @@ impl Engine {
         let is_end = matches!(problem, Problem::ServerShutdown);
         effects.refuse(peer, problem, id, is_end.then(|| Self::come_back_after(peer, peer.index)));
         // Elsewhere the connection has a good token still.
-        let ends = joining || !matches!(problem, Problem::TokenInvalid | Problem::TokenExpired);
+        let ends = joining
+            || !matches!(
+                problem,
+                Problem::TokenInvalid | Problem::TokenExpired | Problem::Expelled
+            );
         if let Some(code) = problem.close_code().filter(|_| ends) {
             effects.close(peer, code);
             self.drop_peer(peer, LeaveReason::Disconnected, now, effects);

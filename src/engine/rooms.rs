@@ -24,6 +24,8 @@ pub(super) struct Room {
     doctor: Option<UserId>,
     patient: Option<UserId>,
     room_type: RoomType,
+    /// A token has said so, which counts more than what a doctor says.
+    type_is_claimed: bool,
     created_at: WallTime,
     status: RoomStatus,
     /// The latest `exp` of the tokens that opened it.
@@ -117,12 +119,14 @@ impl Rooms {
         newcomer: &Newcomer,
         participants_max: usize,
     ) -> Result<(), Problem> {
-        let Some(room) = self.find_room(newcomer.session) else { return Ok(()) };
+        let room = self.find_room(newcomer.session);
+        let mut seats =
+            room.into_iter().flat_map(|room| self.members(room)).map(|(_, it)| it.seat());
         if let Some(seat) = seat(newcomer.grant.role, newcomer.emergency) {
-            let taken = self.members(room).any(|(_, member)| member.seat() == Some(seat));
+            let taken = seats.any(|other| other == Some(seat));
             return if taken { Err(Problem::RoleTaken) } else { Ok(()) };
         }
-        let seatless = self.members(room).filter(|(_, member)| member.seat().is_none()).count();
+        let seatless = seats.filter(Option::is_none).count();
         // The seats of doctor and patient stay free for them.
         if seatless + 2 >= participants_max { Err(Problem::RoomFull) } else { Ok(()) }
     }
@@ -158,7 +162,13 @@ impl Rooms {
                 Some(_) => room.patient = Some(newcomer.grant.user),
                 None => {}
             }
-            room.room_type = newcomer.room_type.unwrap_or(room.room_type);
+            let claims_type = newcomer.grant.room_type.is_some() && !newcomer.emergency;
+            if let Some(room_type) = newcomer.room_type
+                && (claims_type || !room.type_is_claimed)
+            {
+                room.room_type = room_type;
+                room.type_is_claimed |= claims_type;
+            }
             room.tokens_end_at = room.tokens_end_at.max(newcomer.grant.expires_at);
         }
         (key, room_key, known.is_none())
@@ -350,6 +360,7 @@ impl Rooms {
             doctor: None,
             patient: None,
             room_type: RoomType::default(),
+            type_is_claimed: false,
             created_at: now,
             status: RoomStatus::default(),
             tokens_end_at: WallTime::default(),

@@ -73,6 +73,8 @@ pub enum LeaveReason {
     Disconnected,
     /// Its token ended, and it did not return with a new one in time.
     TokenExpired,
+    /// An operator has removed it, or revoked its token.
+    Removed,
 }
 
 impl LeaveReason {
@@ -82,6 +84,7 @@ impl LeaveReason {
             Self::Left => "left",
             Self::Disconnected => "disconnected",
             Self::TokenExpired => "token-expired",
+            Self::Removed => "removed",
         }
     }
 }
@@ -139,6 +142,10 @@ pub fn peer_joined(out: &mut Vec<u8>, session: SessionId, newcomer: &Participant
     let mut message = Object::about(out, "peer-joined", session, newcomer.user);
     message.text("userType", newcomer.role.as_str());
     message.emergency(newcomer.emergency);
+    // As it comes, unless it says otherwise, it sends sound and picture.
+    if newcomer.media != Media::default() {
+        message.media(newcomer.media);
+    }
     message.end();
 }
 

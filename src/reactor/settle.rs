@@ -128,7 +128,7 @@ impl<A: Application> Reactor<A> {
     /// After anything that may have changed what the peer waits for.
     pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if !peer.connection.is_head()
+        if !peer.connection.is_request()
             && let Some(network) = peer.head.take()
         {
             self.entrance.pass(network);

@@ -200,8 +200,11 @@ impl<'de> Members<'de> for Header<'_> {
                 header.next_value_seed(Text(|alg: &str| (alg == "HS256").then_some(())))
             }
             // A media type, so in either case (RFC 7515 4.1.9). Another one is another kind of token (RFC 8725 3.11).
-            "typ" => header
-                .next_value_seed(Text(|typ: &str| typ.eq_ignore_ascii_case("JWT").then_some(()))),
+            // The part before the slash may be left out (RFC 7515 4.1.9). Another type is another kind of token (RFC 8725 3.11).
+            "typ" => header.next_value_seed(Text(|typ: &str| {
+                let is_ours = |name: &str| typ.eq_ignore_ascii_case(name);
+                (is_ours("JWT") || is_ours("application/jwt")).then_some(())
+            })),
             // It chooses among the keys that are known, and never fetches one.
             "kid" => header.next_value_seed(Text(|kid: &str| self.is_signer(kid).then_some(()))),
             // Each would change what the payload is: an extension that must be understood, no encoding (RFC 7797),

@@ -83,6 +83,7 @@ fn a_participant_who_is_removed_hears_4403_and_the_others_that_it_left() {
     expect_expelled(&mut patient);
     let left = doctor.expect("peer-left");
     assert_eq!(left["userId"], patient.person.user.as_str());
+    assert_eq!(left["reason"], "removed");
     assert_eq!(
         managed.post(&format!("/api/sessions/{session}/participants/{user}/remove")).status,
         404
@@ -106,7 +107,7 @@ fn whoever_is_revoked_goes_from_wherever_it_is_and_does_not_come_back() {
     managed.act(&format!("/api/revocations?user={}&seconds=600", patient.person.user));
     expect_expelled(&mut patient);
     expect_expelled(&mut outside);
-    doctor.expect("peer-left");
+    assert_eq!(doctor.expect("peer-left")["reason"], "removed");
     assert_eq!(refused(&managed, &patient.person), Some(403));
     let mut join = patient.person.join_request();
     join["authToken"] = patient.person.token.as_str().into();
@@ -139,14 +140,17 @@ fn a_single_token_or_a_whole_session_can_be_revoked() {
     expect_expelled(&mut thief);
     assert_eq!(refused(&managed, &stolen), Some(403));
     let mut rightful = Client::join(&managed.server, &own);
-    // A token that was revoked refreshes nothing.
-    rightful.send(&json!({ "type": "refresh-token", "authToken": stolen.token }));
-    expect_expelled(&mut rightful);
+    // A token that was revoked refreshes nothing, and the one before it is as good as it was.
+    rightful.send(&json!({ "type": "refresh-token", "authToken": stolen.token, "id": 1 }));
+    assert_eq!(rightful.expect_error("FORBIDDEN")["id"], 1);
     let mut doctor_inside = Client::join(&managed.server, &doctor);
     managed.act(&format!("/api/revocations?session={}", doctor.session));
     doctor_inside.expect("room-status");
     doctor_inside.expect("peer-left");
     expect_expelled(&mut doctor_inside);
+    rightful.expect("peer-joined");
+    rightful.expect("room-status");
+    expect_expelled(&mut rightful);
     assert_eq!(refused(&managed, &own), Some(403));
     let other = people().0;
     let _other = Client::join(&managed.server, &other);

@@ -48,7 +48,9 @@ fn a_doctor_and_a_patient_meet() {
                 "stream": 1800000002500, "heartbeatSeconds": 25, "serverTime": "$now"
             }
             patient hears ack {"id": 2}
-            doctor hears peer-joined {"userId": "$patient", "userType": "patient"}
+            doctor hears peer-joined {
+                "userId": "$patient", "userType": "patient", "audio": true, "video": false, "screen": false
+            }
             doctor, patient hear room-status {"status": "active"}
         "#,
     );

@@ -24,7 +24,9 @@ fn the_others_hear_what_one_sends_and_newcomers_see_it() {
                 {{"userId": "$observer", "userType": "observer", "connectionState": "connected",
                   "audio": false, "video": false, "screen": false, "joinedAt": "$time(3)"}}
             ]}} and more
-            doctor, patient hear peer-joined {{"userId": "$observer", "userType": "observer"}}
+            doctor, patient hear peer-joined {{
+                "userId": "$observer", "userType": "observer", "audio": false, "video": false, "screen": false
+            }}
         at 4 doctor says media-state {{"audio": false, "video": false, "screen": false}}
             patient, observer hear peer-state {{"userId": "$doctor", "connectionState": "connected",
                 "audio": false, "video": false, "screen": false}}

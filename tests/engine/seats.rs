@@ -1,6 +1,6 @@
 //! One doctor, one patient, and observers up to the room's limit; and how a room becomes active.
 
-use super::{DOCTOR_AND_PATIENT, play};
+use super::{DOCTOR_AND_PATIENT, play, play_with};
 
 #[test]
 fn a_seat_is_held_by_one_person() {
@@ -152,6 +152,41 @@ fn observers_leave_the_seats_of_doctor_and_patient_free() {
 }
 
 #[test]
+fn a_room_for_two_is_for_no_observer_whoever_comes_first() {
+    play_with(
+        |options| options.participants_max = 2,
+        r#"
+        at 0 observer connects with $token
+        at 0 observer says join-room
+            observer hears error {"code": "ROOM_FULL"}
+        at 1 doctor connects with $token
+        at 1 doctor says join-room
+            doctor hears room-joined {} and more
+        at 2 observer says join-room
+            observer hears error {"code": "ROOM_FULL"}
+        "#,
+    );
+}
+
+#[test]
+fn those_inside_hear_what_a_newcomer_does_not_send() {
+    play(&format!(
+        r#"{DOCTOR_AND_PATIENT}
+        at 1 observer connects with $token
+        at 1 observer says join-room {{"media": {{"audio": false, "video": false}}}}
+            observer hears room-joined {{}} and more
+            doctor, patient hear peer-joined {{
+                "userId": "$observer", "userType": "observer", "audio": false, "video": false, "screen": false
+            }}
+        at 2 observer-2 connects with $token
+        at 2 observer-2 says join-room {{"media": {{"audio": true, "video": true}}}}
+            observer-2 hears room-joined {{}} and more
+            doctor, patient, observer hear peer-joined {{"userId": "$observer-2", "userType": "observer"}}
+        "#
+    ));
+}
+
+#[test]
 fn the_type_of_the_room_is_the_doctors_to_choose_unless_a_token_says_it() {
     for (doctor_says, patient_token, doctor_token, room_type) in [
         ("", "", "", "consultation"),
@@ -159,6 +194,9 @@ fn the_type_of_the_room_is_the_doctors_to_choose_unless_a_token_says_it() {
         (r#"{"roomType": null}"#, "", "", "consultation"),
         (r#"{"roomType": "emergency"}"#, "", "for follow-up", "follow-up"),
         ("", "for follow-up", "", "follow-up"),
+        // Also a token that has come before.
+        (r#"{"roomType": "emergency"}"#, "for follow-up", "", "follow-up"),
+        ("", "for follow-up", "for emergency", "emergency"),
     ] {
         play(&format!(
             r#"

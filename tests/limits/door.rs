@@ -53,6 +53,26 @@ fn an_address_has_so_many_connections_and_others_have_theirs() {
     open_from(&server, here(1));
 }
 
+#[test]
+fn who_holds_answered_requests_open_keeps_nobody_else_out() {
+    let server = TestServer::start_with(|config| config.connections_per_address_max = 3);
+    let ask = |from| {
+        let mut raw = Raw::connect_from(server.address(), from);
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        let status = raw.read_response().status;
+        (raw, status)
+    };
+    let held: Vec<_> = (0..3).map(|_| ask(here(1))).collect();
+    assert!(held.iter().all(|(_, status)| *status == 200));
+    // While those wait for it to close them, too.
+    assert_eq!(ask(here(1)).1, 429);
+    assert_eq!(ask(here(2)).1, 200);
+    server.wait_until("the refusal", |now| now.limits.of(Limit::AddressHeads) == 1);
+    drop(held);
+    server.wait_until_empty();
+    assert_eq!(ask(here(1)).1, 200);
+}
+
 fn open_from(server: &TestServer, address: IpAddr) -> Raw {
     let mut raw = Raw::connect_from(server.address(), address);
     raw.send(upgrade_request("").as_bytes());

@@ -157,6 +157,10 @@ fn what_others_do_is_told_with_their_names() {
     let patient = user(PATIENT);
     let newcomer = Participant { user: patient, role: Role::Patient, ..doctor() };
     let told = written(|out| notice::peer_joined(out, session(), &newcomer));
+    let sends = json!({"userType": "patient", "audio": true, "video": false, "screen": true});
+    assert_eq!(told, about("peer-joined", sends));
+    let ordinary = Participant { media: Media::default(), ..newcomer };
+    let told = written(|out| notice::peer_joined(out, session(), &ordinary));
     assert_eq!(told, about("peer-joined", json!({"userType": "patient"})));
 
     let colleague = Participant { emergency: true, ..doctor() };

@@ -104,8 +104,8 @@ export class Call extends EventTarget {
   }
 
   /** @param {Record<string, any>} message */
-  #peerJoined({ userId, userType }) {
-    this.#welcome({ userId, userType, connectionState: 'connected', audio: true, video: true, screen: false }, true);
+  #peerJoined({ userId, userType, audio = true, video = true, screen = false }) {
+    this.#welcome({ userId, userType, connectionState: 'connected', audio, video, screen }, true);
     this.#changed();
   }
 

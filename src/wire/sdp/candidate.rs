@@ -102,8 +102,10 @@ fn ip(address: &[u8]) -> Option<IpAddr> {
 
 /// One label and `.local`: a name that stands for an address of the local network, which is not told.
 fn is_mdns(address: &[u8]) -> bool {
-    let label = address.strip_suffix(b".local").unwrap_or_default();
-    all(label, |byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    const SUFFIX: &[u8] = b".local";
+    let (label, suffix) = address.split_at(address.len().saturating_sub(SUFFIX.len()));
+    suffix.eq_ignore_ascii_case(SUFFIX)
+        && all(label, |byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
 fn is_ice_char(byte: &u8) -> bool {

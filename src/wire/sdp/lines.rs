@@ -1,6 +1,6 @@
 //! The lines of the text that a JSON string stands for.
 
-use memchr::memchr;
+use memchr::{memchr, memchr3_iter};
 
 use super::Fault;
 use crate::wire::scan;
@@ -20,8 +20,8 @@ const FOREIGN: u8 = 0xff;
 ///
 /// # Errors
 ///
-/// What `each` returned first; [`Fault::Line`] where there are control characters other than tabs, and so other lines for
-/// other readers.
+/// What `each` returned first; [`Fault::Line`] where there are control characters other than tabs, or separators of lines or
+/// paragraphs (U+2028, U+2029), and so other lines for other readers.
 #[inline]
 pub(super) fn for_each_line(
     quoted: &str,
@@ -29,8 +29,7 @@ pub(super) fn for_each_line(
     mut each: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut rest = unquoted(quoted);
-    // The only control character that a JSON string may hold as it is.
-    if memchr(0x7f, rest).is_some() {
+    if holds_control(rest) {
         return Err(Fault::Line);
     }
     loop {
@@ -54,11 +53,21 @@ pub(super) fn for_each_line(
     }
 }
 
+/// Whether there is a control character of those that a JSON string may hold as they are (DEL, and U+0080 to U+009F), or a line or
+/// paragraph separator: some readers end a line there.
+fn holds_control(text: &[u8]) -> bool {
+    memchr3_iter(0x7f, 0xc2, 0xe2, text).any(|at| match text[at..] {
+        [0xc2, next, ..] => next < 0xa0,
+        [0xe2, 0x80, 0xa8 | 0xa9, ..] | [0x7f, ..] => true,
+        _ => false,
+    })
+}
+
 /// The only line of the text that `quoted` stands for, where that is plainly written.
 pub(super) fn plain_line(quoted: &str) -> Option<&[u8]> {
     let line = unquoted(quoted);
     // Without an early end the compiler makes vector code of it.
-    let is_odd = line.iter().fold(false, |odd, byte| odd | (*byte == b'\\') | (*byte == 0x7f));
+    let is_odd = line.iter().fold(false, |odd, byte| odd | (*byte == b'\\') | (*byte >= 0x7f));
     (!is_odd && line.len() <= LINE_BYTES_MAX).then_some(line)
 }
 
@@ -142,8 +151,12 @@ fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
             let (digits, behind) = behind.split_first_chunk::<4>()?;
             let digits = str::from_utf8(digits).ok()?;
             let unit = u16::from_str_radix(digits, 16).ok()?;
-            let ascii = u8::try_from(unit).ok().filter(u8::is_ascii);
-            (ascii.unwrap_or(FOREIGN), behind)
+            let byte = match unit {
+                // As good as a vertical tab.
+                0x80..=0x9f | 0x2028 | 0x2029 => 0x0b,
+                _ => u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(FOREIGN),
+            };
+            (byte, behind)
         }
         other => (*other, behind),
     })

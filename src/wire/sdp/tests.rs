@@ -98,10 +98,17 @@ fn what_a_section_does_not_say_the_session_may() {
             format!("{HEAD}{AUDIO}{}{setup}", fingerprint.replace('f', "F")),
             Some(Fault::Fingerprint),
         ),
-        // A section of a bundle that comes later is no exception: not everyone bundles.
+        // A section that another one carries is rejected by who does not bundle, and has no transport of its own. One that
+        // could go its own way is no exception: not everyone bundles.
         (
             format!(
                 "{HEAD}{AUDIO}{fingerprint}{setup}m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only\r\n"
+            ),
+            None,
+        ),
+        (
+            format!(
+                "{HEAD}{AUDIO}{fingerprint}{setup}m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only\r\n"
             ),
             Some(Fault::NoFingerprint),
         ),
@@ -160,6 +167,10 @@ fn what_is_not_plainly_written_passes_for_nobody() {
         ("i=\x7f\r\n", Fault::Line),
         ("i=\x0b\r\n", Fault::Line),
         ("i=\x1b\r\n", Fault::Line),
+        // Where some readers end a line.
+        ("s=-\u{85}m=audio 9 RTP/AVP 0\r\n", Fault::Line),
+        ("a=x:y\u{2028}a=crypto:1\r\n", Fault::Line),
+        ("a=x:y\u{2029}a=crypto:1\r\n", Fault::Line),
         ("m=audio\t9 0 UDP/TLS/RTP/SAVPF 96\r\n", Fault::MediaLine),
         ("m=audio  9 UDP/TLS/RTP/SAVPF 96\r\n", Fault::MediaLine),
         ("m= audio 9 UDP/TLS/RTP/SAVPF 96\r\n", Fault::MediaLine),
@@ -171,7 +182,7 @@ fn what_is_not_plainly_written_passes_for_nobody() {
     ] {
         assert_eq!(fault(&format!("{}{lines}", secured())), Some(expected), "{lines:?}");
     }
-    let plain = "i=caf\u{e9}, \u{1f600}\r\na=x-note:\u{2028}\tz\r\n\r\ns= \nb=AS:1\r\n";
+    let plain = "i=caf\u{e9}, \u{1f600}\r\na=x-note:\u{2027}\tz\r\n\r\ns= \nb=AS:1\r\n";
     assert_eq!(fault(&format!("{}{plain}{AUDIO}", secured())), None);
 }
 
@@ -215,6 +226,13 @@ fn escapes_change_nothing() {
         (r"\b", Err(Fault::Line)),
         (r"\f", Err(Fault::Line)),
         (r"\u007f", Err(Fault::Line)),
+        (r"\u0080", Err(Fault::Line)),
+        (r"\u0085", Err(Fault::Line)),
+        (r"\u009F", Err(Fault::Line)),
+        (r"\u2028", Err(Fault::Line)),
+        (r"\u2029", Err(Fault::Line)),
+        (r"\u00a0\u2027\u202a", Ok(())),
+        ("\u{a0}\u{2027}\u{202a}", Ok(())),
         (r"\u0000", Err(Fault::Line)),
         (r"\t", Ok(())),
         (r#"\""#, Ok(())),
@@ -291,7 +309,7 @@ fn behind_a_line_that_says_nothing_the_next_one_is_read() {
                 ("\\\r\n", false),
                 ("\t\r\n", false),
                 ("\u{e9}\u{3a}\r\n", false),
-                ("\u{dc}\u{85}\n", false),
+                ("\u{dc}\u{a5}\n", false),
                 ("\\r\\n", true),
                 (" ", true),
             ] {
@@ -299,7 +317,10 @@ fn behind_a_line_that_says_nothing_the_next_one_is_read() {
                 let expected = if hidden { None } else { Some(Fault::Crypto) };
                 assert_eq!(fault(&sdp), expected, "{sdp:?}");
             }
-            for end in ["\r", "\0", "\u{7f}", "\u{8}", "\r\r\n"] {
+            for end in [
+                "\r", "\0", "\u{7f}", "\u{8}", "\r\r\n", "\u{80}", "\u{85}", "\u{9f}", "\u{2028}",
+                "\u{2029}",
+            ] {
                 let sdp = format!("{secured}a={name}:{value}{end}x\r\n{rest}");
                 assert_eq!(fault(&sdp), Some(Fault::Line), "{sdp:?}");
             }

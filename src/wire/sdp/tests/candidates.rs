@@ -91,6 +91,7 @@ fn candidates_lead_where_the_lists_let_them() {
         (from("::"), None, None),
         (from("::ffff:0.0.0.0"), None, None),
         (from("3f5c21a0-88d1.local"), None, None),
+        (from("3F5C21A0-88D1.LOCAL"), None, None),
         (from("192.0.2.200"), None, Some(Fault::Address)),
         (from("203.0.113.1"), Some(Fault::Address), None),
     ] {
@@ -105,7 +106,6 @@ fn candidates_lead_where_the_lists_let_them() {
         "localhost",
         "a.b.local",
         ".local",
-        "x.LOCAL",
         "192.000.2.1",
         "0xc0000201",
         "3221225985",
