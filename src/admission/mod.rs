@@ -8,6 +8,7 @@ pub mod gate;
 pub mod grant;
 mod joins;
 pub mod mint;
+mod network;
 pub mod origin;
 pub mod tokens;
 

@@ -11,6 +11,7 @@ use crate::admission::Grant;
 use crate::admission::tokens::TokenFault;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
+use crate::base::redacted::Redacted;
 use crate::base::time::Now;
 use crate::message::notice::{self, RoomStatus, Welcome};
 use crate::message::problem::{Excess, Flaw, Problem, close};
@@ -55,7 +56,10 @@ impl Engine {
         }
         self.gate.joined(&newcomer.grant, now.instant);
         let event = Event::Admission { entry, emergency: newcomer.emergency };
-        let note = Note::about(peer, Record { event, subject: newcomer.subject() });
+        // The record of the connection itself may have been left out, when many came.
+        let address = self.gate.origin(peer.index).map(|origin| Redacted::new(origin.address()));
+        let record = Record { event, subject: newcomer.subject() };
+        let note = Note { address, ..Note::about(peer, record) };
         let reason = join.reason.filter(|_| newcomer.emergency).map(|reason| reason.as_json());
         match self.recording {
             Recording::Off => {

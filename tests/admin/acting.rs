@@ -1,12 +1,15 @@
 //! What an operator does, what those in a call hear of it, and what the audit log says.
 
+use std::net::Ipv4Addr;
+
 use autamedica_signaling::admission::mint::{Ticket, mint};
 use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::message::{Role, SessionId, UserId};
 use autamedica_signaling::reactor::clock;
 use serde_json::{Value, json};
 
-use crate::common::{Client, Person, client, couple, key, people, session};
+use crate::common::raw::close;
+use crate::common::{Client, Person, Raw, client, couple, key, people, session};
 use crate::support::{Managed, deeds};
 
 /// The same person with another token, of this `jti`.
@@ -183,4 +186,28 @@ fn drain_is_what_a_signal_does() {
     assert_eq!(doctor.expect_close(), 1012);
     let records = managed.stop_and_read();
     assert_eq!(deeds(&records)[0]["action"], "drain");
+}
+
+#[test]
+fn whoever_comes_in_is_recorded_with_where_from_however_many_strangers_come() {
+    let managed = Managed::start();
+    let address = managed.server.address();
+    // More than are written one by one.
+    for _ in 0..1_500 {
+        Raw::connect(address).send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    managed.server.wait_until("all of them", |now| now.accepted >= 1_500);
+    let (doctor, patient) = people();
+    let (here, there) = (Ipv4Addr::new(127, 0, 7, 1), Ipv4Addr::new(127, 0, 7, 2));
+    let mut inside = [(here, &doctor), (there, &patient)].map(|(from, person)| {
+        let mut raw = Raw::connect_from(address, from.into());
+        raw.join(person);
+        raw
+    });
+    inside.iter_mut().for_each(|raw| raw.send(&close(1000)));
+    let records = managed.stop_and_read();
+    let came: Vec<_> = records.iter().filter(|one| one["event"] == "admission").collect();
+    let [doctor, patient] = came[..] else { panic!("two came in: {came:?}") };
+    assert!(doctor["address"].is_string() && patient["address"].is_string(), "{came:?}");
+    assert_ne!(doctor["address"], patient["address"]);
 }
