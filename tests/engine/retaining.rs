@@ -139,6 +139,32 @@ fn an_idle_room_keeps_nothing_and_nor_does_an_empty_one() {
 }
 
 #[test]
+fn whoever_looks_on_leaves_room_for_what_the_others_say() {
+    play_with(
+        |options| options.retained_bytes_max = 6_000,
+        &format!(
+            r#"{DOCTOR_AND_PATIENT}
+            at 1 observer connects with $token
+            at 1 observer says join-room
+                observer hears room-joined {{}} and more
+                doctor, patient hear peer-joined {{}} and more
+            at 2 patient drops
+                doctor, observer hear peer-state {{"connectionState": "reconnecting"}} and more
+            at 3 observer says ice-candidate to patient {{"id": 1, "padding": "{padding}"}}
+                observer hears ack {{"id": 1}}
+            at 3 observer says ice-candidate to patient {{"id": 2, "padding": "{padding}"}}
+                observer hears error {{"code": "PEER_UNREACHABLE", "id": 2}}
+            at 4 doctor says ice-candidate to patient {{"id": 3, "padding": "{padding}"}}
+                doctor hears ack {{"id": 3}}
+            at 4 doctor says ice-candidate to patient {{"id": 4, "padding": "{padding}"}}
+                doctor hears ack {{"id": 4}}
+            "#,
+            padding = "x".repeat(700),
+        ),
+    );
+}
+
+#[test]
 fn past_the_limit_nothing_is_accepted_for_who_is_away() {
     let filler = "x".repeat(600);
     play_with(
