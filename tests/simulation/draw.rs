@@ -51,7 +51,7 @@ fn settings(random: &mut Random, people: usize, crowd: bool) -> Settings {
         room_empty_secs: *random.pick(&[5, 30, 300]),
         retained_bytes_max: *random.pick(&[1_024, 4_096, 65_536]),
         retained_total_max: if hoarders { random.between(4..=32) as usize * 1024 } else { plenty },
-        participants_max: random.between(3..=8) as usize,
+        participants_max: random.between(2..=8) as usize,
         message_bytes_max: *random.pick(&[8 * 1024, 64 * 1024]),
         send_queue_bytes_max: *random.pick(&[16 * 1024, 32 * 1024, 256 * 1024]),
         connections_max: if crowded { people * 2 / 3 + 1 } else { 10_000 },

@@ -54,10 +54,10 @@ impl Wanted {
             && noted.has_address == self.says_address()
     }
 
-    /// Only the records of an arrival do.
+    /// Only the records of an arrival do, and those of who comes in.
     fn says_address(&self) -> bool {
         let way = TokenWay::Upgrade;
-        matches!(self.record.event, Event::Connect { .. })
+        matches!(self.record.event, Event::Connect { .. } | Event::Admission { .. })
             || matches!(self.record.event, Event::Authentication { way: of, .. } if of == way)
     }
 }

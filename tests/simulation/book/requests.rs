@@ -205,8 +205,9 @@ impl Book {
         }
         let to = claimed(text, "toUserId").filter(|to| *to != from).ok_or("PEER_NOT_FOUND")?;
         let place = self.place(to).ok_or("PEER_NOT_FOUND")?;
-        let full = place.kept_bytes + text.len() - says::callback_bytes(text)
-            > self.settings.retained_bytes_max;
+        // Of what is kept, observers have a quarter.
+        let max = self.settings.retained_bytes_max / if observes { 4 } else { 1 };
+        let full = place.kept_bytes + text.len() - says::callback_bytes(text) > max;
         let refused =
             done.iter().filter_map(Done::text).any(|text| text.contains("PEER_UNREACHABLE"));
         // Where all participants together keep too much, the server alone knows what still fits.
