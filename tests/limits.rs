@@ -16,3 +16,5 @@ mod messages;
 mod rooms;
 #[path = "limits/times.rs"]
 mod times;
+#[path = "limits/waiting.rs"]
+mod waiting;

@@ -25,8 +25,6 @@ pub(super) struct Listener {
     /// There may be someone in the queue: mio tells only once.
     pending: bool,
     paused_until: Option<Instant>,
-    /// Enough have come for now.
-    put_off_until: Option<Instant>,
     /// Given up to answer one newcomer when there is no file descriptor left.
     reserve: Option<Socket>,
 }
@@ -55,7 +53,6 @@ impl Listener {
             socket: TcpListener::from_std(socket.into()),
             pending: true,
             paused_until: None,
-            put_off_until: None,
             reserve: open_reserve(),
         }
     }
@@ -80,18 +77,12 @@ impl Listener {
 
     /// Whether there is someone to accept now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        let pauses = [self.paused_until, self.put_off_until];
-        self.pending && pauses.into_iter().flatten().all(|until| until <= now)
+        self.pending && self.paused_until.is_none_or(|until| until <= now)
     }
 
     /// When a pause ends, where that is still to come.
     pub(super) fn resumes_at(&self, now: Instant) -> Option<Instant> {
-        self.paused_until.max(self.put_off_until).filter(|until| self.pending && *until > now)
-    }
-
-    /// Leaves those who wait in the queue until then.
-    pub(super) fn put_off(&mut self, until: Instant) {
-        self.put_off_until = Some(until);
+        self.paused_until.filter(|until| self.pending && *until > now)
     }
 
     /// A connection was closed: there is a file descriptor again.
@@ -134,10 +125,13 @@ impl Listener {
 
 /// Best effort to a stranger: an empty socket buffer takes the answer, and the socket is closed either way.
 pub(super) fn turn_away(socket: &mut TcpStream, refusal: Refusal, now: Now) {
+    // What has come already must not be there when it is closed: the reset would overtake the answer.
+    match socket.read(&mut [0; 4_096]) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => return, // It has gone.
+        _ => {}
+    }
     let mut answer = Vec::new();
     refusal.write(&mut answer, now.wall, false);
-    // What has come already must not be there when it is closed: the reset would overtake the answer.
-    let _ = socket.read(&mut [0; 4_096]);
     let _ = socket.write(&answer);
 }
 
@@ -164,9 +158,6 @@ mod tests {
         );
         // Also where the reactor does not accept then, being full: it would turn and turn.
         assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (true, None));
-        listener.put_off(end + PAUSE);
-        assert_eq!((listener.is_ready(end), listener.resumes_at(end)), (false, Some(end + PAUSE)));
-        listener.put_off(start.instant);
         listener.pause(start, false);
         listener.resume();
         assert_eq!(

@@ -12,9 +12,11 @@ use crate::base::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(super) struct Entrance {
     connections: AtomicUsize,
-    /// Connections whose request head is still arriving, by where they come from.
+    /// Who was accepted and has not come in yet.
+    waiting: AtomicUsize,
+    /// Connections whose request head is still arriving, and who waits, by where they come from.
     heads: Mutex<Census<Network>>,
-    /// How many may be accepted now.
+    /// How many may come in now.
     newcomers: Mutex<Bucket>,
 }
 
@@ -22,6 +24,28 @@ impl Entrance {
     /// How many connections there are.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many sockets those who came have, whether they have come in or wait.
+    pub(super) fn present(&self) -> usize {
+        self.connections() + self.waiting()
+    }
+
+    /// How many of them wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Somebody from there is to wait.
+    pub(super) fn wait(&self, network: Network) {
+        lock(&self.heads).add(network);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody from there waits no more.
+    pub(super) fn call(&self, network: Network) {
+        lock(&self.heads).remove(network);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Somebody comes in from there, and is to send its request head. How many there were before.
@@ -36,7 +60,7 @@ impl Entrance {
         self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// How many of a network are sending their request head.
+    /// How many of a network are sending their request head or wait.
     pub(super) fn heads_of(&self, network: Network) -> u64 {
         lock(&self.heads).count(network)
     }
@@ -51,7 +75,7 @@ impl Entrance {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether one more may be accepted; else how long to wait until there are `together`.
+    /// Whether one more may come in; else how long to wait until there are `together`.
     pub(super) fn check(&self, rate: &Rate, together: u64, now: Instant) -> Result<(), Duration> {
         let newcomers = lock(&self.newcomers);
         match newcomers.available(rate, now) {
@@ -60,7 +84,7 @@ impl Entrance {
         }
     }
 
-    /// Somebody was accepted.
+    /// One more comes in.
     pub(super) fn accept(&self, rate: &Rate, now: Instant) {
         lock(&self.newcomers).spend(1, rate, now);
     }

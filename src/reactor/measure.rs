@@ -23,7 +23,7 @@ impl<A: Application> Reactor<A> {
         counters.unsent_bytes = self.unsent.lent_bytes() as u64;
         counters.block_bytes = counters.cut_bytes + counters.unsent_bytes;
         counters.resting = self.lists.resting.len() as u64;
-        counters.newcomers = self.lists.newcomers.len() as u64;
+        counters.newcomers = (self.lists.newcomers.len() + self.waiting.len()) as u64;
         counters.unread = self.lists.ready.len() as u64;
         counters.unrecorded = self.records.waiting() as u64;
         counters.journals_unavailable = u64::from(self.records.is_unavailable());

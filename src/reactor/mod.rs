@@ -24,13 +24,15 @@ mod tls;
 mod tls;
 mod transport;
 mod turn;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
+use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::admission::Addresses;
@@ -57,6 +59,7 @@ pub use listening::{Inherited, Listening};
 use moving::{Departure, Mail};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
+use waiting::WaitingRoom;
 
 /// How the reactors of a server treat their sockets. Limits are for all of them together.
 #[derive(Clone, Debug)]
@@ -75,7 +78,7 @@ pub struct Options {
     pub send_queue_bytes_max: usize,
     /// How many connections of one address may be sending their request head.
     pub heads_per_address_max: u64,
-    /// How many connections are accepted a second; the others wait in the system's queue.
+    /// How many connections are let in a second; the others wait, and the networks that they come from take turns.
     pub accept_rate: Rate,
     /// How many bytes of one peer are read a second; the others wait in the system's buffers.
     pub bytes_rate: Rate,
@@ -130,6 +133,8 @@ pub struct Reactor<A> {
     signals: Option<signal_hook_mio::v1_0::Signals>,
     on_reload: Option<Box<dyn FnMut() + Send>>,
     listener: Option<Listener>,
+    /// Who has come faster than the rate allows.
+    waiting: WaitingRoom<(TcpStream, IpAddr)>,
     clock: Clock,
     peers: Arena<Peer>,
     deadlines: Deadlines<4>,
@@ -253,6 +258,7 @@ impl<A: Application> Reactor<A> {
             signals: None,
             on_reload: None,
             listener: Some(place.listener),
+            waiting: WaitingRoom::default(),
             clock: Clock::new(),
             peers: Arena::with_capacity(planned),
             deadlines: Deadlines::with_capacity(
@@ -326,6 +332,7 @@ impl<A: Application> Reactor<A> {
                 Err(error) => break Err(error),
             }
         };
+        self.dismiss_waiting();
         self.receive_last();
         ended
     }

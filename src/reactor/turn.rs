@@ -31,9 +31,6 @@ const TURNED_AWAY_MAX: usize = 64;
 /// less not even that, and the turns themselves would take the time.
 const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
-/// How many are waited for once more have come than are accepted: not one by one.
-const TOGETHER: u64 = 32;
-
 impl<A: Application> Reactor<A> {
     /// One turn; `false`: the loop is over.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
@@ -91,6 +88,7 @@ impl<A: Application> Reactor<A> {
             self.deadlines.next(),
             self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
+            self.waiting.next_at(),
             self.lists.resting.front().map(|(until, _)| *until),
             self.stopping,
             self.records.next_deadline(),
@@ -199,7 +197,7 @@ impl<A: Application> Reactor<A> {
         self.stopping = Some(now.instant + drain.max(CLOSE_TIMEOUT));
         // Who comes now comes to the next server, where there is one; else it is told that this one is not ready.
         let has_heir = self.options.listening.goes_on();
-        if has_heir || self.peers.is_empty() {
+        if has_heir || (self.peers.is_empty() && self.waiting.is_empty()) {
             self.stop_listening(now);
         }
         // Whoever is told last still has its time to answer. To the heir all may go at once, and they are told when.
@@ -216,6 +214,8 @@ impl<A: Application> Reactor<A> {
                 self.doom(key);
             }
         }
+        // Who has waited is let in from now on whatever the rate, to hear it.
+        self.waiting.wait_until(now.instant);
     }
 
     /// Told again: whoever has not been told yet is told now, and nobody is waited for.
@@ -238,17 +238,33 @@ impl<A: Application> Reactor<A> {
 
     fn is_over(&self, now: Now) -> bool {
         // Nobody can fetch any more what is left for a session without a socket.
-        let all_told = || self.peers.iter().all(|(_, peer)| !peer.has_socket());
+        let all_told =
+            || self.waiting.is_empty() && self.peers.iter().all(|(_, peer)| !peer.has_socket());
         // Who hears signals hears them for those, too, who are not done.
         let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
         self.stopping.is_some_and(|until| until <= now.instant || (all_told() && last()))
     }
 
     fn can_accept(&self) -> bool {
-        self.entrance.connections() < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
+        let present = self.entrance.present();
+        // Where none of them is to give way, who finds no room to wait here has it in the system's queue.
+        if self.entrance.waiting() > 0 && !self.tells_networks_apart() {
+            present < self.options.connections_max
+        } else if self.waiting.is_of_one_network() {
+            present <= self.options.connections_max
+        } else {
+            self.admits_beside(present)
+        }
     }
 
+    /// Whether there may be one more connection, be it to be told that there are too many.
+    pub(super) fn admits_beside(&self, others: usize) -> bool {
+        others < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
+    }
+
+    /// First those who have waited, then whoever comes, so that neither keeps the others out.
     fn accept(&mut self, now: Now) {
+        self.call_waiting(now);
         for _ in 0..BATCH {
             if !self.can_accept() {
                 return;
@@ -258,15 +274,8 @@ impl<A: Application> Reactor<A> {
             else {
                 return;
             };
-            let rate = &self.options.accept_rate;
-            if let Err(wait) = self.entrance.check(rate, TOGETHER, now.instant) {
-                listener.put_off(now.instant + wait);
-                self.hits.add(Limit::AcceptRate);
-                return;
-            }
             match listener.accept() {
                 Accepted::Socket(socket, address) => {
-                    self.entrance.accept(rate, now.instant);
                     self.meet(socket, address, now);
                     if !self.has_time_for_newcomers() {
                         return;
@@ -283,25 +292,23 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Sees whether somebody may come in, as far as that can be told without a word.
-    fn meet(&mut self, mut socket: TcpStream, address: IpAddr, now: Now) {
+    /// Sees whether somebody may come in, as far as that can be told without a word, and whether at once.
+    fn meet(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         let edge = &self.options.edge;
         // All whom a proxy brings have its address.
         let is_proxy = edge.addresses.trusted_proxies.contains(address);
         let heads = self.entrance.heads_of(Network::of(address));
-        if is_proxy || heads < self.options.heads_per_address_max {
-            return self.welcome(socket, address, now);
-        }
-        self.hits.add(Limit::AddressHeads);
-        // Whoever expects TLS would not understand it.
-        if edge.tls.is_none() {
+        if !is_proxy && heads >= self.options.heads_per_address_max {
             let refusal = Refusal::RateLimited(self.options.head_timeout);
-            turn_away(&mut socket, refusal, now);
-            self.output.effects.count_error(refusal.code());
+            self.send_away(socket, refusal, Limit::AddressHeads, now);
+        } else if self.waiting.is_empty() && self.take_turn(now) {
+            self.welcome(socket, address, now);
+        } else {
+            self.let_wait(socket, address, now);
         }
     }
 
-    fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
+    pub(super) fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         self.counters.accepted += 1;
         // No other loop gives the same.
         let loops = self.shared.lanes.len() as u64;
