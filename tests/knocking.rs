@@ -81,15 +81,23 @@ fn a_proxy_header_says_who_is_there_however_it_is_cut() {
         let addresses = [&source[..], &[127, 0, 0, 1, 0xc8, 0x22, 1, 0xbb], &[4, 0, 1, 0]].concat();
         [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[command, 0x11, 0, 16], &addresses].concat()
     };
-    for (header, status) in [
+    let rows = [
         (v1("192.0.2.1"), 101),
         (v1("6.6.6.6"), 403),
         (v2(0x21, [192, 0, 2, 1]), 101),
         (v2(0x21, [6, 6, 6, 6]), 403),
         (v2(0x20, [192, 0, 2, 1]), 403),
         (b"PROXY UNKNOWN\r\n".to_vec(), 403),
-    ] {
+    ];
+    for (header, status) in rows {
         assert_eq!(upgrade(&server, &header, ""), status, "{}", String::from_utf8_lossy(&header));
+    }
+    // Where it names nobody, a client's own word is not taken for what a proxy says.
+    for fields in ["X-Forwarded-For: 192.0.2.1\r\n", "Forwarded: for=192.0.2.1\r\n"] {
+        for header in [v2(0x20, [0; 4]), b"PROXY UNKNOWN\r\n".to_vec()] {
+            assert_eq!(upgrade(&server, &header, fields), 403, "{fields}");
+        }
+        assert_eq!(upgrade(&server, &v1("127.0.0.1"), fields), 101, "of another proxy: {fields}");
     }
     // The proxy, on its own account.
     for header in [v2(0x20, [0; 4]), b"PROXY UNKNOWN\r\n".to_vec()] {

@@ -10,6 +10,8 @@ mod crowds;
 mod document;
 #[path = "limits/door.rs"]
 mod door;
+#[path = "limits/memory.rs"]
+mod memory;
 #[path = "limits/messages.rs"]
 mod messages;
 #[path = "limits/rooms.rs"]

@@ -2,14 +2,17 @@
 
 mod common;
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration as StdDuration, Instant};
 
 use common::program::Program;
 use common::raw::upgrade_request;
 use common::{Client, Raw, people};
+use serde_json::Value;
 
 /// Whether a newcomer is let in now.
 fn is_upgraded(address: SocketAddr) -> bool {
@@ -75,4 +78,45 @@ fn a_log_that_nobody_reads_does_not_keep_the_program_from_ending() {
         assert!(start.elapsed() < common::PATIENCE, "it hangs");
     };
     assert!(ended.success(), "{ended}");
+}
+
+#[test]
+fn what_strangers_do_does_not_fill_the_log_and_calls_are_told_of_beside_it() {
+    const KNOCKS: u64 = 1_000;
+    let settings =
+        [("LOG_FORMAT", "json"), ("AUTH_FAILURES_MAX", "unlimited"), ("ACCEPT_RATE", "unlimited")];
+    let program = Program::start(500, &settings);
+    let stdout = program.out.get_ref().as_fd().try_clone_to_owned().expect("its output");
+    let mut out = File::from(stdout);
+    let begun = String::from_utf8_lossy(program.out.buffer()).into_owned();
+    // As long as it runs, so that it never waits for us.
+    let reader = thread::spawn(move || {
+        let mut log = begun;
+        out.read_to_string(&mut log).expect("the log");
+        log
+    });
+    let start = Instant::now();
+    let knock = upgrade_request("Authorization: Bearer no.token.atall\r\n");
+    for _ in 0..KNOCKS {
+        let mut raw = Raw::connect(program.address);
+        raw.send(knock.as_bytes());
+        assert_eq!(raw.read_status(), 401);
+    }
+    let (doctor, patient) = people();
+    let mut first = Client::join_at(program.address, &doctor);
+    let _second = Client::join_at(program.address, &patient);
+    first.expect("peer-joined");
+    program.terminate();
+    let log = reader.join().expect("read");
+    let seconds = start.elapsed().as_secs() + 1;
+
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
+    let written = (told("Authentication failed") + told("Connection refused")) as u64;
+    let left_out = lines.iter().filter_map(|line| line["suppressed"].as_u64()).sum::<u64>();
+    assert!((1_000..=1_000 + 20 * seconds).contains(&written), "{written} in {seconds} s");
+    assert_eq!(written + left_out, 2 * KNOCKS, "each is written or counted");
+    assert_eq!(told("Participant admitted"), 2);
+    assert_eq!(told("Medical session started"), 1);
 }

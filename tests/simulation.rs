@@ -45,7 +45,7 @@ mod witness;
 mod world;
 
 // The reactor's own files, which the simulated reactor is built around, name these from the root of their crate.
-use autamedica_signaling::{admission, base, connection, engine, message, wire};
+use autamedica_signaling::{admission, base, connection, engine, message, service, wire};
 
 /// How many seeds an ordinary test run tries.
 const SEEDS: u64 = 256;

@@ -27,21 +27,30 @@ fuzz_target!(|input: &[u8]| {
         let json = json::read(text);
         another_reader_agrees(text, json.as_ref());
         let parsed = request::parse(text);
-        is_right(&parsed, json.as_ref());
+        is_right(text, &parsed, json.as_ref());
         // The second time it begins like the one before.
         for again in [reader.parse(text), reader.parse(text)] {
-            is_right(&again, json.as_ref());
+            is_right(text, &again, json.as_ref());
             assert_eq!(format!("{again:?}"), format!("{parsed:?}"), "what came before matters");
         }
     }
 });
 
-fn is_right(parsed: &Parsed<'_>, json: Option<&Json>) {
+fn is_right(text: &str, parsed: &Parsed<'_>, json: Option<&Json>) {
     let said = parsed.request.as_ref().map(said).map_err(|problem| problem.code());
+    if let Some(begun) = json::closed_at_level(text, contract::LEVELS_MAX + 1) {
+        assert_eq!(said, Err(contract::BAD_MESSAGE));
+        return is_repeated(parsed, json::read(&begun).as_ref());
+    }
     match json {
         None => assert_eq!(said, Err(Problem::BadJson.code())),
         Some(json) => assert_eq!(said, contract::read(json)),
     }
+    is_repeated(parsed, json);
+}
+
+/// The `id` is repeated as it is in there.
+fn is_repeated(parsed: &Parsed<'_>, json: Option<&Json>) {
     let repeated = parsed.id.map(|id| json::read(id.as_json()).expect("an id is JSON"));
     let id = json.and_then(contract::id);
     // Behind a name that is no text nothing can be found.

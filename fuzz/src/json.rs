@@ -42,6 +42,28 @@ pub fn read(text: &str) -> Option<Json> {
     reader.rest.is_empty().then_some(json)
 }
 
+/// The beginning of a text up to the first bracket that opens this level, with all that it has opened closed again; `None` where
+/// none does. Quotes and brackets are counted, whether the text is JSON or not.
+pub fn closed_at_level(text: &str, level: usize) -> Option<String> {
+    let mut closing = Vec::new();
+    let (mut in_string, mut escaped) = (false, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
+            _ if in_string => {}
+            '[' | '{' => closing.push(if letter == '[' { ']' } else { '}' }),
+            ']' | '}' => drop(closing.pop()),
+            _ => {}
+        }
+        if closing.len() == level {
+            return Some(text[..=at].chars().chain(closing.into_iter().rev()).collect());
+        }
+    }
+    None
+}
+
 impl Json {
     /// The value of the first member of this name.
     pub fn member(&self, name: &str) -> Option<&Self> {

@@ -49,6 +49,8 @@ pub struct Arrival {
     pub crowded: bool,
     /// This server speaks TLS with it.
     pub encrypted: bool,
+    /// A proxy says that it passes on nobody: the address is its own, and who a request says that it comes from is not believed.
+    pub own_account: bool,
 }
 
 impl Arrival {
@@ -58,6 +60,7 @@ impl Arrival {
         full: false,
         crowded: false,
         encrypted: false,
+        own_account: false,
     };
 }
 

@@ -182,10 +182,12 @@ impl Connection {
         }
     }
 
-    /// A proxy says where it really comes from, before anything else came.
-    pub fn comes_from(&mut self, address: IpAddr) {
-        if let Some(head) = self.head_mut() {
-            head.arrival.address = address;
+    /// A proxy says where it really comes from, before anything else came; `None`: from the proxy itself, or nobody knows.
+    pub fn comes_from(&mut self, source: Option<IpAddr>) {
+        let Some(head) = self.head_mut() else { return };
+        match source {
+            Some(address) => head.arrival.address = address,
+            None => head.arrival.own_account = true,
         }
     }
 

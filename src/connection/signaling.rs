@@ -107,7 +107,10 @@ impl Application for Signaling {
         out: &mut Output,
     ) -> Verdict {
         let from = arrival.address;
-        let client = self.door.addresses.client(from, request);
+        let client = match arrival.own_account {
+            true => Ok(Client::Known(from)),
+            false => self.door.addresses.client(from, request),
+        };
         let arrival = Arrival { address: client.map_or(from, Client::address), ..arrival };
         let start = out.reply.len();
         let is_socket_io = request.path == sessions::PATH && self.socket_io.is_some();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::SessionId;
 use super::problem::{Flaw, Problem};
-use crate::wire::json::{self, Field, present};
+use crate::wire::json::{self, Excess, Field, present};
 
 /// A token, and the session that it is shown for.
 #[derive(Debug, Default)]
@@ -39,8 +39,12 @@ impl<'a> Credentials<'a> {
         if !text.starts_with('{') {
             return Err(Flaw::NotAnObject.into());
         }
+        let bounds = json::check_bounds(text);
+        if matches!(bounds, Err(Excess::Depth { .. })) {
+            return Err(Flaw::Bounds.into());
+        }
         let fields: Fields<'a> = serde_json::from_str(text).map_err(|_| Problem::BadJson)?;
-        json::check_bounds(text).map_err(|_| Flaw::Bounds)?;
+        bounds.map_err(|_| Flaw::Bounds)?;
         let said = |field: Field<'a>| field.filter(|raw| raw.get() != "null");
         let token = said(fields.token)
             .map(|raw| json::string(raw).ok_or(Flaw::Wrong("token")))
@@ -75,6 +79,8 @@ mod tests {
             (r#"["a.b.c"]"#, Flaw::NotAnObject.into()),
             ("\"a.b.c\"", Flaw::NotAnObject.into()),
             ("{", Problem::BadJson),
+            (&format!("{{\"x\":{}", "[".repeat(15)), Problem::BadJson),
+            (&format!("{{\"x\":{}", "[".repeat(16)), Flaw::Bounds.into()),
             (r#"{"token":"a","token":"b"}"#, Problem::BadJson),
             (r#"{"token":7}"#, Flaw::Wrong("token").into()),
             (r#"{"sessionId":"x"}"#, Flaw::Wrong("sessionId").into()),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::description::{CandidateInit, DescriptionInit, is_null};
+use super::lenient;
 use super::problem::{Flaw, Problem};
 use super::record::FAILURES;
 use super::request::{
@@ -10,7 +11,7 @@ use super::request::{
     Speaker, Stats,
 };
 use super::{Role, RoomType, SessionId, UserId};
-use crate::wire::json::{self, Field, Fields, Raw, present};
+use crate::wire::json::{self, Excess, Field, Fields, Raw, present};
 
 /// The longest `errorCode` that a client may report, in bytes.
 const ERROR_CODE_BYTES_MAX: usize = 64;
@@ -37,7 +38,7 @@ pub(super) fn parse_with_beginning(text: &str) -> (Parsed<'_>, Option<usize>) {
         envelope = match Envelope::read(text) {
             Ok(envelope) => envelope,
             Err(problem) => {
-                let id = lenient_id(text, problem);
+                let id = lenient::id(text, problem);
                 return (Parsed { id, request: Err(problem) }, None);
             }
         };
@@ -145,19 +146,24 @@ impl<'a> Fields<'a> for Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     fn read(text: &'a str) -> Result<Self, Problem> {
+        // A parser works hard for each level of a text, JSON or not, so it does not get those that are too many.
+        let bounds = json::check_bounds(text);
+        if matches!(bounds, Err(Excess::Depth { .. })) {
+            return Err(Flaw::Bounds.into());
+        }
         // serde would also read a struct from an array, by position.
         let object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
         let envelope = if object { serde_json::from_str(text) } else { Err(not_an_object()) };
         match envelope {
             Ok(envelope) => {
-                json::check_bounds(text).map_err(|_| Flaw::Bounds)?;
+                bounds.map_err(|_| Flaw::Bounds)?;
                 Ok(envelope)
             }
             // What is wrong with the fields only counts once the whole is known to be JSON.
             Err(_) if Raw::parse(text).is_none() => Err(Problem::BadJson),
             Err(_) if !object => Err(Flaw::NotAnObject.into()),
             // The name of a field is half of a surrogate pair, which is within the grammar of JSON.
-            Err(_) if json::check_bounds(text).is_err() => Err(Flaw::Bounds.into()),
+            Err(_) if bounds.is_err() => Err(Flaw::Bounds.into()),
             Err(_) => Err(Flaw::Repeated.into()),
         }
     }
@@ -405,15 +411,4 @@ fn read_stats(raw: Raw<'_>) -> Option<Stats<'_>> {
 
 fn not_an_object() -> serde_json::Error {
     serde::de::Error::custom("not an object")
-}
-
-/// The `id` of a message whose fields cannot be told otherwise, so that its sender learns which one it was.
-fn lenient_id(text: &str, problem: Problem) -> Option<MessageId<'_>> {
-    #[derive(Deserialize)]
-    struct OnlyId<'a> {
-        #[serde(borrow, default, deserialize_with = "present")]
-        id: Field<'a>,
-    }
-    let Problem::BadMessage(Flaw::Repeated | Flaw::Bounds) = problem else { return None };
-    serde_json::from_str::<OnlyId>(text).ok()?.id.and_then(MessageId::read)
 }

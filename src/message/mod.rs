@@ -6,6 +6,7 @@ mod envelope;
 pub mod errors;
 pub mod ice;
 pub mod ids;
+mod lenient;
 pub mod notice;
 pub mod problem;
 mod reader;

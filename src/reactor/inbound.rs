@@ -6,6 +6,31 @@ use crate::wire::frame::Cursor;
 /// The least room for a read behind what is kept, before the block grows.
 const ROOM_MIN: usize = 512;
 
+/// The largest small block: a request head, a `join-room`, a candidate.
+const SMALL_MAX: usize = 4 * 1024;
+
+/// How much there may be lent for somebody to get more: a small block, or a large one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    small: usize,
+    large: usize,
+}
+
+impl Share {
+    /// As much as there is.
+    pub(super) const ALL: Self = Self { small: usize::MAX, large: usize::MAX };
+
+    /// What strangers get of so much in all. One address cannot have as many small blocks as would fill what is kept for
+    /// them here, so whoever comes from elsewhere finds one.
+    pub(super) const fn of_strangers(bytes: usize) -> Self {
+        Self { small: bytes / 2, large: bytes / 4 }
+    }
+
+    const fn for_block(self, bytes: usize) -> usize {
+        if bytes <= SMALL_MAX { self.small } else { self.large }
+    }
+}
+
 /// A cut head or message. An idle peer has none.
 #[derive(Debug)]
 pub(super) struct Inbound {
@@ -15,13 +40,9 @@ pub(super) struct Inbound {
 
 impl Inbound {
     /// Keeps what the cursor says of `bytes`, which were read into the shared buffer. `None`: so much is lent already.
-    pub(super) fn keep(
-        bytes: &[u8],
-        at: &Cursor,
-        pool: &mut Pool,
-        lent_bytes_max: usize,
-    ) -> Option<Self> {
-        let mut block = pool.borrow_within(at.kept() + ROOM_MIN, lent_bytes_max)?;
+    pub(super) fn keep(bytes: &[u8], at: &Cursor, pool: &mut Pool, share: Share) -> Option<Self> {
+        let needed = at.kept() + ROOM_MIN;
+        let mut block = pool.borrow_within(needed, share.for_block(needed))?;
         at.copy_kept(bytes, block.bytes_mut());
         block.mark([at.kept() as u32, at.assembled() as u32]);
         Some(Self { block })
@@ -39,11 +60,12 @@ impl Inbound {
     }
 
     /// Makes room for another read. `None`: so much is lent already, and the block is back in the pool.
-    pub(super) fn make_room(mut self, pool: &mut Pool, lent_bytes_max: usize) -> Option<Self> {
+    pub(super) fn make_room(mut self, pool: &mut Pool, share: Share) -> Option<Self> {
         let (used, _) = self.kept();
         if self.block.len() - used < ROOM_MIN {
             let marks = self.block.marks();
-            self.block = pool.grow(self.block, used, used + ROOM_MIN, lent_bytes_max)?;
+            let needed = used + ROOM_MIN;
+            self.block = pool.grow(self.block, used, needed, share.for_block(needed))?;
             self.block.mark(marks);
         }
         Some(self)

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::Interest;
 
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Share};
 use super::peer::{Flags, Peer};
 use super::{Reactor, peer_id, peer_key_of, peer_token};
 use crate::base::arena::Key;
@@ -171,7 +171,7 @@ impl<A: Application> Reactor<A> {
         let at = Cursor::new(assembled, unread.len());
         let mut fits = true;
         if !unread.is_empty() {
-            peer.inbound = Inbound::keep(&unread, &at, &mut self.cut, usize::MAX);
+            peer.inbound = Inbound::keep(&unread, &at, &mut self.cut, Share::ALL);
             fits &= peer.inbound.is_some();
         }
         if !unsent.is_empty() {

@@ -11,6 +11,7 @@ use super::transport::Transport;
 use crate::admission::gate::Network;
 use crate::base::bucket::Bucket;
 use crate::connection::Connection;
+use crate::wire::proxy_header::Header;
 
 /// A connected socket, or a session that requests carry. Idle, it holds no buffer.
 #[derive(Debug)]
@@ -112,11 +113,11 @@ impl Peer {
 
     /// One read into `buffer`. Counts the calls.
     pub(super) fn fill(&mut self, buffer: &mut [u8], counters: &mut Snapshot) -> Filled {
-        let mut source = None;
+        let mut header = None;
         let Some(transport) = &mut self.transport else { return Filled::Drained };
-        let filled = transport.read(buffer, &mut source, counters);
-        if let Some(address) = source {
-            self.connection.comes_from(address);
+        let filled = transport.read(buffer, &mut header, counters);
+        if let Some(Header { source }) = header {
+            self.connection.comes_from(source);
         }
         filled
     }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Share};
 use super::outbound::Full;
 use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
@@ -12,6 +12,7 @@ use crate::base::limits::Limit;
 use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Message, Progress};
 use crate::engine::{Effect, Payload, PeerId};
+use crate::service::crowd::CROWD;
 use crate::wire::frame::{CloseCode, Cursor};
 
 /// How many bytes of all peers are handled in a turn, so that nobody waits long for the next, and how many of one peer at
@@ -111,10 +112,10 @@ impl<A: Application> Reactor<A> {
     }
 
     /// How much of the memory for cut messages there may be lent for this peer to get more.
-    fn cut_bytes_max(&self, key: Key<Peer>) -> usize {
+    fn share_of_cut(&self, key: Key<Peer>) -> Share {
         let stranger = self.peers.get(key).is_some_and(|peer| peer.connection.is_head())
             || self.app.is_stranger(peer_id(key));
-        if stranger { self.options.cut_bytes_max / 2 } else { self.options.cut_bytes_max }
+        if stranger { Share::of_strangers(self.options.cut_bytes_max) } else { Share::ALL }
     }
 
     /// One read and everything that can be made of it; `true`: there may be more to read.
@@ -125,14 +126,14 @@ impl<A: Application> Reactor<A> {
         budget: &mut usize,
         now: Now,
     ) -> bool {
-        let cut_bytes_max = self.cut_bytes_max(key);
+        let share = self.share_of_cut(key);
         let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.may_be_served()) else {
             return false;
         };
         let resumed = std::mem::take(&mut peer.flags.resumed);
         let mut inbound = peer.inbound.take();
         if let Some(before) = inbound {
-            inbound = before.make_room(&mut self.cut, cut_bytes_max);
+            inbound = before.make_room(&mut self.cut, share);
             if inbound.is_none() {
                 return self.starve(key, now);
             }
@@ -151,11 +152,11 @@ impl<A: Application> Reactor<A> {
         let room = (buffer.len() - used).min(*budget);
         debug_assert!(room > 0, "a read of nothing would look like the end");
         let filled = match resumed {
-            true => Filled::Bytes { len: 0, more: false },
+            true => Filled::Bytes { len: 0, came: 0, more: false },
             false => peer.fill(&mut buffer[used..used + room], &mut self.counters),
         };
-        let (len, more) = match filled {
-            Filled::Bytes { len, more } => (len, more),
+        let (len, came, more) = match filled {
+            Filled::Bytes { len, came, more } => (len, came, more),
             filled => {
                 peer.inbound = inbound;
                 return self.heed(key, filled, now);
@@ -171,8 +172,9 @@ impl<A: Application> Reactor<A> {
             return self.starve(key, now);
         }
         // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so. Unless an end
-        // was announced, which only another read finds. Room that is used up counts whole, whatever of it was content.
-        *budget = budget.saturating_sub(if more { room } else { len });
+        // was announced, which only another read finds. Room that is used up counts whole, and otherwise what came, whatever of
+        // it was content: what is wrapped in many records is work as well.
+        *budget = budget.saturating_sub(if more { room } else { came });
         let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
         if !more && !ends && !resumed {
             return false;
@@ -365,11 +367,11 @@ impl<A: Application> Reactor<A> {
         shared: &[u8],
         at: &Cursor,
     ) -> bool {
-        let cut_bytes_max = self.cut_bytes_max(key);
+        let share = self.share_of_cut(key);
         let kept = match inbound {
             Some(inbound) => inbound.keep_on(at, &mut self.cut),
             None if at.kept() == 0 => None,
-            None => match Inbound::keep(shared, at, &mut self.cut, cut_bytes_max) {
+            None => match Inbound::keep(shared, at, &mut self.cut, share) {
                 Some(inbound) => Some(inbound),
                 None => return false,
             },
@@ -389,7 +391,7 @@ impl<A: Application> Reactor<A> {
     fn starve(&mut self, key: Key<Peer>, now: Now) -> bool {
         self.counters.starved += 1;
         let Some(peer) = self.peers.get_mut(key) else { return false };
-        log::warn!("connection {} closed: no memory for its message", peer.number);
+        log::warn!(target: CROWD, "connection {} closed: no memory for its message", peer.number);
         let (app, output) = (&mut self.app, &mut self.output);
         peer.connection.give_up(peer_id(key), CloseCode::Error, now, app, output);
         self.apply(Some(key), None, now);

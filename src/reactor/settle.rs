@@ -7,6 +7,7 @@ use crate::base::arena::Key;
 use crate::base::time::Now;
 use crate::connection::{Application, Wait};
 use crate::message::problem::close;
+use crate::service::crowd::CROWD;
 
 impl<A: Application> Reactor<A> {
     /// After everything that those in a call have said: who comes in, what is due, and then one write to each peer that something
@@ -60,7 +61,7 @@ impl<A: Application> Reactor<A> {
         while let Some(key) = self.lists.overrun.pop() {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             self.counters.overrun += 1;
-            log::info!("connection {} cannot keep up", peer.number);
+            log::info!(target: CROWD, "connection {} cannot keep up", peer.number);
             self.app.overran(peer_id(key), now);
             let code = close::CANNOT_KEEP_UP;
             peer.connection.give_up(peer_id(key), code, now, &mut self.app, &mut self.output);

@@ -143,13 +143,13 @@ impl Session {
     ) -> Filled {
         let len = self.take(buffer);
         if len == buffer.len() {
-            return Filled::Bytes { len, more: true };
+            return Filled::Bytes { len, came: 0, more: true };
         }
         if let Some(fault) = self.fault {
-            return self.end_by(fault, len, counters);
+            return self.end_by(fault, len, 0, counters);
         }
         if self.peer_closed {
-            return if len > 0 { Filled::Bytes { len, more: true } } else { Filled::End };
+            return if len > 0 { Filled::Bytes { len, came: 0, more: true } } else { Filled::End };
         }
         let came = loop {
             counters.reads += 1;
@@ -159,13 +159,15 @@ impl Session {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock if len == 0 => return Filled::Drained,
-                    io::ErrorKind::WouldBlock => return Filled::Bytes { len, more: false },
+                    io::ErrorKind::WouldBlock => {
+                        return Filled::Bytes { len, came: 0, more: false };
+                    }
                     _ => break None,
                 },
             }
         };
         match came {
-            None if len > 0 => Filled::Bytes { len, more: true },
+            None if len > 0 => Filled::Bytes { len, came: 0, more: true },
             None => Filled::End,
             Some(came) => self.decrypt(buffer, len, came, counters),
         }
@@ -209,10 +211,10 @@ impl Session {
             self.fault = self.fault.or(Some(fault));
         }
         if let Some(fault) = self.fault {
-            return self.end_by(fault, len, counters);
+            return self.end_by(fault, len, came, counters);
         }
         let more = end == room || len == room || self.peer_closed;
-        Filled::Bytes { len, more }
+        Filled::Bytes { len, came, more }
     }
 
     /// Encrypts and sends; tells how many bytes it took. It takes none before what it took earlier is sent.
@@ -284,9 +286,9 @@ impl Session {
 
     /// Content that was right before the fault counts, in one piece with it or not: a peer that says something and then breaks
     /// off has said it.
-    fn end_by(&mut self, fault: Fault, len: usize, counters: &mut Snapshot) -> Filled {
+    fn end_by(&mut self, fault: Fault, len: usize, came: usize, counters: &mut Snapshot) -> Filled {
         if len > 0 {
-            return Filled::Bytes { len, more: true };
+            return Filled::Bytes { len, came, more: true };
         }
         self.closed = true;
         counters.handshakes_failed += u64::from(fault.handshaking);

@@ -1,13 +1,13 @@
 //! What stands between a socket and the bytes of a connection: nothing, or TLS, and before either perhaps a PROXY header.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown};
+use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
 use super::counters::Snapshot;
 use super::tls::{Session, Tls};
-use crate::wire::proxy_header;
+use crate::wire::proxy_header::{self, Header};
 
 /// A socket and what is spoken on it.
 #[derive(Debug)]
@@ -38,7 +38,12 @@ struct Preamble {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Filled {
     /// So many bytes of content came, perhaps none; `more`: the room is used up, so that there may be others.
-    Bytes { len: usize, more: bool },
+    Bytes {
+        len: usize,
+        /// So many bytes were read of the socket, whatever of them is content.
+        came: usize,
+        more: bool,
+    },
     /// Nothing there now.
     Drained,
     /// The peer sends no more, or the connection broke.
@@ -78,11 +83,11 @@ impl Transport {
         matches!(self.layer.as_deref(), Some(Layer::Tls(session)) if session.wants_write())
     }
 
-    /// One read of the socket into `buffer`. Counts the calls. `source` becomes what a PROXY header says of who is there.
+    /// One read of the socket into `buffer`. Counts the calls. `said` becomes what a PROXY header says, once it is whole.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
-        source: &mut Option<IpAddr>,
+        said: &mut Option<Header>,
         counters: &mut Snapshot,
     ) -> Filled {
         let filled = match self.layer.as_deref_mut() {
@@ -90,8 +95,8 @@ impl Transport {
             None | Some(Layer::Preamble(_)) => read_plain(&mut self.socket, buffer, counters),
         };
         let filled = match (filled, self.layer.as_deref()) {
-            (Filled::Bytes { len, more }, Some(Layer::Preamble(_))) => {
-                self.read_preamble(buffer, len, more, source, counters)
+            (Filled::Bytes { len, more, .. }, Some(Layer::Preamble(_))) => {
+                self.read_preamble(buffer, len, more, said, counters)
             }
             (filled, _) => filled,
         };
@@ -150,7 +155,7 @@ impl Transport {
         buffer: &mut [u8],
         len: usize,
         more: bool,
-        source: &mut Option<IpAddr>,
+        said: &mut Option<Header>,
         counters: &mut Snapshot,
     ) -> Filled {
         let Some(Layer::Preamble(preamble)) = self.layer.as_deref_mut() else {
@@ -160,26 +165,28 @@ impl Transport {
         preamble.seen.extend_from_slice(&buffer[..len]);
         let (header, header_len) = match proxy_header::parse(&preamble.seen) {
             Ok(Some(found)) => found,
-            Ok(None) => return Filled::Bytes { len: 0, more },
+            Ok(None) => return Filled::Bytes { len: 0, came: len, more },
             Err(_) => {
                 counters.proxy_headers_bad += 1;
                 return Filled::Broken("no PROXY header, or a broken one");
             }
         };
-        *source = header.source;
+        *said = Some(header);
         // All of what came before belongs to the header, or it would have been whole then.
         let own = header_len.saturating_sub(before).min(len);
         self.layer = preamble.next.take();
         buffer.copy_within(own..len, 0);
-        let len = len - own;
+        let (len, came) = (len - own, len);
         match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) if len > 0 => match session.decrypt(buffer, 0, len, counters)
             {
                 // The room that the header took does not say that the socket is drained.
-                Filled::Bytes { len, .. } if more => Filled::Bytes { len, more },
+                Filled::Bytes { len, more: no_room, .. } => {
+                    Filled::Bytes { len, came, more: more || no_room }
+                }
                 filled => filled,
             },
-            _ => Filled::Bytes { len, more },
+            _ => Filled::Bytes { len, came, more },
         }
     }
 }
@@ -189,7 +196,7 @@ fn read_plain(socket: &mut impl Read, buffer: &mut [u8], counters: &mut Snapshot
         counters.reads += 1;
         return match socket.read(buffer) {
             Ok(0) => Filled::End,
-            Ok(len) => Filled::Bytes { len, more: len == buffer.len() },
+            Ok(len) => Filled::Bytes { len, came: len, more: len == buffer.len() },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Filled::Drained,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => Filled::End,

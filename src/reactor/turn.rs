@@ -337,7 +337,7 @@ impl<A: Application> Reactor<A> {
         let network = Network::of(address);
         let full = self.entrance.enter(network) >= self.options.connections_max;
         let encrypted = edge.tls.is_some();
-        let arrival = Arrival { address, full, crowded: full, encrypted };
+        let arrival = Arrival { address, full, crowded: full, encrypted, own_account: false };
         let registry = self.poll.registry();
         let mut registered = Ok(());
         let key = self.peers.insert_with(|key| {

@@ -1,15 +1,17 @@
 //! The operational log: lines on standard output, written by a thread of its own so that a slow terminal or pipe never
-//! holds up the reactor. Lines that find the queue full are dropped, counted, and told of.
+//! holds up the reactor. Lines that find the queue full are dropped, counted, and told of; so are those of the crowd past its rate.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use super::crowd::{COUNTED_MS, CROWD, Crowd};
 use crate::base::time::WallTime;
 use crate::wire::json;
 
@@ -38,6 +40,13 @@ pub enum Format {
 struct Logger {
     lines: SyncSender<Line>,
     dropped: AtomicU64,
+    look: Look,
+    crowd: Arc<Mutex<Crowd>>,
+}
+
+/// How lines look, and what time they tell.
+#[derive(Clone, Copy, Debug)]
+struct Look {
     wall_time: fn() -> WallTime,
     format: Format,
 }
@@ -56,8 +65,12 @@ enum Line {
 /// Where another logger is in place, or no thread can be had.
 pub fn install(level: LevelFilter, format: Format, wall_time: fn() -> WallTime) -> io::Result<()> {
     let (lines, queue) = sync_channel(QUEUE_LINES_MAX);
-    thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&queue))?;
-    let logger = Logger { lines, dropped: AtomicU64::new(0), wall_time, format };
+    let look = Look { wall_time, format };
+    let crowd = Arc::new(Mutex::new(Crowd::default()));
+    let logger = Logger { lines, dropped: AtomicU64::new(0), look, crowd: Arc::clone(&crowd) };
+    thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || write_lines(&queue, look, &crowd))?;
     log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
     log::set_max_level(level);
     Ok(())
@@ -71,6 +84,9 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if !self.enabled(record.metadata()) {
+            return;
+        }
+        if record.target() == CROWD && !lock(&self.crowd).pass((self.look.wall_time)()) {
             return;
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
@@ -103,9 +119,19 @@ impl Log for Logger {
 
 impl Logger {
     fn put(&self, level: Level, message: &str, fields: &dyn Source) -> bool {
-        let line = write_line(self.format, (self.wall_time)(), level, message, fields);
+        let line = self.look.line(level, message, fields);
         self.lines.try_send(Line::Text(line)).is_ok()
     }
+}
+
+impl Look {
+    fn line(self, level: Level, message: &str, fields: &dyn Source) -> Vec<u8> {
+        write_line(self.format, (self.wall_time)(), level, message, fields)
+    }
+}
+
+fn lock(crowd: &Mutex<Crowd>) -> MutexGuard<'_, Crowd> {
+    crowd.lock().unwrap_or_else(|broken| broken.into_inner())
 }
 
 fn write_line(
@@ -194,13 +220,26 @@ const fn colour_of(level: Level) -> &'static str {
     }
 }
 
-fn write_lines(queue: &Receiver<Line>) {
+fn write_lines(queue: &Receiver<Line>, look: Look, crowd: &Mutex<Crowd>) {
     let mut output = io::stdout();
-    for line in queue {
+    // Nobody can be told that the log cannot be written, and the calls go on.
+    let mut write = |line: &[u8]| drop(output.write_all(line).and_then(|()| output.flush()));
+    loop {
+        let line = match queue.recv_timeout(Duration::from_millis(COUNTED_MS)) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let last_words = matches!(line, Some(Line::Flush(_)));
+        let left_out = lock(crowd).left_out((look.wall_time)(), last_words);
+        if let Some(count) = left_out {
+            let told = format!("{count} lines that anybody can cause were left out");
+            write(&look.line(Level::Warn, &told, &[("suppressed", count)]));
+        }
         match line {
-            // Nobody can be told that the log cannot be written, and the calls go on.
-            Line::Text(line) => drop(output.write_all(&line).and_then(|()| output.flush())),
-            Line::Flush(done) => drop(done.send(())),
+            Some(Line::Text(line)) => write(&line),
+            Some(Line::Flush(done)) => drop(done.send(())),
+            None => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 //! supervisor is told. The only place that owns threads and files.
 
 pub mod audit;
+pub mod crowd;
 pub mod demo;
 pub mod health;
 pub mod log;

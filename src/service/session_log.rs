@@ -1,10 +1,11 @@
 //! What the operational log says of people and sessions: what the audit log is told, under pseudonyms. Nothing that a client
-//! wrote is repeated.
+//! wrote is repeated. What a crowd can cause is what the audit log may count as well ([`Event::is_cheap`]).
 
 use std::net::IpAddr;
 
 use log::{debug, info, warn};
 
+use super::crowd::CROWD;
 use super::names::{Name, Names};
 use crate::base::redacted::Redacted;
 use crate::message::notice::RoomStatus;
@@ -60,10 +61,13 @@ fn tell_of_arrival(event: &Event, who: &Who) {
     let (connection, address) = (who.connection, text(&who.address));
     match *event {
         Event::Connect { refusal: Some(code) } => {
-            info!(connection, errorCode = code, networkInfo = address; "Connection refused");
+            info!(
+                target: CROWD, connection, errorCode = code, networkInfo = address;
+                "Connection refused"
+            );
         }
         Event::Authentication { failure: Some(code), way } => warn!(
-            connection, errorCode = code, way = way.as_str(), networkInfo = address;
+            target: CROWD, connection, errorCode = code, way = way.as_str(), networkInfo = address;
             "Authentication failed"
         ),
         Event::Authentication { failure: None, way } => debug!(
@@ -111,11 +115,11 @@ fn tell_of_request(event: &Event, who: &Who) {
             "Admission withdrawn"
         ),
         Event::Refusal { code, request } => info!(
-            connection, sessionId = session, userId = user, errorCode = code, request;
+            target: CROWD, connection, sessionId = session, userId = user, errorCode = code, request;
             "Request refused"
         ),
         Event::Limit { name } => info!(
-            connection, sessionId = session, userId = user, limit = name;
+            target: CROWD, connection, sessionId = session, userId = user, limit = name;
             "Limit reached"
         ),
         Event::Operator { deed } => info!(

@@ -13,18 +13,23 @@ pub const DEPTH_MAX: usize = 16;
 /// How many members an object may have.
 pub const MEMBERS_MAX: usize = 64;
 
-/// Why a text that is JSON is refused all the same.
+/// Why a text is refused even if it is JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
-    /// Nested deeper than [`DEPTH_MAX`].
-    Depth,
+    /// Nested deeper than [`DEPTH_MAX`]. Nothing is known of what stands behind the first bracket too many.
+    Depth {
+        /// Where that ends.
+        end: usize,
+    },
     /// An object with more than [`MEMBERS_MAX`] members.
     Members,
     /// A `\u` escape that is half of a surrogate pair (RFC 8259 8.2): readers disagree on what it stands for.
     LoneSurrogate,
 }
 
-/// Checks the bounds of a text that is known to be JSON.
+/// Checks the bounds of a text, which may be no JSON at all.
+///
+/// It costs little, where a parser has to remember each bracket that it has met. So it comes first.
 pub fn check_bounds(text: &str) -> Result<(), Excess> {
     let bytes = text.as_bytes();
     // Nearly every message is settled by counting. Brackets and commas within strings only make the count too high, and
@@ -48,12 +53,21 @@ fn walk(bytes: &[u8]) -> Result<(), Excess> {
     let mut levels = [None; DEPTH_MAX];
     let mut depth = 0;
     let mut at = 0;
+    // Whatever else there is too much of, depth behind it counts.
+    let mut excess = None;
     while let Some(&byte) = bytes.get(at) {
         at += 1;
         match byte {
-            b'"' => at = walk_string(bytes, at)?,
+            b'"' => {
+                let (end, is_paired) = walk_string(bytes, at);
+                at = end;
+                if !is_paired {
+                    excess = excess.or(Some(Excess::LoneSurrogate));
+                }
+            }
             b'{' | b'[' => {
-                *levels.get_mut(depth).ok_or(Excess::Depth)? = (byte == b'{').then_some(1);
+                let level = levels.get_mut(depth).ok_or(Excess::Depth { end: at })?;
+                *level = (byte == b'{').then_some(1);
                 depth += 1;
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
@@ -62,46 +76,44 @@ fn walk(bytes: &[u8]) -> Result<(), Excess> {
                 let Some(Some(members)) = level else { continue };
                 *members += 1;
                 if *members > MEMBERS_MAX {
-                    return Err(Excess::Members);
+                    excess = excess.or(Some(Excess::Members));
                 }
             }
             _ => {}
         }
     }
-    Ok(())
+    excess.map_or(Ok(()), Err)
 }
 
-/// Walks from behind the opening quote to behind the closing one.
-fn walk_string(bytes: &[u8], mut at: usize) -> Result<usize, Excess> {
+/// Walks from behind the opening quote to behind the closing one. Tells where that is, and whether all surrogates are in pairs.
+fn walk_string(bytes: &[u8], mut at: usize) -> (usize, bool) {
     let mut high_before = false;
+    let mut is_paired = true;
     while let Some(&byte) = bytes.get(at) {
-        if byte == b'\\' && bytes.get(at + 1) == Some(&b'u') {
-            let unit = hex4(bytes.get(at + 2..at + 6));
+        if byte == b'\\'
+            && bytes.get(at + 1) == Some(&b'u')
+            && let Some(unit) = hex4(bytes.get(at + 2..at + 6))
+        {
             let low = (0xdc00..0xe000).contains(&unit);
-            if low != high_before {
-                return Err(Excess::LoneSurrogate);
-            }
+            is_paired &= low == high_before;
             high_before = (0xd800..0xdc00).contains(&unit);
             at += 6;
             continue;
         }
-        if high_before {
-            return Err(Excess::LoneSurrogate);
-        }
+        is_paired &= !high_before;
+        high_before = false;
         match byte {
-            b'"' => return Ok(at + 1),
+            b'"' => return (at + 1, is_paired),
             b'\\' => at += 2,
             _ => at += 1,
         }
     }
-    Ok(at)
+    (at, is_paired)
 }
 
-fn hex4(digits: Option<&[u8]>) -> u32 {
-    digits
-        .unwrap_or_default()
-        .iter()
-        .fold(0, |value, &digit| value << 4 | char::from(digit).to_digit(16).unwrap_or_default())
+/// The number that these digits are, where all of them are there.
+fn hex4(digits: Option<&[u8]>) -> Option<u32> {
+    digits?.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 
 /// A value as it is written, within a text that is JSON.
@@ -264,7 +276,7 @@ mod tests {
     #[test]
     fn bounds_are_exact() {
         assert_eq!(check_bounds(&nested(DEPTH_MAX)), Ok(()));
-        assert_eq!(check_bounds(&nested(DEPTH_MAX + 1)), Err(Excess::Depth));
+        assert_eq!(check_bounds(&nested(DEPTH_MAX + 1)), Err(Excess::Depth { end: DEPTH_MAX + 1 }));
         assert_eq!(check_bounds(&object(MEMBERS_MAX)), Ok(()));
         assert_eq!(check_bounds(&object(MEMBERS_MAX + 1)), Err(Excess::Members));
         let array = format!("{{\"list\":[{}0]}}", "0,".repeat(500));
@@ -292,6 +304,32 @@ mod tests {
             r#"{"\ud83d":1}"#,
         ] {
             assert_eq!(check_bounds(lone), Err(Excess::LoneSurrogate), "{lone}");
+        }
+    }
+
+    /// The parser is not to see such a text: each level costs it as much as hundreds of letters.
+    #[test]
+    fn the_first_bracket_too_many_is_found_behind_anything_else() {
+        let deep = "[".repeat(20);
+        for before in [
+            "[1,2],".to_owned(),
+            object(MEMBERS_MAX + 1),
+            r#""\ud83d""#.to_owned(),
+            r#""\u12"#.to_owned() + "\"",
+            "no JSON ]]}} ".to_owned(),
+            r#""[[[[\\""#.to_owned(),
+        ] {
+            let end = before.len() + DEPTH_MAX + 1;
+            assert_eq!(check_bounds(&(before + &deep)), Err(Excess::Depth { end }));
+        }
+    }
+
+    #[test]
+    fn a_text_may_end_anywhere() {
+        let text = object(MEMBERS_MAX) + r#"{"\ud83d\ude00\\":[{"é\u"#;
+        for len in (0..=text.len()).filter(|len| text.is_char_boundary(*len)) {
+            let excess = check_bounds(&text[..len]).err();
+            assert!(matches!(excess, None | Some(Excess::LoneSurrogate)), "{len}: {excess:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use autamedica_signaling::base::limits::Limit;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite};
@@ -288,6 +289,32 @@ fn whole_records_that_should_not_be() {
         }
     }
     hall.close("records");
+}
+
+#[test]
+fn what_is_wrapped_around_a_message_counts_as_bytes_that_came() {
+    let pair = Pair::new();
+    let mut hall = Hall::showing(&pair, |config| {
+        config.bytes_rate = 128 * 1024;
+        config.bytes_burst = 32 * 1024;
+    });
+    for (version, suite) in VERSIONS {
+        hall.row(&format!("a byte in every tenth record, {version}"), |server| {
+            let mut attacker = Attacker::join(server, &pair, suite);
+            let rested = server.counters().limits.of(Limit::BytesRate);
+            for byte in text(&attacker.marker) {
+                let wrapped = (0..9).flat_map(|_| attacker.seal(CONTENT, b"")).collect::<Vec<_>>();
+                let wrapped = [wrapped, attacker.seal(CONTENT, &[byte])].concat();
+                attacker.send(&wrapped);
+            }
+            // It waits, and nothing of it is lost.
+            assert_eq!(attacker.partner.receive(), attacker.marker);
+            let counters = server.counters();
+            assert!(counters.limits.of(Limit::BytesRate) > rested, "{counters:?}");
+            attacker.ends(b"", 0);
+        });
+    }
+    hall.close("wrapped bytes");
 }
 
 /// Places in a record to do something at: each byte of the header, some of the content, and those at the end.

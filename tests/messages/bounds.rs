@@ -45,12 +45,46 @@ fn what_is_not_a_json_text_is_bad_json() {
     ] {
         assert_eq!(code(text), Some("BAD_JSON"), "{text:?}");
     }
-    assert_eq!(code(&"[".repeat(65_536)), Some("BAD_JSON"));
-    assert_eq!(code(&"{\"a\":".repeat(13_000)), Some("BAD_JSON"));
-    assert_eq!(
-        code(&format!("{{\"type\":\"ping\",\"a\":{}", "[".repeat(65_000))),
-        Some("BAD_JSON")
-    );
+    assert_eq!(code(&"[".repeat(16)), Some("BAD_JSON"));
+    assert_eq!(code(&"{\"a\":".repeat(16)), Some("BAD_JSON"));
+}
+
+#[test]
+fn what_stands_behind_the_17th_level_is_not_read() {
+    let ping = |rest: &str| format!("{{\"type\":\"ping\"{rest}");
+    for text in [
+        "[".repeat(17),
+        "[".repeat(65_536),
+        "{\"a\":".repeat(13_000),
+        ping(&format!(",\"a\":{}", "[".repeat(65_000))),
+        ping(&format!(",\"a\":{}", "[}".repeat(7) + &"[".repeat(17))),
+        // Whatever else is wrong stands before it or behind it.
+        format!("no JSON {}", "[".repeat(17)),
+        ping(&format!(",\"type\":7,\"a\":\"\\ud83d\",\"b\":{} ]}}", "[".repeat(16))),
+    ] {
+        assert_eq!(flaw(&text), Some(Flaw::Bounds), "{}", &text[..text.len().min(80)]);
+    }
+}
+
+#[test]
+fn a_message_nested_too_deep_is_answered_with_an_id_that_stands_before_the_17th_level() {
+    let deep = format!("\"x\":{}{}", "[".repeat(16), "]".repeat(16));
+    for (text, id) in [
+        (format!("{{\"id\":7,{deep}}}"), Some("7")),
+        (format!("{{\"a\":[{{\"id\":1}}],\"i\\u0064\":\"seven\",{deep}}}"), Some("\"seven\"")),
+        (format!("{{\"id\":7,{deep},\"id\":8}}"), Some("7")),
+        (format!("{{\"id\":7,{}", &deep[..20]), Some("7")),
+        (format!("{{{deep},\"id\":7}}"), None),
+        (format!("{{\"id\":7,\"id\":7,{deep}}}"), None),
+        (format!("{{\"id\":-7,{deep}}}"), None),
+        (format!("{{\"id\":7,,{deep}}}"), None),
+        (format!("{{\"id\":7,{}}}", deep.replace(':', "")), None),
+        (format!("[{{\"id\":7,{deep}}}]"), None),
+    ] {
+        assert_eq!(flaw(&text), Some(Flaw::Bounds), "{text}");
+        let parsed = autamedica_signaling::message::request::parse(&text);
+        assert_eq!(parsed.id.map(|id| id.as_json()), id, "{text}");
+    }
 }
 
 #[test]

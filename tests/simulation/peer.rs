@@ -44,7 +44,7 @@ pub(super) struct Flags {
 #[derive(Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "the real files know them")]
 pub(super) enum Filled {
-    Bytes { len: usize, more: bool },
+    Bytes { len: usize, came: usize, more: bool },
     Drained,
     End,
     InTheClear,
@@ -95,7 +95,7 @@ impl Peer {
         counters.reads += 1;
         match self.socket.read(buffer) {
             Ok(0) => Filled::End,
-            Ok(len) => Filled::Bytes { len, more: len == buffer.len() },
+            Ok(len) => Filled::Bytes { len, came: len, more: len == buffer.len() },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Filled::Drained,
             Err(_) => Filled::End,
         }

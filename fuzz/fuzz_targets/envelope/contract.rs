@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use autamedica_signaling_fuzz::json::Json;
 
-const LEVELS_MAX: usize = 16;
+pub const LEVELS_MAX: usize = 16;
 const MEMBERS_MAX: usize = 64;
 const ID_BYTES_MAX: usize = 64;
 
@@ -34,7 +34,7 @@ const KNOWN: [&str; 20] = [
     "stats",
 ];
 
-const BAD_MESSAGE: &str = "BAD_MESSAGE";
+pub const BAD_MESSAGE: &str = "BAD_MESSAGE";
 const UNKNOWN_TYPE: &str = "UNKNOWN_TYPE";
 
 /// A message: what it says under which name, ids in lower case.
