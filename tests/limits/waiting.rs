@@ -114,11 +114,12 @@ fn who_waits_counts_for_its_address_until_it_has_gone() {
 fn where_there_is_no_room_to_wait_the_flood_gives_way() {
     // One address could have more connections than there may be in all.
     let server = TestServer::start_with(|config| {
-        config.accept_rate = 40;
+        // Behind the flood in the system's queue one would wait for a minute.
+        config.accept_rate = 8;
         config.connections_max = 60;
     });
     beside_a_flood(&server, || {
-        for number in 10..20 {
+        for number in 10..15 {
             let mut other = Raw::connect_from(server.address(), here(number));
             other.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
             assert_eq!(other.read_response().status, 200);
