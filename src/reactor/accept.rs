@@ -10,10 +10,18 @@ use socket2::{Domain, Socket, Type};
 
 use super::Listening;
 use crate::admission::door::Refusal;
+use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant, Now};
 
 /// How many connections are accepted in one turn, so that newcomers cannot starve those in a call.
 pub(super) const BATCH: usize = 64;
+
+/// So many times as many are accepted in a second as may come in, to wait here for their turn: a flood that would take a
+/// processor for itself stays in the system's queue,
+const TIMES: u64 = 5;
+
+/// and these at least, so that whoever stands behind a flood there (4,096 at most) waits for less than a second.
+const ACCEPTS_MIN: u64 = 5_000;
 
 /// How long accepting pauses when the process has no file descriptor left, unless a connection closes before.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -25,6 +33,9 @@ pub(super) struct Listener {
     /// There may be someone in the queue: mio tells only once.
     pending: bool,
     paused_until: Option<Instant>,
+    /// How many may still be accepted, and when there is one again.
+    accepts: Bucket,
+    put_off_until: Option<Instant>,
     /// Given up to answer one newcomer when there is no file descriptor left.
     reserve: Option<Socket>,
 }
@@ -53,6 +64,8 @@ impl Listener {
             socket: TcpListener::from_std(socket.into()),
             pending: true,
             paused_until: None,
+            accepts: Bucket::default(),
+            put_off_until: None,
             reserve: open_reserve(),
         }
     }
@@ -77,17 +90,30 @@ impl Listener {
 
     /// Whether there is someone to accept now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        self.pending && self.paused_until.is_none_or(|until| until <= now)
+        let pauses = [self.paused_until, self.put_off_until];
+        self.pending && pauses.into_iter().flatten().all(|until| until <= now)
     }
 
     /// When a pause ends, where that is still to come.
     pub(super) fn resumes_at(&self, now: Instant) -> Option<Instant> {
-        self.paused_until.filter(|until| self.pending && *until > now)
+        self.paused_until.max(self.put_off_until).filter(|until| self.pending && *until > now)
     }
 
     /// A connection was closed: there is a file descriptor again.
     pub(super) fn resume(&mut self) {
         self.paused_until = None;
+    }
+
+    /// Whether one more may be accepted who is to wait, where so many a second may come in; else it stays in the system's queue for a
+    /// moment.
+    pub(super) fn takes_one_to_wait(&mut self, accept_rate: &Rate, now: Instant) -> bool {
+        let most = accept_rate.per_second.max(ACCEPTS_MIN / TIMES).saturating_mul(TIMES);
+        let rate = Rate { per_second: most, burst: BATCH as u64 };
+        let takes = self.accepts.take(1, &rate, now);
+        if !takes {
+            self.put_off_until = Some(now + self.accepts.time_until(BATCH as u64 / 2, &rate, now));
+        }
+        takes
     }
 
     pub(super) fn accept(&mut self) -> Accepted {

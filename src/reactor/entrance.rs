@@ -84,6 +84,11 @@ impl Entrance {
         }
     }
 
+    /// Whether one more may come in.
+    pub(super) fn has_room(&self, rate: &Rate, now: Instant) -> bool {
+        lock(&self.newcomers).available(rate, now) > 0
+    }
+
     /// One more comes in.
     pub(super) fn accept(&self, rate: &Rate, now: Instant) {
         lock(&self.newcomers).spend(1, rate, now);

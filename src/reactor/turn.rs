@@ -274,6 +274,11 @@ impl<A: Application> Reactor<A> {
             else {
                 return;
             };
+            let rate = &self.options.accept_rate;
+            let comes_in = self.waiting.is_empty() && self.entrance.has_room(rate, now.instant);
+            if !comes_in && !listener.takes_one_to_wait(rate, now.instant) {
+                return;
+            }
             match listener.accept() {
                 Accepted::Socket(socket, address) => {
                     self.meet(socket, address, now);
