@@ -43,6 +43,10 @@ impl<A: Application> Reactor<A> {
         }
         let now = self.clock.read();
         let relayed = self.counters.relayed;
+        // Also before the loop is woken for it: who comes once another loop has said so is not cut off with those who came before.
+        if self.shared.stop.load(Ordering::Acquire) {
+            self.stop(now);
+        }
         self.heed_journal();
         self.tell_operators();
         let carried_over = std::mem::take(&mut self.lists.ready);

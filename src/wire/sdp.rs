@@ -247,12 +247,10 @@ impl Reader<'_> {
         if !section.protocol_is_secure {
             return Err(Fault::Protocol);
         }
-        // Without a transport of its own it is carried by another section, or not at all (RFC 8843 6, RFC 8829 5.2.1).
-        let is_carried = section.port_is_zero;
-        if !is_carried && !own.has_fingerprint && !session.has_fingerprint {
+        if !own.has_fingerprint && !session.has_fingerprint {
             return Err(Fault::NoFingerprint);
         }
-        if !is_carried && !own.has_setup && !session.has_setup {
+        if !own.has_setup && !session.has_setup {
             return Err(Fault::NoSetup);
         }
         if section.sends() && !self.rules.may_send {

@@ -71,7 +71,7 @@ fn lines(text: &str) -> Option<Vec<String>> {
         lines.into_iter().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
     lines.push(last);
     let seen = |line: &str| {
-        if line.chars().any(|char| char.is_ascii_control() && char != '\t') {
+        if line.chars().any(|char| is_line_end_to_some(char) && char != '\t') {
             return None;
         }
         let mut seen: String = line.chars().take(LINE_CHARS_MAX).collect();
@@ -81,6 +81,11 @@ fn lines(text: &str) -> Option<Vec<String>> {
         Some(seen)
     };
     lines.into_iter().map(seen).collect()
+}
+
+/// Control characters, those above ASCII too, and the separators of lines and paragraphs.
+fn is_line_end_to_some(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}')
 }
 
 /// The value with its colon.
@@ -195,8 +200,9 @@ fn is_zero(address: &str) -> bool {
 
 fn leads(address: &str, rules: usize) -> bool {
     let Some(ip) = canonical(address) else {
-        let Some((label, "local")) = address.split_once('.') else { return false };
-        return !label.is_empty()
+        let Some((label, last)) = address.split_once('.') else { return false };
+        return last.eq_ignore_ascii_case("local")
+            && !label.is_empty()
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     };
     match (rules, ip) {
