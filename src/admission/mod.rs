@@ -1,6 +1,7 @@
 //! Floor 3: who may come in. From an address, a request head or a token to a grant.
 
 pub mod addresses;
+mod census;
 pub mod claims;
 pub mod door;
 pub mod failures;

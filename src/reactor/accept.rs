@@ -16,11 +16,12 @@ use crate::base::time::{Duration, Instant, Now};
 /// How many connections are accepted in one turn, so that newcomers cannot starve those in a call.
 pub(super) const BATCH: usize = 64;
 
-/// So many times as many are accepted in a second as may come in, to wait here for their turn: a flood that would take a
-/// processor for itself stays in the system's queue,
+/// Of those who come faster than they may come in, so many times as many are accepted in a second, to wait here for their turn. The
+/// rest of a flood stays in the system's queue: accepted as fast as it comes, it would take a processor for itself.
 const TIMES: u64 = 5;
 
-/// and these at least, so that whoever stands behind a flood there (4,096 at most) waits for less than a second.
+/// The least of that, where few may come in: whoever stands behind a flood in the system's queue, which holds 4,096, waits for less
+/// than a second.
 const ACCEPTS_MIN: u64 = 5_000;
 
 /// How long accepting pauses when the process has no file descriptor left, unless a connection closes before.
@@ -169,6 +170,27 @@ fn open_reserve() -> Option<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn five_times_as_many_are_accepted_to_wait_as_may_come_in_and_some_thousands_at_least() {
+        for (may_come_in, accepted) in [(40, 5_000), (1_000, 5_000), (10_000, 50_000)] {
+            let alone = Listening::Alone(SocketAddr::from(([127, 0, 0, 1], 0)));
+            let mut listener = Listener::bind(&alone, 1).expect("a port").remove(0);
+            let rate = Rate { per_second: may_come_in, burst: may_come_in };
+            let mut now = Now::default().instant;
+            let end = now + Duration::from_secs(1);
+            let mut count = 0;
+            while now < end {
+                count +=
+                    std::iter::from_fn(|| listener.takes_one_to_wait(&rate, now).then_some(()))
+                        .count();
+                assert!(!listener.is_ready(now), "it is put off");
+                now = listener.resumes_at(now).expect("not for ever");
+            }
+            let most = accepted + BATCH;
+            assert!((accepted..=most).contains(&count), "{may_come_in}: {count}");
+        }
+    }
 
     #[test]
     fn a_pause_that_is_over_wakes_nobody() {

@@ -7,8 +7,8 @@ use crate::base::time::{Instant, WallTime};
 /// The target of such lines.
 pub const CROWD: &str = "autamedica_signaling::crowd";
 
-/// How many are written: as many as of their records in the audit log.
-const RATE: Rate = Rate { per_second: 20, burst: 1_000 };
+/// How many are written, and of their records in the audit log as many.
+pub const RATE: Rate = Rate { per_second: 20, burst: 1_000 };
 
 /// How long those that are left out are counted before that is told.
 pub const COUNTED_MS: u64 = 10_000;
@@ -47,8 +47,8 @@ impl Crowd {
     }
 }
 
-/// The log has no other clock; one that jumps costs a burst at most.
-fn instant(now: WallTime) -> Instant {
+/// Logs have no other clock; one that jumps costs a burst at most.
+pub fn instant(now: WallTime) -> Instant {
     Instant::from_micros(u64::try_from(now.as_millis()).unwrap_or_default().saturating_mul(1_000))
 }
 

@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::mem;
 
+use crate::base::bucket::Bucket;
 use crate::base::time::WallTime;
 use crate::message::record::Event;
+use crate::service::crowd;
 
 use super::{Entry, OwnRecord};
 
@@ -16,10 +18,6 @@ pub const ENTRIES_MAX: usize = 65_536;
 
 /// Bytes of their texts.
 pub const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Cheap events at once, and per second, that are written one by one.
-const CHEAP_BURST: i64 = 1_000;
-const CHEAP_PER_SECOND: i64 = 20;
 
 /// How long cheap events are counted before the counts are written.
 pub const COUNTED_MS: i64 = 10_000;
@@ -55,26 +53,13 @@ pub struct Queue {
     dropped_total: u64,
 }
 
-/// Thousandths of an event.
-#[derive(Debug)]
-struct Bucket {
-    level: i64,
-    at: WallTime,
-}
-
-impl Default for Bucket {
-    fn default() -> Self {
-        Self { level: CHEAP_BURST * 1_000, at: WallTime::default() }
-    }
-}
-
 impl Queue {
     /// Takes an entry and returns its number; nothing where it was only counted.
     pub fn take(&mut self, entry: Entry) -> Option<u64> {
         let event = &entry.record.event;
         let key = key_of(event);
         let bytes = text_bytes(&entry);
-        if event.is_cheap() && !self.bucket.pass(entry.time) {
+        if event.is_cheap() && !self.bucket.take(1, &crowd::RATE, crowd::instant(entry.time)) {
             *self.suppressed.entry(key).or_default() += 1;
             self.suppressed_since.get_or_insert(entry.time);
             return None;
@@ -133,21 +118,6 @@ impl Queue {
     /// Entries that are not yet durable, and how many found no room in all.
     pub const fn sizes(&self) -> (usize, u64) {
         (self.held, self.dropped_total)
-    }
-}
-
-impl Bucket {
-    fn pass(&mut self, now: WallTime) -> bool {
-        // A clock that goes back fills nothing.
-        let elapsed_ms = now.as_millis().saturating_sub(self.at.as_millis()).max(0);
-        self.at = now;
-        let filled = self.level.saturating_add(elapsed_ms.saturating_mul(CHEAP_PER_SECOND));
-        self.level = filled.min(CHEAP_BURST * 1_000);
-        let passes = self.level >= 1_000;
-        if passes {
-            self.level -= 1_000;
-        }
-        passes
     }
 }
 
