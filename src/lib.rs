@@ -1,11 +1,13 @@
-//! The WebRTC signaling server through which a doctor and a patient find each other and set up an encrypted video call.
+//! A WebRTC signaling server. Through it a doctor and a patient find each other and set up an
+//! encrypted video call.
 //!
 //! - [`Server`]: the whole server, from a [`Config`] to its sockets.
 //! - [`engine::Engine`]: the rooms alone, pure, for those who bring their own transport.
 //! - [`reactor::Reactor`] with a [`connection::Application`]: the WebSocket layer alone.
 //!
-//! Modules are floors, and use only those below them: `reactor` and its wing `service` (sockets, clock, threads, files),
-//! `connection`, `engine`, `admission`, `message`, `wire`, `base`.
+//! The modules are layers ("floors"), from the top down: `reactor` and its wing `service` (sockets,
+//! clock, threads, files), `connection`, `engine`, `admission`, `message`, `wire`, `base`. Each
+//! uses only those below it.
 
 pub mod admission;
 pub mod base;
@@ -21,7 +23,7 @@ pub mod wire;
 pub use config::Config;
 pub use server::{BindError, Entry, Handle, Inherited, Journal, Server};
 
-/// What `docs/embedding.md` shows is compiled and run like any other example.
+/// Compiles and runs the code in `docs/embedding.md` like any other example.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]
 struct EmbeddingDocument;

@@ -1,4 +1,4 @@
-//! The roof: a whole server from its configuration.
+//! The top of the library: builds and runs a whole server from its configuration.
 
 mod admin;
 mod parts;
@@ -24,7 +24,7 @@ use reload::Reloading;
 
 pub use crate::reactor::{Entry, Handle, Inherited, Journal};
 
-/// A signaling server that holds its address and is ready to run.
+/// A signaling server that has bound its address and is ready to run.
 ///
 /// ```no_run
 /// use autamedica_signaling::{Config, Server};
@@ -38,39 +38,39 @@ pub use crate::reactor::{Entry, Handle, Inherited, Journal};
 /// # }
 /// ```
 pub struct Server {
-    /// Each with its own rooms, and on a thread of its own.
+    /// One for each event loop, with its own rooms, on its own thread.
     reactors: Vec<Reactor<Signaling>>,
     handle: Handle,
     admin: Option<Reactor<Admin>>,
     audit: Option<Audit>,
 }
 
-/// Why a server could not be made.
+/// Why a server could not be created.
 #[derive(Debug)]
 pub enum BindError {
-    /// The configuration is not safe or not possible.
+    /// The configuration is unsafe or impossible.
     Config(Problems),
-    /// The address cannot be had, or the system lacks something.
+    /// The address cannot be bound, or the system lacks a resource.
     Address(SocketAddr, io::Error),
-    /// The address of the administrator's listener cannot be had.
+    /// The address of the administrator's listener cannot be bound.
     Admin(SocketAddr, io::Error),
     /// The audit log cannot be opened.
     Audit(OpenError),
 }
 
 impl Server {
-    /// Takes the address, but serves nobody before [`Server::run`].
+    /// Binds the address, but serves nobody before [`Server::run`].
     ///
     /// # Errors
-    /// Where the configuration is wrong, or the address is in use or not ours.
+    /// If the configuration is wrong, or the address is in use or not ours.
     pub fn bind(config: Config) -> Result<Self, BindError> {
         Self::bind_on(config, None)
     }
 
-    /// The same on a socket that listens already: where the configuration would listen does not count then.
+    /// The same on a socket that already listens. The address in the configuration is then ignored.
     ///
     /// # Errors
-    /// Where the configuration is wrong, or the socket is none to listen on.
+    /// If the configuration is wrong, or the socket is not a listening one.
     pub fn bind_on(config: Config, inherited: Option<Inherited>) -> Result<Self, BindError> {
         config.validate().map_err(BindError::Config)?;
         let address = SocketAddr::new(config.host, config.port);
@@ -91,7 +91,7 @@ impl Server {
                 .map_err(|error| BindError::Admin(address, error))
         });
         let mut server = Self { reactors, handle, admin: admin.transpose()?, audit: None };
-        // Last: a start that fails for another reason is none that auditors must hear of.
+        // Last: a start that fails for another reason does not belong in the audit log.
         if config.audit_log {
             server.keep_audit_log(&config)?;
         }
@@ -100,9 +100,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Has SIGHUP and [`Handle::reload`] read the configuration by `read`. What may change without a start
-    /// ([`RELOADED`](crate::config::RELOADED)) counts at once; where anything is wrong, nothing changes. Without this, the files of TLS are
-    /// read again.
+    /// Sets how SIGHUP and [`Handle::reload`] read the configuration: by `read`. Settings that may
+    /// change without a restart ([`RELOADED`](crate::config::RELOADED)) take effect at once. If
+    /// anything is wrong, nothing changes. Without this call, only the TLS files are read again.
     pub fn on_reload(
         &mut self,
         config: Config,
@@ -123,27 +123,29 @@ impl Server {
         }
     }
 
-    /// A handle for other threads: the address, the counters, and the ways to stop it and to have it reload.
+    /// A handle for other threads: the address, the counters, and the means to stop or reload the
+    /// server.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Where the administrator's listener listens, with the port that was taken.
+    /// The address of the administrator's listener, with the port that was bound.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.handle().local_addr())
     }
 
-    /// Keeps an audit log of the embedder's own: `journal` is asked for one for each event loop. Admissions and the ends of
-    /// sessions wait until it says that their record is durable.
+    /// Uses an audit log of the embedder's own. `journal` is called once for each event loop.
+    /// Admissions and the ends of sessions wait until it says that their record is durable.
     pub fn keep_journals(&mut self, mut journal: impl FnMut() -> Box<dyn Journal>) {
         self.reactors.iter_mut().for_each(|reactor| reactor.keep_journal(journal()));
     }
 
-    /// Lets SIGTERM and SIGINT shut the server down, and SIGHUP read its configuration again ([`Server::on_reload`]). For a program
-    /// of its own; an embedder has ways of its own.
+    /// Lets SIGTERM and SIGINT shut the server down, and SIGHUP read its configuration again
+    /// ([`Server::on_reload`]). For a program that is nothing but the server; an embedder usually
+    /// handles signals itself.
     ///
     /// # Errors
-    /// Where the handlers cannot be installed.
+    /// If the handlers cannot be installed.
     pub fn watch_signals(&mut self) -> io::Result<()> {
         self.reactors.iter_mut().take(1).try_for_each(Reactor::watch_signals)
     }
@@ -151,8 +153,9 @@ impl Server {
     /// Serves until it is told to stop.
     ///
     /// # Errors
-    /// Where an event loop itself fails or panics; no client can cause that. Everybody else is told to come back then, and the audit log is
-    /// written to its end. Or where the system has no thread left for the administrator's listener.
+    /// If an event loop itself fails or panics; no client can cause that. The clients of the other
+    /// loops are then told to come back, and the audit log is written to its end. Also if the
+    /// system has no thread left for the administrator's listener.
     pub fn run(self) -> io::Result<()> {
         let admin = self.admin.map(|admin| {
             let handle = admin.handle();
@@ -175,7 +178,7 @@ impl Server {
         ended
     }
 
-    /// Keeps the audit log that the configuration asks for. Sessions that had ended stay so.
+    /// Opens the audit log that the configuration asks for. Sessions that had ended stay ended.
     fn keep_audit_log(&mut self, config: &Config) -> Result<(), BindError> {
         let (audit, restored) = open_audit_log(config)?;
         let now = clock::wall_time();
@@ -194,17 +197,20 @@ impl Server {
     }
 }
 
-/// How much longer than a farewell may take the server waits for the one before it to leave.
+/// How many seconds longer than the maximum drain time the server waits for its predecessor to
+/// leave.
 const TAKE_OVER_SPARE_SECS: u64 = 10;
 
-/// How long the end of the server waits for the audit log.
+/// How long the shutdown waits for the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs the first on this thread and each of the others on one of its own. Where one ends, all do, also where it panics: then
-/// the rest of the server is still brought to its end, and that is an error.
+/// Runs the first on this thread and each of the others on a separate one. If one ends, all end.
+/// The same if one panics: the rest of the server then still shuts down properly, and the result is
+/// an error.
 fn run_all(reactors: Vec<Reactor<Signaling>>, handle: &Handle) -> io::Result<()> {
     let run = |reactor: Reactor<Signaling>| {
-        // What it has of the others' is counters and channels, and nothing of a reactor that has panicked is used again.
+        // A reactor shares only counters and channels with the others, and nothing of one that has
+        // panicked is used again.
         let ended = panic::catch_unwind(AssertUnwindSafe(|| reactor.run()));
         ended.unwrap_or_else(|_| Err(has_panicked()))
     };

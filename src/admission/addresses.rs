@@ -1,4 +1,4 @@
-//! Which addresses may come in, and which proxies are believed when they say whose requests they pass on.
+//! Which addresses may connect, and which proxies are trusted to report the client's address.
 
 use std::net::IpAddr;
 
@@ -7,12 +7,12 @@ use crate::base::cidr::Networks;
 use crate::wire::forwarded::{self, Node};
 use crate::wire::http::Request;
 
-/// The lists. By default everyone may come in, and no proxy is believed.
+/// The lists. By default everyone may connect, and no proxy is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
-    /// Who may come in; empty: everyone.
+    /// Who may connect; empty: everyone.
     pub allowed: Networks,
-    /// The proxies whose word counts.
+    /// The trusted proxies.
     pub trusted_proxies: Networks,
 }
 
@@ -21,12 +21,12 @@ pub struct Addresses {
 pub enum Client {
     /// From this address.
     Known(IpAddr),
-    /// A trusted proxy does not tell from where; the address is the proxy's.
+    /// A trusted proxy does not report the client's address; this one is the proxy's.
     Hidden(IpAddr),
 }
 
 impl Client {
-    /// What limits count by and records name.
+    /// The address that limits count by and records name.
     pub const fn address(self) -> IpAddr {
         let (Self::Known(address) | Self::Hidden(address)) = self;
         address
@@ -34,18 +34,18 @@ impl Client {
 }
 
 impl Addresses {
-    /// Whether whoever connects from here may be worth listening to: from an allowed address, or a proxy that may speak for
-    /// one.
+    /// Whether a connection from this address may be accepted at all: the address is allowed, or is
+    /// a proxy's that may speak for an allowed one.
     pub fn may_knock(&self, from: IpAddr) -> bool {
         self.allowed.is_empty()
             || self.allowed.contains(from)
             || self.trusted_proxies.contains(from)
     }
 
-    /// Whether a client may come in that was found by [`Addresses::client`], with the same arguments.
+    /// Whether the client that [`Addresses::client`] found with the same arguments may connect.
     ///
     /// # Errors
-    /// [`Refusal::Address`] where it is not on the list.
+    /// [`Refusal::Address`] if it is not on the list.
     pub fn admit(
         &self,
         client: Client,
@@ -62,13 +62,14 @@ impl Addresses {
         if allowed { Ok(()) } else { Err(Refusal::Address) }
     }
 
-    /// Who sent a request: the nearest on its way to us that is not a trusted proxy.
+    /// Who sent a request: the nearest hop on its way to us that is not a trusted proxy.
     ///
-    /// Without a trusted proxy at the other end its fields mean nothing: anybody can write them. A proxy that adds to one of
-    /// the two fields may pass the other one on as it came from a stranger, so where both are there they must agree.
+    /// Unless a trusted proxy is at the other end, the fields mean nothing: anybody can write them.
+    /// A proxy that adds to one of the two fields may forward the other one as a stranger wrote it.
+    /// So if both are present, they must agree.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] where the fields are broken or contradict each other.
+    /// [`Refusal::Malformed`] if the fields are broken or contradict each other.
     pub fn client(&self, from: IpAddr, request: &Request<'_>) -> Result<Client, Refusal> {
         const FORWARDED: &str = "forwarded";
         const X_FORWARDED_FOR: &str = "x-forwarded-for";
@@ -108,7 +109,7 @@ impl Addresses {
         };
     }
 
-    /// Whether a proxy, or something on this machine, asks on its own account whether we are well.
+    /// Whether a proxy, or a program on this machine, makes a health check on its own account.
     fn is_probe(&self, client: IpAddr, from: IpAddr, request: &Request<'_>) -> bool {
         let near = from.to_canonical().is_loopback() || self.trusted_proxies.contains(from);
         near && client == from && matches!(request.path, "/health" | "/ready")

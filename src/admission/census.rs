@@ -1,4 +1,4 @@
-//! How many there are of each.
+//! Counts by key: how many there are of each.
 
 use std::collections::BTreeMap;
 

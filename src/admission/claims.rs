@@ -1,4 +1,4 @@
-//! What a token says: the claims of its payload (RFC 7519 4), each of the right type.
+//! The content of a token: the claims of its payload (RFC 7519 4), each of the right type.
 
 use std::fmt;
 

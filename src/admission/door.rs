@@ -8,19 +8,19 @@ use crate::message::notice;
 use crate::wire::http::{self, Request, Response, StatusCode};
 use crate::wire::upgrade::{self, Upgrade};
 
-/// The subprotocol that is selected where the client offers it.
+/// The subprotocol that is selected if the client offers it.
 pub const SUBPROTOCOL: &str = "autamedica.v1";
 
 /// What a browser offers beside [`SUBPROTOCOL`] to present its token; never selected, so never echoed.
 pub const BEARER_PREFIX: &str = "bearer.";
 
-/// Names under which a token would stand in the query, and so in somebody's access log.
+/// Names of query parameters with a token, which would end up in somebody's access log.
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "authToken"];
 
-/// All that decides who may come in: what an operator may change while the server runs.
+/// All rules of admission: what an operator may change while the server runs.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Judges tokens.
+    /// Checks tokens.
     pub tokens: Tokens,
     /// Decides on upgrade requests.
     pub door: Door,
@@ -29,11 +29,11 @@ pub struct Rules {
 /// Decides on upgrade requests.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// From where browsers may come.
+    /// The web pages that browsers may connect from.
     pub origins: Origins,
-    /// Whether a request must say where it comes from.
+    /// Whether a request must have an `Origin`.
     pub origin_required: bool,
-    /// Which addresses may come in, and which proxies are believed.
+    /// Which addresses may connect, and which proxies are trusted.
     pub addresses: Addresses,
 }
 
@@ -44,20 +44,20 @@ pub struct Entry<'a> {
     pub upgrade: Upgrade<'a>,
     /// The subprotocol to select.
     pub protocol: Option<&'static str>,
-    /// What the token grants, where one was presented.
+    /// What the token grants, if one was presented.
     pub grant: Option<Grant>,
 }
 
 /// A request that is answered with an error and closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a request that can be understood.
+    /// A malformed request.
     Malformed,
     /// A token in the query string.
     TokenInQuery,
     /// No such path.
     NotFound,
-    /// Another method than `GET`.
+    /// A method other than `GET`.
     Method,
     /// Not an upgrade to WebSocket version 13.
     NotAnUpgrade,
@@ -65,18 +65,18 @@ pub enum Refusal {
     Origin,
     /// A token that is not valid.
     TokenInvalid,
-    /// A token that has ended.
+    /// An expired token.
     TokenExpired,
-    /// Too large a head.
+    /// The head is too large.
     HeadTooLarge,
-    /// The head did not come in time.
+    /// The head did not arrive in time.
     HeadTimeout,
-    /// Too large a body.
+    /// The body is too large.
     BodyTooLarge,
-    /// As many connections as there may be.
+    /// The maximum number of connections is reached.
     Full,
-    /// As many of one address or user as there may be, too many failed authentications of the one, or closes of the other.
-    /// Worth another try after this time.
+    /// Too many connections or failed authentications of one address, or too many connections,
+    /// joins or closes of one user. The client may try again after this time.
     RateLimited(Duration),
     /// The server is about to stop.
     ShuttingDown,
@@ -99,7 +99,7 @@ impl Door {
     ) -> Result<Entry<'a>, Refusal> {
         match request.method {
             "GET" => {}
-            // What `GET` would get without its upgrade (RFC 9110 9.3.2).
+            // The answer that `GET` would get without its upgrade (RFC 9110 9.3.2).
             "HEAD" => return Err(Refusal::NotAnUpgrade),
             _ => return Err(Refusal::Method),
         }
@@ -120,15 +120,16 @@ impl Door {
 }
 
 impl Door {
-    /// What a page of another origin may be told of the answer (Fetch, "CORS protocol"): the fields for it. A page that is not
-    /// listed gets none, and its browser keeps the answer from it. Nothing here needs credentials, so none are ever allowed.
+    /// The header fields that let a page of another origin read the answer (Fetch, "CORS
+    /// protocol"). A page that is not listed gets none, and its browser keeps the answer from it.
+    /// Nothing here needs credentials, so they are not allowed.
     pub fn cors_fields<'a>(&self, request: &Request<'a>) -> Vec<(&'static str, &'a str)> {
         let origin = request.field("origin").filter(|one| self.origins.allows(Some(one), false));
         let allowed = origin.map(|origin| match self.origins {
             Origins::Any => "*",
             Origins::Listed(_) => origin,
         });
-        // Also where nothing is allowed: a cache must not show one page what was meant for another.
+        // Also if nothing is allowed: a cache must not show one page what was meant for another.
         let vary = ("Vary", "Origin");
         allowed
             .map(|origin| ("Access-Control-Allow-Origin", origin))
@@ -137,8 +138,8 @@ impl Door {
             .collect()
     }
 
-    /// The same where a page may send credentials: cookies may lead a proxy to the same server again. It is told its own origin
-    /// then, never `*`.
+    /// The same for answers to which a page may send credentials: a proxy may use cookies to find
+    /// the same server again. The page is then told its own origin, never `*`.
     pub fn cors_fields_with_credentials<'a>(
         &self,
         origin: Option<&'a str>,
@@ -149,10 +150,10 @@ impl Door {
         origin.into_iter().chain(credentials).chain([("Vary", "Origin")]).collect()
     }
 
-    /// Whether the request is one with which a browser asks before a page may send its own (Fetch, "CORS-preflight request").
+    /// Whether the request is a preflight (Fetch, "CORS-preflight request").
     ///
     /// # Errors
-    /// [`Refusal::Origin`] where its page may not send any.
+    /// [`Refusal::Origin`] if its page may not send any request.
     pub fn is_preflight(&self, request: &Request<'_>) -> Result<bool, Refusal> {
         if request.method != "OPTIONS" || !request.has_field("access-control-request-method") {
             return Ok(false);
@@ -165,13 +166,13 @@ impl Door {
     }
 }
 
-/// Refuses a token in the query of any request, before anything else is made of it.
+/// Refuses a token in the query of any request, before anything else is done with it.
 pub fn check_query(request: &Request<'_>) -> Result<(), Refusal> {
     let present = TOKEN_PARAMETERS.iter().any(|name| request.has_query_parameter(name));
     if present { Err(Refusal::TokenInQuery) } else { Ok(()) }
 }
 
-/// What the token grants that the request shows, where it shows one.
+/// What the token in the request grants, if there is one.
 pub fn shown(
     request: &Request<'_>,
     tokens: &Tokens,
@@ -184,7 +185,7 @@ pub fn shown(
     })
 }
 
-/// From which page a request comes, where it says so.
+/// The page that a request comes from, if it says so.
 pub fn origin<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
     match (request.has_field("origin"), request.field("origin")) {
         (false, _) => Ok(None),
@@ -193,16 +194,17 @@ pub fn origin<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
     }
 }
 
-/// The token of the `Authorization` field or of the offered subprotocols. Two of them are one too many: which one counts
-/// would be a matter of taste.
+/// The token in the `Authorization` field or in the offered subprotocols. Two tokens are refused,
+/// since it would be ambiguous which one counts.
 fn presented_token<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Refusal> {
-    // In what cannot be read a token would go unseen, and its bearer would be taken for someone without one.
+    // In an unreadable field a token would go unnoticed, and its bearer would be treated as someone
+    // without one.
     if !request.is_ascii("authorization") || !request.is_ascii("sec-websocket-protocol") {
         return Err(Refusal::Malformed);
     }
     let bearer = request.field("authorization").and_then(|value| {
         let (scheme, token) = value.split_at(value.find([' ', '\t']).unwrap_or(value.len()));
-        // Another scheme is a proxy's business, not ours.
+        // Another scheme concerns a proxy, not us.
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
     });
     let mut offered =
@@ -280,7 +282,7 @@ impl Refusal {
         }
     }
 
-    /// The same for those that are about how many bytes come, and when.
+    /// The same for refusals about the size and timing of the request.
     const fn parts_of_bytes(
         self,
     ) -> (StatusCode, &'static str, &'static str, Option<(&'static str, &'static str)>) {

@@ -1,17 +1,17 @@
-//! Who has done too often what they may not: shown tokens that are not valid, or been closed for what they did.
+//! Counts repeated offences: invalid tokens by address, and closes by user and session.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::time::{Duration, Instant};
 
-/// So many networks, or users, are remembered, in 1.1 MiB. Past it the one that is forgotten next anyway is forgotten at once:
-/// whoever commands so many would not be stopped by counting them.
+/// How many networks, or users, are remembered, in 1.1 MiB. Past it, the entry that would expire
+/// next is forgotten early: counting would not stop an attacker who commands so many.
 pub const KEYS_MAX: usize = 16_384;
 
-/// How often something went wrong, by who it was.
+/// Failures within a time window, by key.
 #[derive(Debug)]
 pub(super) struct Failures<K> {
-    /// For how long failures count, from the first one on.
+    /// How long failures count, from the first one on.
     window: Duration,
     windows: BTreeMap<K, Window>,
     /// All windows, in the order in which they began, which is the order in which they end.
@@ -25,19 +25,19 @@ struct Window {
 }
 
 impl<K: Copy + Ord> Failures<K> {
-    /// None yet. Each counts for so long.
+    /// No failures yet. Each counts for `window`.
     pub(super) const fn new(window: Duration) -> Self {
         Self { window, windows: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// How long whoever this is has to wait where it has used up its `max`.
+    /// How long this key has to wait if it has used up its `max`.
     pub(super) fn wait(&mut self, key: K, max: u64, now: Instant) -> Option<Duration> {
         self.forget(now);
         let window = self.windows.get(&key).filter(|window| window.count >= max)?;
         Some((window.since + self.window).since(now))
     }
 
-    /// Counts one more, or tells how long to [wait](Failures::wait).
+    /// Counts one more failure, or returns how long to [wait](Failures::wait).
     pub(super) fn add(&mut self, key: K, max: u64, now: Instant) -> Option<Duration> {
         if let Some(wait) = self.wait(key, max, now) {
             return Some(wait);

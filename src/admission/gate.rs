@@ -1,4 +1,4 @@
-//! How many may come in: by address and by user. Pure tables with a bound, which know nothing of sockets.
+//! Limits on connections by address and by user. Pure, bounded tables that know nothing of sockets.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,16 +14,16 @@ use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant};
 use crate::message::UserId;
 
-/// For how long a token that was not valid counts, from the first one of its address on.
+/// How long an invalid token counts, from the first one of its address on.
 const AUTHENTICATION_WINDOW: Duration = Duration::from_secs(600);
 
-/// The same for a connection that was closed for what it did, by whose it was.
+/// The same for a connection that was closed for what it did, by user and session.
 const CLOSES_WINDOW: Duration = Duration::from_secs(60);
 
-/// When to try again where somebody else has to go before.
+/// When to try again if another connection has to go first.
 pub const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// How many there may be of each; `u64::MAX` for any number.
+/// The limits; `u64::MAX` means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateLimits {
     /// WebSockets of one address.
@@ -34,12 +34,12 @@ pub struct GateLimits {
     pub failures_max: u64,
     /// Connections of one user in one session that were closed for what they did, within a minute.
     pub closes_max: u64,
-    /// How often one user may come into one session.
+    /// How often one user may join one session.
     pub joins: Rate,
 }
 
 impl GateLimits {
-    /// The ordinary limits of a server.
+    /// The default limits of a server.
     pub const ORDINARY: Self = Self {
         per_address_max: 1_000,
         per_user_max: 8,
@@ -58,21 +58,22 @@ impl GateLimits {
     };
 }
 
-/// Who is inside, by address and by user, and who has failed to get in.
+/// Counts who is inside, by address and by user, and who has failed to get in.
 ///
-/// Several engines count together where one gate was made [beside](Gate::beside) the other. The counts stand behind a lock, which is
-/// taken where somebody comes or goes and nowhere else; rooms are counted without one.
+/// Several engines share their counts if one gate was made [beside](Gate::beside) the other. A lock
+/// protects the counts; it is taken only when a connection arrives or leaves. Rooms are counted
+/// without a lock.
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
     common: Arc<Common>,
-    /// Where each connection comes from, by its index.
+    /// The network of each connection, by index.
     origins: Vec<Option<Network>>,
-    /// How many of the empty rooms are this one's.
+    /// How many of the empty rooms belong to this gate.
     empty_rooms: usize,
 }
 
-/// What all gates that stand beside each other have in common.
+/// The counts that all gates made beside each other share.
 #[derive(Debug, Default)]
 struct Common {
     counts: Mutex<Counts>,
@@ -83,10 +84,11 @@ struct Common {
 #[derive(Debug)]
 struct Counts {
     addresses: Census<Network>,
-    /// By [`fold`]: half the memory, and two people who count as one are rarer than a disk that errs.
+    /// By [`fold`]: half the memory, and two people who count as one are rarer than a disk error.
     users: Census<u64>,
-    /// A network past its limit is not shut out: its good tokens still come in, and only what fails again gets another answer.
-    /// So one device with a bad token costs its neighbours nothing, and guessing gains nothing.
+    /// A network past its limit is not shut out: valid tokens from it are still accepted, and only
+    /// the next failure gets a different answer. So one device with a bad token costs its
+    /// neighbours nothing, and guessing gains nothing.
     failures: Failures<Network>,
     /// By [`bearer`]: connections that were closed for what they did.
     closes: Failures<u64>,
@@ -107,7 +109,7 @@ impl Default for Counts {
 }
 
 impl Gate {
-    /// Nobody is inside.
+    /// A gate with nobody inside.
     pub fn new(limits: GateLimits) -> Self {
         Self { limits, common: Arc::default(), origins: Vec::new(), empty_rooms: 0 }
     }
@@ -124,7 +126,8 @@ impl Gate {
             || self.counts().addresses.count(Network::of(address)) < self.limits.per_address_max
     }
 
-    /// Whether one more connection may have a token that grants this. Else the limit that is hit, and when to try again.
+    /// Whether one more connection may use a token that grants this. If not: the limit that is hit,
+    /// and when to try again.
     pub fn check_bearer(&self, grant: &Grant, now: Instant) -> Result<(), (Limit, Duration)> {
         let GateLimits { per_user_max, closes_max, joins, .. } = self.limits;
         let (bearer, mut counts) = (bearer(grant), self.counts());
@@ -140,7 +143,7 @@ impl Gate {
         }
     }
 
-    /// Somebody with a token that grants this comes in.
+    /// A connection with a token that grants this comes in.
     pub fn joined(&mut self, grant: &Grant, now: Instant) {
         let rate = self.limits.joins;
         if !rate.is_unlimited() {
@@ -172,35 +175,35 @@ impl Gate {
         self.counts().addresses.add(network);
     }
 
-    /// The connection at `index` is no more: where it came from, if it had arrived.
+    /// The connection at `index` is gone. Returns its network, if it had arrived.
     pub fn depart(&mut self, index: u32) -> Option<Network> {
         let network = self.origins.get_mut(index as usize).and_then(Option::take)?;
         self.counts().addresses.remove(network);
         Some(network)
     }
 
-    /// Where the connection at `index` comes from, as far as that is remembered.
+    /// The network of the connection at `index`, if it is known.
     pub fn origin(&self, index: u32) -> Option<Network> {
         self.origins.get(index as usize).copied().flatten()
     }
 
-    /// A connection is this user's, and counts until [`Gate::lose_user`].
+    /// A connection belongs to this user, and counts until [`Gate::lose_user`].
     pub fn add_user(&mut self, user: UserId) {
         self.counts().users.add(fold(user));
     }
 
-    /// A connection of this user counts no more.
+    /// A connection of this user no longer counts.
     pub fn lose_user(&mut self, user: UserId) {
         self.counts().users.remove(fold(user));
     }
 
-    /// How many rooms there are, over all gates beside each other.
+    /// How many rooms there are, over all shared gates.
     pub fn room_count(&self) -> usize {
         self.common.rooms.load(Ordering::Acquire)
     }
 
-    /// Whether there may be one more room where there are to be `max`: one that stands empty can be forgotten for it. Where
-    /// several ask in the same moment, each of them may be told so.
+    /// Whether there may be one more room within `max`, possibly because an empty one can be
+    /// forgotten for it. If several ask at the same moment, each of them may be told yes.
     pub fn admits_room(&self, max: usize) -> bool {
         let empty = self.common.empty_rooms.load(Ordering::Acquire);
         self.room_count().saturating_sub(empty) < max
@@ -211,19 +214,19 @@ impl Gate {
         self.common.rooms.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A room is no more.
+    /// A room is gone.
     pub fn lose_room(&mut self) {
         self.lose_room_above(0);
     }
 
-    /// Takes a room out of the count where there are more than `max`: whoever is told `true` forgets one of its own, and nobody else
-    /// does for the same.
+    /// Takes a room out of the count if there are more than `max`. The caller that gets `true` must
+    /// forget one of its own rooms; nobody else forgets one for the same reason.
     pub fn lose_room_above(&mut self, max: usize) -> bool {
         let less = |rooms: usize| if rooms > max { rooms.checked_sub(1) } else { None };
         self.common.rooms.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
     }
 
-    /// So many of the rooms that this gate has counted stand empty now.
+    /// Sets how many of the rooms that this gate has counted are empty now.
     pub fn set_empty_rooms(&mut self, count: usize) {
         let before = std::mem::replace(&mut self.empty_rooms, count);
         let all = &self.common.empty_rooms;
@@ -233,17 +236,18 @@ impl Gate {
         };
     }
 
-    /// Somebody at this address has shown a token that is not valid. How long to wait where that was too many.
+    /// A client at this address has shown an invalid token. Returns how long to wait if that was
+    /// one too many.
     pub fn failed_from(&mut self, address: IpAddr, now: Instant) -> Option<Duration> {
         self.failed(Network::of(address), now)
     }
 
-    /// The same for the connection at `index`; where it comes from nowhere that is known, nothing is counted.
+    /// The same for the connection at `index`. If its network is unknown, nothing is counted.
     pub fn failed_at(&mut self, index: u32, now: Instant) -> Option<Duration> {
         self.failed(self.origin(index)?, now)
     }
 
-    /// How many connections count by user, and by address, over all gates beside each other.
+    /// How many connections count by user, and by address, over all shared gates.
     pub fn sums(&self) -> [u64; 2] {
         let counts = self.counts();
         [counts.users.sum(), counts.addresses.sum()]
@@ -260,14 +264,16 @@ impl Gate {
     }
 }
 
-/// 64 bits of who somebody is in which session: a token that somebody else has got hold of stands in the way of no other.
+/// 64 bits that stand for a user in a session. So a stolen token affects only the session that it
+/// is for.
 fn bearer(grant: &Grant) -> u64 {
     let session = grant.session.reveal().as_u128();
     let session = (session >> 64) as u64 ^ (session as u64).rotate_left(32);
     fold(grant.user) ^ session.rotate_left(17)
 }
 
-/// 64 bits of a user's id. Ids come out of tokens that are signed, so nobody picks two that fold to the same.
+/// 64 bits of a user's id. Ids come from signed tokens, so nobody can choose two that fold to the
+/// same value.
 fn fold(user: UserId) -> u64 {
     let bits = user.reveal().as_u128();
     (bits >> 64) as u64 ^ (bits as u64).rotate_left(32)

@@ -1,30 +1,31 @@
-//! What a valid token says.
+//! What a valid token grants.
 
 use crate::base::time::WallTime;
 use crate::message::record::Subject;
 use crate::message::{Permissions, Role, RoomType, SessionId, TokenId, UserId};
 
-/// What a token that was found valid says about its bearer. The truth about a connection, whatever its messages claim.
+/// What a valid token says about its bearer. It is authoritative for a connection, whatever its
+/// messages claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The person.
+    /// The user.
     pub user: UserId,
-    /// The part that the person may play.
+    /// The user's role.
     pub role: Role,
-    /// The session that the person may enter.
+    /// The session that the user may enter.
     pub session: SessionId,
-    /// What the person may do there.
+    /// What the user may do there.
     pub permissions: Permissions,
-    /// The kind of room, where the token says it.
+    /// The type of the room, if the token names it.
     pub room_type: Option<RoomType>,
-    /// Stands for the token's `jti`, where it has one.
+    /// Stands for the token's `jti`, if it has one.
     pub token: Option<TokenId>,
     /// The token's `exp`, without leeway.
     pub expires_at: WallTime,
 }
 
 impl Grant {
-    /// Whom the audit log names.
+    /// The subject for the audit log.
     pub const fn subject(&self) -> Subject {
         Subject { session: Some(self.session), user: Some(self.user), role: Some(self.role) }
     }

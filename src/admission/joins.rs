@@ -1,4 +1,4 @@
-//! How often the bearers of tokens have come into their rooms lately.
+//! The rate limit on joins: how often each user has recently joined each session.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,5 +1,5 @@
-//! Making tokens: for first steps, scripts and the demo. In a deployment the application that knows the patients
-//! does it.
+//! Issuing tokens: for first steps, scripts and the demo. In a deployment, the application that
+//! knows the patients issues them.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Floor 3: who may come in. From an address, a request head or a token to a grant.
+//! Floor 3: admission. From an address, a request head or a token to a grant.
 
 pub mod addresses;
 mod census;

@@ -1,4 +1,4 @@
-//! Where somebody comes from, as far as limits count by it.
+//! The network that a connection comes from, as limits count it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;

@@ -1,4 +1,4 @@
-//! Whether a token counts here and now.
+//! Checks whether a token is valid here and now.
 
 use super::{Grant, claims};
 use crate::base::time::{Duration, WallTime};
@@ -10,25 +10,27 @@ pub struct Tokens {
     rules: TokenRules,
 }
 
-/// What a deployment asks of its tokens.
+/// A deployment's rules for its tokens.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
-    /// The secrets that may have signed: the present one, and during a rotation the previous one.
+    /// The secrets that may have signed a token: the present one, and during a rotation the
+    /// previous one.
     pub keys: Vec<Key>,
-    /// The `iss` that a token must have; where there is none, `iss` is not compared.
+    /// The `iss` that a token must have; if `None`, `iss` is not compared.
     pub issuer: Option<String>,
-    /// What `aud` must be or hold; where there is none, `aud` is not compared.
+    /// What `aud` must be or contain; if `None`, `aud` is not compared.
     pub audience: Option<String>,
     /// How far the clocks of the issuer and of this server may differ, in either direction.
     pub leeway: Duration,
 }
 
-/// Why a token does not count. It says no more, so that nobody can feel their way to a good one.
+/// Why a token is invalid. It says no more than this, so that nobody can probe their way to a valid
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
     /// Anything but its age.
     Invalid,
-    /// It was good in every way and has ended.
+    /// It was valid in every other way and has expired.
     Expired,
 }
 
@@ -42,7 +44,7 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenFault`]; expired only where nothing else is wrong.
+    /// [`TokenFault`]; expired only if nothing else is wrong.
     pub fn check(&self, token: &str, now: WallTime) -> Result<Grant, TokenFault> {
         let mut scratch = [0; jwt::SCRATCH_BYTES];
         let payload = jwt::verify(token, &self.rules.keys, &mut scratch)?;
@@ -69,7 +71,8 @@ impl Tokens {
         self.rules.leeway
     }
 
-    /// The first moment at which the token of `grant` no longer counts: its `exp` and the leeway.
+    /// The first moment at which the token of `grant` is no longer valid: its `exp` plus the
+    /// leeway.
     pub const fn ends_at(&self, grant: &Grant) -> WallTime {
         grant.expires_at.plus(self.rules.leeway)
     }

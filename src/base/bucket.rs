@@ -1,4 +1,4 @@
-//! How often something may happen: so many a second, and so many at once after a pause.
+//! Token buckets: a rate per second, and a burst after a pause.
 
 use super::time::{Duration, Instant};
 
@@ -7,24 +7,24 @@ const NANOS: u64 = 1_000_000_000;
 /// How fast a [`Bucket`] fills and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// So many a second, for as long as one likes.
+    /// The sustained rate per second.
     pub per_second: u64,
-    /// So many at once, after a pause.
+    /// The burst: how many at once, after a pause.
     pub burst: u64,
 }
 
-/// What is left of a [`Rate`], in eight bytes: the moment at which the bucket is full again, in nanoseconds (the generic
-/// cell rate algorithm of ITU-T I.371, as virtual scheduling). A new one is full.
+/// A token bucket in eight bytes: the moment at which the bucket is full again, in nanoseconds (the
+/// generic cell rate algorithm of ITU-T I.371, as virtual scheduling). A new one is full.
 ///
-/// It holds no rate, so that one can be used with a smaller rate at first. Any numbers may be given; what is too large
-/// for 64 bits counts as the largest.
+/// It does not store its rate, so that it can be used with a smaller rate at first. Any numbers are
+/// allowed; a result too large for 64 bits is clamped to the largest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     full_at: u64,
 }
 
 impl Rate {
-    /// As many as one likes.
+    /// No limit.
     pub const UNLIMITED: Self = Self { per_second: u64::MAX, burst: u64::MAX };
 
     /// Whether there is no limit.
@@ -32,24 +32,27 @@ impl Rate {
         self.per_second == u64::MAX
     }
 
-    /// How long it takes until `count` have come, in nanoseconds.
+    /// How long it takes until `count` have been added, in nanoseconds.
     const fn nanos(&self, count: u64) -> u64 {
         let per_second = if self.per_second == 0 { 1 } else { self.per_second };
-        // Exact for every rate that divides a thousand million, and for the others too short by less than a nanosecond.
+        // Exact for every rate that divides 10⁹; for the others too short by less than a
+        // nanosecond.
         count.saturating_mul(NANOS) / per_second
     }
 }
 
 impl Bucket {
-    /// Takes `count` out; `false`: there are not so many, and nothing was taken.
+    /// Takes `count` out. Returns `false` if there are fewer; then nothing was taken.
     pub fn take(&mut self, count: u64, rate: &Rate, now: Instant) -> bool {
         if rate.is_unlimited() {
             return true;
         }
-        // Written down also where nothing is taken: a clock that has gone back is not told from a bucket far from full.
+        // Stored even if nothing is taken: a clock that has gone back looks like a bucket that is
+        // far from full.
         self.full_at = self.full_at(rate, now);
         let full_at = self.full_at.saturating_add(rate.nanos(count));
-        // The costs are rounded down one by one, so they never add up to more than the burst that they are a part of.
+        // Each cost is rounded down, so costs never add up to more than the burst that they are a
+        // part of.
         let enough = full_at <= nanos(now).saturating_add(rate.nanos(rate.burst));
         if enough {
             self.full_at = full_at;
@@ -57,7 +60,7 @@ impl Bucket {
         enough
     }
 
-    /// Takes `count` out, or what there is.
+    /// Takes `count` out, or all there is.
     pub fn spend(&mut self, count: u64, rate: &Rate, now: Instant) {
         if !rate.is_unlimited() {
             self.full_at = self.full_at(rate, now).saturating_add(rate.nanos(count));
@@ -85,7 +88,8 @@ impl Bucket {
         Duration::from_micros(missing.saturating_sub(room).div_ceil(1_000))
     }
 
-    /// When it is full again: not before now, and, should the clock have gone back, not later than an empty one would be.
+    /// When it is full again: not before now, and, if the clock has gone back, not later than an
+    /// empty one would be.
     fn full_at(&self, rate: &Rate, now: Instant) -> u64 {
         let now = nanos(now);
         self.full_at.clamp(now, now.saturating_add(rate.nanos(rate.burst)))

@@ -1,4 +1,5 @@
-//! Ranges of IP addresses in CIDR notation (RFC 4632 3.1, RFC 4291 2.3), for lists of who is let in or believed.
+//! Ranges of IP addresses in CIDR notation (RFC 4632 3.1, RFC 4291 2.3), for lists of addresses
+//! that are let in or trusted.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

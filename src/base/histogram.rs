@@ -1,4 +1,5 @@
-//! How long things took, in buckets that are the same everywhere, so that the counts of several loops can be added up.
+//! Histograms of durations. The buckets are the same everywhere, so that the counts of several
+//! loops can be added up.
 
 use super::time::Duration;
 

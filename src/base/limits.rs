@@ -1,5 +1,5 @@
-//! Every limit by its name, and how often each was hit. What a limit is and what a client hears stands in
-//! `docs/limits.md`; a test compares.
+//! Every limit by its name, and how often each was hit. `docs/limits.md` describes each limit and
+//! what the client gets; a test compares the two.
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {

@@ -1,4 +1,4 @@
-//! Ground: what every floor stands on and what knows nothing of signaling.
+//! Ground: basics that every floor uses, and that know nothing of signaling.
 
 pub mod arena;
 pub mod bucket;

@@ -1,5 +1,6 @@
-//! The `audit` commands: verify, show, export and count what the server wrote, keep what must be kept, and care for the keys.
-//! They only read the log, and work on a copy on another machine and beside a running server.
+//! The `audit` commands: verify, show, export and count what the server wrote, hold sessions, and
+//! manage the keys. They only read the log. They also work on a copy on another machine, and beside
+//! a running server.
 
 use std::fmt::{self, Display, Write as _};
 use std::fs;

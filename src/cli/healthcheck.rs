@@ -1,5 +1,6 @@
-//! The command `healthcheck`: asks the server that runs with the same settings on this machine, for a container's or a
-//! supervisor's check. Exits with 0 or 1, as Docker wants it, and says why in a line.
+//! The command `healthcheck`, for containers and supervisors: asks the server that runs with the
+//! same settings on this machine. Exits with 0 or 1, as Docker expects, and prints one line that
+//! says why.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;

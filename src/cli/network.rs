@@ -1,5 +1,5 @@
-//! The command `check --network`: whether the STUN and TURN servers do what clients will want, in words for those who run
-//! the network.
+//! The command `check --network`: tests whether the STUN and TURN servers do what clients need, and
+//! reports in words for network administrators.
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! The service manager that has started the program, if one has: what it said in the environment, and what it is told.
+//! The service manager that started the program, if any: what it passed in the environment, and
+//! what we report to it.
 
 use autamedica_signaling::Handle;
 use autamedica_signaling::base::time::Duration;

@@ -1,4 +1,5 @@
-//! The command `token`: a signed token on standard output, and what it says on standard error.
+//! The command `token`: prints a signed token on standard output, and what it grants on standard
+//! error.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

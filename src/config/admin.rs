@@ -1,4 +1,4 @@
-//! The settings of the administrator's listener, and of how the server leaves.
+//! The settings of the administrator's listener, and of the shutdown.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,7 +14,7 @@ pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST),
 pub(super) const DRAIN_SECONDS: Setting = Setting {
     name: "DRAIN_SECONDS",
     default: "20",
-    meaning: "how long the farewell may take when the server stops",
+    meaning: "how long a graceful shutdown may take",
     kind: Kind::Seconds(1..=3_600, |config| &mut config.drain),
 };
 
@@ -22,7 +22,7 @@ pub(super) const DRAIN_SECONDS: Setting = Setting {
 pub(super) const TAKE_OVER: Setting = Setting {
     name: "TAKE_OVER",
     default: "false",
-    meaning: "a server that runs already with the same log and address is asked to leave",
+    meaning: "ask a server that already runs with the same audit log and address to leave",
     kind: Kind::Flag(|config| &mut config.take_over),
 };
 
@@ -31,7 +31,7 @@ pub(super) const ADDR: Setting = Setting {
     default: "127.0.0.1:8081",
     meaning: "address of the administrator's listener: metrics, dashboard, API",
     kind: Kind::Own {
-        accepted: "an IP address and a port, such as 127.0.0.1:8081 or [::1]:8081 (port 0 takes any that is free), or off",
+        accepted: "an IP address and a port, such as 127.0.0.1:8081 or [::1]:8081 (port 0 takes any free port), or off",
         set: |config, text| {
             config.admin =
                 match text {
@@ -48,8 +48,8 @@ pub(super) const ADDR: Setting = Setting {
 
 pub(super) const TOKEN: Setting = Setting {
     name: "ADMIN_TOKEN",
-    default: "none: whoever can connect to ADMIN_ADDR is the administrator",
-    meaning: "what an administrator has to show",
+    default: "none: anyone who can connect to ADMIN_ADDR is the administrator",
+    meaning: "token that an administrator has to show",
     kind: Kind::Secret(|config| &mut config.admin_token),
 };
 

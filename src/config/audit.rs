@@ -16,7 +16,7 @@ pub(super) const DIR: Setting = Setting {
     default: "data/audit",
     meaning: "folder of the audit log",
     kind: Kind::Own {
-        accepted: "the path of a folder, which is made where there is none",
+        accepted: "the path of a folder, which is created if it does not exist",
         set: set_dir,
         show: |config| config.audit_dir.to_string_lossy().into_owned(),
     },
@@ -27,7 +27,7 @@ pub(super) const KEY_FILE: Setting = Setting {
     default: "audit.key beside AUDIT_DIR",
     meaning: "file with the keys of the audit log",
     kind: Kind::Own {
-        accepted: "the path of a file that only its owner may read, which is made where there is none",
+        accepted: "the path of a file that only its owner may read, which is created if it does not exist",
         set: set_key_file,
         show: show_key_file,
     },
@@ -43,7 +43,7 @@ pub(super) const RETENTION_DAYS: Setting = Setting {
 pub(super) const SYNC: Setting = Setting {
     name: "AUDIT_SYNC",
     default: "always",
-    meaning: "when the audit log is brought to the disk",
+    meaning: "when the audit log is synced to disk",
     kind: Kind::Own {
         accepted: "always, or interval (1000 ms) or interval:N with a whole number of ms from 1 to 60000",
         set: set_sync,

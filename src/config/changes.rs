@@ -1,4 +1,5 @@
-//! What has changed from one configuration to the next, and what of it can count without a start.
+//! What has changed from one configuration to the next, and which changes take effect without a
+//! restart.
 
 use super::Config;
 use super::settings::SETTINGS;

@@ -63,7 +63,7 @@ pub(super) const STUN_URLS: Setting = Setting {
 pub(super) const TURN_SERVER_URL: Setting = Setting {
     name: "TURN_SERVER_URL",
     default: "none",
-    meaning: "TURN servers that relay picture and sound where there is no direct way",
+    meaning: "TURN servers that relay audio and video if there is no direct path",
     kind: Kind::Own {
         accepted: "up to 8 addresses separated by commas, such as \
                    turn:turn.example.org,turns:turn.example.org:443?transport=tcp",
@@ -78,7 +78,7 @@ pub(super) const TURN_SERVER_URL: Setting = Setting {
 pub(super) const TURN_SECRET: Setting = Setting {
     name: "TURN_SECRET",
     default: "none",
-    meaning: "secret shared with the TURN servers, for credentials that end (coturn: static-auth-secret)",
+    meaning: "secret shared with the TURN servers, for expiring credentials (coturn: static-auth-secret)",
     kind: Kind::Secret(|config| &mut config.turn.secret),
 };
 
@@ -92,14 +92,14 @@ pub(super) const TURN_SECRET_PREVIOUS: Setting = Setting {
 pub(super) const TURN_TTL: Setting = Setting {
     name: "TURN_TTL",
     default: "3600",
-    meaning: "how long credentials made with TURN_SECRET are good",
+    meaning: "lifetime of credentials made with TURN_SECRET",
     kind: Kind::Seconds(10..=86_400, |config| &mut config.turn.ttl),
 };
 
 pub(super) const TURN_USERNAME: Setting = Setting {
     name: "TURN_USERNAME",
     default: "none",
-    meaning: "user name at the TURN servers, the same for everybody, in place of TURN_SECRET",
+    meaning: "fixed user name at the TURN servers, instead of TURN_SECRET",
     kind: Kind::Own {
         accepted: "any text of at most 508 bytes",
         set: |config, text| {
@@ -123,7 +123,7 @@ pub(super) const TURN_CREDENTIAL: Setting = Setting {
 pub(super) const ICE_POLICY: Setting = Setting {
     name: "ICE_POLICY",
     default: "all",
-    meaning: "which ways picture and sound may take: any, or through TURN servers only",
+    meaning: "which paths audio and video may take: any, or through TURN servers only",
     kind: Kind::Own {
         accepted: "all or relay",
         set: |config, text| {

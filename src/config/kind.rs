@@ -1,4 +1,4 @@
-//! The kinds of values that settings have: how each is read, shown, and kept in its range.
+//! The kinds of values that settings have: how each is parsed, printed and range-checked.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

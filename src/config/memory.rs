@@ -1,5 +1,5 @@
-//! How much memory the process can need at most: a sum with a reason for each term, from the same limits and by the same
-//! code that the pools are made with. Sockets in the kernel are not in it.
+//! The most memory that the process can need: a sum with a reason for each term. It uses the same
+//! limits and the same code as the pools. Sockets in the kernel are not included.
 
 use super::Config;
 use crate::admission::failures;
@@ -9,15 +9,15 @@ use crate::admission::failures;
 pub struct Term {
     /// What it is for, as the table in `docs/limits.md` names it.
     pub what: &'static str,
-    /// At most so many bytes.
+    /// The maximum number of bytes.
     pub bytes: usize,
 }
 
-/// So many connections may at the same time use all the memory that the limits allow to each. Past that the pools are
-/// empty, and whoever needs more is refused.
+/// How many connections may use all the memory that the limits allow to each at the same time. Past
+/// that the pools are empty, and a connection that needs more is refused.
 const AT_THEIR_LIMITS: usize = 256;
 
-/// Every connection may have a cut candidate and a short notice under way.
+/// Every connection may have a partial candidate and a short unsent notice.
 const ORDINARY_BYTES: usize = 2 * 1024;
 
 /// And every participant a few candidates that must be kept.
@@ -29,18 +29,19 @@ const PROGRAM_BYTES: usize = 16 * 1024 * 1024;
 /// The same again for each event loop beside the first: its stack, its read buffer, the lists of its turns.
 const LOOP_BYTES: usize = 1024 * 1024;
 
-/// What is kept of free blocks in each of the two pools of an event loop beside what is lent.
+/// The free blocks that each of the two pools of an event loop keeps, in addition to those in use.
 const FREE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
 
-/// All that an open connection has in tables, but for its place in a room, which is counted there. About a third of a KiB
-/// in use (`cargo bench --bench memory`, less the place); a table that doubles holds its old place meanwhile.
+/// All table entries of an open connection, except its place in a room, which is counted there.
+/// About a third of a KiB is in use (`cargo bench --bench memory`, minus the place). The rest is
+/// for tables that double and hold the old copy meanwhile.
 pub const CONNECTION_BYTES: usize = 1_024;
 
-/// What the library for TLS keeps of one connection: its keys, a record in pieces, and up to 64 KiB that the socket does not
-/// take yet.
+/// The TLS library's memory for one connection: its keys, a partial record, and up to 64 KiB that
+/// the socket does not accept yet.
 const TLS_BYTES: usize = 96 * 1024;
 
-/// Over `CONNECTIONS_MAX` so many are let in to be told that the server is full.
+/// How many connections over `CONNECTIONS_MAX` are accepted to be told that the server is full.
 const TURNED_AWAY_MAX: usize = 64;
 
 /// A room, or a place in one: entry, deadlines, index, and the doubling.
@@ -50,34 +51,35 @@ const PLACE_BYTES: usize = 384;
 /// The sessions that have ended: 65,536 of them in two ordered tables.
 const ENDED_SESSIONS_BYTES: usize = 8 * 1024 * 1024;
 
-/// A network that has shown tokens that were not valid, a user who was closed for what it did, or who came in.
+/// An entry for a network that has shown invalid tokens, or for a user who was closed for
+/// misbehaviour or has joined.
 const FAILURE_BYTES: usize = 128;
 
 /// `join-room` messages that may wait for an older connection.
 const WAITING_MAX: usize = 64;
 
-/// How many bytes of cut heads and messages there may be.
+/// The maximum number of bytes for partial heads and messages.
 pub fn cut_bytes_max(config: &Config) -> usize {
     pool(config, config.message_bytes_max)
 }
 
-/// How many bytes on their way out there may be.
+/// The maximum number of unsent bytes.
 pub fn unsent_bytes_max(config: &Config) -> usize {
     pool(config, config.send_queue_bytes_max)
 }
 
-/// How many bytes of relayed messages are kept for all participants.
+/// The maximum number of bytes of relayed messages retained for all participants.
 pub fn retained_bytes_max(config: &Config) -> usize {
     let ordinary = config.connections_max.saturating_mul(ORDINARY_RETAINED_BYTES);
     ordinary.saturating_add(AT_THEIR_LIMITS.saturating_mul(config.retained_bytes_max))
 }
 
-/// How many rooms there may be.
+/// The maximum number of rooms.
 pub fn rooms_max(config: &Config) -> usize {
     config.rooms_max.unwrap_or(config.connections_max)
 }
 
-/// All that the process can need.
+/// The most memory that the process can need.
 pub fn terms(config: &Config) -> [Term; 11] {
     let connections = config.connections_max.saturating_add(TURNED_AWAY_MAX);
     let tls = if config.tls_files().is_some() { TLS_BYTES } else { 0 };

@@ -1,4 +1,5 @@
-//! Roof: what the operator decides. Typed, checked before anything starts, and readable without a process environment.
+//! Roof: the operator's configuration. Typed, checked before anything starts, and readable without
+//! a process environment.
 //!
 //! - [`Config`] is what the server is given. An embedder starts from [`Config::production`] or [`Config::development`]
 //!   and changes fields; nothing else is needed.
@@ -47,15 +48,15 @@ pub use settings::SETTINGS;
 pub use source::{FILES_RESERVED, SetBy, Source, Value};
 pub use tls::{TlsFiles, end_of_certificate};
 
-/// The largest `CONNECTIONS_MAX`, also where the system would allow more files.
+/// The largest `CONNECTIONS_MAX`, even if the system allows more open files.
 pub const CONNECTIONS_LIMIT: usize = 1_000_000;
 
 /// The largest `THREADS`.
 pub const THREADS_MAX: usize = 64;
 
-/// Everything that the operator decides, with the values already checked where [`Config::read`] made it.
+/// The complete configuration. If [`Config::read`] made it, its values are already checked.
 ///
-/// Whoever fills the fields by hand asks [`Config::validate`] before the start.
+/// If you fill the fields by hand, call [`Config::validate`] before the start.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `NODE_ENV`: what is allowed, and whether there is a demo page.
@@ -64,8 +65,8 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT`: the port to listen on; 0 lets the system pick a free one.
     pub port: u16,
-    /// `THREADS`: event loops, each with its own rooms and on a thread of its own; `None`: as the machine is
-    /// ([`Config::event_loops`]).
+    /// `THREADS`: event loops, each with its own rooms and its own thread; `None`: according to the
+    /// machine ([`Config::event_loops`]).
     pub threads: Option<usize>,
     /// `LOG_LEVEL`: the least important lines that are still written.
     pub log_level: LevelFilter,
@@ -73,31 +74,33 @@ pub struct Config {
     pub log_format: LogFormat,
     /// `JWT_SECRET`: the key of the HS256 signatures, at least [`SECRET_BYTES_MIN`] bytes.
     pub jwt_secret: Redacted<Vec<u8>>,
-    /// `JWT_SECRET_PREVIOUS`: the key before the last change, whose tokens still count; empty for none.
+    /// `JWT_SECRET_PREVIOUS`: the key before the last change, whose tokens are still valid; empty
+    /// for none.
     pub jwt_secret_previous: Redacted<Vec<u8>>,
-    /// `JWT_KID`: the name of `jwt_secret`; where either of the two has one, a token's `kid` must name the key that signed it.
+    /// `JWT_KID`: the name of `jwt_secret`. If either key has a name, a token's `kid` must name the
+    /// key that signed it.
     pub jwt_kid: Option<String>,
     /// `JWT_KID_PREVIOUS`: the name of `jwt_secret_previous`.
     pub jwt_kid_previous: Option<String>,
-    /// `JWT_ISSUER`: the `iss` that a token must carry, where one is asked for.
+    /// `JWT_ISSUER`: the `iss` that a token must carry, if one is required.
     pub jwt_issuer: Option<String>,
-    /// `JWT_AUDIENCE`: the `aud` that a token must carry, where one is asked for.
+    /// `JWT_AUDIENCE`: the `aud` that a token must carry, if one is required.
     pub jwt_audience: Option<String>,
     /// `CORS_ORIGIN`: the web pages that may connect.
     pub origins: Origins,
     /// `ORIGIN_REQUIRED`: whether clients that are not web pages are refused.
     pub origin_required: bool,
-    /// `BEHIND_PROXY`: whether a proxy in front ends TLS.
+    /// `BEHIND_PROXY`: whether a proxy in front terminates TLS.
     pub behind_proxy: bool,
-    /// `TLS_CERT`: the certificate chain in PEM; TLS is spoken where it is named.
+    /// `TLS_CERT`: the certificate chain in PEM. If set, the server speaks TLS.
     pub tls_cert: Option<PathBuf>,
     /// `TLS_KEY`: its private key in PEM.
     pub tls_key: Option<PathBuf>,
-    /// `IP_ALLOWLIST`: who may come in; empty for everyone.
+    /// `IP_ALLOWLIST`: who may connect; empty for everyone.
     pub ip_allowlist: Networks,
-    /// `TRUSTED_PROXIES`: the proxies whose word on the client's address counts.
+    /// `TRUSTED_PROXIES`: the proxies that are trusted to report the client's address.
     pub trusted_proxies: Networks,
-    /// `PROXY_PROTOCOL`: whether those proxies say it with the PROXY protocol.
+    /// `PROXY_PROTOCOL`: whether those proxies report it by the PROXY protocol.
     pub proxy_protocol: bool,
     /// `TOKEN_LEEWAY`: how far the clocks of the token's issuer and this machine may differ.
     pub token_leeway: Duration,
@@ -107,22 +110,22 @@ pub struct Config {
     pub head_timeout: Duration,
     /// `HEARTBEAT`: time between two pings; a connection ends when two stay unanswered.
     pub heartbeat: Duration,
-    /// `RECONNECT_GRACE`: how long the place of a participant who dropped is kept.
+    /// `RECONNECT_GRACE`: how long the place of a dropped participant is kept.
     pub reconnect_grace: Duration,
-    /// `DRAIN_SECONDS`: how long the farewell may take when the server stops.
+    /// `DRAIN_SECONDS`: how long a graceful shutdown may take.
     pub drain: Duration,
-    /// `TAKE_OVER`: whether a server that runs already with the same audit log is asked to leave, and the addresses are shared with it
-    /// until it has.
+    /// `TAKE_OVER`: whether a server that already runs with the same audit log is asked to leave.
+    /// The addresses are shared with it until it has left.
     pub take_over: bool,
-    /// `ROOM_MAX_AGE`: how old a room may become.
+    /// `ROOM_MAX_AGE`: the maximum age of a room.
     pub room_max_age: Duration,
-    /// `ROOM_EMPTY_TIMEOUT`: how long a room may stand empty before its session ends.
+    /// `ROOM_EMPTY_TIMEOUT`: how long a room may be empty before its session ends.
     pub room_empty_timeout: Duration,
     /// `EMERGENCY_ACCESS`: whether `room:emergency` in a doctor's token opens other sessions, with a reason.
     pub emergency_access: bool,
-    /// `ROOM_PARTICIPANTS_MAX`: people in one room, doctor and patient included.
+    /// `ROOM_PARTICIPANTS_MAX`: participants in one room, including doctor and patient.
     pub room_participants_max: usize,
-    /// `CANDIDATE_ALLOWLIST`: where there are any, the only networks that candidates may name.
+    /// `CANDIDATE_ALLOWLIST`: if not empty, the only networks that candidates may name.
     pub candidate_allowlist: Networks,
     /// `CANDIDATE_BLOCKLIST`: networks that no candidate may name.
     pub candidate_blocklist: Networks,
@@ -142,43 +145,45 @@ pub struct Config {
     pub duplicate_identity: Duplicates,
     /// `ACCEPT_RATE`: new connections per second.
     pub accept_rate: usize,
-    /// `JOIN_RATE`: how often one user may come into one session, per second.
+    /// `JOIN_RATE`: how often one user may join one session, per second.
     pub join_rate: usize,
-    /// `JOIN_BURST`: the same at once.
+    /// `JOIN_BURST`: the same, burst.
     pub join_burst: usize,
-    /// `CLOSES_PER_USER_MAX`: connections of one user in one session that were closed with 4413 or 4429, in a minute.
+    /// `CLOSES_PER_USER_MAX`: connections of one user in one session that may be closed with 4413
+    /// or 4429 per minute.
     pub closes_per_user_max: usize,
-    /// `AUTH_FAILURES_MAX`: tokens that are not valid, of one address in ten minutes.
+    /// `AUTH_FAILURES_MAX`: invalid tokens from one address in ten minutes.
     pub auth_failures_max: usize,
     /// `ROOMS_MAX`: rooms at the same time; `None`: as many as connections.
     pub rooms_max: Option<usize>,
     /// `SIGNAL_RATE`: offers, answers and candidates of one connection per second.
     pub signal_rate: usize,
-    /// `SIGNAL_BURST`: the same at once.
+    /// `SIGNAL_BURST`: the same, burst.
     pub signal_burst: usize,
     /// `STATE_RATE`: other messages of one connection per second.
     pub state_rate: usize,
-    /// `STATE_BURST`: the same at once.
+    /// `STATE_BURST`: the same, burst.
     pub state_burst: usize,
-    /// `BYTES_RATE`: bytes read of one connection per second.
+    /// `BYTES_RATE`: bytes read from one connection per second.
     pub bytes_rate: usize,
-    /// `BYTES_BURST`: the same at once.
+    /// `BYTES_BURST`: the same, burst.
     pub bytes_burst: usize,
-    /// `MEMORY_MAX`: bytes that the limits may add up to ([`memory::sum`]); `None`: whatever they do.
+    /// `MEMORY_MAX`: bytes that the limits may add up to ([`memory::sum`]); `None`: any number.
     pub memory_max: Option<usize>,
     /// `STUN_URLS`: the servers that tell clients their public address.
     pub stun_urls: Vec<IceUrl>,
     /// The TURN servers, and how clients log in to them.
     pub turn: Turn,
-    /// `ICE_POLICY`: whether picture and sound may pass through TURN servers only.
+    /// `ICE_POLICY`: whether audio and video may pass through TURN servers only.
     pub relay_only: bool,
-    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is the default but for the
-    /// program of its own, which listens at [`ADMIN_DEFAULT`].
+    /// `ADMIN_ADDR`: where operators find metrics, dashboard and API. `None` for nowhere, which is
+    /// the default for embedders; the stand-alone program listens at [`ADMIN_DEFAULT`].
     pub admin: Option<SocketAddr>,
-    /// `ADMIN_TOKEN`: what operators have to show; empty for nothing, which is accepted on loopback addresses.
+    /// `ADMIN_TOKEN`: the token that operators have to show; empty for none, which is accepted on
+    /// loopback addresses only.
     pub admin_token: Redacted<Vec<u8>>,
-    /// Whether the server keeps an audit log. No setting turns it off; who embeds the server may keep a log of its own
-    /// ([`crate::Server::keep_journals`]).
+    /// Whether the server keeps an audit log. No setting turns it off; an embedder may keep a log
+    /// of its own ([`crate::Server::keep_journals`]).
     pub audit_log: bool,
     /// `AUDIT_DIR`: the folder of the audit log.
     pub audit_dir: PathBuf,
@@ -186,7 +191,7 @@ pub struct Config {
     pub audit_key_file: Option<PathBuf>,
     /// `AUDIT_RETENTION_DAYS`: how long its records are kept.
     pub audit_retention_days: usize,
-    /// `AUDIT_SYNC`: when it is brought to the disk.
+    /// `AUDIT_SYNC`: when it is synced to disk.
     pub audit_sync: AuditSync,
     /// `AUDIT_CHECKPOINT`: where signed checkpoints go.
     pub audit_checkpoint: Option<Checkpoint>,
@@ -195,16 +200,17 @@ pub struct Config {
 /// Where the server runs: `NODE_ENV`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// With patients. Unsafe starts are refused.
+    /// For patients. Unsafe starts are refused.
     Production,
-    /// At a desk: a demo page, tokens for it, and a secret that is made up where none is given.
+    /// For a developer's machine: a demo page, tokens for it, and a generated secret if none is
+    /// given.
     Development,
 }
 
 /// How a line of the log is written: `LOG_FORMAT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line, for log collectors.
+    /// One JSON object per line, for log collectors.
     Json,
     /// For people.
     Text,
@@ -213,8 +219,10 @@ pub enum LogFormat {
 impl Config {
     /// The defaults of production, with the key of the token signatures.
     ///
-    /// They do not start as they are: no web page is allowed yet ([`Config::origins`]), and the server wants to know
-    /// its certificate ([`Config::tls_cert`]), or who ends TLS ([`Config::behind_proxy`]), or to listen on a loopback address only ([`Config::host`]).
+    /// A server does not start with them as they are. No web page is allowed yet
+    /// ([`Config::origins`]), and the server requires a certificate ([`Config::tls_cert`]), or a
+    /// proxy that terminates TLS ([`Config::behind_proxy`]), or a loopback address to listen on
+    /// ([`Config::host`]).
     pub fn production(jwt_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             environment: Environment::Production,
@@ -284,7 +292,8 @@ impl Config {
         }
     }
 
-    /// The defaults of development: this machine only, every web page, and a secret that the caller makes up.
+    /// The defaults of development: this machine only, every web page, and a secret from the
+    /// caller.
     pub fn development(jwt_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             environment: Environment::Development,
@@ -299,8 +308,9 @@ impl Config {
         self.audit_key_file.clone().unwrap_or_else(|| self.audit_dir.with_file_name("audit.key"))
     }
 
-    /// How many event loops there are: unless told otherwise one for each processor core that the process may use, but a single
-    /// one where there are no more than two. The rest of such a machine is for the kernel's work and the audit log.
+    /// The number of event loops. By default there is one for each processor core that the process
+    /// may use, but a single one if there are only one or two cores. The rest of such a machine is
+    /// for the kernel and the audit log.
     pub fn event_loops(&self) -> usize {
         self.threads.unwrap_or_else(|| match source::cores() {
             0..=2 => 1,
@@ -316,7 +326,7 @@ impl Config {
         Reading::read(source).map(|reading| reading.config)
     }
 
-    /// What may be read of the settings: a line `NAME=value` each, no secret and no path.
+    /// The settings as they may be shown: one line `NAME=value` each, without secrets and paths.
     pub fn summary(&self) -> String {
         let mut config = self.clone();
         let told = SETTINGS.iter().filter(|setting| !setting.is_secret() && !setting.is_path());

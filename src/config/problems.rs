@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in words that whoever set it up can act on.
+//! The problems of a configuration, in words that the operator can act on.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! The settings that say how often something may happen.
+//! The settings that are rate limits.
 
 use super::Setting;
 use super::kind::Kind;
@@ -13,28 +13,28 @@ pub(super) const ACCEPT_RATE: Setting = Setting {
 pub(super) const JOIN_RATE: Setting = Setting {
     name: "JOIN_RATE",
     default: "5",
-    meaning: "how often one user may come into one session per second",
+    meaning: "how often one user may join one session per second",
     kind: Kind::Limit("joins", 1..=1_000_000, |config| &mut config.join_rate),
 };
 
 pub(super) const JOIN_BURST: Setting = Setting {
     name: "JOIN_BURST",
     default: "1000",
-    meaning: "the same at once, after a pause",
+    meaning: "the same, burst after a pause",
     kind: Kind::Count("joins", 1..=1_000_000, |config| &mut config.join_burst),
 };
 
 pub(super) const CLOSES_PER_USER_MAX: Setting = Setting {
     name: "CLOSES_PER_USER_MAX",
     default: "10",
-    meaning: "connections of one user in one session that were closed for what they did, in a minute",
+    meaning: "connections of one user in one session that may be closed for misbehaviour per minute",
     kind: Kind::Limit("closes", 1..=1_000_000, |config| &mut config.closes_per_user_max),
 };
 
 pub(super) const AUTH_FAILURES_MAX: Setting = Setting {
     name: "AUTH_FAILURES_MAX",
     default: "20",
-    meaning: "tokens that are not valid, of one address in ten minutes",
+    meaning: "invalid tokens from one address in ten minutes",
     kind: Kind::Limit("failures", 1..=1_000_000, |config| &mut config.auth_failures_max),
 };
 
@@ -48,7 +48,7 @@ pub(super) const SIGNAL_RATE: Setting = Setting {
 pub(super) const SIGNAL_BURST: Setting = Setting {
     name: "SIGNAL_BURST",
     default: "200",
-    meaning: "the same at once, after a pause",
+    meaning: "the same, burst after a pause",
     kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.signal_burst),
 };
 
@@ -62,20 +62,20 @@ pub(super) const STATE_RATE: Setting = Setting {
 pub(super) const STATE_BURST: Setting = Setting {
     name: "STATE_BURST",
     default: "40",
-    meaning: "the same at once, after a pause",
+    meaning: "the same, burst after a pause",
     kind: Kind::Count("messages", 1..=1_000_000, |config| &mut config.state_burst),
 };
 
 pub(super) const BYTES_RATE: Setting = Setting {
     name: "BYTES_RATE",
     default: "262144",
-    meaning: "bytes read of one connection per second",
+    meaning: "bytes read from one connection per second",
     kind: Kind::Limit("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_rate),
 };
 
 pub(super) const BYTES_BURST: Setting = Setting {
     name: "BYTES_BURST",
     default: "1048576",
-    meaning: "the same at once, after a pause",
+    meaning: "the same, burst after a pause",
     kind: Kind::Count("bytes", 4_096..=1_073_741_824, |config| &mut config.bytes_burst),
 };

@@ -1,4 +1,4 @@
-//! From named texts to a configuration, with who decided each value.
+//! From named texts to a configuration, recording where each value came from.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Starts that are refused although every value by itself is fine.
+//! Combinations of settings that are refused although each value by itself is valid.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What a setting is, and how one of the list is found.
+//! What a setting is, and how one is found in the list.
 
 use super::kind::Kind;
 use super::settings::SETTINGS;

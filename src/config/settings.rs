@@ -21,7 +21,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "NODE_ENV",
         default: "production",
-        meaning: "whether this is the real thing, or a desk with a demo page",
+        meaning: "production, or development on your own machine with a demo page",
         kind: Kind::Own {
             accepted: "production or development",
             set: |config, text| {
@@ -43,7 +43,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "address to listen on",
         kind: Kind::Own {
             accepted: "an IPv4 or IPv6 address without brackets or port: 127.0.0.1 for this machine only, \
-                       0.0.0.0 for every network it is in",
+                       0.0.0.0 for every network interface",
             set: |config, text| {
                 config.host = text.parse::<IpAddr>().map_err(|_| {
                     format!("{} is not an IP address (names are not looked up)", quoted(text))
@@ -69,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "BEHIND_PROXY",
         default: "false",
-        meaning: "a proxy in front of the server ends TLS (HTTPS)",
+        meaning: "a proxy in front of the server terminates TLS (HTTPS)",
         kind: Kind::Flag(|config| &mut config.behind_proxy),
     },
     Setting {
@@ -93,7 +93,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TRUSTED_PROXIES",
         default: "none",
-        meaning: "proxies whose word on the client's address counts",
+        meaning: "proxies that are trusted to report the client's address",
         kind: Kind::Networks(|config| &mut config.trusted_proxies),
     },
     Setting {
@@ -104,20 +104,20 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "JWT_SECRET",
-        default: "required in production, made up for each run in development",
-        meaning: "key that signs the tokens, shared with whatever issues them",
+        default: "required in production, generated for each run in development",
+        meaning: "key that signs the tokens, shared with the application that issues them",
         kind: Kind::Secret(|config| &mut config.jwt_secret),
     },
     Setting {
         name: "JWT_SECRET_PREVIOUS",
         default: "none",
-        meaning: "key before the last change, whose tokens still count",
+        meaning: "key before the last change, whose tokens are still valid",
         kind: Kind::Secret(|config| &mut config.jwt_secret_previous),
     },
     Setting {
         name: "JWT_KID",
-        default: "none: a token's `kid` is not looked at",
-        meaning: "name of JWT_SECRET, which the `kid` of a token must be where it has one",
+        default: "none: a token's `kid` is ignored",
+        meaning: "name of JWT_SECRET, for tokens with a `kid`",
         kind: Kind::Text(|config| &mut config.jwt_kid),
     },
     Setting {
@@ -141,7 +141,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TOKEN_LEEWAY",
         default: "60",
-        meaning: "how far the clock of the token's issuer may be off",
+        meaning: "how far the clocks of the token issuer and the server may differ",
         kind: Kind::Seconds(0..=300, |config| &mut config.token_leeway),
     },
     Setting {
@@ -166,37 +166,37 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "HEAD_TIMEOUT",
         default: "10",
-        meaning: "time that a client has to send its request",
+        meaning: "how long a client may take to send its request",
         kind: Kind::Seconds(1..=120, |config| &mut config.head_timeout),
     },
     Setting {
         name: "JOIN_TIMEOUT",
         default: "10",
-        meaning: "time that a connection without a token has to join a room",
+        meaning: "how long a connection without a token may take to join a room",
         kind: Kind::Seconds(1..=300, |config| &mut config.join_timeout),
     },
     Setting {
         name: "HEARTBEAT",
         default: "25",
-        meaning: "time between two pings; two without an answer end the connection",
+        meaning: "time between two pings; two unanswered ones end the connection",
         kind: Kind::Seconds(1..=3600, |config| &mut config.heartbeat),
     },
     Setting {
         name: "RECONNECT_GRACE",
         default: "60",
-        meaning: "time that a participant who dropped has to come back to the place",
+        meaning: "how long the place of a dropped participant is kept",
         kind: Kind::Seconds(1..=3_600, |config| &mut config.reconnect_grace),
     },
     Setting {
         name: "ROOM_MAX_AGE",
         default: "14400",
-        meaning: "age at which a room is ended",
+        meaning: "maximum age of a room",
         kind: Kind::Seconds(1..=604_800, |config| &mut config.room_max_age),
     },
     Setting {
         name: "ROOM_EMPTY_TIMEOUT",
         default: "300",
-        meaning: "time that a room may stand empty before its session is ended",
+        meaning: "how long a room may be empty before its session ends",
         kind: Kind::Seconds(1..=86_400, |config| &mut config.room_empty_timeout),
     },
     Setting {
@@ -208,12 +208,12 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "ROOM_PARTICIPANTS_MAX",
         default: "8",
-        meaning: "people in one room, doctor and patient included",
+        meaning: "participants in one room, including doctor and patient",
         kind: Kind::Count("people", 2..=64, |config| &mut config.room_participants_max),
     },
     Setting {
         name: "CANDIDATE_ALLOWLIST",
-        default: "none, which is every network",
+        default: "none: every network is allowed",
         meaning: "the only networks that ICE candidates may name",
         kind: Kind::Networks(|config| &mut config.candidate_allowlist),
     },
@@ -252,7 +252,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "replace",
         meaning: "which connection stays when a user joins a room twice",
         kind: Kind::Own {
-            accepted: "replace (the newer one stays) or reject (the older one stays, as long as it answers)",
+            accepted: "replace (the newer connection stays) or reject (the older one stays, as long as it answers)",
             set: |config, text| {
                 config.duplicate_identity = match &*text.to_ascii_lowercase() {
                     "replace" => Duplicates::Replace,
@@ -293,13 +293,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "SEND_QUEUE_BYTES_MAX",
         default: "262144",
-        meaning: "unsent bytes for one slow client, past which it is disconnected",
+        meaning: "unsent bytes for one slow client; past this it is disconnected",
         kind: Kind::Count("bytes", 16_384..=67_108_864, |config| &mut config.send_queue_bytes_max),
     },
     Setting {
         name: "RETAINED_BYTES_MAX",
         default: "65536",
-        meaning: "what is kept for one participant until it is known to have arrived",
+        meaning: "relayed bytes kept for one participant until they are known to have arrived",
         kind: Kind::Count("bytes", 1_024..=16_777_216, |config| &mut config.retained_bytes_max),
     },
     ice::STUN_URLS,
@@ -320,7 +320,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "THREADS",
-        default: "a core each, but 1 where there are at most two",
+        default: "one per core, but 1 if there are at most two cores",
         meaning: "event loops, each with its own rooms",
         kind: Kind::Optional("threads", 1..=THREADS_MAX as u64, |config| &mut config.threads),
     },
@@ -348,7 +348,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "LOG_FORMAT",
-        default: "json, on a terminal text",
+        default: "json; text on a terminal",
         meaning: "how a log line is written",
         kind: Kind::Own {
             accepted: "json or text",

@@ -1,4 +1,4 @@
-//! Where values come from: named texts, files, and what the surroundings allow.
+//! Where values come from: named texts, files, and what the environment allows.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a connection serves: the rooms, or whatever an embedder puts in their place.
+//! The interface that a connection serves: the rooms, or whatever an embedder puts in their place.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,7 +14,7 @@ use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::Request;
 use crate::wire::sid::Sid;
 
-/// A whole message of a client.
+/// A complete message of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// UTF-8.
@@ -38,23 +38,26 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What is known of a connection before it has said anything.
+/// What is known of a connection before its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Where it comes from. Whoever believes a proxy puts in what that says.
+    /// Its address. Code that trusts a proxy replaces it by the one that the proxy reports.
     pub address: IpAddr,
-    /// There is no room for it: an upgrade is to be refused.
+    /// There is no room for it: an upgrade must be refused.
     pub full: bool,
-    /// There is no room for one more beside it, when its request is read: a session that requests carry is one.
+    /// When its request is read, there is no room for another connection beside it. A session that
+    /// requests carry counts as one.
     pub crowded: bool,
-    /// This server speaks TLS with it.
+    /// It uses TLS with this server.
     pub encrypted: bool,
-    /// A proxy says that it passes on nobody: the address is its own, and who a request says that it comes from is not believed.
+    /// A proxy reports that it speaks for itself: the address is its own, and header fields that
+    /// name a client are ignored.
     pub own_account: bool,
 }
 
 impl Arrival {
-    /// From this machine, with room enough: for tests and embedders whose transport has no addresses.
+    /// A connection from this machine, with enough room: for tests, and for embedders whose
+    /// transport has no addresses.
     pub const LOCAL: Self = Self {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         full: false,
@@ -64,36 +67,38 @@ impl Arrival {
     };
 }
 
-/// Something that only whoever has all connections can do. At most one comes of a request.
+/// A command that only the owner of all connections can carry out. A request results in at most
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Make a place for a session that is carried by requests.
+    /// Create a connection for a session that is carried by requests.
     Open,
-    /// What waits for this session may go now, by the request that has come.
+    /// Send what waits for this session, through the request that has arrived.
     Deliver(PeerId),
-    /// Something comes for this session by the request: what it may still send counts there too.
+    /// The request brings something for this session: its bytes count towards the session's rate.
     Bring(PeerId),
-    /// A WebSocket is about to take this session over: a request that waits gets an answer, so that none is under way then.
+    /// A WebSocket is about to take this session over: answer the waiting request, so that none is
+    /// in progress then.
     Nudge(PeerId),
-    /// End this session: its client does what it may not.
+    /// End this session: its client broke the rules.
     End(PeerId, CloseCode),
 }
 
-/// What became of a request head.
+/// The result of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was answered with 101: from here on, frames.
+    /// It was answered with 101: frames follow.
     Upgraded,
-    /// The same, and in the frames Socket.IO.
+    /// The same, with Socket.IO in the frames.
     SocketIo,
     /// It was answered, and the connection ends.
     Answered,
-    /// It waits until there is something to say in this session.
+    /// It waits until there is something to send in this session.
     Poll {
         /// Which.
         session: PeerId,
     },
-    /// So many bytes follow, with packets for this session.
+    /// A body follows, with packets for this session.
     Body {
         /// Which.
         session: PeerId,
@@ -107,22 +112,23 @@ pub enum Verdict {
     },
 }
 
-/// What stands above the WebSocket layer. Pure, like everything below the reactor.
+/// The application above the WebSocket layer. Pure, like everything below the reactor.
 pub trait Application {
-    /// What may come in from a peer.
+    /// The limits on messages from a peer.
     fn limits(&self, peer: PeerId) -> &Limits;
 
-    /// Whether the peer has not shown yet that it may be here. Strangers get the last of the memory for cut messages.
+    /// Whether the peer has not yet shown that it may be here. Strangers have the lowest priority
+    /// for the memory for partial messages.
     fn is_stranger(&self, _peer: PeerId) -> bool {
         false
     }
 
-    /// Whether the peer has not come in yet, so that others are served before it.
+    /// Whether the peer is a newcomer, so that others are served before it.
     fn is_newcomer(&self, _peer: PeerId) -> bool {
         false
     }
 
-    /// A request head came; appends the answer to the reply of `out`.
+    /// A request head arrived. Appends the answer to the reply of `out`.
     fn request(
         &mut self,
         peer: PeerId,
@@ -132,8 +138,8 @@ pub trait Application {
         out: &mut Output,
     ) -> Verdict;
 
-    /// The number of the reactor to which a connection with this request belongs, where that is another one: nothing of the
-    /// request is done here.
+    /// The number of the reactor to which a connection with this request belongs, if that is
+    /// another one. The request is then not handled here.
     fn home_of_request(&self, _arrival: Arrival, _request: &Request<'_>, _now: Now) -> Option<u32> {
         None
     }
@@ -143,57 +149,60 @@ pub trait Application {
         None
     }
 
-    /// A connection goes over to another reactor. The answer goes with it; here it is over.
+    /// A connection moves to another reactor. The return value moves with it; here it is over.
     fn detach(&mut self, _peer: PeerId) -> Traveller {
         Traveller::default()
     }
 
-    /// The same for what is remembered of a session that requests carry, which goes to this reactor; `None` where it is none.
+    /// The same for the state of a session that requests carry, which moves to this reactor; `None`
+    /// if it is no such session.
     fn detach_session(&mut self, _peer: PeerId, _to: u32) -> Option<PolledSession> {
         None
     }
 
-    /// Such a session has come over.
+    /// Such a session has arrived from another reactor.
     fn attach_session(&mut self, _peer: PeerId, _session: PolledSession) {}
 
-    /// A request has followed its session: where that is now. `None`: nowhere here.
+    /// A request has followed its session. Returns where the session is now; `None` if it is not
+    /// here.
     fn attach_request(&mut self, _sid: Sid, _request: PeerId, _errand: Errand) -> Option<PeerId> {
         None
     }
 
-    /// A connection has come over from another reactor.
+    /// A connection has arrived from another reactor.
     fn attach(&mut self, _peer: PeerId, _traveller: Traveller, _now: Now) {}
 
-    /// A message came.
+    /// A message arrived.
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects);
 
-    /// A session that was asked for ([`Order::Open`]) has its place among the connections: `peer`. It has no socket of its own,
-    /// and is carried by requests.
+    /// A requested session ([`Order::Open`]) is now the connection `peer`. It has no socket of its
+    /// own, and is carried by requests.
     fn session_begun(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) {}
 
-    /// The request that waits for something to be said in this session.
+    /// The request that waits for something to be sent in this session.
     fn waiting_poll(&self, _session: PeerId) -> Option<PeerId> {
         None
     }
 
-    /// The request that brings something for this session.
+    /// The request that is bringing something for this session.
     fn bringing_post(&self, _session: PeerId) -> Option<PeerId> {
         None
     }
 
-    /// Appends the answer to the request that waits: packets. It waits no more.
+    /// Appends the answer to the waiting request: packets. It then no longer waits.
     fn answer_poll(&mut self, _session: PeerId, _body: &[u8], _now: Now, _reply: &mut Vec<u8>) {}
 
     /// Appends the answer to the request that has brought something.
     fn answer_post(&mut self, _session: PeerId, _now: Now, _reply: &mut Vec<u8>) {}
 
-    /// The request that was to bring something was given up, or its answer says so.
+    /// The request that should bring something was given up, or its answer ended it.
     fn post_abandoned(&mut self, _session: PeerId) {}
 
     /// A WebSocket has taken this session over.
     fn session_moved(&mut self, _session: PeerId) {}
 
-    /// A client of Socket.IO shows who it is. The answer names its session; a refusal with a close code ends it.
+    /// A Socket.IO client presents its credentials. The answer names its session; a refusal with a
+    /// close code ends it.
     fn show_token(
         &mut self,
         _peer: PeerId,
@@ -204,7 +213,8 @@ pub trait Application {
         Err(Problem::Unauthorized)
     }
 
-    /// The same as a message, from a client of Socket.IO. `id`: what the answer is to repeat.
+    /// Like [`Application::receive`], for an event of a Socket.IO client. `id`: what the answer
+    /// must repeat.
     fn receive_event(
         &mut self,
         peer: PeerId,
@@ -216,31 +226,33 @@ pub trait Application {
         self.receive(peer, Message::Text(text), now, effects);
     }
 
-    /// The peer sent a ping, or a pong that answers none; `false`: one too many, not to be answered.
+    /// The peer sent a ping, or an unsolicited pong. Returns `false` if it was one too many, and
+    /// must not be answered.
     fn pinged(&mut self, _peer: PeerId, _now: Now, _effects: &mut Effects) -> bool {
         true
     }
 
-    /// The peer can no longer be spoken to, and the application did not close it itself.
+    /// Nothing can be sent to the peer any more, and the application did not close it itself.
     fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects);
 
-    /// More was to be sent to the peer than may wait for it: it is about to be closed for that.
+    /// More waits for the peer than is allowed: it is about to be closed for that.
     fn overran(&mut self, _peer: PeerId, _now: Now) {}
 
-    /// The peer's connection is no more, whatever became of it: the last that is heard of it.
+    /// The peer's connection is gone, for whatever reason. This is the last call about it.
     fn departed(&mut self, _peer: PeerId) {}
 
-    /// How much there is of what the application holds, at the end of a turn. It is asked in each, so it costs next to nothing.
+    /// The sizes of the application's tables, at the end of a turn. It is called in every turn, so
+    /// it must cost next to nothing.
     fn gauges(&self) -> Gauges {
         Gauges::default()
     }
 
-    /// An operator asks for something.
+    /// Carries out an operator's command.
     fn command(&mut self, _command: &Command, _now: Now, _effects: &mut Effects) -> Answer {
         Answer::Unknown
     }
 
-    /// Others decide from now on who may come in.
+    /// Replaces the rules of admission.
     fn use_rules(&mut self, _rules: Rules) {}
 
     /// How often each of the application's limits was hit.
@@ -248,16 +260,16 @@ pub trait Application {
         Hits::NONE
     }
 
-    /// What to remember with a ping to this peer; comes back with its answer.
+    /// A mark to remember with a ping to this peer. It comes back with the answer.
     fn ping_mark(&self, _peer: PeerId) -> u32 {
         0
     }
 
-    /// The peer has answered a ping, and so has everything that was sent before it.
+    /// The peer has answered a ping, so it has received everything that was sent before it.
     fn ponged(&mut self, _peer: PeerId, _mark: u32, _now: Now) {}
 
-    /// Writes the text of a last message before the connection closes a peer with `code` by itself, and returns the error
-    /// that it tells; nothing for none.
+    /// Called before the connection itself closes a peer with `code`: writes the text of a final
+    /// message, and returns the error that it reports. Writes nothing if there is none.
     fn farewell(&self, _code: CloseCode, _text: &mut Vec<u8>) -> Option<&'static str> {
         None
     }
@@ -272,32 +284,34 @@ pub trait Application {
         close::HEARTBEAT_TIMEOUT
     }
 
-    /// What became of a record that the application waits for: it is durable, or it cannot be written.
+    /// The result of a record that the application waits for: it is durable, or it cannot be
+    /// written.
     fn recorded(&mut self, _ticket: Ticket, _written: bool, _now: Now, _effects: &mut Effects) {}
 
-    /// What to expect of the audit log from now on.
+    /// Whether the audit log can be written from now on.
     fn set_recording(&mut self, _recording: Recording) {}
 
     /// Does what is due.
     fn advance(&mut self, _now: Now, _effects: &mut Effects) {}
 
-    /// When there is something due next.
+    /// When something is due next.
     fn next_deadline(&self, _now: Now) -> Option<Instant> {
         None
     }
 
-    /// Whether the other reactors of the server are to have their applications [advance](Application::advance) now, whatever their
-    /// deadlines. It is asked at the end of each turn, and says so once.
+    /// Whether the other reactors of the server must [advance](Application::advance) their
+    /// applications now, whatever their deadlines. It is called at the end of each turn, and
+    /// returns true only once.
     fn calls_others(&mut self) -> bool {
         false
     }
 
-    /// The server is about to stop: lets nobody in any more, says good-bye to everybody within `window`, and closes every
-    /// connection.
+    /// The server is about to stop. Lets nobody in any more, tells everybody to come back within
+    /// `window`, and closes every connection.
     fn drain(&mut self, _window: Duration, _now: Now, effects: &mut Effects) {
         self.shut_down(effects);
     }
 
-    /// The server stops: says good-bye to everybody and closes every connection.
+    /// The server stops. Tells everybody to come back, and closes every connection.
     fn shut_down(&mut self, effects: &mut Effects);
 }

@@ -1,4 +1,5 @@
-//! What most connections have no need of most of the time, and which is kept apart from them for that.
+//! State that most connections do not need most of the time. It is kept apart to keep the others
+//! small.
 
 use super::socket_io::SocketIo;
 use super::{Arrival, Connection};
@@ -6,7 +7,7 @@ use super::{Arrival, Connection};
 /// What there is of the two.
 #[derive(Debug)]
 pub(super) enum Extra {
-    /// As long as the stage is [`Stage::Head`].
+    /// As long as the stage is [`super::Stage::Head`].
     Head(Head),
     /// Where it speaks Socket.IO.
     SocketIo(SocketIo),

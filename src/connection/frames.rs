@@ -1,4 +1,5 @@
-//! A WebSocket in use: frames in, messages to the application; and the words with which it ends.
+//! An open WebSocket: frames in, messages to the application, and the close frames with which it
+//! ends.
 
 use super::{Application, Connection, Message, Output, Progress, Stage};
 use crate::base::limits::Limit;

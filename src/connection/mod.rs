@@ -1,5 +1,5 @@
-//! Floor 5: one peer, from its request head to its close. Pure: bytes and the time in; bytes for this peer, and effects for
-//! all, out.
+//! Floor 5: one peer, from its request head to its close. Pure: takes bytes and the time, and
+//! returns bytes for this peer and effects for all peers.
 //!
 //! ```text
 //!   Head ──request──→ Draining ──end of input──→ Ended
@@ -8,8 +8,9 @@
 //!                      └────broken frames──→ Draining ←──too much behind our close── Closing
 //! ```
 //!
-//! A request of a Socket.IO client that polls brings packets (`Body`), waits for some (`Polling`), or is a WebSocket that takes
-//! over (`Probing`); its session is a connection without a socket, `Open` from the start.
+//! A polling Socket.IO client's request brings packets (`Body`), waits for packets (`Polling`), or
+//! is a WebSocket that takes over (`Probing`). The client's session is a connection without a
+//! socket, and is `Open` from the start.
 
 mod application;
 mod extra;
@@ -44,11 +45,11 @@ pub use signaling::Signaling;
 use socket_io::SocketIo;
 pub use socket_io::{Framed, Ping};
 
-/// The state of one connection. It holds no bytes: those are the caller's.
+/// The state of one connection. It holds no bytes: those belong to the caller.
 #[derive(Debug)]
 pub struct Connection {
     stage: Stage,
-    /// What most have no need of most of the time.
+    /// State that most connections do not need most of the time.
     extra: Option<Box<Extra>>,
     decoder: Decoder,
     heartbeat: Heartbeat,
@@ -58,17 +59,19 @@ pub struct Connection {
 enum Stage {
     /// The request head is arriving.
     Head,
-    /// A WebSocket, or a session that is carried by requests.
+    /// A WebSocket, or a session that polling requests carry.
     Open,
-    /// A request that waits until there is something to say in its session.
+    /// A request that waits until its session has something to send.
     Polling { session: PeerId, encrypted: bool },
-    /// A request whose body has so many bytes still to come; `begun`: all have come, and some were handled.
+    /// A request whose body is still missing this many bytes. `begun`: all have arrived, and some
+    /// were handled.
     Body { session: PeerId, left: u32, begun: bool, encrypted: bool },
-    /// A WebSocket that may take over a session; `known`: it has said so.
+    /// A WebSocket that may take over a session. `known`: it has said so.
     Probing { session: PeerId, known: bool },
-    /// We have sent a close frame and wait for theirs; so many other frames came instead.
+    /// We have sent a close frame and wait for theirs; this many other frames came instead.
     Closing { passed: u8 },
-    /// Our last bytes are on their way; what still comes in is passed over, so that a reset does not destroy them.
+    /// Our last bytes are on their way. Further input is read and discarded, so that a reset does
+    /// not destroy them.
     Draining,
     /// Nothing more to read; to be freed once the last bytes are written.
     Ended,
@@ -81,27 +84,28 @@ pub enum Wait {
     Head = 0,
     /// Its next ping.
     Heartbeat = 1,
-    /// The end of its closing.
+    /// The end of its closing handshake.
     Close = 2,
-    /// The answer to a ping that says nothing else (Socket.IO).
+    /// The answer to a ping without any other content (Socket.IO).
     Pong = 3,
 }
 
-/// How often a request goes to another reactor at most: to the one that made its session, on to where that went, and once more.
-/// Where the session has ended meanwhile, that is found out there.
+/// How often a request moves to another reactor at most: to the one that created its session, on to
+/// where the session went, and once more. If the session has ended meanwhile, that is found out
+/// there.
 const HOPS_MAX: u8 = 3;
 
-/// How long a client of Socket.IO may take to answer a ping: `pingTimeout`.
+/// How long a Socket.IO client may take to answer a ping: `pingTimeout`.
 pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a call of the connection puts out. The caller owns it and uses it again.
+/// The output of a call of the connection. The caller owns it and reuses it.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Bytes for this peer, to be sent as they are, before the effects are carried out.
     pub reply: Vec<u8>,
-    /// The message that was received, where it had to be written anew.
+    /// The message that was received, if it had to be rewritten.
     pub rewritten: String,
-    /// What is to be done for this and other peers.
+    /// Effects for this and other peers.
     pub effects: Effects,
     /// What else is to be done.
     pub order: Option<Order>,
@@ -110,17 +114,18 @@ pub struct Output {
 }
 
 impl Output {
-    /// To whom the received message goes on, where nothing else is to be done.
+    /// The recipient of the received message, if relaying it is all that has to be done.
     pub fn only_relay(&self) -> Option<PeerId> {
         let is_all = self.reply.is_empty() && self.order.is_none();
         self.effects.only_relay().filter(|_| is_all)
     }
 }
 
-/// What came of a look at the bytes.
+/// The result of a look at the bytes.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// Nothing more can be done with them. What the cursor says must be kept until more arrive.
+    /// Nothing more can be done with them. The bytes that the cursor marks must be kept until more
+    /// arrive.
     More,
     /// Something was handled; there may be more. `Payload::Received` in the effects is this message.
     Handled(Option<Message<'a>>),
@@ -138,7 +143,8 @@ pub enum Progress<'a> {
         /// Which.
         session: PeerId,
     },
-    /// Another reactor is to go on: with the request at the cursor, or with this message, which the cursor has passed.
+    /// Another reactor must continue: with the request at the cursor, or with this message, which
+    /// the cursor has passed.
     Elsewhere(u32, Option<Message<'a>>),
 }
 
@@ -170,7 +176,7 @@ impl Connection {
             Stage::Closing { passed } => self.await_close(me, passed, bytes, at, app),
             Stage::Body { .. } => self.receive_body(bytes, at, now, app, out),
             Stage::Probing { session, known } => self.receive_probe(session, known, bytes, at, out),
-            // Nobody says anything before the answer.
+            // A client must not send anything before the answer.
             Stage::Polling { .. } => {
                 at.skip_all();
                 Progress::More
@@ -182,7 +188,8 @@ impl Connection {
         }
     }
 
-    /// A proxy says where it really comes from, before anything else came; `None`: from the proxy itself, or nobody knows.
+    /// Call this when a proxy has reported the client's real address, before any other input.
+    /// `None`: it is the proxy itself, or unknown.
     pub fn comes_from(&mut self, source: Option<IpAddr>) {
         let Some(head) = self.head_mut() else { return };
         match source {
@@ -191,14 +198,15 @@ impl Connection {
         }
     }
 
-    /// Whether there is room for a session beside it, as of now.
+    /// Sets whether there is room for a session beside this connection, as of now.
     pub fn see_room(&mut self, is_room: bool) {
         if let Some(head) = self.head_mut() {
             head.arrival.crowded = !is_room;
         }
     }
 
-    /// What came cannot be a request, whatever follows: the answer, in the clear.
+    /// Call this when the input cannot be a request, whatever follows. Writes the answer, in plain
+    /// text.
     pub fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Output) {
         if self.stage == Stage::Head {
             refusal.write(&mut out.reply, now.wall, false);
@@ -215,7 +223,8 @@ impl Connection {
         }
     }
 
-    /// Nothing more will come in, or go out, or the peer was given up: `left` for the application, once.
+    /// Call this when nothing more will come in or go out, or the peer was given up. Tells the
+    /// application by `left`, once.
     pub fn end<A: Application>(
         &mut self,
         me: PeerId,
@@ -229,8 +238,8 @@ impl Connection {
         self.stage = Stage::Ended;
     }
 
-    /// The peer does not read what is sent to it, or there is no memory for what it sends: last words, for when it reads
-    /// again.
+    /// Call this when the peer does not read what is sent to it, or there is no memory for what it
+    /// sends. Writes the final bytes for when it reads again.
     pub fn give_up<A: Application>(
         &mut self,
         me: PeerId,
@@ -246,7 +255,7 @@ impl Connection {
         }
     }
 
-    /// The deadline of what it waits for has passed.
+    /// Call this when the deadline of what it waits for has passed.
     pub fn deadline_passed<A: Application>(
         &mut self,
         me: PeerId,
@@ -281,13 +290,13 @@ impl Connection {
         }
     }
 
-    /// The header of a message to this peer; `None` where nothing may be sent to it any more.
+    /// The header of a message to this peer; `None` if nothing may be sent to it any more.
     pub fn header(&self, binary: bool, payload_len: usize) -> Option<Header> {
         let kind = if binary { Data::Binary } else { Data::Text };
         (self.stage == Stage::Open).then(|| Header::new(OpCode::Data(kind), payload_len))
     }
 
-    /// A message to this peer as it goes out; `None` where it may not be sent.
+    /// A message to this peer as it is sent; `None` if it may not be sent.
     pub fn frame<'a>(&self, binary: bool, payload: &'a [u8]) -> Option<Framed<'a>> {
         let header = self.header(binary, payload.len())?;
         match self.socket_io() {
@@ -296,7 +305,7 @@ impl Connection {
         }
     }
 
-    /// A ping between the heartbeats; `None` where none may be sent.
+    /// A ping between the heartbeats; `None` if none may be sent.
     pub fn ping(&mut self, mark: u32) -> Option<Ping> {
         if self.stage != Stage::Open {
             return None;
@@ -307,7 +316,7 @@ impl Connection {
         }
     }
 
-    /// A regular ping; `None`: too many are without an answer.
+    /// A regular ping; `None` if too many are unanswered.
     fn beat(&mut self, mark: u32) -> Option<Ping> {
         match self.socket_io_mut() {
             Some(session) => session.ping(mark),
@@ -318,7 +327,7 @@ impl Connection {
     /// What it waits for.
     pub fn waits_for(&self) -> Wait {
         match self.stage {
-            // One time for the whole of a request, or to take over.
+            // One deadline for the whole request, or for taking over.
             Stage::Head | Stage::Body { .. } | Stage::Probing { .. } => Wait::Head,
             Stage::Polling { .. } => Wait::Heartbeat,
             Stage::Open if self.awaits_pong() => Wait::Pong,
@@ -332,7 +341,7 @@ impl Connection {
         self.stage == Stage::Draining
     }
 
-    /// Whether it is over, but for what is still to be written.
+    /// Whether it is over, except for unsent bytes.
     pub fn is_ended(&self) -> bool {
         self.stage == Stage::Ended
     }
@@ -342,7 +351,8 @@ impl Connection {
         matches!(self.stage, Stage::Head | Stage::Body { .. })
     }
 
-    /// Whether it is a request that is arriving, or one that was answered and holds its socket still.
+    /// Whether it is a request that is arriving, or one that was answered and still holds its
+    /// socket.
     pub fn is_request(&self) -> bool {
         self.is_head() || self.stage == Stage::Draining
     }
@@ -414,8 +424,9 @@ impl Connection {
     }
 }
 
-/// Has a browser that came by TLS come by nothing else for a year (RFC 6797 6.1; never said in the clear, 7.2). Here and not
-/// where answers are written, so that none can leave it out.
+/// Makes a browser that came by TLS use nothing else for a year (RFC 6797 6.1; never sent in plain
+/// text, 7.2). It is added here and not where answers are written, so that no answer can leave it
+/// out.
 fn ask_for_tls(reply: &mut Vec<u8>, start: usize, encrypted: bool) {
     if encrypted {
         http::add_fields(reply, start, &[("Strict-Transport-Security", "max-age=31536000")]);

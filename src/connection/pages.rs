@@ -1,4 +1,4 @@
-//! Pages beside the rooms.
+//! HTTP pages beside the rooms.
 
 use crate::base::time::Now;
 use crate::wire::http::Request;

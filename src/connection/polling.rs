@@ -1,4 +1,4 @@
-//! Requests that carry a session of Socket.IO, and the WebSocket that takes it over.
+//! Requests that carry a Socket.IO session, and the WebSocket that takes it over.
 
 use super::Extra;
 use super::socket_io::SocketIo;
@@ -12,18 +12,18 @@ use crate::wire::frame::{
     self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, Limits, OpCode,
 };
 
-/// All that a WebSocket says before it has taken over.
+/// The only message on a WebSocket before it takes over.
 const PROBE: &str = "2probe";
 const PROBE_ANSWER: &str = "3probe";
 const TAKE_OVER: &str = "5";
 
-/// Nothing else is read of it.
+/// Nothing else is read from it.
 const PROBE_LIMITS: Limits = Limits { message_bytes_max: 16, fragments_max: 4, binary: false };
 
 /// What a connection does for a session that requests carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errand {
-    /// Waits for something to be said.
+    /// Waits for something to be sent.
     Wait,
     /// Brings something.
     Bring,
@@ -31,7 +31,7 @@ pub enum Errand {
     Probe,
 }
 
-/// What a request that was not answered at once is from now on.
+/// The stage of a request that was not answered at once.
 pub(super) fn stage_of(verdict: Verdict, encrypted: bool) -> Stage {
     match verdict {
         Verdict::Poll { session } => Stage::Polling { session, encrypted },
@@ -55,20 +55,21 @@ impl Connection {
         }
     }
 
-    /// What a session that closes says when it has said everything else, and only to the next request: the clients read a body
-    /// to its end before they make events of it, and what closes the connection among them would undo the others.
+    /// The final packet of a session that closes, sent after everything else and only to the next
+    /// request. Clients read a body to its end before they turn it into events, and a packet that
+    /// closes the connection would undo the others in the same body.
     pub fn last_words(&self) -> Option<&'static [u8]> {
         (matches!(self.stage, Stage::Closing { .. })).then_some(b"1\x1e")
     }
 
-    /// This body was fetched of the session.
+    /// This body of the session was fetched.
     pub fn delivered(&mut self, body: &[u8]) {
         if matches!(self.stage, Stage::Closing { .. }) && matches!(body, b"1" | b"6") {
             self.stage = Stage::Ended;
         }
     }
 
-    /// This request, which waited, has its answer in `reply`.
+    /// This waiting request has its answer in `reply`.
     pub fn answered(&mut self, reply: &mut Vec<u8>) {
         if let Stage::Polling { encrypted, .. } | Stage::Body { encrypted, .. } = self.stage {
             ask_for_tls(reply, 0, encrypted);
@@ -91,7 +92,7 @@ impl Connection {
         }
     }
 
-    /// The session has another place now.
+    /// The session has moved to another place.
     pub const fn rebind(&mut self, place: PeerId) {
         if let Stage::Polling { session, .. }
         | Stage::Body { session, .. }
@@ -101,14 +102,15 @@ impl Connection {
         }
     }
 
-    /// The session ends that this request brings something for: the rest of it does not count.
+    /// The session that this request brings something for ends: the rest of the body is ignored.
     pub fn bring_no_more(&mut self) {
         if let Stage::Body { left, begun: true, .. } = &mut self.stage {
             *left = 0;
         }
     }
 
-    /// From now on this session is carried by a WebSocket. Appends, in frames, what requests have not fetched.
+    /// From now on a WebSocket carries this session. Appends, in frames, everything that requests
+    /// have not fetched.
     pub fn move_to_web_socket(&mut self, unsent: &[u8], out: &mut Vec<u8>) {
         let Some(session) = self.socket_io_mut() else { return };
         session.travel_by(Carrier::WebSocket);
@@ -121,12 +123,12 @@ impl Connection {
         }
     }
 
-    /// A packet that says nothing, so that a request which waits is answered.
+    /// An empty packet, with which a waiting request is answered.
     pub fn nudge(&self) -> &'static [u8] {
         b"6\x1e"
     }
 
-    /// One packet after the other, once all of the body is here.
+    /// Handles one packet after the other, once the whole body has arrived.
     pub(super) fn receive_body<'a, A: Application>(
         &mut self,
         bytes: &'a mut [u8],
@@ -156,12 +158,12 @@ impl Connection {
         at.skip(taken);
         let left = (left - taken) as u32;
         self.stage = Stage::Body { session, left, begun: true, encrypted };
-        // What is not UTF-8 is no packet, and neither is this.
+        // Invalid UTF-8 is no packet; neither is the empty text.
         let packet = str::from_utf8(packet).unwrap_or_default();
         Progress::Packet { session, packet }
     }
 
-    /// The first words on a WebSocket that may take over.
+    /// Handles the first message on a WebSocket that may take over.
     pub(super) fn receive_probe<'a>(
         &mut self,
         session: PeerId,
@@ -196,7 +198,8 @@ impl Connection {
         Progress::Handled(None)
     }
 
-    /// A request has waited, or its body has taken, for as long as it may; or a WebSocket has not taken over in time.
+    /// A request has waited, or its body has been arriving, for too long; or a WebSocket has not
+    /// taken over in time.
     pub(super) fn request_took_long<A: Application>(
         &mut self,
         now: Now,

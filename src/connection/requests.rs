@@ -1,4 +1,4 @@
-//! Requests: who may ask, and what is answered at which path.
+//! HTTP requests: who may make them, and what is answered at which path.
 
 use super::sessions;
 use super::signaling::Signaling;

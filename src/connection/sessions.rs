@@ -14,10 +14,10 @@ use crate::wire::frame::{CloseCode, Data, Header, OpCode};
 use crate::wire::http::{Request, Response, StatusCode};
 use crate::wire::sid::{Sid, Sids};
 
-/// Where clients of Socket.IO ask.
+/// The path of Socket.IO requests.
 pub(super) const PATH: &str = "/socket.io/";
 
-/// What the server tells clients of Socket.IO, and the names of their sessions.
+/// The server's Socket.IO parameters, and the ids of sessions.
 #[derive(Debug)]
 pub struct SocketIoService {
     pub(super) sids: Sids,
@@ -26,7 +26,8 @@ pub struct SocketIoService {
 }
 
 impl SocketIoService {
-    /// A service that makes names from a secret that nobody else has, for one reactor. `heartbeat`: the time between pings.
+    /// The service for one reactor. It makes session ids from a secret that nobody else has.
+    /// `heartbeat`: the time between pings.
     pub fn new(secret: &[u8; 32], reactor: u16, heartbeat: Duration) -> Self {
         Self { sids: Sids::new(secret, reactor), polls: Polls::default(), heartbeat }
     }
@@ -97,7 +98,7 @@ impl Signaling {
         Ok(Verdict::SocketIo)
     }
 
-    /// The session gets a place of its own among the connections. Who it is counts as for a WebSocket.
+    /// Opens a session as a connection of its own. It is admitted like a WebSocket.
     fn open_for_polling(&mut self, knock: Knock<'_>, out: &mut Output) -> Result<Verdict, Refusal> {
         let Knock { arrival, request, now, .. } = knock;
         let origin = door::origin(request)?;
@@ -121,7 +122,7 @@ impl Signaling {
         Ok(Verdict::Answered)
     }
 
-    /// A request of a session that there is.
+    /// Handles a request of an existing session.
     fn go_on(
         &mut self,
         sid: Sid,
@@ -145,7 +146,8 @@ impl Signaling {
         let verdict = match (carrier, request.method) {
             (Carrier::Polling, "GET") => {
                 if poll.waiting.is_some() {
-                    // Two that wait would each get a part of what is said. The first hears how it ends.
+                    // Two waiting requests would each get a part of the messages. The first one is
+                    // told that the session ends.
                     out.order = Some(Order::End(session, CloseCode::Protocol));
                     return Err(engine_io::Refusal::Request.into());
                 }
@@ -174,7 +176,7 @@ impl Signaling {
                 Verdict::Body { session, len }
             }
             (Carrier::WebSocket, "GET") if poll.probe.is_none() => {
-                // Its place and its address are those of the session, which there is room for.
+                // It uses the session's place and address, so there is room for it.
                 let entry = self.door.admit(request, self.engine.tokens(), false, now.wall)?;
                 entry.upgrade.write_accept(&mut out.reply, entry.protocol);
                 poll.probe = Some(peer);
@@ -186,8 +188,8 @@ impl Signaling {
         Ok(verdict)
     }
 
-    /// The reactor that a request of this session belongs to, where that is another one: to the one that has the session, as far as
-    /// that is known here, else to the one that made it.
+    /// The reactor that a request of this session belongs to, if that is another one: the one that
+    /// has the session, if known here, otherwise the one that created it.
     pub(super) fn home_of_session(&self, sid: Sid) -> Option<u32> {
         let polls = &self.socket_io.as_ref()?.polls;
         let (own, count) = self.engine.homes().own_of();
@@ -200,7 +202,7 @@ impl Signaling {
         }
     }
 
-    /// Nobody is to come any more, once the server is about to stop.
+    /// Refuses newcomers once the server is about to stop.
     fn check_draining(&self) -> Result<(), Refusal> {
         if self.draining { Err(Refusal::ShuttingDown) } else { Ok(()) }
     }
@@ -210,7 +212,7 @@ impl Signaling {
         self.socket_io.as_mut()?.polls.at_mut(session)
     }
 
-    /// Names a session, and appends the packet that opens it.
+    /// Makes the id of a session, and appends the packet that opens it.
     fn make_session(&mut self, may_upgrade: bool, packet: &mut Vec<u8>) -> Result<Sid, Refusal> {
         let service = self.socket_io.as_mut().ok_or(Refusal::NotFound)?;
         let sid = service.sids.make();
@@ -218,7 +220,7 @@ impl Signaling {
         Ok(sid)
     }
 
-    /// A session that was asked for has its place.
+    /// A requested session has been given its connection.
     pub(super) fn begin_session(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
         let Some(service) = &mut self.socket_io else { return };
         let Some(Opening { sid, origin, arrival, grant }) = service.polls.opening.take() else {
@@ -237,7 +239,7 @@ impl Signaling {
         write_packets(body, &self.door.cors_fields_with_credentials(origin), now, reply);
     }
 
-    /// What a browser is told that asks whether its page may send requests here.
+    /// Answers a browser's preflight.
     pub(super) fn allow_socket_io(knock: Knock<'_>, out: &mut Output) -> Verdict {
         let names = knock.request.field("access-control-request-headers");
         let names = names.filter(|names| names.len() <= NAMES_BYTES_MAX);
@@ -256,18 +258,18 @@ pub(super) fn sid_of(request: &Request<'_>) -> Option<Sid> {
     engine_io::read_query(request, Sid::read).ok()?.sid
 }
 
-/// So many requests of a session are answered at once with nothing because a WebSocket is about to take it over. The clients send one or
-/// two; another one waits like any other.
+/// How many requests of a session are answered at once with nothing because a WebSocket is about to
+/// take it over. The clients send one or two; further ones wait as usual.
 const NUDGES_MAX: u8 = 8;
 
-/// How much a page may ask for in one line of a preflight.
+/// The longest list of names in one line of a preflight.
 const NAMES_BYTES_MAX: usize = 256;
 
 /// Why a request of a session is refused.
 enum Fault {
-    /// As the original server does.
+    /// In the format of the original server.
     Original(engine_io::Refusal),
-    /// As every request here.
+    /// In the format of every other request here.
     Ours(Refusal),
 }
 
@@ -283,8 +285,9 @@ impl From<Refusal> for Fault {
     }
 }
 
-/// Whether a request that names this origin belongs to a session of that page. One that has named none so far may be a page of
-/// this server, whose browser names it only when it posts; once named, it stays.
+/// Whether a request with this origin may belong to the session. A session without an origin so far
+/// may be of a page of this server, whose browser sends the origin only when it posts. Once known,
+/// the origin stays.
 fn belongs(bound: &mut Option<Box<str>>, origin: Option<&str>) -> bool {
     match (bound.as_deref(), origin) {
         (Some(bound), Some(origin)) => bound == origin,
@@ -296,7 +299,8 @@ fn belongs(bound: &mut Option<Box<str>>, origin: Option<&str>) -> bool {
     }
 }
 
-/// An image or a script of any page may point here without saying where it comes from: not what a client sends.
+/// An image or a script of any page may point here without an origin. Clients do not send such
+/// requests.
 fn is_of_a_page_or_none(request: &Request<'_>) -> bool {
     request.field("sec-fetch-mode") != Some("no-cors")
 }
@@ -308,7 +312,7 @@ fn write_packets(body: &[u8], fields: &[(&'static str, &str)], now: Now, reply: 
     response.write(reply, now.wall, false);
 }
 
-/// Answers as the original server does, whose clients read that.
+/// Refuses in the format of the original server, which its clients parse.
 fn refuse(
     refusal: engine_io::Refusal,
     knock: Knock<'_>,

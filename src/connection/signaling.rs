@@ -1,4 +1,4 @@
-//! The application: the door, the rooms behind it, and the few pages beside them.
+//! The signaling application: the door, the rooms behind it, and the few pages beside them.
 
 use super::pages::Pages;
 use super::requests::{Knock, note_arrival};
@@ -30,22 +30,23 @@ pub struct Signaling {
     pub(super) hits: Hits,
     pub(super) pages: Box<dyn Pages + Send>,
     pub(super) socket_io: Option<SocketIoService>,
-    /// Nobody is to come any more.
+    /// Newcomers are refused.
     pub(super) draining: bool,
 }
 
 impl Signaling {
-    /// How many frames a message may be cut into: enough for a message that arrives in frames of 64 bytes.
+    /// How many fragments a message may have: enough for a message that arrives in frames of 64
+    /// bytes.
     pub const FRAGMENTS_MAX: u32 = 1_024;
 
-    /// The largest message of somebody who has shown no token yet: a `join-room` with a token of the largest size, whatever
-    /// else it says.
+    /// The largest message of a client that has shown no token yet: a `join-room` with a token of
+    /// the maximum size, whatever its other fields are.
     pub const STRANGER_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
 
-    /// And how many frames it may be cut into.
+    /// And how many fragments it may have.
     pub const STRANGER_FRAGMENTS_MAX: u32 = 64;
 
-    /// Puts door and rooms together. Messages have at most `message_bytes_max` bytes.
+    /// Combines door and rooms. Messages have at most `message_bytes_max` bytes.
     pub fn new(
         engine: Engine,
         door: Door,
@@ -64,12 +65,12 @@ impl Signaling {
         Self { engine, door, limits, stranger_limits, hits, pages, socket_io, draining }
     }
 
-    /// Serves clients of Socket.IO too, at `/socket.io/`.
+    /// Also serves Socket.IO clients, at `/socket.io/`.
     pub fn speak_socket_io(&mut self, service: SocketIoService) {
         self.socket_io = Some(service);
     }
 
-    /// The rooms: to be looked at by tests, simulations and fuzzers, which play the part of the reactor.
+    /// The rooms, for tests, simulations and fuzzers that take the place of the reactor.
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -119,7 +120,7 @@ impl Application for Signaling {
             .and_then(|client| self.door.addresses.admit(client, from, request))
             .and_then(|()| self.route(knock, out));
         let verdict = verdict.unwrap_or_else(|refusal| {
-            // Who only looks at a page has not come for a call.
+            // A request for a page is not an attempt to join a call.
             if request.has_field("upgrade") || is_socket_io {
                 note_arrival(peer, arrival, Err(refusal), &mut out.effects);
             }
@@ -137,7 +138,7 @@ impl Application for Signaling {
         verdict
     }
 
-    /// A token says before the upgrade where its bearer belongs.
+    /// A token tells before the upgrade which reactor the connection belongs to.
     fn home_of_request(&self, arrival: Arrival, request: &Request<'_>, now: Now) -> Option<u32> {
         let homes = self.engine.homes();
         if homes.is_one() {
@@ -148,7 +149,7 @@ impl Application for Signaling {
         {
             return self.home_of_session(sid);
         }
-        // Where everybody is told to go, it is told here.
+        // While draining, newcomers are refused right here.
         if self.draining || !request.has_field("upgrade") {
             return None;
         }

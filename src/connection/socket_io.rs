@@ -1,5 +1,5 @@
-//! A peer that speaks Socket.IO: what it sends becomes messages as plain clients send them, and what it is sent becomes events.
-//! Whoever reads and writes messages knows nothing of that.
+//! A peer that speaks Socket.IO. Its events become messages as plain clients send them, and
+//! messages to it become events. The code that reads and writes messages knows nothing of this.
 
 use super::{Application, Connection, Message, Output, Progress, Stage};
 use crate::base::time::Now;

@@ -1,4 +1,4 @@
-//! What an operator asks of the rooms. Each reactor answers for its own.
+//! An operator's commands to the rooms. Each reactor answers for its own rooms.
 
 use super::effects::{Effects, Note};
 use super::peers::Standing;
@@ -14,78 +14,78 @@ use crate::message::{Role, RoomType, SessionId, UserId};
 
 use super::rooms::Participant;
 
-/// How many rooms are told of at once.
+/// How many rooms one answer lists at most.
 const OUTLINES_MAX: usize = 1_000;
 
-/// Something that an operator wants.
+/// An operator's command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To see that somebody answers.
+    /// Check that the engine answers.
     Look,
-    /// To hear of the rooms, past the first so many.
+    /// List the rooms.
     Rooms {
-        /// How many are passed over.
+        /// How many to skip.
         skip: usize,
-        /// How many are wanted at most.
+        /// How many to list at most.
         most: usize,
     },
-    /// To hear which tokens are revoked.
+    /// List the revocations.
     Revocations,
-    /// To end a session.
+    /// End a session.
     EndSession(SessionId),
-    /// To take a participant out of a session.
+    /// Remove a participant from a session.
     Remove(SessionId, UserId),
-    /// To revoke tokens. One reactor of all is to `tell` the audit log.
+    /// Revoke tokens. Exactly one of the reactors must `tell` the audit log.
     Revoke {
-        /// Which, and until when.
+        /// Which tokens, and until when.
         revocation: Revocation,
-        /// Whether the audit log is to hear of it.
+        /// Whether to enter it in the audit log.
         tell: bool,
     },
-    /// That the audit log hears of something that is done elsewhere.
+    /// Enter an action in the audit log that is carried out elsewhere.
     Note(Deed),
 }
 
-/// What came of it.
+/// The answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It is done, or will be once its record is durable.
     Done,
-    /// There is no such thing here.
+    /// It does not exist here.
     NotFound,
-    /// There is no room for more.
+    /// The table is full.
     Full,
     /// This application knows no commands.
     Unknown,
     /// The rooms, and how many there are in all.
     Rooms(Vec<Outline>, usize),
-    /// What is revoked.
+    /// The revocations.
     Revocations(Vec<Revocation>),
 }
 
 /// A room as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// Whose it is.
+    /// Its session.
     pub session: SessionId,
-    /// What it is for.
+    /// Its type.
     pub room_type: RoomType,
-    /// How far it has come.
+    /// Its status.
     pub status: RoomStatus,
     /// When it was opened.
     pub created_at: WallTime,
-    /// Who is in it.
+    /// Its participants.
     pub members: Vec<Member>,
 }
 
 /// A participant as an operator sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// As what.
+    /// The role.
     pub role: Role,
-    /// What its media connection is said to be; `reconnecting` while it is away.
+    /// The reported state of its media connection; `reconnecting` while it is away.
     pub connection_state: &'static str,
     /// Since when.
     pub joined_at: WallTime,
@@ -93,18 +93,18 @@ pub struct Member {
     pub emergency: bool,
 }
 
-/// How much there is of what the engine holds.
+/// The sizes of the engine's tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Rooms whose doctor or patient has not come yet.
+    /// Rooms whose doctor or patient has not joined yet.
     pub rooms_waiting: u64,
-    /// Rooms where both have come.
+    /// Rooms where both have joined.
     pub rooms_active: u64,
     /// Rooms that have ended since the start.
     pub rooms_ended: u64,
-    /// Places in rooms, those of absent people included.
+    /// Places in rooms, including those of absent participants.
     pub participants: u64,
-    /// Places that are kept for people who dropped.
+    /// Places that are kept for dropped participants.
     pub absent: u64,
     /// Bytes of relayed messages that may have to be sent again.
     pub retained_bytes: u64,
@@ -113,7 +113,7 @@ pub struct Gauges {
 }
 
 impl Engine {
-    /// Does what an operator asks for.
+    /// Carries out an operator's command.
     pub fn command(&mut self, command: &Command, now: Now, effects: &mut Effects) -> Answer {
         match command {
             Command::Look => Answer::Done,
@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// How much there is of what it holds.
+    /// The sizes of its tables.
     pub fn gauges(&self) -> Gauges {
         let (waiting, places) = self.rooms.sizes();
         Gauges {
@@ -205,7 +205,7 @@ impl Engine {
         Answer::Done
     }
 
-    /// What was revoked does not count from now on, and whoever has come by it goes.
+    /// Revoked tokens are invalid from now on, and connections that use them are closed.
     fn revoke(
         &mut self,
         revocation: Revocation,
@@ -245,7 +245,7 @@ impl Engine {
         Answer::Done
     }
 
-    /// What the token of somebody grants who has not entered a room.
+    /// What the token of a connection grants that has not entered a room.
     fn outside_grant(&self, standing: Standing) -> Option<Grant> {
         match standing {
             Standing::Granted(grant) => Some(grant),
@@ -257,7 +257,7 @@ impl Engine {
         }
     }
 
-    /// Takes a participant out of its room for good.
+    /// Removes a participant from its room for good.
     fn expel(&mut self, place: Key<Participant>, now: Now, effects: &mut Effects) {
         let peer = self.rooms.participant(place).and_then(|participant| participant.peer);
         if let Some(peer) = peer {

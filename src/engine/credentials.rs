@@ -1,4 +1,4 @@
-//! A token that is shown after the connection was opened and before anything else is said.
+//! A token that is shown after the connection was opened and before its first message.
 
 use super::peers::Standing;
 use super::rates::Class;

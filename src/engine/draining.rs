@@ -1,6 +1,6 @@
-//! The end of the server: nobody is let in any more, and who is inside is told to come back, to wherever the next server is.
-//! Room by room, so that those who belong together stay together, and not all at once, so that they do not all come back at
-//! once.
+//! The graceful shutdown: nobody is let in any more, and clients are told to come back, to wherever
+//! the next server is. This happens room by room, so that people in a room stay together, and
+//! spread over time, so that they do not all come back at once.
 
 use super::peers::Standing;
 use super::rooms::Room;
@@ -14,10 +14,10 @@ use crate::wire::frame::CloseCode;
 /// Time between two steps.
 const STEP: Duration = Duration::from_millis(100);
 
-/// With each step at least so many rooms are told: a few are no crowd.
+/// At least this many rooms are told with each step: a few are no crowd.
 const ROOMS_MIN: usize = 50;
 
-/// A farewell under way.
+/// A graceful shutdown in progress.
 #[derive(Debug)]
 pub(super) struct Farewell {
     next_at: Instant,
@@ -25,8 +25,8 @@ pub(super) struct Farewell {
 }
 
 impl Engine {
-    /// Lets nobody in any more, and tells everybody to come back: within `window`, all of a room at the same time. Calling it again
-    /// can only make it quicker.
+    /// Lets nobody in any more, and tells everybody to come back within `window`, all in a room at
+    /// the same time. Calling it again can only make it faster.
     pub fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
         let steps_left = window.as_micros() / STEP.as_micros() + 1;
         if let Some(farewell) = &mut self.farewell {
@@ -37,7 +37,7 @@ impl Engine {
             return;
         }
         self.farewell = Some(Farewell { next_at: now.instant, steps_left });
-        // Whoever is in no room waits for nobody.
+        // Connections that are in no room need not wait.
         let idle: Vec<_> = self
             .peers
             .connected()
@@ -85,27 +85,28 @@ impl Engine {
         farewell.next_at = now.instant + STEP;
         let steps = farewell.steps_left.max(1);
         farewell.steps_left = steps - 1;
-        // One that is about to end does so by itself.
+        // A room that is about to end does so by itself.
         let rooms = self.rooms.all_rooms().filter(|(_, room)| !room.ending);
         let share = self.rooms.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX));
         let rooms: Vec<_> = rooms.take(share.max(ROOMS_MIN)).map(|(key, _)| key).collect();
         rooms.into_iter().for_each(|room| self.dismiss(room, effects));
     }
 
-    /// When who is sent away may come back, so that not all do at once: those of a room, or whatever else has the same number, within
-    /// less than half a second.
+    /// How long a dismissed client must wait before it comes back, so that not all come at once.
+    /// Those with the same `number`, such as the members of a room, come within less than half a
+    /// second.
     pub(super) fn come_back_after(peer: PeerId, number: u32) -> Duration {
         let [together, apart] = [number, peer.index].map(u64::from);
         let together = together.wrapping_mul(7_919) % 4_000;
         Duration::from_millis(500 + together + apart.wrapping_mul(131) % 500)
     }
 
-    /// Tells all in a room to come back, and forgets it: its session goes on, elsewhere.
+    /// Tells everybody in a room to come back, and forgets the room: its session goes on elsewhere.
     fn dismiss(&mut self, key: Key<Room>, effects: &mut Effects) {
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
             self.logins.cancel(first.index());
-            // Who it is, is known as long as it has its place.
+            // The user is known as long as the place exists.
             let peer = self.rooms.participant(first).and_then(|participant| participant.peer);
             if let Some(peer) = peer {
                 self.send_away(peer, key.index(), effects);

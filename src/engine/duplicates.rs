@@ -1,7 +1,7 @@
-//! The same user comes while an older connection has the place, where that one is not to be replaced: is it still there?
-//!
-//! It is pinged. If it answers, whoever came is refused; if it does not in [`ANSWER_TIMEOUT`], it is given up, and the
-//! `join-room` that waited is obeyed as if it came now.
+//! A user joins while an older connection has the place, and the setting says not to replace it.
+//! The older connection is pinged. If it answers, the newcomer is refused. If it does not answer
+//! within [`ANSWER_TIMEOUT`], it is given up, and the waiting `join-room` is obeyed as if it had
+//! just arrived.
 
 use super::peers::Standing;
 use super::rooms::{Newcomer, Participant};

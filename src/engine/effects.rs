@@ -1,4 +1,4 @@
-//! What is to be done, in a list that the caller owns and uses again.
+//! The engine's output: what is to be done, in a list that the caller owns and reuses.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::message::record::Record;
 use crate::message::request::MessageId;
 use crate::wire::frame::CloseCode;
 
-/// One thing to do. To be carried out in the order of the list.
+/// One thing to do. Effects must be carried out in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Send a text message.
@@ -22,12 +22,13 @@ pub enum Effect {
         /// Which.
         payload: Payload,
     },
-    /// Send a ping, with what [`super::Engine::ping_mark`] says then.
+    /// Send a ping, with the mark that [`super::Engine::ping_mark`] returns at that time.
     Ping {
         /// To whom.
         peer: PeerId,
     },
-    /// Close the connection, behind what was sent to it. The engine has forgotten it already.
+    /// Close the connection, after everything that was sent to it. The engine has already forgotten
+    /// it.
     Close {
         /// Whose.
         peer: PeerId,
@@ -50,22 +51,23 @@ pub enum Payload {
     Received,
 }
 
-/// Something for the audit log.
+/// An entry for the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// The connection that it is about, where there is one.
+    /// The connection that it is about, if there is one.
     pub peer: Option<PeerId>,
     /// What happened.
     pub record: Record,
-    /// Where the connection comes from, where that is told.
+    /// The address of the connection, if it is recorded.
     pub address: Option<Redacted<IpAddr>>,
-    /// What somebody gave as a reason: [`Effects::reason`] has the text.
+    /// The reason that a person gave: [`Effects::reason`] has the text.
     pub reason: Option<Payload>,
-    /// The engine goes on only when [`super::Engine::recorded`] tells it what became of this record.
+    /// The engine continues only when [`super::Engine::recorded`] tells it the result of this
+    /// record.
     pub ticket: Option<Ticket>,
 }
 
-/// Names something that waits for its record.
+/// Identifies something that waits for its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     pub(super) index: u32,
@@ -78,8 +80,8 @@ pub struct Effects {
     list: Vec<Effect>,
     bytes: Vec<u8>,
     notes: Vec<Note>,
-    /// How often each error was told, since the start: [`Effects::clear`] leaves it. Elsewhere, since this list is moved for
-    /// each message, and errors are rare.
+    /// How often each error was sent since the start; [`Effects::clear`] keeps it. It is boxed
+    /// because this list is moved for each message, and errors are rare.
     errors: Option<Box<Errors>>,
 }
 
@@ -113,7 +115,8 @@ impl Effects {
         self.list.is_empty() && self.notes.is_empty()
     }
 
-    /// To whom the received message goes on, where that is all: what nearly every message in a call comes to.
+    /// The recipient of the received message, if relaying it is all there is to do. That is so for
+    /// nearly every message in a call.
     pub fn only_relay(&self) -> Option<PeerId> {
         match self.list[..] {
             [Effect::Send { to, payload: Payload::Received }] if self.notes.is_empty() => Some(to),
@@ -126,7 +129,8 @@ impl Effects {
         self.list.iter().copied()
     }
 
-    /// What the audit log is to be told, in order. It may be passed over by who keeps no log, but for the tickets.
+    /// The entries for the audit log, in order. A caller without a log may ignore them, except for
+    /// the tickets.
     pub fn notes(&self) -> impl Iterator<Item = Note> {
         self.notes.iter().copied()
     }
@@ -169,7 +173,7 @@ impl Effects {
         self.list.extend(peers.map(|to| Effect::Send { to, payload }));
     }
 
-    /// Tells a peer of a problem, and counts it.
+    /// Reports a problem to a peer, and counts it.
     pub fn refuse(
         &mut self,
         to: PeerId,
@@ -181,7 +185,7 @@ impl Effects {
         self.send(to, |out| notice::error(out, problem, id, retry_after));
     }
 
-    /// Counts an error that is told in another way.
+    /// Counts an error that is reported in another way.
     pub fn count_error(&mut self, code: &str) {
         self.errors.get_or_insert_default().add(code);
     }
@@ -191,7 +195,7 @@ impl Effects {
         self.errors.as_deref().unwrap_or(&Errors::NONE)
     }
 
-    /// Passes the received message on.
+    /// Relays the received message.
     pub fn relay(&mut self, to: PeerId) {
         self.list.push(Effect::Send { to, payload: Payload::Received });
     }
@@ -201,12 +205,12 @@ impl Effects {
         self.list.push(Effect::Ping { peer });
     }
 
-    /// Tells the audit log.
+    /// Adds an entry for the audit log.
     pub fn note(&mut self, note: Note) {
         self.notes.push(note);
     }
 
-    /// Tells the audit log, with the reason that somebody gave (a JSON string).
+    /// Adds an entry for the audit log, with the reason that a person gave (a JSON string).
     pub fn note_with(&mut self, note: Note, reason: Option<&str>) {
         let reason = reason.map(|text| {
             let start = self.bytes.len() as u32;
@@ -216,14 +220,14 @@ impl Effects {
         self.notes.push(Note { reason, ..note });
     }
 
-    /// The engine goes on with `ticket` when the last note is durable.
+    /// The engine continues with `ticket` when the last entry is durable.
     pub(super) fn wait_with(&mut self, ticket: Ticket) {
         if let Some(note) = self.notes.last_mut() {
             note.ticket = Some(ticket);
         }
     }
 
-    /// Closes a connection behind what was sent to it.
+    /// Closes a connection after everything that was sent to it.
     pub fn close(&mut self, peer: PeerId, code: CloseCode) {
         self.list.push(Effect::Close { peer, code });
     }

@@ -1,4 +1,4 @@
-//! Sessions that are over and stay so.
+//! Sessions that have ended and must stay ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 

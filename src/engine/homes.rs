@@ -1,5 +1,5 @@
-//! Several engines, each with its own rooms: which of them a session belongs to, and how a connection goes over from one to
-//! another before it enters its room.
+//! Several engines, each with its own rooms: which of them a session belongs to, and how a
+//! connection moves from one to another before it enters its room.
 
 use super::peers::Standing;
 use super::rates::Meter;
@@ -34,7 +34,7 @@ impl Homes {
         ((u128::from(mixed) * u128::from(self.count)) >> 64) as u32
     }
 
-    /// The same, where that is another one.
+    /// The same, if that is another engine.
     pub fn elsewhere(&self, session: SessionId) -> Option<u32> {
         let home = self.of(session);
         (home != self.own).then_some(home)
@@ -51,7 +51,8 @@ impl Homes {
     }
 }
 
-/// What goes with a connection from one engine to another. By default nothing: the engine has not heard of it yet.
+/// The state that moves with a connection from one engine to another. By default empty: the engine
+/// does not know the connection yet.
 #[derive(Debug, Default)]
 pub struct Traveller {
     known: Option<Known>,
@@ -65,8 +66,8 @@ struct Known {
 }
 
 impl Engine {
-    /// The engine to which a connection belongs that sends this message to enter a room, where that is another one. Who
-    /// shows no good token stays: it is refused wherever it is.
+    /// The engine that a connection belongs to when it sends this message to enter a room, if that
+    /// is another one. A connection without a valid token stays: it is refused wherever it is.
     pub fn home_of(&self, peer: PeerId, text: &str, now: Now) -> Option<u32> {
         let homes = &self.options.homes;
         if homes.is_one() {
@@ -86,12 +87,12 @@ impl Engine {
         is_welcome.then_some(home)
     }
 
-    /// Which engines there are.
+    /// The engines, and which of them this is.
     pub const fn homes(&self) -> Homes {
         self.options.homes
     }
 
-    /// A connection that has not joined goes over to another engine: it is not this one's any more.
+    /// A connection that has not joined moves to another engine, and no longer belongs to this one.
     pub fn detach(&mut self, peer: PeerId) -> Traveller {
         let network = self.gate.depart(peer.index);
         let grant = match self.peers.standing(peer) {
@@ -105,7 +106,8 @@ impl Engine {
         Traveller { known: Some(Known { grant, network, meter: self.meters.get(peer.index) }) }
     }
 
-    /// A connection comes from another engine. Its time to join begins anew; what it has said counts on.
+    /// A connection arrives from another engine. Its time to join starts again; its rate limits
+    /// continue.
     pub fn attach(&mut self, peer: PeerId, traveller: Traveller, now: Now) {
         let Some(Known { grant, network, meter }) = traveller.known else { return };
         network.into_iter().for_each(|network| self.gate.arrive_from(peer.index, network));

@@ -1,4 +1,5 @@
-//! Which STUN and TURN servers a participant is told of, and fresh credentials before the old ones end.
+//! Which STUN and TURN servers a participant is told of, and fresh credentials before the old ones
+//! expire.
 
 use super::rooms::Participant;
 use super::{Effects, Engine};

@@ -1,4 +1,4 @@
-//! What must hold between the tables of the engine, whatever has happened.
+//! What must hold between the engine's tables, whatever has happened.
 
 use super::peers::Standing;
 use super::{Engine, GRACE, PROBE};

@@ -1,4 +1,5 @@
-//! Entering a room: who is it, may it, is there a place, and who must hear of it.
+//! Entering a room: who the client is, whether it may enter, whether there is a place, and who must
+//! be told.
 
 use super::duplicates::Duplicates;
 use super::effects::{Effects, Note};
@@ -19,18 +20,18 @@ use crate::message::record::{Entry, Event, Record, TokenWay};
 use crate::message::request::{ConnectionState, Join, KeptId, MessageId};
 use crate::message::{Permissions, Role};
 
-/// Somebody who may enter and waits for the record of it.
+/// A client that may enter and waits for its audit record.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) newcomer: Newcomer,
-    /// What the connection's own token grants, where it presented one.
+    /// What the connection's own token grants, if it presented one.
     pub(super) held: Option<Grant>,
     /// Of the `join-room`.
     id: Option<KeptId>,
 }
 
 impl Engine {
-    /// `join-room`: judged now, carried out once its record is durable.
+    /// Handles `join-room`: judged now, carried out once its record is durable.
     pub(super) fn join(
         &mut self,
         peer: PeerId,
@@ -44,11 +45,11 @@ impl Engine {
         if self.is_draining() {
             return Err(Problem::ServerShutdown);
         }
-        // Whoever came with its token was judged at the door.
+        // A client that presented its token in the upgrade was judged at the door.
         if self.is_stranger(peer) {
             self.check_bearer(peer, &newcomer.grant, now, effects)?;
         }
-        // Its own empty room may have been given away already.
+        // Its own empty room may have been forgotten already.
         self.forget_surplus(effects);
         let entry = self.find_way_in(&newcomer, now)?;
         if entry == Entry::Takeover && self.options.duplicates == Duplicates::Reject {
@@ -56,7 +57,7 @@ impl Engine {
         }
         self.gate.joined(&newcomer.grant, now.instant);
         let event = Event::Admission { entry, emergency: newcomer.emergency };
-        // The record of the connection itself may have been left out, when many came.
+        // The record of the connection itself may have been left out if many arrived.
         let address = self.gate.origin(peer.index).map(|origin| Redacted::new(origin.address()));
         let record = Record { event, subject: newcomer.subject() };
         let note = Note { address, ..Note::about(peer, record) };
@@ -95,7 +96,7 @@ impl Engine {
         let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
             None => Err(Problem::AuditUnavailable),
             Some(_) if self.is_draining() => Err(Problem::ServerShutdown),
-            // Another connection of the user was quicker.
+            // Another connection of the user was faster.
             Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
                 self.hits.add(Limit::Duplicate);
                 Err(Problem::AlreadyJoined)
@@ -110,7 +111,7 @@ impl Engine {
         }
     }
 
-    /// Who wants to enter, and that this may be.
+    /// Who wants to enter, checked against the token.
     fn recognise(
         &mut self,
         peer: PeerId,
@@ -130,7 +131,7 @@ impl Engine {
             media: join.media,
             received: join.received,
             stream: join.stream,
-            // The token's word counts before the doctor's, and nobody else has a say.
+            // The token's room type takes precedence over the doctor's; nobody else's counts.
             room_type: grant
                 .room_type
                 .filter(|_| !emergency)
@@ -139,7 +140,7 @@ impl Engine {
         })
     }
 
-    /// Whether the session is open and a place is there, and how the newcomer comes to it. Changes nothing.
+    /// Whether the session is open and has a place, and how the newcomer gets it. Changes nothing.
     fn find_way_in(&mut self, newcomer: &Newcomer, now: Now) -> Result<Entry, Problem> {
         let Newcomer { session, grant, emergency, .. } = *newcomer;
         let token_ends_at = self.options.tokens.ends_at(&grant);
@@ -181,7 +182,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What the connection's own token grants, where it presented one and has not joined.
+    /// What the connection's own token grants, if it presented one and has not joined.
     fn held_grant(&self, peer: PeerId) -> Option<Grant> {
         match self.peers.standing(peer) {
             Standing::Granted(grant) => Some(grant),
@@ -189,7 +190,7 @@ impl Engine {
         }
     }
 
-    /// What the connection's token grants, or the one that comes with the message.
+    /// What the connection's token grants, or the one in the message.
     fn authenticate(
         &mut self,
         peer: PeerId,
@@ -219,7 +220,7 @@ impl Engine {
         }
     }
 
-    /// Whether somebody who was nobody so far may have a token that grants this.
+    /// Whether a connection without a token so far may use one that grants this.
     pub(super) fn check_bearer(
         &mut self,
         peer: PeerId,
@@ -234,8 +235,8 @@ impl Engine {
         })
     }
 
-    /// What a token that came in a message grants. One that is not valid counts against the address; one that has ended was
-    /// ours, and guesses nothing.
+    /// What a token in a message grants. An invalid one counts against the address. An expired one
+    /// does not: our key signed it, so it was not guessed.
     pub(super) fn check(
         &mut self,
         peer: PeerId,
@@ -249,7 +250,7 @@ impl Engine {
             TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {
                 self.hits.add(Limit::AuthFailures);
                 self.note_limit(peer, Limit::AuthFailures, effects);
-                // Whoever has a good token keeps it, and the connection.
+                // A client with a valid token keeps it, and the connection.
                 let is_new = way != TokenWay::Refresh;
                 let excess = if is_new { Excess::Attempts } else { Excess::Messages };
                 Problem::RateLimited(excess)
@@ -264,7 +265,8 @@ impl Engine {
         outcome
     }
 
-    /// Whether the message claims what the token says, and the token opens this room. `true`: by emergency access.
+    /// Whether the message agrees with the token, and the token opens this room. `true`: by
+    /// emergency access.
     fn authorise(&self, grant: &Grant, join: &Join<'_>) -> Result<bool, Problem> {
         if (join.speaker.user, join.role) != (grant.user, grant.role) {
             return Err(Problem::Forbidden);
@@ -322,7 +324,8 @@ impl Engine {
         }
     }
 
-    /// The same user comes again: after a drop, or from elsewhere. The place is the newer connection's.
+    /// The same user joins again: after a drop, or from elsewhere. The newer connection gets the
+    /// place.
     fn come_back(
         &mut self,
         place: Key<Participant>,
@@ -348,7 +351,7 @@ impl Engine {
         participant.grant = grant;
         participant.probing = false;
         participant.connection_state = ConnectionState::Connected;
-        // What it says nothing about is as it was.
+        // Media that it does not mention stay as they were.
         participant.media = participant.media.changed(newcomer.media);
         let room = participant.room;
         self.rooms.note_token(room, &grant);
@@ -373,7 +376,7 @@ impl Engine {
         self.tell_state(place, Some(received.is_some()), effects);
     }
 
-    /// Lets the connection in and tells it what it finds.
+    /// Lets the connection in and tells it the state of the room.
     fn welcome(
         &mut self,
         place: Key<Participant>,

@@ -1,4 +1,5 @@
-//! Floor 4: rooms, their participants, and what may pass between them. Pure: an input and the time in, effects out.
+//! Floor 4: rooms, their participants, and what may pass between them. Pure: takes an input and the
+//! time, and returns effects.
 //!
 //! ```text
 //!   connected ─┐
@@ -8,8 +9,9 @@
 //!   advance ───┘
 //! ```
 //!
-//! Who brings a transport of their own names each connection by a [`PeerId`] with a small, dense index, calls these five
-//! and carries out the effects in their order. The engine asks nothing back.
+//! To use it with a transport of your own, name each connection by a [`PeerId`] with a small, dense
+//! index, call these five methods, and carry out the effects in order. The engine needs no results
+//! back.
 
 mod commands;
 mod credentials;
@@ -65,19 +67,20 @@ pub use recording::Recording;
 use revocations::Revocations;
 use rooms::{Participant, Rooms};
 
-/// Names one connection. The index is dense (the engine keeps a table by it); the generation tells its uses apart.
+/// Identifies one connection. The index is dense (the engine keeps a table by it); the generation
+/// distinguishes successive uses of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerId {
-    /// Where it stands in the tables.
+    /// Its position in the tables.
     pub index: u32,
     /// Which use of the index this is.
     pub generation: u32,
 }
 
-/// What the engine needs to know.
+/// The settings of the engine.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Judges the tokens in `join-room` and `refresh-token`.
+    /// Checks the tokens in `join-room` and `refresh-token`.
     pub tokens: Tokens,
     /// How long a connection without a token may take to join.
     pub join_timeout: Duration,
@@ -85,7 +88,7 @@ pub struct Options {
     pub heartbeat: Duration,
     /// How long the place of a dropped participant is kept.
     pub reconnect_grace: Duration,
-    /// How old a room may become.
+    /// The maximum age of a room.
     pub room_max_age: Duration,
     /// How long a room may stand empty.
     pub room_empty_timeout: Duration,
@@ -97,22 +100,23 @@ pub struct Options {
     pub retained_bytes_total_max: usize,
     /// Whether `room:emergency` in a token opens other sessions.
     pub emergency_access: bool,
-    /// How many may come in by address and by user.
+    /// How many connections are let in by address and by user.
     pub gate: GateLimits,
-    /// For how many connections tables are made at once, so that they need not be moved to grow. The memory is taken from the
-    /// system only as it is used.
+    /// For how many connections tables are allocated in advance, so that they need not be moved to
+    /// grow. The system provides the memory only as it is used.
     pub connections_planned: usize,
-    /// How many engines share the sessions among them.
+    /// How many engines the sessions are distributed over.
     pub homes: Homes,
-    /// How fast a connection may speak.
+    /// The rate limits for the messages of one connection.
     pub rates: Rates,
-    /// How many rooms there may be. An empty one stays for a while, so it is not the connections that bound them.
+    /// The maximum number of rooms. An empty room stays for a while, so the number of connections
+    /// does not bound them.
     pub rooms_max: usize,
     /// What happens to a user who joins twice.
     pub duplicates: Duplicates,
-    /// Whether media goes through relays only: told to clients, and no other candidate passes.
+    /// Whether media goes through relays only. Clients are told so, and no other candidate passes.
     pub relay_only: bool,
-    /// Where there are any, the only networks that candidates may name.
+    /// If not empty, the only networks that candidates may name.
     pub candidate_allowlist: Networks,
     /// Networks that no candidate may name.
     pub candidate_blocklist: Networks,
@@ -121,7 +125,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The ordinary limits of a server.
+    /// The default limits of a server.
     pub const fn new(tokens: Tokens) -> Self {
         Self {
             tokens,
@@ -166,10 +170,10 @@ pub struct Engine {
     revoked: Revocations,
     /// How many rooms have ended.
     rooms_ended: u64,
-    /// What waits for its record.
+    /// Effects that wait until their audit record is durable.
     pending: Arena<Pending>,
     recording: Recording,
-    /// The server is about to stop.
+    /// Set while the server is about to stop.
     farewell: Option<Farewell>,
     retained: retention::Pool,
     gate: Gate,
@@ -182,16 +186,16 @@ pub struct Engine {
     last_stream: u64,
     /// Connections that must still join.
     joins: Deadlines<1>,
-    /// Participants that are away, and those whose messages are to be proved arrived.
+    /// Participants that are away, and those whose messages still have to be confirmed as received.
     places: Deadlines<2>,
     /// Rooms by their age, and those that stand empty.
     ages: Deadlines<1>,
     empties: Deadlines<1>,
-    /// Participants whose TURN credentials are to be renewed.
+    /// Participants whose TURN credentials have to be renewed.
     logins: Deadlines<1>,
-    /// How many of those were ever given out: no two are the same.
+    /// How many of those were ever issued: no two are the same.
     logins_issued: u64,
-    /// Other engines have something to do.
+    /// Set when other engines have something to do.
     calls_others: bool,
 }
 
@@ -199,10 +203,11 @@ pub struct Engine {
 const GRACE: usize = 0;
 const PROBE: usize = 1;
 
-/// How long after a relayed message its arrival is asked for, so that an idle room need not wait for the heartbeat.
+/// How long after a relayed message a ping asks whether it has arrived, so that an idle room need
+/// not wait for the heartbeat.
 const PROBE_AFTER: Duration = Duration::from_secs(1);
 
-/// How often tokens are looked at where only a jump of the wall clock could make one due.
+/// How often tokens are checked when only a jump of the wall clock could make one due.
 const WALL_CLOCK_CHECK: Duration = Duration::from_secs(15);
 
 impl Engine {
@@ -212,7 +217,7 @@ impl Engine {
         Self::with_gate(options, gate)
     }
 
-    /// An engine without rooms, whose connections are counted together with those of other engines.
+    /// An engine without rooms. Its connections are counted together with those of other engines.
     pub fn with_gate(options: Options, gate: Gate) -> Self {
         let planned = options.connections_planned;
         Self {
@@ -243,10 +248,10 @@ impl Engine {
         }
     }
 
-    /// A connection was opened, with what its token grants where it presented one.
+    /// Call this when a connection was opened, with what its token grants if it presented one.
     pub fn connected(&mut self, peer: PeerId, grant: Option<Grant>, now: Now) {
         self.meters.reset(peer.index);
-        // Whoever stood there before has gone, whether that was said or not.
+        // The previous user of the index has gone, whether we were told or not.
         if let Some(before) = self.peers.at(peer.index) {
             self.set_standing(before, Standing::Gone);
         }
@@ -263,7 +268,8 @@ impl Engine {
         }
     }
 
-    /// A connection answered a ping that was sent when [`Engine::ping_mark`] said `mark`.
+    /// Call this when a connection answered a ping that was sent when [`Engine::ping_mark`]
+    /// returned `mark`.
     pub fn ponged(&mut self, peer: PeerId, mark: u32, now: Now) {
         let Standing::Inside(key) = self.peers.standing(peer) else { return };
         self.note_answer(peer);
@@ -280,7 +286,8 @@ impl Engine {
         }
     }
 
-    /// A connection can no longer be spoken to: it closed, broke, or was too slow. Calling it again changes nothing.
+    /// Call this when nothing can be sent to a connection any more: it closed, broke, or was too
+    /// slow. Calling it again changes nothing.
     pub fn left(&mut self, peer: PeerId, now: Now, effects: &mut Effects) {
         self.drop_peer(peer, notice::LeaveReason::Disconnected, now, effects);
     }
@@ -305,7 +312,7 @@ impl Engine {
     pub fn next_deadline(&self, now: Now) -> Option<Instant> {
         let token = self.peers.next_token_due().map(|due| {
             let millis = due.as_millis().saturating_sub(now.wall.as_millis()).max(0) as u64;
-            // Looked at now and then all the same: the wall clock may jump.
+            // They are checked now and then all the same: the wall clock may jump.
             now.instant + Duration::from_millis(millis).min(WALL_CLOCK_CHECK)
         });
         let is_asked = self.empties.len(0) > 0 && self.has_surplus();
@@ -320,20 +327,23 @@ impl Engine {
         rooms.into_iter().chain(people).flatten().min()
     }
 
-    /// Whether engines whose connections are counted together with this one's ([`Engine::with_gate`]) are to
-    /// [advance](Engine::advance) now; says so once. There are more rooms than may be, and only another one has an empty one to forget.
+    /// Whether the engines whose connections are counted together with this one's
+    /// ([`Engine::with_gate`]) have to [advance](Engine::advance) now. Returns true only once. The
+    /// reason: there are too many rooms, and only another engine has an empty one to forget.
     pub fn calls_others(&mut self) -> bool {
         std::mem::take(&mut self.calls_others)
     }
 
-    /// Stands for the DTLS fingerprints in the last offer or answer of this connection's participant that was accepted and
-    /// had some: the first half of a [`FingerprintHash`](crate::wire::sdp::FingerprintHash).
+    /// Stands for the DTLS fingerprints of this connection's participant: the first half of a
+    /// [`FingerprintHash`](crate::wire::sdp::FingerprintHash) of the last accepted offer or answer
+    /// that had any.
     pub fn fingerprint(&self, peer: PeerId) -> Option<Redacted<[u8; 16]>> {
         let Standing::Inside(key) = self.peers.standing(peer) else { return None };
         self.rooms.participant(key)?.fingerprint()
     }
 
-    /// Who is inside by address and by user: to be asked and told by whoever opens connections.
+    /// Counts who is inside, by address and by user. Whoever opens connections must consult it and
+    /// report to it.
     pub fn gate(&mut self) -> &mut Gate {
         &mut self.gate
     }
@@ -353,12 +363,13 @@ impl Engine {
         &self.hits
     }
 
-    /// Has tokens judged by other rules from now on. Who is inside stays until its token ends.
+    /// Replaces the rules by which tokens are checked. Participants that are inside stay until
+    /// their token expires.
     pub fn use_tokens(&mut self, tokens: Tokens) {
         self.options.tokens = tokens;
     }
 
-    /// Judges tokens by the rules that this engine was given.
+    /// Checks tokens by the rules that this engine was given.
     pub fn tokens(&self) -> &Tokens {
         &self.options.tokens
     }
@@ -368,7 +379,8 @@ impl Engine {
         self.rooms.len()
     }
 
-    /// How many bytes hold relayed messages that may have to be sent again, rounded up to whole chunks.
+    /// How many bytes are used for relayed messages that may have to be sent again, rounded up to
+    /// whole chunks.
     pub fn retained_chunks(&self) -> usize {
         self.retained.chunks_used()
     }
@@ -378,7 +390,7 @@ impl Engine {
         self.ended.len()
     }
 
-    /// The place of whoever speaks, where it is who it says and where it says.
+    /// The place of the sender, if the message's user and session are the sender's own.
     fn inside(
         &self,
         peer: PeerId,
@@ -407,7 +419,8 @@ impl Engine {
         }
     }
 
-    /// Notes how far a connection has come. Who had a place still has it at that time, so that its user is known.
+    /// Records the new standing of a connection. If it had a place, it still has it at this moment,
+    /// so that its user is known.
     fn set_standing(&mut self, peer: PeerId, standing: Standing) {
         let [before, after] = [self.peers.standing(peer), standing].map(|one| self.user_of(one));
         if before != after {

@@ -1,4 +1,4 @@
-//! The connections, by their index, and when their tokens end.
+//! The connections, by index, and when their tokens expire.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,22 +11,22 @@ use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
 use crate::base::time::{Duration, WallTime};
 
-/// How long before its end a client is told that its token is about to end.
+/// How long before its token expires a client is told so.
 const NOTICE: Duration = Duration::from_secs(60);
 
-/// So many times of tokens that are over may stand in the order whatever there is else.
+/// How many stale entries the queue of tokens may hold in any case.
 const STALE_MAX: usize = 64;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Standing {
-    /// Not connected, or told to close: whatever it still says does not count.
+    /// Not connected, or told to close: further messages are ignored.
     Gone,
     /// Connected without a token.
     Anonymous,
     /// Connected with a token.
     Granted(Grant),
-    /// About to enter: waits for the record of it.
+    /// About to enter: waits for its audit record.
     Joining(Key<Pending>),
     /// In its room.
     Inside(Key<Participant>),
@@ -35,7 +35,7 @@ pub(super) enum Standing {
 /// What is due for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenDue {
-    /// To tell the client that it ends soon.
+    /// To tell the client that it expires soon.
     Notice,
     /// To close the connection.
     End,
@@ -45,16 +45,17 @@ pub(super) enum TokenDue {
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     table: Vec<Peer>,
-    /// What the tokens of those grant who have not joined yet.
+    /// The grants of connections that have not joined yet.
     grants: Arena<Grant>,
-    /// Tokens by the wall time of what is due for them next, with the index of their connection. What is not due any more stays
-    /// until its time, or until there is more of that than of the rest.
+    /// Tokens by the wall time when something is due for them, with the index of their connection.
+    /// Stale entries stay until their time, or until there are more of them than of the others.
     by_time: BinaryHeap<Reverse<(WallTime, u32)>>,
     /// How many tokens are watched.
     watched: usize,
 }
 
-/// What everybody has a place for, so it is kept small: the parts of a [`Stage`] and of what is due for the token, side by side.
+/// The entry of every connection, so it is kept small: the parts of a [`Stage`] and of what is due
+/// for the token, side by side.
 #[derive(Clone, Copy, Debug)]
 struct Peer {
     due_at: WallTime,
@@ -74,7 +75,8 @@ enum Kind {
     Inside,
 }
 
-/// A [`Standing`] in the table. A grant is not in it: it would take three times the room, for those too who have joined.
+/// A [`Standing`] in the table. It does not contain the grant, which would take three times the
+/// space even for connections that have joined.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Gone,
@@ -116,12 +118,12 @@ impl Peer {
 }
 
 impl Peers {
-    /// An empty table, made for so many connections.
+    /// An empty table, allocated for `connections` connections.
     pub(super) fn with_capacity(connections: usize) -> Self {
         Self { table: Vec::with_capacity(connections), ..Self::default() }
     }
 
-    /// Puts a new connection into the table, whatever stood there.
+    /// Puts a new connection into the table, replacing any previous entry.
     pub(super) fn insert(&mut self, peer: PeerId, standing: Standing) {
         let index = peer.index as usize;
         if index >= self.table.len() {
@@ -137,7 +139,7 @@ impl Peers {
         self.get(peer).map_or(Standing::Gone, |entry| self.standing_of(entry.stage()))
     }
 
-    /// Notes how far a connection has come. Who is gone has no token to watch.
+    /// Sets how far a connection has come. A connection that is gone has no token to watch.
     pub(super) fn set_standing(&mut self, peer: PeerId, standing: Standing) {
         let Some(entry) = self.get(peer) else { return };
         if let Stage::Granted(key) = entry.stage() {
@@ -158,12 +160,12 @@ impl Peers {
         }
     }
 
-    /// Watches a token in place of any other of this connection.
+    /// Watches a token, instead of any other of this connection.
     pub(super) fn watch_token(&mut self, peer: PeerId, grant: &Grant) {
         self.schedule(peer, grant.expires_at.minus(NOTICE), TokenDue::Notice);
     }
 
-    /// Waits for the end of a token whose notice was given.
+    /// Waits for the expiry of a token whose notice was sent.
     pub(super) fn await_token_end(&mut self, peer: PeerId, ends_at: WallTime) {
         self.schedule(peer, ends_at, TokenDue::End);
     }
@@ -185,7 +187,7 @@ impl Peers {
         None
     }
 
-    /// When something may be due for a token next: not later than anything is.
+    /// When something may next be due for a token. It may be too early, but never too late.
     pub(super) fn next_token_due(&self) -> Option<WallTime> {
         self.by_time.peek().map(|Reverse((due, _))| *due)
     }
@@ -196,7 +198,7 @@ impl Peers {
         Some(PeerId { index, generation })
     }
 
-    /// Everybody who is connected.
+    /// All open connections.
     pub(super) fn connected(&self) -> impl Iterator<Item = (PeerId, Standing)> {
         self.table.iter().enumerate().filter_map(|(index, entry)| {
             let id = PeerId { index: index as u32, generation: entry.generation };
@@ -243,7 +245,7 @@ impl Peers {
         self.drop_stale();
     }
 
-    /// Forgets times of tokens that are not watched any more, before they pile up.
+    /// Removes the entries of tokens that are no longer watched, before they pile up.
     fn drop_stale(&mut self) {
         if self.watched == 0 {
             self.by_time.clear();
@@ -254,7 +256,7 @@ impl Peers {
                 let entry = self.table.get(*index as usize);
                 entry.is_some_and(|entry| entry.due.is_some() && entry.due_at == *due)
             });
-            // A token that was watched again to the same time stands there twice.
+            // A token that was watched twice for the same time has two entries.
             times.sort_unstable();
             times.dedup();
             self.by_time = times.into();

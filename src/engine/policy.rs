@@ -1,4 +1,4 @@
-//! Who may do what: one table of roles, cut down by the permissions of the token.
+//! Who may do what: one table of roles, restricted by the permissions of the token.
 
 use crate::admission::Grant;
 use crate::message::problem::Problem;

@@ -1,4 +1,4 @@
-//! How fast a connection may speak, by what it says.
+//! The rate limits of a connection, by kind of message.
 
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::limits::Limit;

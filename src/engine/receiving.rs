@@ -1,4 +1,4 @@
-//! What a client says: read, counted, obeyed or refused.
+//! A client's message: read, counted, obeyed or refused.
 
 use super::peers::Standing;
 use super::rates::Class;
@@ -10,12 +10,12 @@ use crate::message::problem::{Flaw, Problem};
 use crate::message::request::{self, MessageId, Parsed, Request};
 
 impl Engine {
-    /// A connection sent a message. A refusal is its answer, and disturbs nobody else.
+    /// Handles a message of a connection. A refusal is its answer, and affects nobody else.
     pub fn receive(&mut self, peer: PeerId, text: &str, now: Now, effects: &mut Effects) {
         self.receive_with(peer, text, None, now, effects);
     }
 
-    /// The same for a message whose answer is asked for in another way than by its own `id`.
+    /// The same for a message whose answer is requested by other means than its own `id`.
     pub fn receive_with(
         &mut self,
         peer: PeerId,
@@ -27,8 +27,9 @@ impl Engine {
         if matches!(self.peers.standing(peer), Standing::Gone) {
             return;
         }
-        // Only the whole message says of which kind it is, and which `id` its refusal must have. What reading it costs is
-        // bounded by the rate of bytes, and by the end of whoever is refused too often.
+        // Only the whole message says of which kind it is, and which `id` its refusal must carry.
+        // The cost of parsing is bounded by the rate of bytes, and because a connection that is
+        // refused too often is closed.
         let parsed = self.reader.parse(text);
         let message = Parsed { id: id.or(parsed.id), ..parsed };
         match self.meter(peer, Class::of(&message.request), now, effects) {
@@ -37,14 +38,14 @@ impl Engine {
         }
     }
 
-    /// A connection sent a control frame that nobody has asked for: a ping, or a pong to none of ours. It counts like a
-    /// message; `false`: one too many, not to be answered.
+    /// A connection sent an unsolicited control frame: a ping, or a pong to none of our pings. It
+    /// counts like a message. Returns `false` if it was one too many, and must not be answered.
     pub fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
         if matches!(self.peers.standing(peer), Standing::Gone) {
             return true;
         }
         let metered = self.meter(peer, Class::State, now, effects);
-        // A ping has no answer but its pong, so only the end is told.
+        // A ping has no answer but its pong, so only a close is reported.
         if let Err(problem) = metered
             && problem.close_code().is_some()
         {
@@ -53,7 +54,7 @@ impl Engine {
         metered.is_ok()
     }
 
-    /// Obeys a message that was counted before.
+    /// Obeys a message that has been counted.
     pub(super) fn obey(
         &mut self,
         peer: PeerId,
@@ -78,7 +79,7 @@ impl Engine {
         let taken = self.meters.take(peer.index, class, is_stranger, rates, now.instant);
         let Err((limit, problem)) = taken else { return Ok(()) };
         self.hits.add(limit);
-        // Whoever is merely too fast for a moment is no matter for auditors.
+        // A client that is merely too fast for a moment does not concern auditors.
         if problem.close_code().is_some() {
             self.note_limit(peer, limit, effects);
             self.note_abuse(peer, now);
@@ -86,8 +87,9 @@ impl Engine {
         Err(problem)
     }
 
-    /// A connection is closed for what it did, or did not do: more than could be obeyed was sent by it, or to it and not read. Whoever
-    /// is closed for that again and again has to wait before it may come back.
+    /// Counts a connection that is closed for misbehaviour: it sent more than could be obeyed, or
+    /// did not read what was sent to it. A user who is closed for that again and again has to wait
+    /// before coming back.
     pub fn note_abuse(&mut self, peer: PeerId, now: Now) {
         if let Some(grant) = self.grant_of(peer) {
             self.gate.closed(&grant, now.instant);
@@ -133,7 +135,7 @@ impl Engine {
     ) {
         let is_end = matches!(problem, Problem::ServerShutdown);
         effects.refuse(peer, problem, id, is_end.then(|| Self::come_back_after(peer, peer.index)));
-        // Elsewhere the connection has a good token still.
+        // Otherwise the connection still has a valid token.
         let ends = joining
             || !matches!(
                 problem,
@@ -155,7 +157,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<(), Problem> {
         match request {
-            // These acknowledge by themselves: before the notices that follow from them.
+            // These send their `ack` themselves, before the notices that follow from them.
             Request::Join(join) => return self.join(peer, join, id, text, now, effects),
             Request::Leave(speaker) => return self.leave(peer, *speaker, id, now, effects),
             Request::EndSession(speaker, reason) => {

@@ -1,5 +1,5 @@
-//! What waits until its record is durable: nobody hears of an admission, or of the end of a session, that a power cut could
-//! undo. And what else the audit log is told.
+//! Effects that wait until their audit record is durable: nobody is told of an admission, or of the
+//! end of a session, that a power cut could undo. Also the other entries for the audit log.
 
 use super::effects::{Effects, Note, Ticket};
 use super::join::Candidate;
@@ -14,7 +14,7 @@ use crate::message::SessionId;
 use crate::message::problem::Problem;
 use crate::message::record::{Event, Record, Subject, TokenWay};
 
-/// Something that was found in order and goes on once its record is durable.
+/// A permitted action that continues once its record is durable.
 #[derive(Debug)]
 pub(super) enum Pending {
     /// Somebody enters a room.
@@ -26,7 +26,7 @@ pub(super) enum Pending {
 /// What the engine may expect of the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recording {
-    /// Nobody answers tickets: nothing waits. Notes are made all the same.
+    /// Nobody answers tickets, so nothing waits. Entries are made all the same.
     #[default]
     Off,
     /// Admissions and the ends of sessions wait until [`Engine::recorded`] says that their record is durable.
@@ -36,12 +36,12 @@ pub enum Recording {
 }
 
 impl Engine {
-    /// What became of the record with this ticket: it is durable, or it cannot be written. Without the record nobody is let
-    /// in; a session ends all the same.
+    /// Reports the result of the record with this ticket: it is durable, or it cannot be written.
+    /// Without the record nobody is let in; a session ends all the same.
     pub fn recorded(&mut self, ticket: Ticket, written: bool, now: Now, effects: &mut Effects) {
         let key = Key::from_parts(ticket.index, ticket.generation);
         if let Some(Pending::Join(candidate)) = self.pending.get(key) {
-            // Who it is, is known as long as it waits.
+            // The user is known as long as the action waits.
             let before = candidate.held.map_or(Standing::Anonymous, Standing::Granted);
             self.set_standing(candidate.newcomer.peer, before);
         }
@@ -53,7 +53,7 @@ impl Engine {
         }
     }
 
-    /// What to expect of the audit log from now on.
+    /// Sets what the engine may expect of the audit log from now on.
     pub fn set_recording(&mut self, recording: Recording) {
         self.recording = recording;
     }
@@ -79,13 +79,14 @@ impl Engine {
         assert_eq!(self.pending.len() - joins, ending, "and so does a room that is about to end");
     }
 
-    /// Lets something wait, and names it.
+    /// Lets an action wait, and returns its ticket.
     pub(super) fn wait(&mut self, pending: Pending) -> (Key<Pending>, Ticket) {
         let key = self.pending.insert(pending);
         (key, Ticket { index: key.index(), generation: key.generation() })
     }
 
-    /// Notes that a connection was refused something that it has no right to. What is merely malformed is not for auditors.
+    /// Records that a connection was refused something that it has no right to. Merely malformed
+    /// messages do not concern auditors.
     pub(super) fn note_refusal(
         &self,
         peer: PeerId,
@@ -112,13 +113,13 @@ impl Engine {
         }
     }
 
-    /// Notes that a connection met a limit that ends it, or keeps it out.
+    /// Records that a connection reached a limit that ends it, or keeps it out.
     pub(super) fn note_limit(&self, peer: PeerId, limit: Limit, effects: &mut Effects) {
         let event = Event::Limit { name: limit.name() };
         effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
     }
 
-    /// Notes what came of a token that a message held.
+    /// Records the result of a token in a message.
     pub(super) fn note_token(
         &self,
         peer: PeerId,
@@ -134,7 +135,7 @@ impl Engine {
         effects.note(Note::about(peer, Record { event, subject }));
     }
 
-    /// Whom the token of a connection names, and the session that it is in.
+    /// The user that the token of a connection names, and the session that it is in.
     pub(super) fn subject_of(&self, peer: PeerId) -> Subject {
         match self.peers.standing(peer) {
             Standing::Granted(grant) => grant.subject(),

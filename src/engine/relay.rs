@@ -1,4 +1,4 @@
-//! What participants say to each other.
+//! Messages from one participant to another.
 
 use super::effects::{Effects, Note};
 use super::policy::{self, Action};

@@ -1,13 +1,14 @@
-//! Relayed messages that may have to be sent again: kept in order, for each participant, until it is known that they
-//! arrived.
+//! Relayed messages that may have to be sent again. They are kept in order, for each participant,
+//! until they are known to have arrived.
 //!
-//! All queues share one pool of chunks with a bound. A queue is a chain of chunks through which its messages run as
-//! length and bytes; it allocates nothing once the pool is warm.
+//! All queues share one bounded pool of chunks. A queue is a chain of chunks that holds its
+//! messages one after the other, each as length and bytes. It allocates nothing once the pool is
+//! warm.
 
 /// Bytes of one chunk: three candidates, or a fifth of an offer.
 const CHUNK_BYTES: usize = 1_024;
 
-/// Chunks that are kept for later when they are free; more go back to the system.
+/// How many free chunks are kept for reuse; more go back to the system.
 const FREE_CHUNKS_MAX: usize = 4_096;
 
 /// The length before each message.
@@ -19,7 +20,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Pool {
     chunks: Vec<Chunk>,
-    /// Free chunks with memory, and places without.
+    /// Free chunks with memory, and slots without.
     warm: Vec<u32>,
     cold: Vec<u32>,
     chunks_max: usize,
@@ -73,7 +74,7 @@ impl Pool {
     fn take(&mut self) -> u32 {
         let index = self.warm.pop().or_else(|| self.cold.pop()).unwrap_or_else(|| {
             self.chunks.push(Chunk { bytes: None, next: NONE });
-            // Whatever is given back later, giving back allocates nothing.
+            // So giving chunks back never allocates.
             self.warm.reserve(self.chunks.len());
             self.cold.reserve(self.chunks.len());
             self.chunks.len() as u32 - 1
@@ -93,7 +94,7 @@ impl Pool {
         }
     }
 
-    /// Writes a message with its length, where the last chunk has room for both.
+    /// Writes a message with its length, if the last chunk has room for both.
     fn write_at_once(
         &mut self,
         queue: &mut Queue,
@@ -183,18 +184,19 @@ impl Queue {
         self.kept == 0
     }
 
-    /// How many messages are let go of.
+    /// How many messages were released.
     const fn released(&self) -> u64 {
         self.sent - self.kept as u64
     }
 
-    /// Whether everything behind the first `received` messages is still kept.
+    /// Whether everything after the first `received` messages is still kept.
     pub(super) const fn can_resume(&self, received: u64) -> bool {
         self.released() <= received && received <= self.sent
     }
 
-    /// Counts a message that is being sent, and keeps it, letting go of the oldest where the limit asks for it. Where it does
-    /// not fit at all, nothing is kept any more: a rest with a hole is of no use.
+    /// Counts a message that is being sent, and keeps it, releasing the oldest ones if the limit
+    /// requires it. If it does not fit at all, nothing is kept any more: an incomplete sequence is
+    /// of no use.
     pub(super) fn push(&mut self, message: &[u8], bytes_max: usize, pool: &mut Pool) {
         while !self.has_room(message, bytes_max, pool) {
             if self.is_empty() {
@@ -206,7 +208,8 @@ impl Queue {
         self.append(message, pool);
     }
 
-    /// Keeps a message for someone who is away; `false`: it does not fit, and nothing changed.
+    /// Keeps a message for a participant who is away. Returns `false` if it does not fit; then
+    /// nothing changed.
     pub(super) fn hold(&mut self, message: &[u8], bytes_max: usize, pool: &mut Pool) -> bool {
         let fits = self.has_room(message, bytes_max, pool);
         if fits {
@@ -215,7 +218,7 @@ impl Queue {
         fits
     }
 
-    /// Lets go of the messages up to number `arrived`.
+    /// Releases the messages up to number `arrived`.
     pub(super) fn release(&mut self, arrived: u64, pool: &mut Pool) {
         while self.released() < arrived.min(self.sent) {
             let (len, behind) = pool.read_length(self.start());
@@ -234,7 +237,7 @@ impl Queue {
         }
     }
 
-    /// Lets go of everything and counts from the beginning.
+    /// Releases everything and counts from the beginning.
     pub(super) fn reset(&mut self, pool: &mut Pool) {
         self.free(pool);
         (self.sent, self.kept, self.bytes) = (0, 0, 0);

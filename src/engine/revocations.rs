@@ -1,4 +1,5 @@
-//! Tokens that an operator has revoked. They stay so across reconnects, and the audit log brings them back after a restart.
+//! Tokens that an operator has revoked. They stay revoked across reconnects, and the audit log
+//! restores them after a restart.
 
 use std::collections::BTreeMap;
 

@@ -17,25 +17,26 @@ use crate::message::record::Subject;
 use crate::message::request::{ConnectionState, Media, MediaChange};
 use crate::message::{Role, RoomType, SessionId, UserId};
 
-/// A room. Its participants are linked through their places, in the order in which they came.
+/// A room. Its participants form a linked list through their places, in the order in which they
+/// joined.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) session: SessionId,
     doctor: Option<UserId>,
     patient: Option<UserId>,
     room_type: RoomType,
-    /// A token has said so, which counts more than what a doctor says.
+    /// The type comes from a token, which takes precedence over a doctor's request.
     type_is_claimed: bool,
     created_at: WallTime,
     status: RoomStatus,
     /// The latest `exp` of the tokens that opened it.
     pub(super) tokens_end_at: WallTime,
     first: Option<Key<Participant>>,
-    /// Its end waits for the record of it: nobody enters any more.
+    /// Its end waits for the audit record: nobody enters any more.
     pub(super) ending: bool,
 }
 
-/// A place in a room. It is kept for a while for whoever drops.
+/// A place in a room. It is kept for a while when its participant drops.
 #[derive(Debug)]
 pub(super) struct Participant {
     /// The connection; `None` while the participant is away.
@@ -45,13 +46,13 @@ pub(super) struct Participant {
     pub(super) media: Media,
     pub(super) connection_state: ConnectionState,
     pub(super) joined_at: WallTime,
-    /// Came by emergency access: takes no seat.
+    /// Joined by emergency access: takes no seat.
     pub(super) emergency: bool,
-    /// A ping that proves what has arrived is under way.
+    /// A ping that proves which messages have arrived is in flight.
     pub(super) probing: bool,
-    /// What the others hear if an absence becomes final.
+    /// The reason that the others are told if an absence becomes final.
     pub(super) absence: LeaveReason,
-    /// What its offers and answers showed of its certificates.
+    /// The certificates in its offers and answers.
     pub(super) fingerprints: Fingerprints,
     /// Which stream of messages it receives, and what it knows of the streams of the others.
     pub(super) hearing: Hearing,
@@ -60,7 +61,7 @@ pub(super) struct Participant {
     next: Option<Key<Participant>>,
 }
 
-/// Who wants a place.
+/// A participant that wants a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Newcomer {
     pub(super) peer: PeerId,
@@ -69,13 +70,13 @@ pub(super) struct Newcomer {
     /// The token came with `join-room`, not with the connection.
     pub(super) token_is_new: bool,
     pub(super) emergency: bool,
-    /// What it sends from the start, or says of that on a return.
+    /// The media that it sends from the start, or what it changes on a return.
     pub(super) media: MediaChange,
-    /// How much of what was relayed to it it has received, where it wants the rest.
+    /// How many relayed messages it has received, if it wants the rest.
     pub(super) received: Option<u64>,
-    /// Of which stream, where it says that.
+    /// The stream that this counts, if it says so.
     pub(super) stream: Option<u64>,
-    /// What the room is for, where the newcomer has a say in it.
+    /// The type of the room, if the newcomer may choose it.
     pub(super) room_type: Option<RoomType>,
     pub(super) joined_at: WallTime,
 }
@@ -92,7 +93,7 @@ pub(super) struct Rooms {
     waiting: usize,
 }
 
-/// Where a room stands in the order of sessions.
+/// The position of a room in the order of sessions.
 fn place_of(session: SessionId, key: Key<Room>) -> (u64, u32, u32) {
     (fold(session), key.index(), key.generation())
 }
@@ -103,7 +104,7 @@ fn fold(session: SessionId) -> u64 {
 }
 
 impl Rooms {
-    /// No rooms, with memory for so many and twice as many people.
+    /// No rooms, with memory for `rooms` of them and twice as many participants.
     pub(super) fn with_capacity(rooms: usize) -> Self {
         Self {
             by_session: BTreeSet::new(),
@@ -113,7 +114,7 @@ impl Rooms {
         }
     }
 
-    /// Whether there is a place; decided before anything changes.
+    /// Whether there is a place. Decided before anything changes.
     pub(super) fn check_seat(
         &self,
         newcomer: &Newcomer,
@@ -131,7 +132,7 @@ impl Rooms {
         if seatless + 2 >= participants_max { Err(Problem::RoomFull) } else { Ok(()) }
     }
 
-    /// Gives the newcomer a place, in a new room where there is none yet. `true`: the room is new.
+    /// Gives the newcomer a place, in a new room if there is none yet. `true`: the room is new.
     pub(super) fn admit(&mut self, newcomer: Newcomer) -> (Key<Participant>, Key<Room>, bool) {
         let known = self.find_room(newcomer.session);
         let room_key = known.unwrap_or_else(|| self.open(newcomer.session, newcomer.joined_at));
@@ -174,7 +175,8 @@ impl Rooms {
         (key, room_key, known.is_none())
     }
 
-    /// Makes the room `active` once doctor and patient have both come. The status where that changed it.
+    /// Makes the room `active` once doctor and patient have both joined. Returns the status if that
+    /// changed it.
     pub(super) fn activate(&mut self, room: Key<Room>) -> Option<RoomStatus> {
         let held = |role| self.members(room).any(|(_, member)| member.seat() == Some(role));
         let both = held(Role::Doctor) && held(Role::Patient);
@@ -187,7 +189,7 @@ impl Rooms {
         Some(room.status)
     }
 
-    /// Frees a place. What was kept for it goes back to the pool.
+    /// Frees a place. The memory of its retained messages goes back to the pool.
     pub(super) fn remove(&mut self, key: Key<Participant>, pool: &mut Pool) -> Option<Participant> {
         let room_key = self.participants.get(key)?.room;
         let before = self.members(room_key).find(|(_, member)| member.next == Some(key));
@@ -254,12 +256,12 @@ impl Rooms {
         self.rooms.get(room)?.first
     }
 
-    /// The place behind another one of its room.
+    /// The next place in the same room.
     pub(super) fn next(&self, key: Key<Participant>) -> Option<Key<Participant>> {
         self.participants.get(key)?.next
     }
 
-    /// The connections of everybody in a room who is not away, but for one.
+    /// The connections of everybody in a room who is present, except one.
     pub(super) fn others(
         &self,
         room: Key<Room>,
@@ -291,7 +293,7 @@ impl Rooms {
         self.members(room).map(|(_, member)| member.describe())
     }
 
-    /// Whom the audit log names: the session is that of the room, also for who came by emergency access.
+    /// The subject for the audit log. The session is that of the room, also after emergency access.
     pub(super) fn subject_of(&self, participant: &Participant) -> Subject {
         let session = self.room(participant.room).map(|room| room.session);
         Subject { session, ..participant.grant.subject() }
@@ -313,7 +315,7 @@ impl Rooms {
         (self.waiting, self.participants.len())
     }
 
-    /// The rooms, in an order that stays while they come and go.
+    /// The rooms, in an order that is stable while rooms come and go.
     pub(super) fn in_order(&self) -> impl Iterator<Item = (SessionId, Key<Room>)> {
         let keys =
             self.by_session.iter().map(|(_, index, number)| Key::from_parts(*index, *number));
@@ -386,7 +388,7 @@ impl Rooms {
 }
 
 impl Newcomer {
-    /// Whom the audit log names.
+    /// The subject for the audit log.
     pub(super) fn subject(&self) -> Subject {
         Subject { session: Some(self.session), ..self.grant.subject() }
     }
@@ -418,7 +420,7 @@ impl Participant {
     }
 }
 
-/// The seat that somebody takes, of the two that a room has.
+/// Which of the two seats of a room a participant takes, if any.
 fn seat(role: Role, emergency: bool) -> Option<Role> {
     (!emergency && role != Role::Observer).then_some(role)
 }

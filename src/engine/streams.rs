@@ -1,5 +1,6 @@
-//! Streams: the relayed messages of a participant, counted from a `room-joined` that did not resume. Each has a number of its
-//! own, and whoever returns hears of those that began meanwhile, since what it sent before may be lost.
+//! Streams: the relayed messages of a participant, counted from a `room-joined` that did not
+//! resume. Each has a number. A returning participant is told which streams of others began
+//! meanwhile, since messages that it sent before may be lost.
 
 use super::Engine;
 use super::effects::Effects;
@@ -13,14 +14,14 @@ use crate::message::notice;
 const SENT_BITS: u32 = 20;
 const SENT_MASK: u32 = (1 << SENT_BITS) - 1;
 
-/// A participant's stream, and what it knows of those of the others.
+/// A participant's stream, and what the participant knows of the streams of others.
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
     stream: u64,
-    /// It is known to have heard of every stream up to this one, counted from its own: streams are numbered by the milliseconds
-    /// of a clock, so that is enough for weeks.
+    /// The participant is known to have been told of every stream up to this one, counted from its
+    /// own. Streams are numbered by the milliseconds of a clock, so 32 bits are enough for weeks.
     heard: u32,
-    /// It was told of every stream up to this one, when so many messages had been sent to it.
+    /// It was told of every stream up to this one, after this many messages had been sent to it.
     told: u32,
     told_at: u32,
     /// How often it was told, as far as a mark can say.
@@ -33,12 +34,13 @@ impl Hearing {
         self.stream
     }
 
-    /// What a ping must remember when so many messages were sent.
+    /// The mark that a ping must remember after this many messages were sent.
     pub(super) const fn mark(&self, sent: u64) -> u32 {
         (self.count as u32) << SENT_BITS | sent as u32 & SENT_MASK
     }
 
-    /// How many messages were sent by a mark, of `sent` up to now; `None`: there never were as many.
+    /// How many messages had been sent at a mark, given `sent` up to now; `None` if there never
+    /// were that many.
     pub(super) const fn sent_at(mark: u32, sent: u64) -> Option<u64> {
         let since = (sent as u32).wrapping_sub(mark) & SENT_MASK;
         sent.checked_sub(since as u64)
@@ -55,28 +57,29 @@ impl Hearing {
         self.count = (self.count + 1) & (u16::MAX >> 4);
     }
 
-    /// What was sent before a mark has arrived: all that was told, where nothing was since.
+    /// Everything sent before a mark has arrived: all announcements, unless there were some since.
     pub(super) fn prove(&mut self, mark: u32) {
         if mark >> SENT_BITS == u32::from(self.count) {
             self.heard = self.told;
         }
     }
 
-    /// So many messages have arrived, and what was told before the last of them.
+    /// This many messages have arrived, and everything announced before the last of them.
     pub(super) fn prove_received(&mut self, received: u64) {
         if received > u64::from(self.told_at) {
             self.heard = self.told;
         }
     }
 
-    /// Up to which number it is known to have heard of every stream.
+    /// The number up to which it is known to have been told of every stream.
     const fn heard(&self) -> u64 {
         self.stream + self.heard as u64
     }
 }
 
 impl Engine {
-    /// A participant begins anew. The others in the room who are there hear of it by the notice that is to follow.
+    /// A participant begins a new stream. The others who are present are told of it by the notice
+    /// that follows.
     pub(super) fn begin_stream(&mut self, key: Key<Participant>, now: Now) {
         // By the clock, so that a number of before the start, or of an earlier place, means nothing now.
         let clock = u64::try_from(now.wall.as_millis()).unwrap_or_default();
@@ -96,7 +99,8 @@ impl Engine {
         }
     }
 
-    /// Tells who goes on where it was whose streams began since it last was known to hear of such.
+    /// Tells a resuming participant which streams of others have begun since it was last known to
+    /// be told.
     pub(super) fn tell_beginnings(&mut self, key: Key<Participant>, effects: &mut Effects) {
         let Some(participant) = self.rooms.participant(key) else { return };
         let (heard, peer) = (participant.hearing.heard(), participant.peer);

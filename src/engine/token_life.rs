@@ -1,4 +1,5 @@
-//! What becomes of a token while its connection lives: a notice before its end, a new one in its place, its end.
+//! The life of a token while its connection is open: the notice before it expires, its replacement,
+//! its expiry.
 
 use super::effects::{Effects, Note};
 use super::peers::{Standing, TokenDue};

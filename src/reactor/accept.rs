@@ -1,4 +1,4 @@
-//! Newcomers.
+//! The listening socket: accepts newcomers at a bounded rate.
 
 use std::io::{self, Read, Write};
 use std::iter;
@@ -16,44 +16,46 @@ use crate::base::time::{Duration, Instant, Now};
 /// How many connections are accepted in one turn, so that newcomers cannot starve those in a call.
 pub(super) const BATCH: usize = 64;
 
-/// Of those who come faster than they may come in, so many times as many are accepted in a second, to wait here for their turn. The
-/// rest of a flood stays in the system's queue: accepted as fast as it comes, it would take a processor for itself.
+/// How many times the accept rate is accepted per second, to wait here for their turn. The rest of
+/// a flood stays in the system's queue: accepted as fast as it arrives, it would take up a whole
+/// processor.
 const TIMES: u64 = 5;
 
-/// The least of that, where few may come in: whoever stands behind a flood in the system's queue, which holds 4,096, waits for less
-/// than a second.
+/// The minimum of that, if the accept rate is low. So a client behind a flood in the system's
+/// queue, which holds 4,096, waits for less than a second.
 const ACCEPTS_MIN: u64 = 5_000;
 
-/// How long accepting pauses when the process has no file descriptor left, unless a connection closes before.
+/// How long accepting pauses when the process has no file descriptor left, unless a connection
+/// closes earlier.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The listening socket, and what is known about its queue.
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: TcpListener,
-    /// There may be someone in the queue: mio tells only once.
+    /// The queue may not be empty: mio tells only once.
     pending: bool,
     paused_until: Option<Instant>,
-    /// How many may still be accepted, and when there is one again.
+    /// How many may still be accepted to wait.
     accepts: Bucket,
     put_off_until: Option<Instant>,
     /// Given up to answer one newcomer when there is no file descriptor left.
     reserve: Option<Socket>,
 }
 
-/// What came of a look at the queue.
+/// The result of a look at the queue.
 #[derive(Debug)]
 pub(super) enum Accepted {
     Socket(TcpStream, IpAddr),
-    /// Nobody there now.
+    /// The queue is empty.
     Nobody,
     /// No file descriptor or memory for another one: try later.
     Exhausted(io::Error),
 }
 
 impl Listener {
-    /// Listens for so many reactors. All wait at one queue, so that nobody is left in the queue of one that is busy while
-    /// another has time.
+    /// Listens for `count` reactors. All share one queue, so that no connection is left in the
+    /// queue of a busy reactor while another one has time.
     pub(super) fn bind(listening: &Listening, count: usize) -> io::Result<Vec<Self>> {
         let socket = listening.open()?;
         let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
@@ -84,18 +86,18 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// mio says that someone came.
+    /// mio reports that the queue is not empty.
     pub(super) fn knocked(&mut self) {
         self.pending = true;
     }
 
-    /// Whether there is someone to accept now.
+    /// Whether to look at the queue now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
         let pauses = [self.paused_until, self.put_off_until];
         self.pending && pauses.into_iter().flatten().all(|until| until <= now)
     }
 
-    /// When a pause ends, where that is still to come.
+    /// When a pause ends, if one is still running.
     pub(super) fn resumes_at(&self, now: Instant) -> Option<Instant> {
         self.paused_until.max(self.put_off_until).filter(|until| self.pending && *until > now)
     }
@@ -105,8 +107,8 @@ impl Listener {
         self.paused_until = None;
     }
 
-    /// Whether one more may be accepted who is to wait, where so many a second may come in; else it stays in the system's queue for a
-    /// moment.
+    /// Whether one more connection may be accepted to wait. If not, it stays in the system's queue
+    /// for a moment.
     pub(super) fn takes_one_to_wait(&mut self, accept_rate: &Rate, now: Instant) -> bool {
         let most = accept_rate.per_second.max(ACCEPTS_MIN / TIMES).saturating_mul(TIMES);
         let rate = Rate { per_second: most, burst: BATCH as u64 };
@@ -126,7 +128,7 @@ impl Listener {
                         self.pending = false;
                         Accepted::Nobody
                     }
-                    // The newcomer went away before it was its turn.
+                    // The newcomer left before its turn.
                     io::ErrorKind::Interrupted
                     | io::ErrorKind::ConnectionAborted
                     | io::ErrorKind::ConnectionReset => continue,
@@ -136,8 +138,9 @@ impl Listener {
         }
     }
 
-    /// Stops accepting for a while. The reserve serves to tell one of those who wait; the others stay in the queue. Who
-    /// expects TLS is not told in the clear.
+    /// Stops accepting for a while. The reserved descriptor serves to tell one of the waiting
+    /// clients; the others stay in the queue. A client that expects TLS is not told, since that
+    /// would be in the clear.
     pub(super) fn pause(&mut self, now: Now, tls: bool) {
         self.paused_until = Some(now.instant + PAUSE);
         if self.reserve.take().is_some()
@@ -150,9 +153,10 @@ impl Listener {
     }
 }
 
-/// Best effort to a stranger: an empty socket buffer takes the answer, and the socket is closed either way.
+/// Sends a refusal, as a best effort: an empty socket buffer takes the answer, and the socket is
+/// closed either way.
 pub(super) fn turn_away(socket: &mut TcpStream, refusal: Refusal, now: Now) {
-    // What has come already must not be there when it is closed: the reset would overtake the answer.
+    // Unread input must be gone when the socket is closed: a reset would overtake the answer.
     match socket.read(&mut [0; 4_096]) {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => return, // It has gone.
         _ => {}

@@ -1,4 +1,5 @@
-//! Memory for what is unfinished: cut messages on the way in, unsent bytes on the way out.
+//! Bounded memory pools for unfinished data: partial messages on the way in, unsent bytes on the
+//! way out.
 
 /// The smallest block: a short notice, or a cut candidate.
 const SMALLEST: usize = 1_024;

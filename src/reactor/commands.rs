@@ -1,4 +1,5 @@
-//! What operators ask of a running reactor: a mailbox that other threads fill, emptied between two packets of a call.
+//! Operators' commands to a running reactor: a mailbox that other threads fill, emptied between two
+//! packets of a call.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};

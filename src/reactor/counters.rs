@@ -1,4 +1,4 @@
-//! What the reactor counts. It counts in plain numbers and shows them at the end of each turn.
+//! The reactor's counters. It counts in plain numbers, and publishes them at the end of each turn.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

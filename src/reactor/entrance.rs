@@ -1,5 +1,6 @@
-//! The entrance that all reactors of a server share: how many are connected, how many are at the door, how many may come.
-//! A lock is taken where somebody comes or has said its request, and nowhere else.
+//! The entrance that all reactors of a server share: how many connections there are, how many
+//! requests are arriving, and how many may come in. A lock is taken only when a connection arrives
+//! or its request is complete.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,13 +9,13 @@ use crate::admission::gate::{Census, Network};
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant};
 
-/// What is counted over all reactors.
+/// The counts over all reactors.
 #[derive(Debug, Default)]
 pub(super) struct Entrance {
     connections: AtomicUsize,
-    /// Who was accepted and has not come in yet.
+    /// Connections that were accepted and have not come in yet.
     waiting: AtomicUsize,
-    /// Connections whose request head is still arriving, and who waits, by where they come from.
+    /// Connections that wait or whose request head is still arriving, by network.
     heads: Mutex<Census<Network>>,
     /// How many may come in now.
     newcomers: Mutex<Bucket>,
@@ -26,7 +27,7 @@ impl Entrance {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// How many sockets those who came have, whether they have come in or wait.
+    /// How many sockets there are, including those of waiting connections.
     pub(super) fn present(&self) -> usize {
         self.connections() + self.waiting()
     }
@@ -36,41 +37,43 @@ impl Entrance {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Somebody from there is to wait.
+    /// A connection of this network begins to wait.
     pub(super) fn wait(&self, network: Network) {
         lock(&self.heads).add(network);
         self.waiting.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody from there waits no more.
+    /// A connection of this network no longer waits.
     pub(super) fn call(&self, network: Network) {
         lock(&self.heads).remove(network);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Somebody comes in from there, and is to send its request head. How many there were before.
+    /// A connection of this network comes in, and has to send its request head. Returns how many
+    /// such there were before.
     pub(super) fn enter(&self, network: Network) -> usize {
         lock(&self.heads).add(network);
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A session without a socket of its own is one connection more; `false`: there are `max` already.
+    /// Counts a session without a socket of its own as one more connection. Returns `false` if
+    /// there are `max` already.
     pub(super) fn add_place(&self, max: usize) -> bool {
         let more = |count: usize| (count < max).then_some(count + 1);
         self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// How many of a network are sending their request head or wait.
+    /// How many connections of a network wait or are sending their request head.
     pub(super) fn heads_of(&self, network: Network) -> u64 {
         lock(&self.heads).count(network)
     }
 
-    /// A request head is whole, or will never be.
+    /// A request head is complete, or never will be.
     pub(super) fn pass(&self, network: Network) {
         lock(&self.heads).remove(network);
     }
 
-    /// Somebody has gone.
+    /// A connection has gone.
     pub(super) fn leave(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,4 +1,5 @@
-//! What threads outside of the loops have of them, and what the loops have of each other.
+//! What threads outside the loops can see and do with them, and what the loops share with each
+//! other.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ pub(super) struct Shared {
     pub(super) lanes: Vec<Lane>,
     /// Whether it was told to stop.
     pub(super) stop: AtomicBool,
-    /// How many signals have told it so: the second means at once.
+    /// How many signals have told it to stop: the second means at once.
     pub(super) signals: AtomicU32,
     /// How many of the loops have not ended.
     pub(super) running: AtomicUsize,
@@ -25,20 +26,20 @@ pub(super) struct Shared {
     pub(super) local_addr: SocketAddr,
 }
 
-/// What others do for one reactor, and see of it.
+/// What other threads can set for one reactor, and see of it.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) waker: Waker,
-    /// What newcomers are to be shown from the next turn on.
+    /// The certificate that newcomers are shown from the next turn on.
     pub(super) tls: Mutex<Option<Tls>>,
-    /// What decides from then on who may come in.
+    /// The new rules of admission.
     pub(super) rules: Mutex<Option<Rules>>,
     pub(super) counters: Counters,
     pub(super) letters: mpsc::Sender<Letter>,
 }
 
 impl Shared {
-    /// Lets a reactor look at once at what others do for it.
+    /// Wakes the reactor, so that it looks at its mailbox at once.
     pub(super) fn wake(&self, index: usize) {
         if let Some(lane) = self.lanes.get(index) {
             // A waker fails only where the loop is gone, and then there is nobody to wake.
@@ -63,7 +64,8 @@ impl Handle {
         self.shared.local_addr
     }
 
-    /// Says good-bye to everybody (close code 1012) and ends the loop. Returns at once.
+    /// Starts a graceful shutdown: tells everybody to come back (close code 1012) and ends the
+    /// loop. Returns at once.
     pub fn shutdown(&self) {
         self.shared.stop.store(true, Ordering::Release);
         self.wake();
@@ -74,14 +76,15 @@ impl Handle {
         self.shared.stop.load(Ordering::Acquire)
     }
 
-    /// Has what was read from files at the start read again, as SIGHUP does. Returns at once; what came of it is logged.
+    /// Reads the files that were read at the start again, as SIGHUP does. Returns at once; the
+    /// result is logged.
     pub fn reload(&self) {
         self.shared.reload.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Shows newcomers another certificate. Whoever is connected stays so. Changes nothing where there was none at the start:
-    /// a port does not begin to speak TLS. Returns at once.
+    /// Shows newcomers another certificate. Connected clients stay connected. Changes nothing if
+    /// there was no certificate at the start: a port does not begin to speak TLS. Returns at once.
     pub fn use_tls(&self, tls: Tls) {
         let lanes = &self.shared.lanes;
         for (lane, tls) in lanes.iter().zip(vec![tls; lanes.len()]) {
@@ -92,7 +95,7 @@ impl Handle {
         self.wake();
     }
 
-    /// Has others decide who may come in. Whoever is connected stays so. Returns at once.
+    /// Replaces the rules of admission. Connected clients stay connected. Returns at once.
     pub fn use_rules(&self, rules: Rules) {
         let lanes = &self.shared.lanes;
         for (lane, rules) in lanes.iter().zip(vec![rules; lanes.len()]) {
@@ -103,27 +106,27 @@ impl Handle {
         self.wake();
     }
 
-    /// Lets the loops look at once at what others do for them.
+    /// Wakes the loops, so that they look at their mailboxes at once.
     pub fn wake(&self) {
         self.shared.wake_all();
     }
 
-    /// What was counted up to the last turn, over all reactors.
+    /// The counters up to the last turn, over all reactors.
     pub fn counters(&self) -> Snapshot {
         let lanes = self.shared.lanes.iter().map(|lane| lane.counters.read());
         lanes.fold(Snapshot::default(), |sum, lane| sum.and(&lane))
     }
 }
 
-/// The end of a loop, however it comes about. The rooms of the others would go on without it, but whoever belongs to one of
-/// its own, or is told to go there, would wait for nothing.
+/// The end of a loop, however it happens. The rooms of the other loops could go on, but connections
+/// that belong to one of its rooms, or are sent there, would wait for nothing.
 pub(super) struct End(pub(super) Arc<Shared>);
 
 impl Drop for End {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Release);
         self.0.running.fetch_sub(1, Ordering::AcqRel);
-        // The first hears signals for all, and waits for this.
+        // The first reactor receives signals for all, and waits for this.
         self.0.wake_all();
     }
 }

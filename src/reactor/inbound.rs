@@ -1,15 +1,15 @@
-//! What a peer sent and what cannot be handled before more arrives.
+//! Input from a peer that cannot be handled before more arrives.
 
 use super::blocks::{Block, Pool};
 use crate::wire::frame::Cursor;
 
-/// The least room for a read behind what is kept, before the block grows.
+/// The minimum room for a read behind the kept bytes, before the block grows.
 const ROOM_MIN: usize = 512;
 
 /// The largest small block: a request head, a `join-room`, a candidate.
 const SMALL_MAX: usize = 4 * 1024;
 
-/// How much there may be lent for somebody to get more: a small block, or a large one.
+/// How much of the pool may be in use for a peer to still get a small block, or a large one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     small: usize,
@@ -17,11 +17,11 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// As much as there is.
+    /// The whole pool.
     pub(super) const ALL: Self = Self { small: usize::MAX, large: usize::MAX };
 
-    /// What strangers get of so much in all. One address cannot have as many small blocks as would fill what is kept for
-    /// them here, so whoever comes from elsewhere finds one.
+    /// The share of strangers in a pool of `bytes`. One address cannot have enough small blocks to
+    /// fill what is reserved for them here, so a client from elsewhere finds one.
     pub(super) const fn of_strangers(bytes: usize) -> Self {
         Self { small: bytes / 2, large: bytes / 4 }
     }
@@ -31,7 +31,7 @@ impl Share {
     }
 }
 
-/// A cut head or message. An idle peer has none.
+/// A partial head or message. An idle peer has none.
 #[derive(Debug)]
 pub(super) struct Inbound {
     /// Its marks say how many bytes are used, and how many of these are the unmasked beginning of a message.
@@ -39,7 +39,8 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Keeps what the cursor says of `bytes`, which were read into the shared buffer. `None`: so much is lent already.
+    /// Keeps the bytes that the cursor marks of `bytes`, which were read into the shared buffer.
+    /// `None`: too much of the pool is in use.
     pub(super) fn keep(bytes: &[u8], at: &Cursor, pool: &mut Pool, share: Share) -> Option<Self> {
         let needed = at.kept() + ROOM_MIN;
         let mut block = pool.borrow_within(needed, share.for_block(needed))?;
@@ -48,7 +49,8 @@ impl Inbound {
         Some(Self { block })
     }
 
-    /// Keeps what the cursor says of this block; gives the block back where nothing is left.
+    /// Keeps the bytes that the cursor marks of this block, and gives the block back if nothing is
+    /// left.
     pub(super) fn keep_on(mut self, at: &Cursor, pool: &mut Pool) -> Option<Self> {
         if at.kept() == 0 {
             pool.give_back(self.block);
@@ -59,7 +61,8 @@ impl Inbound {
         Some(self)
     }
 
-    /// Makes room for another read. `None`: so much is lent already, and the block is back in the pool.
+    /// Makes room for another read. `None`: too much of the pool is in use, and the block is back
+    /// in the pool.
     pub(super) fn make_room(mut self, pool: &mut Pool, share: Share) -> Option<Self> {
         let (used, _) = self.kept();
         if self.block.len() - used < ROOM_MIN {
@@ -71,18 +74,19 @@ impl Inbound {
         Some(self)
     }
 
-    /// All bytes of the block, also those that are not taken.
+    /// All bytes of the block, including unused ones.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         self.block.bytes_mut()
     }
 
-    /// How many bytes are taken, and how many of them are the unmasked beginning of a message.
+    /// How many bytes are used, and how many of them are the unmasked beginning of a message.
     pub(super) fn kept(&self) -> (usize, usize) {
         let [used, assembled] = self.block.marks();
         (used as usize, assembled as usize)
     }
 
-    /// What is kept, and how many of the bytes are the unmasked beginning of a message. The block goes back.
+    /// The kept bytes, and how many of them are the unmasked beginning of a message. The block goes
+    /// back to the pool.
     pub(super) fn take(self, pool: &mut Pool) -> (Vec<u8>, usize) {
         let (used, assembled) = self.kept();
         let kept = self.block.bytes()[..used].to_vec();

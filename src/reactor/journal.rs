@@ -1,4 +1,5 @@
-//! The way of a note to the audit log, and of its answer back: who is let in hears of it only once that is durable.
+//! The path of an entry to the audit log, and of its confirmation back: a client is told that it is
+//! let in only once the entry is durable.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -12,15 +13,16 @@ use crate::connection::Application;
 use crate::engine::{Note, Recording, Ticket};
 use crate::message::record::{Event, Record};
 
-/// A log that is written ahead, as the reactor sees it. Nothing here may block.
+/// A write-ahead log, as the reactor sees it. Nothing here may block.
 pub trait Journal: Send {
     /// Takes an entry and gives it a number, larger than those before. It may be written from the next
     /// [`Journal::publish`] on.
     /// `None`: there is no room for it, or it was only counted.
     fn take(&mut self, entry: &Entry<'_>) -> Option<u64>;
 
-    /// The turn is over, and what was taken is to be written: now, where something waits for it (`awaited`), and else within a
-    /// moment. Whoever writes wakes the reactor ([`super::Handle::wake`]) when one of the next two has changed.
+    /// The turn is over, and the entries taken must be written: now if something waits for them
+    /// (`awaited`), otherwise within a moment. The writer wakes the reactor
+    /// ([`super::Handle::wake`]) when the result of one of the next two methods has changed.
     fn publish(&mut self, awaited: bool);
 
     /// Up to which number everything is durable.
@@ -33,19 +35,20 @@ pub trait Journal: Send {
 /// One entry of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// When.
+    /// The time of the event.
     pub time: WallTime,
     /// The number of the connection, as in the operational log; 0 for none.
     pub connection: u64,
-    /// Where it comes from, where that is told.
+    /// The address of the connection, if it is recorded.
     pub address: Option<Redacted<IpAddr>>,
     /// What happened.
     pub record: Record,
-    /// What somebody gave as a reason: a JSON string.
+    /// The reason that a person gave: a JSON string.
     pub reason: Option<&'a str>,
 }
 
-/// How long somebody waits for a record at most. A disk that takes longer is as bad as one that cannot be written.
+/// How long a client waits for its record at most. A disk that takes longer is as bad as one that
+/// cannot be written.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The log, and what waits for it, in the order of the numbers.
@@ -53,13 +56,13 @@ const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Records {
     journal: Option<Box<dyn Journal>>,
     waiting: VecDeque<Waiting>,
-    /// What the application was told last.
+    /// The last state that the application was told.
     unavailable: bool,
     /// Whether something was taken since the last publication.
     taken: bool,
     /// Whether something waits for that.
     awaited: bool,
-    /// What the last entry was numbered; nothing where it was not taken.
+    /// The number of the last entry; `None` if it was not taken.
     last: Option<u64>,
 }
 
@@ -77,7 +80,7 @@ impl Records {
         Self { journal: Some(journal), ..Self::default() }
     }
 
-    /// When somebody has waited for too long.
+    /// When the first waiting client will have waited too long.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.waiting.front().map(|waiting| waiting.since + RECORD_TIMEOUT)
     }
@@ -87,29 +90,30 @@ impl Records {
         self.unavailable
     }
 
-    /// How many wait.
+    /// How many are waiting.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// What the entry was numbered that was handed over last, where it was taken; asked once.
+    /// Takes out the number of the last entry handed over, if it was taken.
     pub(super) fn take_last(&mut self) -> Option<u64> {
         self.last.take()
     }
 
-    /// Somebody waits for what was handed over.
+    /// Something waits for the entries handed over.
     pub(super) fn await_last(&mut self) {
         self.awaited = true;
     }
 
-    /// Whether an entry is durable; `None`: it is still to be seen.
+    /// Whether an entry is durable; `None` if that is not known yet.
     pub(super) fn is_durable(&self, number: u64) -> Option<bool> {
         let journal = self.journal.as_ref()?;
         let written = number <= journal.durable();
         (written || !journal.is_available()).then_some(written)
     }
 
-    /// For the first who waits: that the record is durable, or that it will not be; `None`: it is still to be seen.
+    /// For the first one waiting: whether its record is durable, or will not be; `None` if that is
+    /// not known yet.
     pub(super) fn answer(&self, now: Now) -> Option<bool> {
         let (front, journal) = (self.waiting.front()?, self.journal.as_ref()?);
         let Some(number) = front.number else { return Some(false) };
@@ -120,7 +124,7 @@ impl Records {
 }
 
 impl<A: Application> Reactor<A> {
-    /// Hands a note on. Where the application waits for its record, so does the connection.
+    /// Hands over an entry. If the application waits for its record, the connection waits too.
     pub(super) fn note(&mut self, note: &Note, reason: Option<&str>, now: Now) {
         let Some(journal) = &mut self.records.journal else { return };
         let key = note.peer.map(peer_key_of);
@@ -144,7 +148,7 @@ impl<A: Application> Reactor<A> {
         self.records.waiting.push_back(Waiting { number, since: now.instant, ticket, peer });
     }
 
-    /// Lets the log have what was taken.
+    /// Lets the log write the entries taken.
     pub(super) fn publish(&mut self) {
         if std::mem::take(&mut self.records.taken)
             && let Some(journal) = &mut self.records.journal
@@ -166,7 +170,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Goes on with those whose record is durable, or will not be.
+    /// Continues with those whose record is durable, or will not be.
     pub(super) fn heed_records(&mut self, now: Now) {
         while let Some(written) = self.records.answer(now) {
             let Some(waiting) = self.records.waiting.pop_front() else { return };

@@ -1,5 +1,5 @@
-//! Where a server listens: at an address of its own, at one that it shares with the server that comes after it, or on a socket
-//! that was handed to it.
+//! Where a server listens: on an address of its own, on one that it shares with its successor, or
+//! on a socket that was handed to it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,24 +14,26 @@ const BACKLOG: i32 = 4_096;
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub enum Listening {
-    /// At this address, which nobody else may have. Port 0 takes any that is free.
+    /// At this address, which nobody else may use. Port 0 takes any free port.
     Alone(SocketAddr),
-    /// At this address, which another process of the same user may have too (`SO_REUSEPORT`, socket(7)).
+    /// At this address, which another process of the same user may share (`SO_REUSEPORT`,
+    /// socket(7)).
     Shared(SocketAddr),
-    /// On a socket that somebody else has opened, and keeps for whoever comes next.
+    /// On a socket that another process has opened, and keeps for the next server.
     Inherited(Inherited),
 }
 
-/// A socket that listens already.
+/// A socket that is already listening.
 #[derive(Clone, Debug)]
 pub struct Inherited(Arc<TcpListener>);
 
 impl Inherited {
-    /// The socket that systemd, or whoever speaks as it does, has handed to this process: `LISTEN_PID`, `LISTEN_FDS`
-    /// (sd_listen_fds(3)). `None`: none was handed over. To be called before there are other threads.
+    /// The socket that systemd, or a compatible supervisor, has handed to this process:
+    /// `LISTEN_PID`, `LISTEN_FDS` (sd_listen_fds(3)). `None` if there is none. Call it before there
+    /// are other threads.
     ///
     /// # Errors
-    /// Where there are several, or it is no listening TCP socket.
+    /// If there are several, or it is not a listening TCP socket.
     pub fn from_environment() -> io::Result<Option<Self>> {
         let mut handed = ListenFd::from_env();
         if handed.len() > 1 {
@@ -45,14 +47,14 @@ impl Inherited {
     /// Where it listens.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 }
 
 impl Listening {
-    /// Whether others go on listening there when this server has stopped.
+    /// Whether others continue to listen there when this server has stopped.
     pub(super) const fn goes_on(&self) -> bool {
         matches!(self, Self::Shared(_) | Self::Inherited(_))
     }

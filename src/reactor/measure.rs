@@ -1,4 +1,4 @@
-//! What is counted at the end of a turn: how long it was, and how much there is of everything.
+//! Measured at the end of a turn: how long it took, and how much there is of everything.
 
 use super::Reactor;
 use crate::base::time::Now;

@@ -61,14 +61,14 @@ use peer::Peer;
 pub use tls::{BadPair, Tls};
 use waiting::WaitingRoom;
 
-/// How the reactors of a server treat their sockets. Limits are for all of them together.
+/// The socket settings of a server's reactors. Limits apply to all reactors together.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where to listen.
     pub listening: Listening,
-    /// How long the end of the server may take: so long people are told to come back.
+    /// The maximum duration of a graceful shutdown, during which clients are told to come back.
     pub drain: Duration,
-    /// How many connections there may be; one more is answered with 503.
+    /// The maximum number of connections; one more is answered with 503.
     pub connections_max: usize,
     /// How long a request head may take.
     pub head_timeout: Duration,
@@ -78,27 +78,30 @@ pub struct Options {
     pub send_queue_bytes_max: usize,
     /// How many connections of one address may be sending their request head.
     pub heads_per_address_max: u64,
-    /// How many connections are let in a second; the others wait, and the networks that they come from take turns.
+    /// How many connections are let in per second. The others wait, and the networks that they come
+    /// from take turns.
     pub accept_rate: Rate,
-    /// How many bytes of one peer are read a second; the others wait in the system's buffers.
+    /// How many bytes per second are read from one peer; the others wait in the system's buffers.
     pub bytes_rate: Rate,
-    /// How many bytes of cut heads and messages there may be, over all connections, in blocks of up to twice their size. Strangers
-    /// may have half of it.
+    /// The maximum number of bytes for partial heads and messages over all connections, in blocks
+    /// of up to twice their size. Connections without a token may use half of it.
     pub cut_bytes_max: usize,
-    /// The same for bytes on their way out. Apart from the others, so that nobody who sends halves can silence the rest.
+    /// The same for unsent bytes. It is a separate pool, so that a client that sends partial
+    /// messages cannot silence the others.
     pub unsent_bytes_max: usize,
-    /// What comes before the request.
+    /// What happens before the request.
     pub edge: Edge,
 }
 
-/// What comes before the request of a connection. By default nothing.
+/// What happens on a connection before its request: TLS, the PROXY protocol, the check of the
+/// address. By default nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Edge {
     /// The certificate to show; without one, nothing is encrypted.
     pub tls: Option<Tls>,
     /// Whether every connection begins with a header of the PROXY protocol, which only trusted proxies may send.
     pub proxy_protocol: bool,
-    /// Who may come at all. Requests are judged by the application.
+    /// Which addresses may connect at all. Requests are judged by the application.
     pub addresses: Addresses,
 }
 
@@ -108,13 +111,16 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// One read: a message of the default limit with its header, so that ordinary reads are whole.
 const READ_BYTES: usize = 64 * 1024 + 64;
 
-/// How many free blocks each pool keeps for later, in bytes. More than that is given back to the system.
+/// How many bytes of free blocks each pool keeps for reuse. More than that is given back to the
+/// system.
 const FREE_BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How many sockets a turn hears of at most: those behind them are in the next, which comes at once.
+/// The maximum number of socket events per turn. The remaining ones are in the next turn, which
+/// follows at once.
 const EVENTS_MAX: usize = 64;
 
-/// For more connections than this, tables grow when they come.
+/// Up to this number of connections, tables are allocated in advance; beyond it they grow as
+/// needed.
 const CONNECTIONS_PLANNED_MAX: usize = 131_072;
 
 const LISTENER: Token = Token(0);
@@ -122,7 +128,8 @@ const WAKER: Token = Token(1);
 const SIGNALS: Token = Token(2);
 const FIRST_PEER: usize = 3;
 
-/// A server's loop, or one of several: owns the sockets, reads the clock, and drives an [`Application`].
+/// An event loop: owns the sockets, reads the clock, and drives an [`Application`]. A server has
+/// one or several.
 pub struct Reactor<A> {
     app: A,
     /// Its number among the reactors of the server.
@@ -133,15 +140,15 @@ pub struct Reactor<A> {
     signals: Option<signal_hook_mio::v1_0::Signals>,
     on_reload: Option<Box<dyn FnMut() + Send>>,
     listener: Option<Listener>,
-    /// Who has come faster than the rate allows.
+    /// Connections that arrived faster than the rate allows.
     waiting: WaitingRoom<(TcpStream, IpAddr)>,
     clock: Clock,
     peers: Arena<Peer>,
     deadlines: Deadlines<4>,
-    /// What is counted together with the other reactors.
+    /// Counts that are shared with the other reactors.
     entrance: Arc<Entrance>,
     mail: Mail,
-    /// Blocks for cut messages.
+    /// Blocks for partial messages.
     cut: Pool,
     /// Blocks for unsent bytes.
     unsent: Pool,
@@ -149,9 +156,9 @@ pub struct Reactor<A> {
     read_buffer: Box<[u8]>,
     output: Output,
     lists: Lists,
-    /// How many bytes of one peer are handled in this turn.
+    /// How many bytes of one peer are handled per turn.
     peer_bytes: usize,
-    /// When the turn has no more time for newcomers.
+    /// When the time for newcomers in this turn is over.
     newcomers_until: Instant,
     records: Records,
     counters: Snapshot,
@@ -159,12 +166,12 @@ pub struct Reactor<A> {
     hits: Hits,
     shared: Arc<Shared>,
     mailbox: Mailbox,
-    /// When the turn before began.
+    /// When the previous turn began.
     measured_at: Option<Instant>,
     stopping: Option<Instant>,
 }
 
-/// What a reactor has of the server that it is a part of.
+/// What a reactor shares with the server that it is a part of.
 struct Place {
     index: usize,
     poll: Poll,
@@ -178,34 +185,34 @@ struct Place {
 /// Work of this turn, by peer. A flag in the peer keeps each list free of duplicates.
 #[derive(Debug, Default)]
 struct Lists {
-    /// Has unsent bytes to be flushed at the end of the turn.
+    /// Peers with unsent bytes, to be flushed at the end of the turn.
     dirty: Vec<Key<Peer>>,
-    /// Has used up its bytes for this turn; goes on in the next.
+    /// Peers that have used up their bytes for this turn; they continue in the next.
     ready: Vec<Key<Peer>>,
-    /// Has sent too much, and is read again at this time.
+    /// Peers that have sent too much, and when each is read again.
     resting: VecDeque<(Instant, Key<Peer>)>,
-    /// Has not come in yet and has sent something, or has been let in just now.
+    /// Peers that are not in a room yet and have sent something, or have just been let in.
     newcomers: VecDeque<Key<Peer>>,
-    /// Does not read what is sent to it.
+    /// Peers that do not read what is sent to them.
     overrun: Vec<Key<Peer>>,
-    /// A WebSocket that takes over a session.
+    /// WebSockets that take over a session.
     takeovers: Vec<(Key<Peer>, PeerId)>,
-    /// Belongs to another reactor.
+    /// Peers that belong to another reactor.
     departures: Vec<Departure>,
-    /// To be freed at the end of the turn.
+    /// Peers to be freed at the end of the turn.
     doomed: Vec<Key<Peer>>,
 }
 
 impl<A: Application> Reactor<A> {
-    /// Takes the address and prepares everything, but serves nobody yet.
+    /// Binds the address and prepares everything, but serves nobody yet.
     pub fn bind(options: Options, app: A) -> io::Result<Self> {
         let mut alone = Self::bind_all(options, vec![app])?;
         alone.pop().ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
-    /// The same for several reactors, one for each application, in their order. They listen on one address, and each is to run
-    /// on a thread of its own. A connection goes over to another one where [`Application::home_of_request`] or
-    /// [`Application::home_of_message`] says so.
+    /// The same for several reactors, one for each application, in the same order. They listen on
+    /// one address, and each must run on a separate thread. A connection moves to another reactor
+    /// if [`Application::home_of_request`] or [`Application::home_of_message`] says so.
     pub fn bind_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
         let count = apps.len().max(1);
         let listeners = Listener::bind(&options.listening, count)?;
@@ -248,7 +255,8 @@ impl<A: Application> Reactor<A> {
     }
 
     fn new(app: A, options: &Options, place: Place) -> Self {
-        // Memory is taken from the system as it is used: a table that is large at once need not be moved to grow.
+        // The system provides memory only as it is used. A table that is large from the start need
+        // not be moved to grow.
         let planned = options.connections_max.min(CONNECTIONS_PLANNED_MAX);
         Self {
             app,
@@ -264,7 +272,7 @@ impl<A: Application> Reactor<A> {
             deadlines: Deadlines::with_capacity(
                 [
                     options.head_timeout,
-                    // No time at all would be due again at once, for ever.
+                    // A duration of zero would be due again at once, for ever.
                     options.heartbeat.max(Duration::from_millis(1)),
                     CLOSE_TIMEOUT,
                     PONG_TIMEOUT,
@@ -296,18 +304,18 @@ impl<A: Application> Reactor<A> {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
-    /// What SIGHUP and [`Handle::reload`] lead to. It is called between two packets of a call: it must return at once, and
-    /// have something else do the reading.
+    /// Sets what SIGHUP and [`Handle::reload`] call. The call happens between two packets of a
+    /// medical call: it must return at once, and leave the reading to another thread.
     pub fn on_reload(&mut self, reload: impl FnMut() + Send + 'static) {
         self.on_reload = Some(Box::new(reload));
     }
 
-    /// What it drives.
+    /// The application that it drives.
     pub fn app_mut(&mut self) -> &mut A {
         &mut self.app
     }
 
-    /// Keeps an audit log from now on.
+    /// Writes an audit log from now on.
     pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
         self.records = Records::new(journal);
         self.app.set_recording(Recording::Available);
@@ -322,7 +330,8 @@ impl<A: Application> Reactor<A> {
         Ok(())
     }
 
-    /// Serves until it is told to stop. Where it ends for another reason, a panic too, the others of the server stop.
+    /// Serves until it is told to stop. If it ends for another reason, including a panic, the other
+    /// reactors of the server stop.
     pub fn run(mut self) -> io::Result<()> {
         let _end = End(Arc::clone(&self.shared));
         let ended = loop {

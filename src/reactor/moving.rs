@@ -1,7 +1,7 @@
-//! From one reactor to another: a connection goes to the one that has its room, before it enters.
-//!
-//! What it has sent goes with it: the request, or the message that says where it wants to, is handled there as if it had just
-//! come. So do TLS and what is unsent, and the counts of what it has used up. Nothing of a room ever moves.
+//! Moving a connection from one reactor to another: to the one that has its room, before it enters.
+//! Its input moves with it: the request, or the message that names the room, is handled there as if
+//! it had just arrived. TLS, unsent bytes and the counts of what it has used up move too. Nothing
+//! of a room ever moves.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -17,25 +17,25 @@ use crate::engine::Traveller;
 use crate::wire::frame::Cursor;
 use crate::wire::sid::Sid;
 
-/// A connection on its way.
+/// A connection on its way to another reactor.
 pub(super) struct Moving {
     peer: Peer,
     /// The message that is to be handled first.
     message: Option<Box<str>>,
-    /// What was read behind it and not handled.
+    /// Bytes that were read after it and not handled.
     unread: Vec<u8>,
     /// How many of these bytes are the unmasked beginning of a message.
     assembled: usize,
-    /// What was to be sent to it.
+    /// Unsent bytes to it.
     unsent: Vec<u8>,
     traveller: Traveller,
-    /// Where it is a session that requests carry: what else is known of it.
+    /// If it is a session that requests carry: the rest of its state.
     session: Option<PolledSession>,
-    /// Where it is a request of one: of which. That has gone before.
+    /// If it is a request of such a session: which session. The session has moved before.
     follows: Option<Sid>,
 }
 
-/// Who is to go at the end of the turn, and where to.
+/// The connections that leave at the end of the turn, and their destinations.
 #[derive(Debug)]
 pub(super) struct Departure {
     key: Key<Peer>,
@@ -68,7 +68,8 @@ impl Mail {
 }
 
 impl<A: Application> Reactor<A> {
-    /// Has a connection go to another reactor at the end of this turn. Nothing more of it is handled here.
+    /// Marks a connection to move to another reactor at the end of this turn. Nothing more of it is
+    /// handled here.
     pub(super) fn move_on(&mut self, key: Key<Peer>, to: u32, message: Option<Message<'_>>) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.flags.waiting = true;
@@ -79,7 +80,7 @@ impl<A: Application> Reactor<A> {
         self.lists.departures.push(Departure { key, to, message, follows: None });
     }
 
-    /// Sends those away who belong elsewhere. Everything that was to be written this turn has been.
+    /// Moves the connections that belong elsewhere. All writes of this turn have been done by now.
     pub(super) fn see_off(&mut self) {
         let mut departures = std::mem::take(&mut self.lists.departures);
         for departure in departures.drain(..) {
@@ -90,7 +91,7 @@ impl<A: Application> Reactor<A> {
             let session = self.app.detach_session(peer_id(key), to);
             let followers = session.as_ref().map(|session| (session.sid, session.requests));
             self.send_off(departure, session);
-            // What is under way for a session goes where it went.
+            // Requests for a session follow it.
             let Some((sid, requests)) = followers else { continue };
             for request in requests.into_iter().flatten() {
                 let (key, follows) = (peer_key_of(request), Some(sid));
@@ -100,7 +101,7 @@ impl<A: Application> Reactor<A> {
         self.lists.departures = departures;
     }
 
-    /// Whether a connection cannot go any more: its time may have run out meanwhile.
+    /// Whether a connection cannot move any more: its time may have run out meanwhile.
     fn stays(&mut self, key: Key<Peer>) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return true };
         let connection = &peer.connection;
@@ -123,7 +124,7 @@ impl<A: Application> Reactor<A> {
         let Some(mut peer) = self.peers.remove(key) else { return };
         self.deadlines.cancel(key.index());
         if let Some(transport) = &mut peer.transport {
-            // It fails only where the descriptor is not there, and then there is nothing to be heard of it.
+            // It fails only if the descriptor is not registered, and then it causes no events.
             let _ = self.poll.registry().deregister(&mut transport.socket);
         }
         let (unread, assembled) = match peer.inbound.take() {
@@ -141,21 +142,21 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Takes in those who come from other reactors.
+    /// Takes over connections from other reactors.
     pub(super) fn receive_moved(&mut self, now: Now) {
         while let Ok(moving) = self.mail.inbox.try_recv() {
             self.take_in(*moving, now);
         }
     }
 
-    /// The loop has ended: whoever came too late is not counted any more.
+    /// The loop has ended: connections that arrived too late are no longer counted.
     pub(super) fn receive_last(&mut self) {
         while let Ok(mut moving) = self.mail.inbox.try_recv() {
             self.drop_moving(&mut moving.peer);
         }
     }
 
-    /// There is nobody left to take it in: the server stops.
+    /// There is no reactor left to take it over: the server is stopping.
     fn drop_moving(&mut self, peer: &mut Peer) {
         self.entrance.leave();
         peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
@@ -165,7 +166,8 @@ impl<A: Application> Reactor<A> {
     fn take_in(&mut self, moving: Moving, now: Now) {
         let Moving { mut peer, message, unread, assembled, unsent, traveller, session, follows } =
             moving;
-        // What may be in which list is of the other reactor; the kernel tells again what there is to be read.
+        // The flags for lists belong to the other reactor; the kernel reports again what there is
+        // to be read.
         let Flags { shut, read_closed, .. } = peer.flags;
         peer.flags = Flags { shut, read_closed, resumed: true, ..Flags::default() };
         let at = Cursor::new(assembled, unread.len());
@@ -195,7 +197,7 @@ impl<A: Application> Reactor<A> {
         }
         self.settle(key, now);
         if !fits {
-            // Neither the system nor the pools have anything left for it.
+            // Neither the system nor the pools have resources left for it.
             self.counters.starved += 1;
             self.lose(key, now);
             return;
@@ -214,7 +216,7 @@ impl<A: Application> Reactor<A> {
         self.mark_ready(key);
     }
 
-    /// A request has followed its session; `false`: that is not here.
+    /// A request has followed its session. Returns `false` if the session is not here.
     fn follow(&mut self, key: Key<Peer>, sid: Sid) -> bool {
         let errand = self.peers.get(key).and_then(|peer| peer.connection.errand());
         let session = errand.and_then(|errand| self.app.attach_request(sid, peer_id(key), errand));

@@ -1,4 +1,4 @@
-//! In place of `tls.rs` in a program that was built without TLS: types of which there is no value.
+//! Replaces `tls.rs` in a program that was built without TLS: types without values.
 
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! What is on its way to a peer.
+//! Unsent bytes to a peer.
 
 use std::io;
 use std::mem;

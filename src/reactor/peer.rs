@@ -1,4 +1,4 @@
-//! One socket and what belongs to it.
+//! One socket and its state.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Sessions of Socket.IO without a socket of their own: requests bring what they say and fetch what they are told, until a
-//! WebSocket takes over.
+//! Socket.IO sessions without a socket of their own: requests bring their messages and fetch what
+//! is sent to them, until a WebSocket takes over.
 
 use super::peer::Peer;
 use super::{Reactor, peer_id, peer_key_of};

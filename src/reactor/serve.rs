@@ -1,4 +1,4 @@
-//! Bytes in, effects out: the way of a message through the reactor.
+//! Bytes in, effects out: the path of a message through the reactor.
 
 use std::ops::RangeInclusive;
 
@@ -15,23 +15,23 @@ use crate::engine::{Effect, Payload, PeerId};
 use crate::service::crowd::CROWD;
 use crate::wire::frame::{CloseCode, Cursor};
 
-/// How many bytes of all peers are handled in a turn, so that nobody waits long for the next, and how many of one peer at
-/// least, which holds an ordinary offer, and at most.
+/// How many bytes of all peers are handled per turn, so that nobody waits long for the next; and
+/// how many of one peer, at least (an ordinary offer fits) and at most.
 const TURN_BYTES: usize = 512 * 1024;
 const PEER_BYTES: RangeInclusive<usize> = 8 * 1024..=128 * 1024;
 
-/// How much of a cut message is copied to the shared buffer with each read that goes on with it.
+/// How much of a partial message is copied to the shared buffer with each read that continues it.
 const MOVED_MAX: usize = 4 * 1024;
 
-/// How long a peer that has sent too much is not read: long enough that the next read is worth a turn, and shorter than
-/// anybody waits for an answer.
+/// How long a peer that has sent too much is not read: long enough to make the next read worth a
+/// turn, and short enough that nobody notices.
 const REST: Duration = Duration::from_millis(50);
 
-/// Less than this is not read of a peer that has sent too much.
+/// The least that is read from a peer that has sent too much.
 const READ_BYTES_MIN: u64 = 1_024;
 
 impl<A: Application> Reactor<A> {
-    /// Divides a turn among so many peers.
+    /// Divides a turn among this many peers.
     pub(super) fn share_turn(&mut self, peers: usize) {
         let share = TURN_BYTES / peers.max(1);
         self.peer_bytes = share.clamp(*PEER_BYTES.start(), *PEER_BYTES.end());
@@ -47,7 +47,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Has it served once those in a call have been.
+    /// Queues a peer to be served after those in a call.
     pub(super) fn queue_newcomer(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.flags.ready
@@ -57,7 +57,8 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Goes on with some of those who have not come in yet. Whoever has waited longest is first, so that nobody waits for ever.
+    /// Serves some of the newcomers. The one that has waited longest is first, so that nobody waits
+    /// for ever.
     pub(super) fn serve_newcomers(&mut self, now: Now) {
         while let Some(key) = self.lists.newcomers.pop_front() {
             if let Some(peer) = self.peers.get_mut(key) {
@@ -83,8 +84,9 @@ impl<A: Application> Reactor<A> {
         self.settle(key, now);
     }
 
-    /// How much of a peer may be read in this turn. `None`: it has sent so much that it is not read for a while. What it
-    /// sends meanwhile stays with the system, which in the end lets it send no more; nothing is lost.
+    /// How much may be read from a peer in this turn. `None`: it has sent so much that it is not
+    /// read for a while. What it sends meanwhile stays in the system's buffers, and in the end TCP
+    /// flow control stops it; nothing is lost.
     fn allow(&mut self, key: Key<Peer>, now: Now) -> Option<usize> {
         let peer = self.peers.get_mut(key).filter(|peer| !peer.flags.resting)?;
         let rate = &self.options.bytes_rate;
@@ -98,7 +100,7 @@ impl<A: Application> Reactor<A> {
         None
     }
 
-    /// Goes on with those who have rested.
+    /// Continues with peers whose rest is over.
     pub(super) fn wake_rested(&mut self, now: Now) {
         while let Some(&(until, key)) = self.lists.resting.front()
             && until <= now.instant
@@ -111,14 +113,14 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// How much of the memory for cut messages there may be lent for this peer to get more.
+    /// How much of the memory for partial messages may be in use for this peer to still get more.
     fn share_of_cut(&self, key: Key<Peer>) -> Share {
         let stranger = self.peers.get(key).is_some_and(|peer| peer.connection.is_head())
             || self.app.is_stranger(peer_id(key));
         if stranger { Share::of_strangers(self.options.cut_bytes_max) } else { Share::ALL }
     }
 
-    /// One read and everything that can be made of it; `true`: there may be more to read.
+    /// Does one read and handles all of it. Returns `true` if there may be more to read.
     fn serve_once(
         &mut self,
         key: Key<Peer>,
@@ -138,8 +140,8 @@ impl<A: Application> Reactor<A> {
                 return self.starve(key, now);
             }
         }
-        // A long cut message goes on in its block, everything else in the shared buffer: a block has little room, and who
-        // says much would be read in little pieces.
+        // A long partial message continues in its block, everything else in the shared buffer: a
+        // block has little room, and a busy peer would be read in small pieces.
         let (used, assembled) = inbound.as_ref().map_or((0, 0), Inbound::kept);
         let buffer = match &mut inbound {
             Some(inbound) if used > MOVED_MAX => inbound.bytes_mut(),
@@ -171,9 +173,10 @@ impl<A: Application> Reactor<A> {
         if !self.keep(key, inbound, shared, &at) {
             return self.starve(key, now);
         }
-        // A short read means that the socket is drained (epoll(7), question 9): no call to hear it say so. Unless an end
-        // was announced, which only another read finds. Room that is used up counts whole, and otherwise what came, whatever of
-        // it was content: what is wrapped in many records is work as well.
+        // A short read means that the socket is drained (epoll(7), question 9), so no further call
+        // is needed. The exception is an announced end, which only another read finds. If the room
+        // was used up, all of it counts; otherwise the bytes that arrived count, whether content or
+        // not: unwrapping many records is work as well.
         *budget = budget.saturating_sub(if more { room } else { came });
         let ends = self.peers.get(key).is_some_and(|peer| peer.flags.end_announced);
         if !more && !ends && !resumed {
@@ -186,7 +189,7 @@ impl<A: Application> Reactor<A> {
         true
     }
 
-    /// A read that brought nothing to handle; `true`: there may be more to read.
+    /// Handles a read that brought no content. Returns `true` if there may be more to read.
     fn heed(&mut self, key: Key<Peer>, filled: Filled, now: Now) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return false };
         match filled {
@@ -234,7 +237,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Carries out what came of a message that had to be written anew.
+    /// Carries out the effects of a message that had to be rewritten.
     pub(super) fn apply_rewritten(&mut self, key: Key<Peer>, now: Now) {
         self.counters.received += 1;
         let text = std::mem::take(&mut self.output.rewritten);
@@ -242,7 +245,8 @@ impl<A: Application> Reactor<A> {
         self.output.rewritten = text;
     }
 
-    /// Carries out what a call put out: first the bytes for the peer itself, then the effects in their order.
+    /// Carries out the output of a call: first the bytes for the peer itself, then the effects in
+    /// order.
     pub(super) fn apply(
         &mut self,
         from: Option<Key<Peer>>,
@@ -261,7 +265,7 @@ impl<A: Application> Reactor<A> {
         let mut effects = std::mem::take(&mut self.output.effects);
         let order = self.output.order.take();
         if let Some(key) = from.filter(|_| !reply.is_empty()) {
-            // Last words always find room; pongs to who does not read them do not.
+            // Final bytes always find room; pongs to a peer that does not read them do not.
             let goes_on = self.peers.get(key).is_some_and(|peer| peer.connection.is_open());
             let limit = if goes_on { self.options.send_queue_bytes_max } else { usize::MAX };
             self.push(key, &[&reply], limit);
@@ -289,13 +293,13 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Passes a message on.
+    /// Relays a message.
     fn relay(&mut self, to: PeerId, message: Message<'_>) {
         let queued = self.send(peer_key_of(to), message.is_binary(), message.as_bytes());
         self.counters.relayed += u64::from(queued);
     }
 
-    /// `true`: it was queued.
+    /// Sends a message. Returns `true` if it was queued.
     fn send(&mut self, key: Key<Peer>, binary: bool, payload: &[u8]) -> bool {
         let Some(peer) = self.peers.get(key) else { return false };
         let limit = self.options.send_queue_bytes_max;
@@ -303,7 +307,7 @@ impl<A: Application> Reactor<A> {
             let framed = peer.connection.frame(binary, payload);
             framed.is_some_and(|framed| self.push(key, &framed.parts(), limit))
         } else {
-            // Without the many parts that are empty here.
+            // Skips the many parts that are empty here.
             let header = peer.connection.header(binary, payload.len());
             header.is_some_and(|header| self.push(key, &[header.as_bytes(), payload], limit))
         };
@@ -331,7 +335,8 @@ impl<A: Application> Reactor<A> {
         self.settle(key, now);
     }
 
-    /// Queues bytes for a peer, or has it given up at the end of the turn. Without a limit (`usize::MAX`) they are its last.
+    /// Queues bytes for a peer, or marks it to be given up at the end of the turn. Without a limit
+    /// (`usize::MAX`) these are its final bytes.
     pub(super) fn push(&mut self, key: Key<Peer>, parts: &[&[u8]], limit: usize) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return false };
         if peer.flags.overrun && limit < usize::MAX {
@@ -339,13 +344,14 @@ impl<A: Application> Reactor<A> {
         }
         let mut pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         if pushed.is_err() {
-            // Much can be said in one turn: what the socket takes now makes room. Where it is broken, the flush at the end
-            // of the turn hears of it again.
+            // Much can be sent in one turn: what the socket accepts now makes room. If the socket
+            // is broken, the flush at the end of the turn finds that out too.
             let _ = peer.write_out(&mut self.unsent, &mut self.counters.writes);
             pushed = peer.outbound.push(parts, limit, &mut self.unsent);
         }
         if pushed.is_err() && peer.outbound.is_empty() {
-            // No block is left, since others do not read. Who does read must not go for that.
+            // No block is left, since others do not read. A peer that does read must not be closed
+            // for that.
             pushed = peer.write_at_once(parts, &mut self.counters.writes).map_err(|_| Full);
         }
         if pushed.is_err() && !peer.flags.overrun {
@@ -359,7 +365,7 @@ impl<A: Application> Reactor<A> {
         pushed.is_ok()
     }
 
-    /// Keeps what could not be handled yet; `false`: there is no memory for it.
+    /// Keeps input that cannot be handled yet. Returns `false` if there is no memory for it.
     fn keep(
         &mut self,
         key: Key<Peer>,
@@ -387,7 +393,7 @@ impl<A: Application> Reactor<A> {
         true
     }
 
-    /// There is no memory for the rest of a cut message: this peer goes, the others stay.
+    /// There is no memory for the rest of a partial message: this peer is closed, the others stay.
     fn starve(&mut self, key: Key<Peer>, now: Now) -> bool {
         self.counters.starved += 1;
         let Some(peer) = self.peers.get_mut(key) else { return false };
@@ -399,7 +405,7 @@ impl<A: Application> Reactor<A> {
         false
     }
 
-    /// The peer sends no more. What is still to be written to it is written.
+    /// The peer sends no more. Unsent bytes to it are still written.
     fn end_of_input(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.flags.read_closed = true;

@@ -1,5 +1,5 @@
-//! What a turn does without asking the system for anything but to write: what is due, who cannot keep up, who is over.
-//! Simulations run this file as it is.
+//! The part of a turn whose only system calls are writes: deadlines, peers that cannot keep up,
+//! connections that are over. Simulations run this file unchanged.
 
 use super::peer::Peer;
 use super::{Reactor, peer_id};

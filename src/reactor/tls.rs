@@ -15,17 +15,18 @@ use super::transport::Filled;
 use crate::base::time::WallTime;
 use crate::wire::x509;
 
-/// What is spoken within TLS; a client that insists on something else is refused (RFC 7301 3.2).
+/// The protocol within TLS; a client that insists on another one is refused (RFC 7301 3.2).
 const PROTOCOL: &[u8] = b"http/1.1";
 
 /// The first byte of a client that speaks TLS: a handshake record (RFC 8446 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// So much may come without bringing a single byte of content, then it is the end: a whole record (RFC 8446 5.2), or a
-/// handshake of any client that exists. It bounds what a stranger can make us keep.
+/// How many bytes may arrive without a single byte of content before the connection is closed: a
+/// whole record (RFC 8446 5.2), or the handshake of any existing client. This bounds what a
+/// stranger can make us keep.
 const BARREN_BYTES_MAX: usize = 18 * 1024;
 
-/// How many bytes are encrypted ahead of what the socket takes.
+/// How many bytes are encrypted ahead of what the socket accepts.
 const UNSENT_BYTES_MAX: usize = 64 * 1024;
 
 /// The certificate and key that newcomers are shown. Cheap to clone.
@@ -35,7 +36,7 @@ pub struct Tls {
     not_after: Option<WallTime>,
 }
 
-/// Why a certificate and a key are of no use. Tells nothing of the key.
+/// Why a certificate and a key are unusable. Reveals nothing of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadPair {
     /// The first file holds no certificate, or one that cannot be read.
@@ -50,15 +51,16 @@ pub enum BadPair {
 #[derive(Debug)]
 pub(super) struct Session {
     connection: ServerConnection,
-    /// Bytes that came in since the last that had content.
+    /// Bytes that have arrived since the last content.
     barren_bytes: usize,
-    /// Something came in.
+    /// Whether anything has arrived.
     begun: bool,
-    /// The peer has said that nothing more comes (RFC 8446 6.1).
+    /// The peer has announced its end of input (RFC 8446 6.1).
     peer_closed: bool,
-    /// We have said so.
+    /// We have announced ours.
     closed: bool,
-    /// What came behind the last content that was right. It is told once that content is taken.
+    /// The fault that followed the last valid content. It is reported once that content has been
+    /// taken.
     fault: Option<Fault>,
 }
 
@@ -74,7 +76,7 @@ impl Tls {
     /// as PEM.
     ///
     /// # Errors
-    /// Where either cannot be read, or they do not belong together.
+    /// If either cannot be read, or they do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, BadPair> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
@@ -97,8 +99,9 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        // Whoever comes back after a drop is spared the costly half of a handshake, and nothing is kept for it here. A new
-        // pair has tickets of its own: nobody resumes what another certificate began.
+        // A client that returns after a drop is spared the costly half of a handshake, and the
+        // server stores nothing for it. A new pair has tickets of its own: nobody can resume a
+        // session that began under another certificate.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if let Ok(ticketer) = ring::Ticketer::new() {
             config.ticketer = ticketer;
@@ -109,12 +112,12 @@ impl Tls {
         Ok(Self { config: Arc::new(config), not_after })
     }
 
-    /// Until when the server's own certificate counts, where it says so in a way that can be read.
+    /// The expiry of the server's own certificate, if it can be read.
     pub const fn not_after(&self) -> Option<WallTime> {
         self.not_after
     }
 
-    /// The state of a newcomer; `None`: there is no memory or no entropy for it.
+    /// The state of a newcomer; `None` if there is no memory or no entropy for it.
     pub(super) fn session(&self) -> Option<Session> {
         let mut connection = ServerConnection::new(Arc::clone(&self.config)).ok()?;
         connection.set_buffer_limit(Some(UNSENT_BYTES_MAX));
@@ -124,7 +127,7 @@ impl Tls {
 }
 
 impl Session {
-    /// Whether it is still being agreed on how to encrypt.
+    /// Whether the handshake is still in progress.
     pub(super) fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
@@ -134,7 +137,7 @@ impl Session {
         self.connection.wants_write()
     }
 
-    /// What is left of earlier reads, and then one read of the socket.
+    /// Returns the rest of earlier reads, then does one read of the socket.
     pub(super) fn read(
         &mut self,
         socket: &mut impl Read,
@@ -217,7 +220,8 @@ impl Session {
         Filled::Bytes { len, came, more }
     }
 
-    /// Encrypts and sends; tells how many bytes it took. It takes none before what it took earlier is sent.
+    /// Encrypts and sends. Returns how many bytes it took. It takes none before everything it took
+    /// earlier is sent.
     pub(super) fn write(
         &mut self,
         socket: &mut impl Write,
@@ -236,7 +240,7 @@ impl Session {
         Ok(taken)
     }
 
-    /// Sends what is encrypted already; `true`: all of it.
+    /// Sends what is already encrypted. Returns `true` if all of it was sent.
     pub(super) fn send(&mut self, socket: &mut impl Write, calls: &mut u64) -> io::Result<bool> {
         while self.connection.wants_write() {
             *calls += 1;
@@ -251,7 +255,8 @@ impl Session {
         Ok(true)
     }
 
-    /// Says that nothing more comes, so that the peer can tell it from a cut line; `true`: it is sent.
+    /// Announces the end of output, so that the peer can tell it from a broken connection. Returns
+    /// `true` once it is sent.
     pub(super) fn close(&mut self, socket: &mut impl Write, calls: &mut u64) -> io::Result<bool> {
         if !self.closed {
             self.closed = true;
@@ -260,11 +265,11 @@ impl Session {
         self.send(socket, calls)
     }
 
-    /// Takes as much decrypted content as there is and fits.
+    /// Takes as much decrypted content as is available and fits.
     fn take(&mut self, buffer: &mut [u8]) -> usize {
         let mut len = 0;
         while len < buffer.len() {
-            // An end is known from `peer_closed`, and a cut line from the socket.
+            // An end is known from `peer_closed`, and a broken connection from the socket.
             match self.connection.reader().read(&mut buffer[len..]) {
                 Ok(0) | Err(_) => break,
                 Ok(taken) => len += taken,
@@ -273,7 +278,7 @@ impl Session {
         len
     }
 
-    /// Has some of these bytes decrypted; how many.
+    /// Decrypts some of these bytes. Returns how many.
     fn digest(&mut self, mut bytes: &[u8]) -> Result<usize, &'static str> {
         let taken = match self.connection.read_tls(&mut bytes) {
             Ok(taken @ 1..) => taken,
@@ -284,8 +289,8 @@ impl Session {
         Ok(taken)
     }
 
-    /// Content that was right before the fault counts, in one piece with it or not: a peer that says something and then breaks
-    /// off has said it.
+    /// Valid content before a fault counts, even if it arrived together with the fault: a peer that
+    /// sends a message and then breaks off has sent it.
     fn end_by(&mut self, fault: Fault, len: usize, came: usize, counters: &mut Snapshot) -> Filled {
         if len > 0 {
             return Filled::Bytes { len, came, more: true };

@@ -1,4 +1,5 @@
-//! What stands between a socket and the bytes of a connection: nothing, or TLS, and before either perhaps a PROXY header.
+//! The layer between a socket and the bytes of a connection: nothing, or TLS; and before either,
+//! possibly a PROXY header.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -9,11 +10,11 @@ use super::counters::Snapshot;
 use super::tls::{Session, Tls};
 use crate::wire::proxy_header::{self, Header};
 
-/// A socket and what is spoken on it.
+/// A socket and the layers on it.
 #[derive(Debug)]
 pub(super) struct Transport {
     pub(super) socket: TcpStream,
-    /// `None`: nothing stands between.
+    /// `None`: plain bytes.
     layer: Option<Box<Layer>>,
 }
 
@@ -28,19 +29,20 @@ enum Layer {
 /// Waits for the PROXY header.
 #[derive(Debug)]
 struct Preamble {
-    /// What came of it; nothing where it comes in one piece.
+    /// The part that has arrived; empty if the header arrives in one piece.
     seen: Vec<u8>,
     /// What follows it.
     next: Option<Box<Layer>>,
 }
 
-/// What came of a read.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Filled {
-    /// So many bytes of content came, perhaps none; `more`: the room is used up, so that there may be others.
+    /// This many bytes of content arrived, possibly none. `more`: the room is used up, so there may
+    /// be others.
     Bytes {
         len: usize,
-        /// So many bytes were read of the socket, whatever of them is content.
+        /// How many bytes were read from the socket, whether content or not.
         came: usize,
         more: bool,
     },
@@ -48,10 +50,11 @@ pub(super) enum Filled {
     Drained,
     /// The peer sends no more, or the connection broke.
     End,
-    /// HTTP where TLS was expected. From here on it is spoken in the clear.
+    /// HTTP instead of the expected TLS. From here on the connection is plain text.
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "nobody expects TLS"))]
     InTheClear,
-    /// What came cannot be made sense of, which is said in words without anything of the peer: there is no way on.
+    /// Broken input, described without anything that the peer has sent. The connection cannot
+    /// continue.
     Broken(&'static str),
 }
 
@@ -69,7 +72,7 @@ impl Transport {
         Some(Self { socket, layer })
     }
 
-    /// Whether it is in the costly beginning of TLS.
+    /// Whether it is in the costly TLS handshake.
     pub(super) fn is_handshaking(&self) -> bool {
         match self.layer.as_deref() {
             Some(Layer::Tls(session)) => session.is_handshaking(),
@@ -78,12 +81,13 @@ impl Transport {
         }
     }
 
-    /// Whether it has bytes of its own to send, or encrypted ones that the socket did not take.
+    /// Whether it has bytes of its own to send, or encrypted ones that the socket did not accept.
     pub(super) fn wants_write(&self) -> bool {
         matches!(self.layer.as_deref(), Some(Layer::Tls(session)) if session.wants_write())
     }
 
-    /// One read of the socket into `buffer`. Counts the calls. `said` becomes what a PROXY header says, once it is whole.
+    /// Does one read of the socket into `buffer`, and counts the calls. `said` is set to the
+    /// content of a PROXY header, once it is complete.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -102,14 +106,14 @@ impl Transport {
         };
         match filled {
             Filled::InTheClear => self.layer = None,
-            // Why it ends is told where the socket takes it; there is no second try.
+            // The reason for the end is sent if the socket accepts it; there is no second try.
             Filled::Broken(_) => drop(self.send(&mut counters.writes)),
             _ => {}
         }
         filled
     }
 
-    /// Writes as much as goes. Counts the calls.
+    /// Writes as much as possible, and counts the calls.
     pub(super) fn write(&mut self, bytes: &[u8], calls: &mut u64) -> io::Result<usize> {
         match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) => session.write(&mut self.socket, bytes, calls),
@@ -120,7 +124,7 @@ impl Transport {
         }
     }
 
-    /// Sends what it has to send by itself; `true`: nothing is left of it.
+    /// Sends the layer's own bytes. Returns `true` if none are left.
     pub(super) fn send(&mut self, calls: &mut u64) -> io::Result<bool> {
         match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) => session.send(&mut self.socket, calls),
@@ -128,7 +132,7 @@ impl Transport {
         }
     }
 
-    /// Shuts the sending side down; `false`: what must go before is not sent yet.
+    /// Shuts the sending side down. Returns `false` if earlier bytes are not sent yet.
     pub(super) fn shut_down(&mut self, calls: &mut u64) -> io::Result<bool> {
         let said = match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) => session.close(&mut self.socket, calls)?,
@@ -140,7 +144,8 @@ impl Transport {
         Ok(said)
     }
 
-    /// The last that it does: says its own good-bye, if it has one and the socket takes it.
+    /// The final action: sends the layer's own closing message, if it has one and the socket
+    /// accepts it.
     pub(super) fn part(&mut self, calls: &mut u64) {
         if let Some(Layer::Tls(session)) = self.layer.as_deref_mut()
             && !session.is_handshaking()
@@ -149,7 +154,8 @@ impl Transport {
         }
     }
 
-    /// Takes the PROXY header off the `len` bytes that came; what follows it belongs to the next layer.
+    /// Removes the PROXY header from the `len` bytes that arrived. The bytes after it belong to the
+    /// next layer.
     fn read_preamble(
         &mut self,
         buffer: &mut [u8],
@@ -172,7 +178,7 @@ impl Transport {
             }
         };
         *said = Some(header);
-        // All of what came before belongs to the header, or it would have been whole then.
+        // All earlier bytes belong to the header, or it would have been complete then.
         let own = header_len.saturating_sub(before).min(len);
         self.layer = preamble.next.take();
         buffer.copy_within(own..len, 0);
@@ -180,7 +186,7 @@ impl Transport {
         match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) if len > 0 => match session.decrypt(buffer, 0, len, counters)
             {
-                // The room that the header took does not say that the socket is drained.
+                // The space that the header took does not mean that the socket is drained.
                 Filled::Bytes { len, more: no_room, .. } => {
                     Filled::Bytes { len, came, more: more || no_room }
                 }

@@ -1,5 +1,6 @@
-//! One turn of the loop. Its order matters: read the clock once, take what came in, do what is due, then write once to
-//! each peer, and free slots last, when nothing of the turn can name them any more.
+//! One turn of the event loop. Its order matters: read the clock once, handle input, do what is
+//! due, then write once to each peer. Slots are freed last, when nothing in the turn can refer to
+//! them any more.
 
 use std::io;
 use std::net::IpAddr;
@@ -23,16 +24,17 @@ use crate::base::limits::Limit;
 use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Arrival, Connection, Wait};
 
-/// How many connections over the limit are accepted, to be told so.
+/// How many connections over the limit are accepted, only to be told so.
 const TURNED_AWAY_MAX: usize = 64;
 
-/// How much of a turn newcomers may take, if those in a call have not taken more: to let one in takes up to a
-/// hundred times as long as a message, and nobody in a call is to wait for a crowd at the door. One or two come in meanwhile: with
-/// less not even that, and the turns themselves would take the time.
+/// How much of a turn newcomers may take, unless the calls have taken more. Letting one in takes up
+/// to a hundred times as long as a message, and nobody in a call should wait for a crowd at the
+/// door. One or two newcomers fit into this time. With less not even one would, and the overhead of
+/// the turns would dominate.
 const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
 impl<A: Application> Reactor<A> {
-    /// One turn; `false`: the loop is over.
+    /// One turn. Returns `false` when the loop is over.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
         let mut events =
             self.events.take().unwrap_or_else(|| mio::Events::with_capacity(EVENTS_MAX));
@@ -43,7 +45,8 @@ impl<A: Application> Reactor<A> {
         }
         let now = self.clock.read();
         let relayed = self.counters.relayed;
-        // Also before the loop is woken for it: who comes once another loop has said so is not cut off with those who came before.
+        // Check this even before the loop is woken for it: a client that arrives after another loop
+        // has announced the stop must not be cut off with the earlier ones.
         if self.shared.stop.load(Ordering::Acquire) {
             self.stop(now);
         }
@@ -61,7 +64,7 @@ impl<A: Application> Reactor<A> {
         }
         self.recycle_ready(carried_over);
         self.wake_rested(now);
-        // What those in a call say does not wait for anybody at the door.
+        // Messages in calls do not wait for newcomers.
         self.flush(now);
         self.begin_with_newcomers(now, relayed);
         let relayed = self.counters.relayed;
@@ -112,7 +115,7 @@ impl<A: Application> Reactor<A> {
             SIGNALS => self.heed_signals(),
             token => {
                 let key = peer_key(token);
-                // An error or hang-up shows in the read as well, so one way serves all.
+                // An error or hang-up shows in the read as well, so one path serves all.
                 let ends = event.is_read_closed() || event.is_error();
                 if let Some(peer) = self.peers.get_mut(key).filter(|_| ends) {
                     peer.flags.end_announced = true;
@@ -127,7 +130,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// The rest of the turn is for those who want to come in: as much time as it has taken up to here.
+    /// The rest of the turn is for newcomers: as much time as the turn has taken so far.
     fn begin_with_newcomers(&mut self, now: Now, relayed: u64) {
         let instant = self.clock.instant();
         let took = instant.since(now.instant);
@@ -135,7 +138,7 @@ impl<A: Application> Reactor<A> {
         self.newcomers_until = instant + took.max(NEWCOMERS_TIME);
     }
 
-    /// Whether one more of those who come may be served in this turn; the first one always is.
+    /// Whether one more newcomer may be served in this turn; the first one always is.
     pub(super) fn has_time_for_newcomers(&mut self) -> bool {
         self.clock.instant() < self.newcomers_until
     }
@@ -190,8 +193,8 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Lets nobody in any more and tells everybody to come back; the loop goes on until they have gone, or until the time for
-    /// that is over.
+    /// Lets nobody in any more, and tells everybody to come back. The loop goes on until they have
+    /// gone, or until the time for that is over.
     fn stop(&mut self, now: Now) {
         if self.stopping.is_some() {
             return;
@@ -199,18 +202,20 @@ impl<A: Application> Reactor<A> {
         log::info!("shutting down, {} connections", self.peers.len());
         let drain = self.options.drain;
         self.stopping = Some(now.instant + drain.max(CLOSE_TIMEOUT));
-        // Who comes now comes to the next server, where there is one; else it is told that this one is not ready.
+        // From now on, newcomers reach the next server, if there is one; otherwise they are told
+        // that this one is not ready.
         let has_heir = self.options.listening.goes_on();
         if has_heir || (self.peers.is_empty() && self.waiting.is_empty()) {
             self.stop_listening(now);
         }
-        // Whoever is told last still has its time to answer. To the heir all may go at once, and they are told when.
+        // The client that is told last still has its time to answer. If a successor has taken over,
+        // all may go at once, and they are told when.
         let left = drain.saturating_sub(CLOSE_TIMEOUT);
         let half = Duration::from_micros(left.as_micros() / 2);
         let window = if has_heir { Duration::default() } else { half };
         self.app.drain(window, now, &mut self.output.effects);
         self.apply(None, None, now);
-        // Whoever has no WebSocket yet has nothing to lose.
+        // A connection without a WebSocket has nothing to lose yet.
         let heads: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
         for key in heads {
             let Some(peer) = self.peers.get_mut(key) else { continue };
@@ -218,11 +223,12 @@ impl<A: Application> Reactor<A> {
                 self.doom(key);
             }
         }
-        // Who has waited is let in from now on whatever the rate, to hear it.
+        // Waiting connections are let in from now on whatever the rate, so that they are told.
         self.waiting.wait_until(now.instant);
     }
 
-    /// Told again: whoever has not been told yet is told now, and nobody is waited for.
+    /// Told to stop again: clients that have not been told yet are told now, and the loop waits for
+    /// nobody.
     fn hurry(&mut self, now: Now) {
         self.app.drain(Duration::default(), now, &mut self.output.effects);
         self.apply(None, None, now);
@@ -231,7 +237,7 @@ impl<A: Application> Reactor<A> {
 
     fn stop_listening(&mut self, now: Now) {
         let Some(mut listener) = self.listener.take() else { return };
-        // Whoever waits in a queue that nobody else serves would be cut off without a word.
+        // Connections in a queue that nobody else serves would be cut off without an answer.
         let is_last = self.options.listening.is_shared() && self.options.edge.tls.is_none();
         while is_last && let Accepted::Socket(mut socket, _) = listener.accept() {
             turn_away(&mut socket, Refusal::ShuttingDown, now);
@@ -241,17 +247,18 @@ impl<A: Application> Reactor<A> {
     }
 
     fn is_over(&self, now: Now) -> bool {
-        // Nobody can fetch any more what is left for a session without a socket.
+        // Nobody can fetch any more what is left for sessions without a socket.
         let all_told =
             || self.waiting.is_empty() && self.peers.iter().all(|(_, peer)| !peer.has_socket());
-        // Who hears signals hears them for those, too, who are not done.
+        // The reactor that receives signals receives them for unfinished reactors too.
         let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
         self.stopping.is_some_and(|until| until <= now.instant || (all_told() && last()))
     }
 
     fn can_accept(&self) -> bool {
         let present = self.entrance.present();
-        // Where none of them is to give way, who finds no room to wait here has it in the system's queue.
+        // If none of the waiting connections may be sent away, those that find no room here wait in
+        // the system's queue.
         if self.entrance.waiting() > 0 && !self.tells_networks_apart() {
             present < self.options.connections_max
         } else if self.waiting.is_of_one_network() {
@@ -261,12 +268,12 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Whether there may be one more connection, be it to be told that there are too many.
+    /// Whether there may be one more connection, even if only to be told that there are too many.
     pub(super) fn admits_beside(&self, others: usize) -> bool {
         others < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
     }
 
-    /// First those who have waited, then whoever comes, so that neither keeps the others out.
+    /// Serves waiting connections first, then new ones, so that neither keeps the others out.
     fn accept(&mut self, now: Now) {
         self.call_waiting(now);
         for _ in 0..BATCH {
@@ -301,10 +308,11 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Sees whether somebody may come in, as far as that can be told without a word, and whether at once.
+    /// Decides whether a connection may come in, as far as that is possible before reading from it,
+    /// and whether at once.
     fn meet(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         let edge = &self.options.edge;
-        // All whom a proxy brings have its address.
+        // All clients behind a proxy have its address.
         let is_proxy = edge.addresses.trusted_proxies.contains(address);
         let heads = self.entrance.heads_of(Network::of(address));
         if !is_proxy && heads >= self.options.heads_per_address_max {
@@ -328,7 +336,8 @@ impl<A: Application> Reactor<A> {
             log::debug!("connection {number} closed: it comes from no trusted proxy");
             return;
         }
-        // Whoever will be refused whatever it says is spared no answer in the clear, but is not worth a handshake.
+        // A client that will be refused whatever it says still gets an answer in plain text, but is
+        // not worth a TLS handshake.
         if edge.tls.is_some() && !edge.addresses.may_knock(address) {
             self.counters.strangers += 1;
             log::debug!("connection {number} closed: its address is not on the list");
@@ -361,7 +370,8 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// This peer has a socket that was another's. What is there to be read is told again.
+    /// This peer has a socket that belonged to another. The kernel reports again what there is to
+    /// be read.
     pub(super) fn register_again(&mut self, key: Key<Peer>) -> io::Result<()> {
         let Some(transport) = self.peers.get_mut(key).and_then(|peer| peer.transport.as_mut())
         else {

@@ -1,5 +1,8 @@
-//! Where those wait who have come faster than the rate allows. They are accepted all the same: the system's queue is one for all, and
-//! who comes most often would fill it. Here each network has its own, and from these they are called by turns.
+//! The waiting room for connections that arrive faster than `ACCEPT_RATE` allows.
+//!
+//! They are accepted all the same. The system's accept queue is shared by everybody, and a client
+//! that connects most often would fill it. Here each network has a queue of its own, and the queues
+//! are served round-robin.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -16,18 +19,20 @@ use crate::base::limits::Limit;
 use crate::base::time::{Instant, Now};
 use crate::connection::Application;
 
-/// How often those who wait are looked after in a second, at most: not for each of them, and so often that nobody notices.
+/// How often per second the queues are served at most: not once for each connection, but often
+/// enough that nobody notices.
 const CALLS_A_SECOND: u64 = 32;
 
-/// And for so many at least, where the rate is high.
+/// And for at least this many at once, if the rate is high.
 const TOGETHER_MAX: u64 = 32;
 
-/// Who waits, by network. Of each network the first who came is called first, and the networks take turns.
+/// Waiting connections, by network. Within a network the oldest is called first, and the networks
+/// take turns.
 #[derive(Debug)]
 pub(super) struct WaitingRoom<T> {
     /// None of them is empty.
     queues: BTreeMap<Network, VecDeque<T>>,
-    /// Every network that has a queue, the next first.
+    /// Every network that has a queue; the next in turn is first.
     turns: VecDeque<Network>,
     len: usize,
     /// When the next may be called.
@@ -43,17 +48,17 @@ impl<T> WaitingRoom<T> {
         self.len
     }
 
-    /// When the next may be called, where somebody waits.
+    /// When the next may be called, if anybody waits.
     pub(super) fn next_at(&self) -> Option<Instant> {
         (!self.is_empty()).then_some(self.next_at)
     }
 
-    /// Nobody is called before that.
+    /// Nobody is called before `instant`.
     pub(super) fn wait_until(&mut self, instant: Instant) {
         self.next_at = instant;
     }
 
-    /// One more of this network.
+    /// Adds one of this network.
     fn push(&mut self, network: Network, who: T) {
         let queue = self.queues.entry(network).or_default();
         if queue.is_empty() {
@@ -63,7 +68,7 @@ impl<T> WaitingRoom<T> {
         self.len += 1;
     }
 
-    /// Whose turn it is.
+    /// Takes out the connection whose turn it is.
     fn pop(&mut self) -> Option<(Network, T)> {
         let network = self.turns.pop_front()?;
         let queue = self.queues.get_mut(&network)?;
@@ -77,15 +82,16 @@ impl<T> WaitingRoom<T> {
         Some((network, who))
     }
 
-    /// Whether all who wait are of one network.
+    /// Whether all waiting connections are of one network.
     pub(super) fn is_of_one_network(&self) -> bool {
         self.queues.len() == 1
     }
 
-    /// Who came first of the network that most wait of, where it `is_gone`.
+    /// Takes the oldest connection of the network with the longest queue, if it `is_gone`.
     fn pop_gone_of_most(&mut self, is_gone: impl FnOnce(&T) -> bool) -> Option<(Network, T)> {
         let (network, queue) = self.queues.iter_mut().max_by_key(|(_, queue)| queue.len())?;
-        // The last one of a queue would take the queue with it, and is called soon.
+        // Not the last one of a queue: the queue would have to go with it, and it is called soon
+        // anyway.
         let network = *network;
         let who = queue.front().filter(|who| queue.len() > 1 && is_gone(who));
         let who = who.is_some().then(|| queue.pop_front()).flatten()?;
@@ -93,7 +99,8 @@ impl<T> WaitingRoom<T> {
         Some((network, who))
     }
 
-    /// Who came last of the network that most wait of; of several such, the one that came last of all has to go first.
+    /// Takes the newest connection of the network with the longest queue. If several are equally
+    /// long, that of `came_last` goes first.
     fn pop_last_of_most(&mut self, came_last: Network) -> Option<(Network, T)> {
         let lens = self.queues.iter().map(|(network, queue)| (queue.len(), *network));
         let (_, network) = lens.max_by_key(|(len, network)| (*len, *network == came_last))?;
@@ -120,9 +127,9 @@ impl<T> Default for WaitingRoom<T> {
 }
 
 impl<A: Application> Reactor<A> {
-    /// Whether somebody may come in now. Else nobody is called before that may be worth it.
+    /// Whether the rate lets a connection in now. If not, nobody is called until it may.
     pub(super) fn take_turn(&mut self, now: Now) -> bool {
-        // Nobody who was accepted is to be cut off without a word at the end.
+        // At the end, nobody who was accepted is to be cut off without an answer.
         if self.stopping.is_some() {
             return true;
         }
@@ -139,7 +146,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// It is too early for this one. Nothing of it is read meanwhile, but it counts for its network.
+    /// Lets a connection wait. Nothing is read from it meanwhile, but it counts for its network.
     pub(super) fn let_wait(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         self.hits.add(Limit::AcceptRate);
         let network = Network::of(address);
@@ -150,8 +157,9 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Somebody has to give way: who has gone already, or else whoever came last of the network that most wait of. Where they are
-    /// all of one, nobody: the next wait in the system's queue.
+    /// One connection of the network with the longest queue has to give way: its oldest, if that
+    /// client has already gone; otherwise its newest. If all are of one network, nobody gives way:
+    /// the next ones wait in the system's queue.
     fn make_room(&mut self, came_last: Network, now: Now) {
         if let Some((network, _)) = self.waiting.pop_gone_of_most(|(socket, _)| has_gone(socket)) {
             self.entrance.call(network);
@@ -163,7 +171,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Lets those in who have waited, as far as the rate and the time of the turn allow.
+    /// Lets waiting connections in, as far as the rate and the time of the turn allow.
     pub(super) fn call_waiting(&mut self, now: Now) {
         for _ in 0..BATCH {
             if self.waiting.next_at().is_none_or(|at| at > now.instant) || !self.take_turn(now) {
@@ -183,7 +191,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Closes the door at the very end, where there was no time to let them in to hear it.
+    /// At the very end, refuses the connections that there was no time to let in.
     pub(super) fn dismiss_waiting(&mut self) {
         let now = self.clock.read();
         while let Some((network, (mut socket, _))) = self.waiting.pop() {
@@ -195,7 +203,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Tells somebody why it may not come in, before it has said a word.
+    /// Tells a connection why it may not come in, before anything was read from it.
     pub(super) fn send_away(
         &mut self,
         mut socket: TcpStream,
@@ -211,14 +219,15 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Whether an address is that of one who comes, and not that of a proxy for all whom it brings.
+    /// Whether the address of a socket is the client's own, and not that of a proxy for all its
+    /// clients.
     pub(super) fn tells_networks_apart(&self) -> bool {
         self.options.heads_per_address_max < u64::MAX
             && self.options.edge.addresses.trusted_proxies.is_empty()
     }
 }
 
-/// Whether nothing will ever be asked here: reset, or closed without a word.
+/// Whether the client has gone: reset, or closed without having sent anything.
 fn has_gone(socket: &TcpStream) -> bool {
     match socket.peek(&mut [0]) {
         Ok(len) => len == 0,
@@ -226,7 +235,7 @@ fn has_gone(socket: &TcpStream) -> bool {
     }
 }
 
-/// How many are waited for once more have come than are accepted.
+/// How many the rate must allow at once before the queues are served again.
 fn together(rate: &Rate) -> u64 {
     (rate.per_second / CALLS_A_SECOND).clamp(1, TOGETHER_MAX)
 }

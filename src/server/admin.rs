@@ -1,5 +1,6 @@
-//! The administrator's listener: metrics, statistics, the dashboard, and an API to act. A reactor of its own, on a thread and
-//! an address of its own, so that no client reaches it and it reaches clients only through their reactors' mailboxes.
+//! The administrator's listener: metrics, statistics, the dashboard, and an API for actions. It is
+//! a separate reactor, on its own thread and address. So no client reaches it, and it reaches
+//! clients only through their reactors' mailboxes.
 
 mod access;
 mod actions;

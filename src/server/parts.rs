@@ -1,4 +1,4 @@
-//! The parts of a server, each from the configuration.
+//! Builds the parts of a server from the configuration.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,5 @@
-//! From the reactor to the logs: the audit log under real names, the operational log under pseudonyms.
+//! From the reactor to the logs: the audit log with real names, the operational log with
+//! pseudonyms.
 
 use crate::base::redacted::Redacted;
 use crate::reactor::{Entry, Journal};

@@ -1,4 +1,5 @@
-//! What SIGHUP and [`Handle::reload`] do: everything is read again, and what is right counts at once, or nothing of it does.
+//! SIGHUP and [`Handle::reload`]: everything is read again. If all of it is right it takes effect
+//! at once, otherwise none of it does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;

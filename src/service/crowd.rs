@@ -1,5 +1,6 @@
-//! Lines of the operational log that anybody can cause as often as they like. Past a rate they are counted instead of written, or
-//! whoever knocks long enough fills the disk.
+//! Rate limit for lines of the operational log that anybody can cause as often as they like. Past
+//! the rate they are counted instead of written; otherwise a persistent stranger could fill the
+//! disk.
 
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Instant, WallTime};

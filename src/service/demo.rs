@@ -1,4 +1,5 @@
-//! The demo page, and the tokens that it needs. Served in development only: production never builds a [`Demo`].
+//! The demo page, and the tokens that it needs. Served in development only: production never builds
+//! a [`Demo`].
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Asks a running server of this machine how it is, as whoever keeps it running wants to know (the command `healthcheck`).
+//! Asks a running server on this machine whether it is healthy (the command `healthcheck`).
 
 #[cfg(feature = "tls")]
 mod anybody;

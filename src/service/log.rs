@@ -1,5 +1,6 @@
-//! The operational log: lines on standard output, written by a thread of its own so that a slow terminal or pipe never
-//! holds up the reactor. Lines that find the queue full are dropped, counted, and told of; so are those of the crowd past its rate.
+//! The operational log: lines on standard output, written by a separate thread, so that a slow
+//! terminal or pipe never holds up the reactor. Lines that find the queue full are dropped, counted
+//! and reported; so are those that strangers cause past a rate.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};

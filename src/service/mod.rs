@@ -1,5 +1,6 @@
-//! The wing of floor 6: the operational log, the audit log, the pages, the checks of the network and of health, what the process uses, what its
-//! supervisor is told. The only place that owns threads and files.
+//! The wing of floor 6: the operational log, the audit log, the pages, the checks of the network
+//! and of health, the resources of the process, and reports to its supervisor. The only place that
+//! owns threads and files.
 
 pub mod audit;
 pub mod crowd;

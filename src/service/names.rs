@@ -1,5 +1,6 @@
-//! Pseudonyms: what operational logs and metrics call sessions, people and addresses. They are made with a key that is drawn at
-//! each start and never kept, so only the audit log, which carries both, can resolve them.
+//! Pseudonyms: the names of sessions, people and addresses in the operational log. They are made
+//! with a key that is drawn at each start and never stored, so only the audit log, which contains
+//! both, can resolve them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,8 +17,9 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name([u8; 14]);
 
-/// Gives names. It remembers none: a name is 60 bits of HMAC-SHA256 under its key, which to whoever has not the key is as if they
-/// were drawn (RFC 2104; a pseudorandom function).
+/// Makes pseudonyms, and stores none. A pseudonym is 60 bits of HMAC-SHA256 under its key (RFC
+/// 2104). That is a pseudorandom function: without the key, the bits look as if they were drawn at
+/// random.
 #[derive(Clone, Debug)]
 pub struct Names {
     key: Redacted<Hmac<Sha256>>,

@@ -1,4 +1,5 @@
-//! Asks STUN and TURN servers whether they do what clients will want of them, as a client would: for `check --network`.
+//! Asks STUN and TURN servers whether they do what clients need, as a client would: for
+//! `check --network`.
 //!
 //! A STUN server is asked which address it sees (RFC 8489). A TURN server is asked to relay, with the credentials that
 //! clients get (RFC 8656), and then to stop. Sockets block: nobody waits but whoever asked.

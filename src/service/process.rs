@@ -1,4 +1,5 @@
-//! What this process uses of the machine (proc(5)). Where the system does not say, nothing is told.
+//! The resources that this process uses (proc(5)). Values that the system does not provide are left
+//! out.
 
 use std::fs;
 

@@ -1,5 +1,6 @@
-//! What a service manager is told (sd_notify(3)): that the server is ready, that it ends, that it is alive, and in a line how
-//! it is doing. Datagrams to a socket that the manager names; no library is needed for that.
+//! Reports to a service manager (sd_notify(3)): that the server is ready, that it is ending, that
+//! it is alive, and its status in one line. They are datagrams to a socket that the manager names,
+//! so no library is needed.
 
 use std::ffi::OsStr;
 use std::io;

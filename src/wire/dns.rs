@@ -1,4 +1,4 @@
-//! As much of DNS (RFC 1035) as asking a resolver for the addresses of one name takes.
+//! The part of DNS (RFC 1035) that is needed to ask a resolver for the addresses of one name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,5 @@
-//! Engine.IO, version 4: the packets below Socket.IO, and how several of them travel in the body of a request.
+//! Engine.IO, version 4: the packets below Socket.IO, and how several of them share the body of a
+//! request.
 //!
 //! A packet is a text: its kind as a digit, then its data. On a WebSocket each is a text message; by polling, the body of a
 //! request or of an answer holds some, with [`SEPARATOR`] between them.

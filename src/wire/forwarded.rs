@@ -1,5 +1,6 @@
-//! Who a proxy says it passes a request on for: the fields `Forwarded` (RFC 7239) and `X-Forwarded-For`. Only what a trusted
-//! proxy has written means anything; which part that is, `crate::admission` decides.
+//! For whom a proxy says that it forwards a request: the fields `Forwarded` (RFC 7239) and
+//! `X-Forwarded-For`. Only what a trusted proxy has written means anything; `crate::admission`
+//! decides which part that is.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,5 @@
-//! Signed tokens: the compact form of RFC 7515 with HS256 (RFC 7518 3.2) and nothing else, as RFC 8725 asks.
+//! Signed tokens: the compact form of RFC 7515 with HS256 (RFC 7518 3.2) and nothing else, as RFC
+//! 8725 recommends.
 //!
 //! A token is `header.payload.signature`, each part base64url. What the payload means is not known here.
 

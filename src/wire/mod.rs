@@ -1,5 +1,5 @@
-//! Floor 1: how it is written. HTTP, the WebSocket upgrade and frames, Engine.IO and Socket.IO, tokens, what proxies add, STUN,
-//! the end of a certificate.
+//! Floor 1: wire formats. HTTP, the WebSocket upgrade and frames, Engine.IO and Socket.IO, tokens,
+//! proxy headers, STUN, the expiry of a certificate.
 
 pub mod dns;
 pub mod engine_io;

@@ -1,5 +1,5 @@
-//! The header of the PROXY protocol, versions 1 and 2, as HAProxy's `proxy-protocol.txt` defines it: with it a proxy says,
-//! ahead of everything else, whose connection it passes on.
+//! The header of the PROXY protocol, versions 1 and 2, as HAProxy's `proxy-protocol.txt` defines
+//! it. With it a proxy says, ahead of everything else, whose connection it forwards.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,5 @@
-//! Names of Socket.IO sessions. Whoever knows the name of a session that polls may speak for it, so nobody can guess one.
+//! Ids of Socket.IO sessions. Anyone who knows the id of a polling session may speak for it, so it
+//! must be impossible to guess.
 
 use std::fmt;
 

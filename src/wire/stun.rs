@@ -1,5 +1,5 @@
-//! STUN messages (RFC 8489), as far as asking a STUN server for an address and a TURN server for a relay (RFC 8656) needs
-//! them. A client's half: requests are written, answers are read.
+//! STUN messages (RFC 8489): the part that is needed to ask a STUN server for an address and a TURN
+//! server for a relay (RFC 8656). The client's half: requests are written, answers are parsed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! Credentials for TURN servers that end by themselves, as coturn's `use-auth-secret` checks them: whoever shares the
-//! secret can check one without asking anybody.
+//! Expiring credentials for TURN servers, as coturn's `use-auth-secret` checks them: anyone who has
+//! the shared secret can check one without asking anybody.
 //!
 //! ```text
 //!   username = <end, in seconds since 1970> ":" <opaque id>

@@ -1,5 +1,5 @@
-//! When a certificate ends: as much of X.509 (RFC 5280 4.1) and its encoding (DER, X.690) as it takes to get there. Whether
-//! the certificate is worth anything is for others to say.
+//! The expiry date of a certificate: as much of X.509 (RFC 5280 4.1) and its encoding (DER, X.690)
+//! as that needs. Whether the certificate is trusted is decided elsewhere.
 
 use crate::base::time::WallTime;
 

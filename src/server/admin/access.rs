@@ -1,4 +1,4 @@
-//! Who may ask the administrator's listener, and from where.
+//! Who may use the administrator's listener, and from where.
 
 use std::hint::black_box;
 use std::net::IpAddr;

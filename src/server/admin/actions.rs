@@ -1,4 +1,5 @@
-//! What an operator may do. Each deed is told to the audit log, and answered once that is on the disk, or cannot be.
+//! An operator's actions. Each is entered in the audit log, and answered once the entry is on disk,
+//! or cannot be.
 
 use log::LevelFilter;
 

@@ -1,5 +1,6 @@
-//! Metrics in the text format of Prometheus (version 0.0.4). As many series as there are rows here, limits, errors and
-//! loops: the number never depends on clients, and nothing in them names a person or a session.
+//! Metrics in the Prometheus text format (version 0.0.4). There are as many series as rows here,
+//! limits, errors and loops. The number never depends on clients, and nothing in them names a
+//! person or a session.
 
 use std::fmt::{Display, Write};
 

@@ -1,4 +1,4 @@
-//! What has been in the last minutes: samples, one a second, and what an operator should know of. No ids.
+//! The last minutes: one sample per second, and events that an operator should know of. No ids.
 
 use std::collections::VecDeque;
 

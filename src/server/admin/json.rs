@@ -1,4 +1,4 @@
-//! A JSON text, written from front to back.
+//! Writes a JSON text from front to back.
 
 use crate::wire::json;
 

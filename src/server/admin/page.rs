@@ -1,4 +1,4 @@
-//! The dashboard as one page that needs nothing else, and lists in JSON.
+//! The dashboard as one self-contained page, and lists in JSON.
 
 use super::json::Json;
 use crate::engine::Outline;

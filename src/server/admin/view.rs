@@ -1,4 +1,4 @@
-//! What is known of the server at one moment: what metrics, statistics and the dashboard are made of.
+//! A snapshot of the server, from which metrics, statistics and the dashboard are made.
 
 use crate::base::time::{Duration, Instant, Now};
 use crate::config::{Config, memory};

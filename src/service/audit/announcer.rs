@@ -1,4 +1,5 @@
-//! Sends checkpoints out: to a file, or as syslog. On a thread of its own, so that a slow receiver holds nothing up.
+//! Sends checkpoints out: to a file, or as syslog. It runs on its own thread, so that a slow
+//! receiver holds nothing up.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};

@@ -1,8 +1,9 @@
-//! The chain of the audit log: what binds each record to all those before it, and keys that go forward only. Pure.
+//! The chain of the audit log: it binds each record to all those before it, with keys that only go
+//! forward. Pure.
 //!
-//! `mac = HMAC-SHA256(key of the epoch, mac of the record before || SHA-256(body))`. A key is followed by
-//! `HMAC-SHA256(key, "autamedica-audit next epoch")` and forgotten, so whoever breaks in finds a key with which nothing that
-//! was written before can be written anew.
+//! `mac = HMAC-SHA256(key of the epoch, mac of the record before || SHA-256(body))`. Each key is
+//! replaced by `HMAC-SHA256(key, "autamedica-audit next epoch")` and erased. So an intruder finds
+//! only a key that cannot forge earlier records.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;

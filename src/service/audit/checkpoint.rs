@@ -1,5 +1,5 @@
-//! Checkpoints: signed words to the world outside of how far the log had come, so that a log that was cut off or replaced
-//! since is found out.
+//! Checkpoints: signed statements of how far the log had come, sent to another place. They reveal a
+//! log that was cut off or replaced since.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What stands in a record of each event: the plain members, and what is sealed. Pure, but for the names that are drawn.
+//! The content of a record, by event: the plain members, and the sealed ones. Pure, except for the
+//! names that are drawn.
 
 use crate::message::record::{Deed, Event};
 use crate::service::names::{Name, Names};

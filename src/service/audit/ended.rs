@@ -1,5 +1,5 @@
-//! The ended sessions that no token may open again, and the tokens that were revoked, as far as the log knows of them. Each
-//! segment begins with them, so that a start has little to read.
+//! The ended sessions that no token may open again, and the revoked tokens, as the log knows them.
+//! Each segment begins with them, so that a start has little to read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
-//! One session, for somebody who may see nothing else: its records with a key for each, and of all the others between them
-//! only the hashes that the chain needs. The file can be verified alone.
+//! Exports one session for somebody who may see nothing else: its records with a key for each, and
+//! of all other records between them only the hashes that the chain needs. The file can be verified
+//! on its own.
 //!
 //! ```text
 //! {"export":1,"log":"…","session":"<uuid>","seq":<the record before the first>,"mac":"<its code>"}

@@ -1,4 +1,5 @@
-//! The files of the audit log's folder: their names, and writing that is there after a power cut or was never there.
+//! The files of the audit log's folder: their names, and writes that after a power cut are there
+//! either whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

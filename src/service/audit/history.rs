@@ -1,4 +1,5 @@
-//! The log as a person reads it: records opened with the encryption keys, those of one session, and figures over all.
+//! The log for human readers: records opened with the encryption keys, those of one session, and
+//! figures over all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! Legal holds: sessions whose records are kept although their time is over. The file `holds` beside the log lists them by
-//! keyed hashes, so that it tells nobody who they are.
+//! Legal holds: sessions whose records are kept beyond their retention period. The file `holds`
+//! beside the log lists them by keyed hashes, so that it reveals nobody.
 
 use std::collections::BTreeSet;
 use std::fs;

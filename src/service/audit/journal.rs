@@ -1,8 +1,10 @@
-//! The files as they are written: the chain, its segments, its epochs, and what is known to be on the disk.
+//! Writes the files of the log: the chain, its segments, its epochs, and how much is known to be on
+//! disk.
 //!
-//! What is appended waits in a buffer until [`Journal::write`], and is durable after [`Journal::sync`]. After any failure the
-//! journal stands again where it was durable last ([`Journal::break_off`]), and goes on in a new segment whose first record
-//! says how much of the one before counts: what the kernel holds of a file after a failed write is anyone's guess.
+//! Appended records wait in a buffer until [`Journal::write`], and are durable after
+//! [`Journal::sync`]. After any failure the journal goes back to its last durable position
+//! ([`Journal::break_off`]). It continues in a new segment, whose first record says how much of the
+//! previous one counts: after a failed write nobody knows what the kernel holds of a file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

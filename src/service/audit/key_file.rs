@@ -1,4 +1,5 @@
-//! The file with the keys of the audit log: made where there is none, refused where others can read it.
+//! The file with the keys of the audit log: created if there is none, refused if others can read
+//! it.
 //!
 //! ```text
 //! # comments

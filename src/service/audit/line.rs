@@ -1,4 +1,4 @@
-//! A record as a line of text: how it is put together and taken apart again. Pure.
+//! A record as a line of text: writing and parsing it. Pure.
 //!
 //! `{"seq":N,"time":"…","event":"…","epoch":E, <fields of the event>, "sealed":"…","mac":"…"}`. The body is all that stands
 //! before `,"mac":"`, the plain part all that stands before `,"sealed":"`; both begin with the first byte of the line.

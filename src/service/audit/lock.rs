@@ -1,4 +1,5 @@
-//! One process writes a log at a time. Whoever comes next waits for the one before it, where it is told to take over.
+//! Only one process writes a log at a time. A successor waits for its predecessor, if it was told
+//! to take over.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};

@@ -1,5 +1,6 @@
-//! The audit log: who was in which session and when, written ahead, sealed, and chained so that nothing can be changed,
-//! dropped or cut off without being noticed (45 CFR 164.312(b) and (c)). `docs/audit.md` describes the files.
+//! The audit log: who was in which session and when. It is written ahead, sealed, and chained, so
+//! that nothing can be changed, dropped or cut off unnoticed (45 CFR 164.312(b) and (c)).
+//! `docs/audit.md` describes the files.
 //!
 //! ```text
 //!   reactor   let number = audit.take(entry);  …  audit.publish();        once a turn
@@ -56,7 +57,7 @@ use queue::Counts;
 pub use queue::ENTRIES_MAX;
 use shared::Shared;
 
-/// The size past which a segment is followed by the next one.
+/// The size at which a segment is closed and the next one begins.
 pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The audit log of a running server. Clones share it.
@@ -70,7 +71,8 @@ pub struct Audit {
     _last: Arc<Last>,
 }
 
-/// The end of the last clone is the end of the log, so that a server that never ran does not keep the folder.
+/// Dropping the last clone closes the log, so that a server that never ran does not keep the folder
+/// locked.
 struct Last(Arc<Shared>);
 
 impl Drop for Last {
@@ -79,14 +81,14 @@ impl Drop for Last {
     }
 }
 
-/// What the reactor hands over.
+/// An entry from the reactor.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// When it happened: the time of the turn.
     pub time: WallTime,
     /// The number of the connection; 0 for none.
     pub connection: u64,
-    /// Where the connection comes from.
+    /// The address of the connection.
     pub address: Option<Redacted<IpAddr>>,
     /// What happened, and to whom.
     pub record: Record,
@@ -94,23 +96,23 @@ pub struct Entry {
     pub text: Option<Redacted<Box<str>>>,
 }
 
-/// What the server tells of itself.
+/// A record about the server itself.
 #[derive(Clone, Debug)]
 pub enum OwnRecord {
-    /// It runs. The log itself writes this.
+    /// It has started. The log itself writes this.
     Start {
-        /// Whether the run before ended in good order.
+        /// Whether the previous run ended properly.
         clean: bool,
         /// The number of the encryption key.
         key: u32,
     },
-    /// It ends in good order. The log itself writes this.
+    /// It stops properly. The log itself writes this.
     Stop,
-    /// The settings that count.
+    /// The effective settings.
     Configuration {
         /// SHA-256 over all of them.
         sha256: [u8; 32],
-        /// What may be read of them: no secret, no path with a person's name.
+        /// The settings as they may be shown: no secret, no path with a person's name.
         summary: String,
     },
     /// Another encryption key is in use. The log itself writes this.
@@ -120,7 +122,7 @@ pub enum OwnRecord {
         /// Its number now.
         to: u32,
     },
-    /// For a time nothing could be written, or not all. The log itself writes this.
+    /// For a time, nothing or not everything could be written. The log itself writes this.
     Gap {
         /// Since when.
         from: WallTime,
@@ -128,7 +130,7 @@ pub enum OwnRecord {
         to: WallTime,
         /// Why.
         cause: String,
-        /// What found no room meanwhile, by event and code.
+        /// Entries that found no room meanwhile, by event and code.
         dropped: Counts,
     },
     /// The list of sessions that must be kept has changed. The log itself writes this.
@@ -148,7 +150,7 @@ pub enum OwnRecord {
 }
 
 impl OwnRecord {
-    /// The settings that count, as they may be read by everybody who reads the log.
+    /// The effective settings, as every reader of the log may see them.
     pub fn configuration(summary: String) -> Self {
         Self::Configuration { sha256: Sha256::digest(&summary).into(), summary }
     }
@@ -167,9 +169,9 @@ pub struct Options {
     pub sync: Sync,
     /// `AUDIT_CHECKPOINT`.
     pub checkpoint: Option<Checkpoint>,
-    /// Whether a process that writes the log already is asked to leave, and how long it is waited for.
+    /// Whether to ask a process that already writes the log to leave, and how long to wait for it.
     pub take_over: Option<Duration>,
-    /// The size past which a segment is followed by the next one: [`SEGMENT_BYTES_MAX`].
+    /// The size at which a segment is closed and the next one begins: [`SEGMENT_BYTES_MAX`].
     pub segment_bytes_max: u64,
     /// Reads the wall clock.
     pub wall_time: fn() -> WallTime,
@@ -177,12 +179,13 @@ pub struct Options {
     pub entropy: fn() -> [u8; 32],
 }
 
-/// When what was written is brought to the disk.
+/// When written records are synced to disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// Before anything that depends on it goes on.
+    /// Before anything that depends on them continues.
     Always,
-    /// Every so many milliseconds; what depends on it goes on once the kernel has it, and a power cut may lose that much.
+    /// At this interval in milliseconds. Anything that depends on a record continues once the
+    /// kernel has it, and a power cut may lose the records of one interval.
     Interval(u32),
 }
 
@@ -197,20 +200,20 @@ pub enum Checkpoint {
     Tcp(SocketAddr),
 }
 
-/// What the log knew already.
+/// What the log already contained at the start.
 #[derive(Debug)]
 pub struct Restored {
-    /// Sessions that have ended, each with the moment up to which no token opens it again.
+    /// Ended sessions, each with the time until which no token may open it again.
     pub ended: Vec<(SessionId, WallTime)>,
-    /// Tokens that were revoked, each until when.
+    /// Revoked tokens, each with the end of its revocation.
     pub revoked: Vec<Revocation>,
-    /// Whether the run before ended in good order.
+    /// Whether the previous run ended properly.
     pub clean: bool,
-    /// Bytes behind the last good record, which do not count.
+    /// Bytes after the last good record, which do not count.
     pub torn_bytes: u64,
-    /// What was found to be wrong with records that had been durable.
+    /// Damage that was found in records that had been durable.
     pub damage: Option<String>,
-    /// Whether the key file was made by this start.
+    /// Whether this start created the key file.
     pub key_file_is_new: bool,
 }
 
@@ -223,12 +226,12 @@ pub enum State {
     Unavailable,
 }
 
-/// How the log stands, for metrics.
+/// The state of the log, for metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gauges {
     /// Whether it can be written.
     pub available: bool,
-    /// Entries that are taken and not yet on the disk.
+    /// Entries that were taken and are not yet on disk.
     pub queued: usize,
     /// Entries that found no room, since the start.
     pub dropped: u64,
@@ -238,32 +241,34 @@ pub struct Gauges {
     pub bytes_written: u64,
     /// Syncs since the start.
     pub syncs: u64,
-    /// When everything that waited was on the disk last.
+    /// When all waiting entries were last on disk.
     pub synced_at: WallTime,
-    /// The number of the segment that is written.
+    /// The number of the segment that is being written.
     pub segment: u64,
-    /// Bytes that are free on the disk; none before the first look.
+    /// Free bytes on the disk; `None` before the first check.
     pub free_bytes: Option<u64>,
-    /// Days until it is full at the present rate; none where that is not known.
+    /// Days until the disk is full at the present rate; `None` if unknown.
     pub forecast_days: Option<u64>,
     /// Checkpoints that could not be delivered, since the start.
     pub checkpoints_failed: u64,
 }
 
 impl Audit {
-    /// Takes an entry, and returns its number, which grows by one with each that is taken in this run. Nothing where the
-    /// entry was only counted: what depends on it must not go on. Never waits for a disk.
+    /// Takes an entry, and returns its number, which grows by one with each entry taken in this
+    /// run. `None` if the entry was only counted: nothing that depends on it may continue. Never
+    /// waits for a disk.
     pub fn take(&self, entry: Entry) -> Option<u64> {
         self.shared.take(entry)
     }
 
-    /// What was taken is to be written now, since something waits for it. Once a turn, for all that was taken in it.
+    /// Has the entries taken written now, since something waits for them. Call it once per turn,
+    /// for all entries of the turn.
     pub fn publish(&self) {
         self.shared.hurry();
     }
 
-    /// What was taken is to be written with the next that is waited for, and within 20 ms whatever comes: each sync costs the
-    /// disk as much as a hundred records.
+    /// Has the entries taken written with the next one that something waits for, and within 20 ms
+    /// in any case: each sync costs the disk as much as a hundred records.
     pub fn publish_soon(&self) {
         self.shared.wake_writer();
     }
@@ -292,34 +297,35 @@ impl Audit {
         self.shared.wake_writer();
     }
 
-    /// The pseudonyms that stand in the log beside the ids.
+    /// The pseudonyms in the log.
     pub const fn names(&self) -> &Names {
         &self.names
     }
 
-    /// How it stands.
+    /// The state of the log.
     pub fn gauges(&self) -> Gauges {
         self.shared.gauges()
     }
 
-    /// Reads the key file again: what is sealed from now on is sealed with its last key.
+    /// Reads the key file again. From now on, records are sealed with its last key.
     ///
     /// # Errors
-    /// What is wrong with the file; the keys are as before then.
+    /// What is wrong with the file; the keys are then unchanged.
     pub fn reload_keys(&self) -> Result<(), KeyFileError> {
         self.shared.use_keys(Keys::read(&self.key_file)?);
         self.shared.wake_writer();
         Ok(())
     }
 
-    /// Writes what waits and `stop`, and ends the thread; `false` where that has not come to its end within `patience`.
+    /// Writes all waiting entries and `stop`, and ends the thread. Returns `false` if that is not
+    /// finished within `patience`.
     pub fn close(&self, patience: Duration) -> bool {
         self.shared.close();
         let finished =
             self.shared.wait_finished(std::time::Duration::from_micros(patience.as_micros()));
         if finished {
             let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // It has nothing left to do; a panic in it has been told of already.
+            // It has nothing left to do; a panic in it has already been logged.
             let _ = thread.map(JoinHandle::join);
         }
         finished

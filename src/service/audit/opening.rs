@@ -1,4 +1,4 @@
-//! Opens the log, or says why that cannot be.
+//! Opens the log, or says why it cannot be opened.
 
 use std::fmt;
 use std::io;

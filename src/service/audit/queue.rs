@@ -1,7 +1,6 @@
-//! What waits to be written: bounded, and in an order of what may be lost first.
-//!
-//! Events that strangers can cause at will may fill half of the room; past that, and past a rate, they are counted instead
-//! of kept. The other half is for what happened in rooms.
+//! Entries that wait to be written: bounded, and with a priority of what may be lost first. Events
+//! that strangers can cause at will may fill half of the space; past that, and past a rate, they
+//! are counted instead of kept. The other half is for events in rooms.
 
 use std::collections::BTreeMap;
 use std::mem;

@@ -1,4 +1,4 @@
-//! The log as it is read: segments one after the other, and of each what counts.
+//! Reads the log: segments in order, and the part of each that counts.
 
 use std::collections::BTreeMap;
 use std::fs;

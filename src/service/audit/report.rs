@@ -1,4 +1,4 @@
-//! What a verification found out.
+//! The result of a verification.
 
 use std::fmt;
 

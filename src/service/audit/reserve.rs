@@ -1,4 +1,5 @@
-//! Room on the disk that is kept for the last records of a server which stops while the disk is full: a file that holds nothing.
+//! Disk space that is reserved for the last records of a server that stops while the disk is full:
+//! a file without content.
 
 use std::fs;
 use std::io;

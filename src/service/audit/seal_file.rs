@@ -1,4 +1,5 @@
-//! The file `seal`: the key of the present epoch, and where in the log that epoch begins. Nothing older is in it.
+//! The file `seal`: the key of the present epoch, and where in the log that epoch begins. It holds
+//! nothing older.
 
 use std::fs;
 use std::io;

@@ -1,9 +1,10 @@
-//! The sealed part of a record: who it is about, readable with the encryption key only. Pure.
+//! The sealed part of a record: the identities, readable only with the encryption key. Pure.
 //!
 //! `sealed = base64url(number of the key, 4 bytes || nonce, 24 bytes || ChaCha20-Poly1305 (RFC 8439) ciphertext and tag)`.
-//! Each record has a key of its own, `HMAC-SHA256(encryption key, nonce)`, which is used once, so that the nonce of the
-//! cipher is zero; and so that a single record can be opened to somebody without the rest. The plain part of the record is
-//! authenticated with it: a sealed part cannot be moved to another record.
+//! Each record has a key of its own, `HMAC-SHA256(encryption key, nonce)`. The key is used once, so
+//! the nonce of the cipher is zero, and a single record can be opened for somebody without the
+//! others. The plain part of the record is authenticated with it, so a sealed part cannot be moved
+//! to another record.
 
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::aead::Payload;

@@ -1,4 +1,4 @@
-//! What reactors and the writer share: the queue, and what is known of it.
+//! What reactors and the writer share: the queue, and its state.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! Which sessions had ended and which tokens were revoked, as the log tells it: the snapshot at the beginning of a segment, and what was written since.
+//! Which sessions had ended and which tokens were revoked, according to the log: the snapshot at
+//! the beginning of a segment, and the records written since.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! What the writer does once an hour beside writing: looks at the disk, and removes what is older than it must be kept.
+//! The writer's hourly upkeep: checks the disk, and removes what is past its retention period.
 
 use std::collections::BTreeMap;
 use std::fs;

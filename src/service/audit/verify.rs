@@ -1,4 +1,5 @@
-//! Whether a log is what was written: nothing changed, dropped, added or cut off. Works on a copy on any machine.
+//! Verifies that a log is what was written: nothing changed, dropped, added or cut off. Works on a
+//! copy on any machine.
 
 use std::collections::BTreeMap;
 use std::fs;

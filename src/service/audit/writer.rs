@@ -1,4 +1,5 @@
-//! The thread that writes: takes what waits, encodes all of it, writes once, syncs once, and says what is durable.
+//! The writer thread: takes all waiting entries, encodes them, writes once, syncs once, and reports
+//! what is durable.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,5 @@
-//! A client of TLS that takes whatever certificate it is shown. The load test has the same file (`--insecure`): nobody else is to have it.
+//! A TLS client that accepts any certificate. The load test has the same file (`--insecure`);
+//! nothing else may use it.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! The client's end of TLS, for a question to this machine's own server. It does not matter which certificate is shown: names
-//! on it are those that patients use, nothing secret is said, and nobody else can be at the other end of a loopback address
-//! than whoever was let listen there.
+//! The client's end of TLS, for a question to this machine's own server. Which certificate it shows
+//! does not matter: the names on it are those that patients use, nothing secret is sent, and at the
+//! other end of a loopback address there can only be a program that was allowed to listen there.
 
 use std::io;
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! One question, one answer: over datagrams that are sent again until they are answered, or over a stream.
+//! One question, one answer: over datagrams that are repeated until they are answered, or over a
+//! stream.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};

@@ -1,6 +1,5 @@
-//! Addresses of names, without the system's resolver: that one cannot be linked into a static program.
-//!
-//! What is asked is what the system would ask: `/etc/hosts`, then the name servers of `/etc/resolv.conf`.
+//! Name resolution without the system's resolver, which cannot be linked into a static program. It
+//! asks what the system would ask: `/etc/hosts`, then the name servers of `/etc/resolv.conf`.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
