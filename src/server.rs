@@ -83,21 +83,36 @@ impl Server {
         let rooms = rooms(&config).map_err(failed)?;
         let edge = edge(&config).map_err(BindError::Config)?;
         let options = reactor_options(&config, listening, edge);
-        let reactors = Reactor::bind_all(options, rooms).map_err(failed)?;
+        let reactors = Reactor::prepare_all(options, rooms).map_err(failed)?;
         let handle = reactors.first().map(Reactor::handle);
         let handle = handle.ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
         let admin = config.admin.map(|address| {
-            admin::bind(&config, address, handle.clone())
+            admin::prepare(&config, address, handle.clone())
                 .map_err(|error| BindError::Admin(address, error))
         });
         let mut server = Self { reactors, handle, admin: admin.transpose()?, audit: None };
-        // Last: a start that fails for another reason does not belong in the audit log.
+        // Late: a start that fails for another reason does not belong in the audit log. But before
+        // anybody can connect, so that a start that fails here cuts nobody off.
         if config.audit_log {
             server.keep_audit_log(&config)?;
+        }
+        if let Err(error) = server.listen() {
+            server.audit.iter().for_each(close);
+            return Err(error);
         }
         let unchanged = config.clone();
         server.reload_by(config, move || Ok(unchanged.clone()));
         Ok(server)
+    }
+
+    fn listen(&self) -> Result<(), BindError> {
+        let address = self.handle.local_addr();
+        let first = self.reactors.first().map_or(Ok(()), Reactor::listen);
+        first.map_err(|error| BindError::Address(address, error))?;
+        self.admin.iter().try_for_each(|admin| {
+            let address = admin.handle().local_addr();
+            admin.listen().map_err(|error| BindError::Admin(address, error))
+        })
     }
 
     /// Sets how SIGHUP and [`Handle::reload`] read the configuration: by `read`. Settings that may

@@ -222,3 +222,43 @@ fn pages_of_listed_origins_may_read_answers_and_no_others() {
     assert_eq!(answer.field("Access-Control-Allow-Credentials"), None);
     assert_eq!(answer.field("Strict-Transport-Security"), None, "nothing of TLS without TLS");
 }
+
+#[test]
+fn a_listed_page_may_read_that_its_request_could_not_be_served_at_all() {
+    let server = TestServer::start_with(production);
+    let (good, evil) = ("https://clinic.example", "https://evil.example");
+    let cookie = format!("Cookie: {}\r\n", "x".repeat(8 * 1_024));
+    let many = "X: y\r\n".repeat(64);
+    for (path, fields, status, code) in [
+        ("/health", "Transfer-Encoding: chunked\r\n", 400, "BAD_REQUEST"),
+        ("/health#x", "", 400, "BAD_REQUEST"),
+        ("/health", "no field\r\n", 400, "BAD_REQUEST"),
+        ("/health", many.as_str(), 431, "HEAD_TOO_LARGE"),
+        ("/health", cookie.as_str(), 431, "HEAD_TOO_LARGE"),
+    ] {
+        for origin in [good, evil, "null", "*"] {
+            let answer = ask(&server, &from_page("GET", path, origin, fields));
+            check_refusal(&answer, status, code);
+            let allowed = answer.field("Access-Control-Allow-Origin");
+            assert_eq!(allowed, (origin == good).then_some(good), "{path} {status}");
+            assert_eq!(answer.field("Vary"), Some("Origin"));
+        }
+    }
+    // Where it comes from is not certain, or too late.
+    for (head, status) in [
+        (from_page("GET", "/health", good, &format!("Origin: {evil}\r\n")), 400),
+        (from_page("GET", "/health", good, &format!("Origin: {good}\r\n")), 400),
+        (from_page("GET", "/health", good, "X: y\n"), 400),
+        (format!("GET /health HTTP/1.1\r\nX: y\nOrigin: {good}\r\nHost: x\r\n\r\n"), 400),
+        (format!("GET /health HTTP/1.1\r\n\r\nOrigin: {good}\r\n\r\n"), 400),
+        (format!("GET /health HTTP/1.1\r\nHost: x\r\n{cookie}Origin: {good}\r\n\r\n"), 431),
+        (from_page("GET", "/health", &format!("{good}{}", "x".repeat(8_192)), ""), 431),
+    ] {
+        let answer = ask(&server, &head);
+        assert_eq!((answer.status, answer.field("Access-Control-Allow-Origin")), (status, None));
+        assert_eq!(answer.field("Vary"), Some("Origin"));
+    }
+    let any = TestServer::start();
+    let answer = ask(&any, &from_page("GET", "/health#x", evil, ""));
+    assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("*"));
+}

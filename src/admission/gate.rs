@@ -36,6 +36,8 @@ pub struct GateLimits {
     pub closes_max: u64,
     /// How often one user may join one session.
     pub joins: Rate,
+    /// How often one user may show another certificate in one session.
+    pub certificates: Rate,
 }
 
 impl GateLimits {
@@ -46,6 +48,8 @@ impl GateLimits {
         failures_max: 20,
         closes_max: 10,
         joins: Rate { per_second: 5, burst: 1_000 },
+        // A browser makes one for each connection, and connections to all of the largest room may begin at once, and again.
+        certificates: Rate { per_second: 5, burst: 128 },
     };
 
     /// No limits.
@@ -55,6 +59,7 @@ impl GateLimits {
         failures_max: u64::MAX,
         closes_max: u64::MAX,
         joins: Rate::UNLIMITED,
+        certificates: Rate::UNLIMITED,
     };
 }
 
@@ -94,6 +99,8 @@ struct Counts {
     closes: Failures<u64>,
     /// By [`bearer`].
     joins: Joins,
+    /// By [`bearer`]. Not by place, so that whoever leaves and comes again goes on where it was.
+    certificates: Joins,
 }
 
 impl Default for Counts {
@@ -104,6 +111,7 @@ impl Default for Counts {
             failures: Failures::new(AUTHENTICATION_WINDOW),
             closes: Failures::new(CLOSES_WINDOW),
             joins: Joins::default(),
+            certificates: Joins::default(),
         }
     }
 }
@@ -148,6 +156,20 @@ impl Gate {
         let rate = self.limits.joins;
         if !rate.is_unlimited() {
             self.counts().joins.add(bearer(grant), &rate, now);
+        }
+    }
+
+    /// Whether whoever has a token that grants this may show another certificate now.
+    pub fn admits_certificate(&self, grant: &Grant, now: Instant) -> bool {
+        let rate = self.limits.certificates;
+        rate.is_unlimited() || self.counts().certificates.wait(bearer(grant), &rate, now).is_none()
+    }
+
+    /// It has shown one.
+    pub fn certificate_shown(&mut self, grant: &Grant, now: Instant) {
+        let rate = self.limits.certificates;
+        if !rate.is_unlimited() {
+            self.counts().certificates.add(bearer(grant), &rate, now);
         }
     }
 

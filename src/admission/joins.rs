@@ -1,4 +1,5 @@
-//! The rate limit on joins: how often each user has recently joined each session.
+//! A rate limit for each user in each session: how often it has recently joined, or shown a new
+//! certificate.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,22 +7,22 @@ use super::failures::KEYS_MAX;
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant};
 
-/// What is left for each who has come in. Whoever is not in it has all that there may be at once.
+/// What is left for each who has done it. Whoever is not in it has all that there may be at once.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
     buckets: BTreeMap<u64, Bucket>,
-    /// All of them, in the order in which they first came.
+    /// All of them, in the order in which they first did it.
     order: VecDeque<u64>,
 }
 
 impl Joins {
-    /// How long whoever this is has to wait before it may come in once more.
+    /// How long whoever this is has to wait before it may do it once more.
     pub(super) fn wait(&self, key: u64, rate: &Rate, now: Instant) -> Option<Duration> {
         let bucket = self.buckets.get(&key)?;
         (bucket.available(rate, now) == 0).then(|| bucket.time_until(1, rate, now))
     }
 
-    /// Counts one who comes in.
+    /// Counts one who does it.
     pub(super) fn add(&mut self, key: u64, rate: &Rate, now: Instant) {
         while let Some(oldest) = self.order.front()
             && (self.order.len() >= KEYS_MAX || self.is_full(*oldest, rate, now))

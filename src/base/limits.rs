@@ -56,6 +56,8 @@ limits! {
     StateRate = "state_rate",
     /// Messages of somebody without a token, faster than allowed.
     StrangerRate = "stranger_rate",
+    /// Certificates of a participant's media that it has not shown lately, faster than allowed.
+    CertificateRate = "certificate_rate",
     /// So many messages refused that the connection was closed.
     Refused = "refused_messages",
     /// Bytes faster than allowed: the rest waits.

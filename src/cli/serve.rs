@@ -57,13 +57,12 @@ pub fn serve(
     };
     let address = server.handle().local_addr();
     if development {
-        print(format_args!(
-            "Open http://{address}/ in two tabs: one for the doctor, one for the patient.\n"
-        ));
+        let text = "Open {} in two tabs: one for the doctor, one for the patient.";
+        announce(format, text, &format!("http://{address}/"));
     }
     if let Some(admin) = server.admin_addr() {
         if development {
-            print(format_args!("How it is doing: http://{admin}/\n"));
+            announce(format, "How it is doing: {}", &format!("http://{admin}/"));
         }
         log::info!("administrator's listener on {admin}");
     }
@@ -77,4 +76,16 @@ pub fn serve(
     }
     log::logger().flush();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Tells whoever has started it where to look, whatever the level of the log: where that is read line by line as JSON, as such a
+/// line. `{}` in the text stands for the address.
+fn announce(format: operational_log::Format, text: &str, url: &str) {
+    let text = text.replace("{}", url);
+    match format {
+        operational_log::Format::Json => {
+            print(operational_log::announcement(format, clock::wall_time(), &text, url))
+        }
+        operational_log::Format::Text { .. } => print(format_args!("{text}\n")),
+    };
 }

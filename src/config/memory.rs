@@ -52,7 +52,7 @@ const PLACE_BYTES: usize = 384;
 const ENDED_SESSIONS_BYTES: usize = 8 * 1024 * 1024;
 
 /// An entry for a network that has shown invalid tokens, or for a user who was closed for
-/// misbehaviour or has joined.
+/// misbehaviour, has joined or has shown a new certificate.
 const FAILURE_BYTES: usize = 128;
 
 /// `join-room` messages that may wait for an older connection.
@@ -100,7 +100,10 @@ pub fn terms(config: &Config) -> [Term; 11] {
         ("rooms and places", rooms_max(config).saturating_mul(room)),
         ("ended sessions", loops.saturating_mul(ENDED_SESSIONS_BYTES)),
         ("failed authentications", failures::KEYS_MAX * FAILURE_BYTES),
-        ("users who came and were closed", 2 * failures::KEYS_MAX * FAILURE_BYTES),
+        (
+            "users who came, were closed or showed certificates",
+            3 * failures::KEYS_MAX * FAILURE_BYTES,
+        ),
         (
             "answers under way",
             turn.saturating_mul(4)

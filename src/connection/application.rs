@@ -138,6 +138,12 @@ pub trait Application {
         out: &mut Output,
     ) -> Verdict;
 
+    /// Further header fields for the answer to a malformed or too large request head, of which
+    /// this much has arrived.
+    fn fields_beside<'a>(&self, _head: &'a [u8]) -> Vec<(&'static str, &'a str)> {
+        Vec::new()
+    }
+
     /// The number of the reactor to which a connection with this request belongs, if that is
     /// another one. The request is then not handled here.
     fn home_of_request(&self, _arrival: Arrival, _request: &Request<'_>, _now: Now) -> Option<u32> {
@@ -197,6 +203,11 @@ pub trait Application {
 
     /// The request that should bring something was given up, or its answer ended it.
     fn post_abandoned(&mut self, _session: PeerId) {}
+
+    /// Further fields for an answer to a request of this session that is not made of what it says.
+    fn fields_of(&self, _session: PeerId) -> Vec<(&'static str, &str)> {
+        Vec::new()
+    }
 
     /// A WebSocket has taken this session over.
     fn session_moved(&mut self, _session: PeerId) {}

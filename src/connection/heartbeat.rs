@@ -30,6 +30,11 @@ impl Heartbeat {
         Some(self.ping(mark))
     }
 
+    /// What it has answered may not have been read: the beats up to now are held against it no longer.
+    pub(super) fn excuse(&mut self) {
+        self.count = 0;
+    }
+
     /// A ping between the beats.
     pub(super) fn ping(&mut self, mark: u32) -> Ping {
         self.sent = self.sent.wrapping_add(1);
@@ -93,6 +98,17 @@ mod tests {
             "the second beat, and so all before it"
         );
         assert!(heartbeat.beat(0).is_some() && heartbeat.beat(0).is_some());
+    }
+
+    #[test]
+    fn who_is_excused_has_all_its_time_again_and_no_more() {
+        let mut heartbeat = Heartbeat::default();
+        assert!(heartbeat.beat(0).is_some() && heartbeat.beat(7).is_some());
+        heartbeat.excuse();
+        assert!(heartbeat.beat(0).is_some() && heartbeat.beat(0).is_some());
+        assert!(heartbeat.beat(0).is_none());
+        assert_eq!(heartbeat.answered(&payload(2, 7)), Some(7), "late, and still proof");
+        assert!(heartbeat.beat(0).is_none(), "but of none of those after it");
     }
 
     #[test]

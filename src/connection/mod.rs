@@ -316,6 +316,12 @@ impl Connection {
         }
     }
 
+    /// Not everything that it has sent was read since its last regular ping, and its pongs may be
+    /// among the rest. The beats up to now do not count against it.
+    pub fn excuse(&mut self) {
+        self.heartbeat.excuse();
+    }
+
     /// A regular ping; `None` if too many are unanswered.
     fn beat(&mut self, mark: u32) -> Option<Ping> {
         match self.socket_io_mut() {
@@ -414,6 +420,7 @@ impl Connection {
                     out.hits.add(Limit::HeadBytes);
                 }
                 refusal.write(&mut out.reply, now.wall, false);
+                http::add_fields(&mut out.reply, start, &app.fields_beside(unread));
                 out.effects.count_error(refusal.code());
                 Stage::Draining
             }

@@ -11,6 +11,7 @@ use crate::wire::engine_io::{Carrier, SEPARATOR};
 use crate::wire::frame::{
     self, CloseCode, Control, Cursor, Data, Decoded, Decoder, Header, Limits, OpCode,
 };
+use crate::wire::http;
 
 /// The only message on a WebSocket before it takes over.
 const PROBE: &str = "2probe";
@@ -216,6 +217,7 @@ impl Connection {
                 app.post_abandoned(session);
                 out.hits.add(Limit::HeadTime);
                 Refusal::HeadTimeout.write(&mut out.reply, now.wall, false);
+                http::add_fields(&mut out.reply, start, &app.fields_of(session));
                 out.effects.count_error(Refusal::HeadTimeout.code());
                 encrypted
             }

@@ -234,9 +234,14 @@ impl Signaling {
 
     /// Appends the answer to a request of a session.
     pub(super) fn answer(&self, session: PeerId, body: &[u8], now: Now, reply: &mut Vec<u8>) {
+        write_packets(body, &self.fields_of_session(session), now, reply);
+    }
+
+    /// What the page may be told that a session belongs to.
+    pub(super) fn fields_of_session(&self, session: PeerId) -> Vec<(&'static str, &str)> {
         let poll = self.socket_io.as_ref().and_then(|service| service.polls.at(session));
         let origin = poll.and_then(|poll| poll.origin.as_deref());
-        write_packets(body, &self.door.cors_fields_with_credentials(origin), now, reply);
+        self.door.cors_fields_with_credentials(origin)
     }
 
     /// Answers a browser's preflight.

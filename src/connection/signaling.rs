@@ -129,13 +129,18 @@ impl Application for Signaling {
             Verdict::Answered
         });
         if verdict == Verdict::Answered {
+            let origin = request.field("origin");
             let fields = match is_socket_io {
-                true => self.door.cors_fields_with_credentials(request.field("origin")),
-                false => self.door.cors_fields(request),
+                true => self.door.cors_fields_with_credentials(origin),
+                false => self.door.cors_fields(origin),
             };
             http::add_fields(&mut out.reply, start, &fields);
         }
         verdict
+    }
+
+    fn fields_beside<'a>(&self, head: &'a [u8]) -> Vec<(&'static str, &'a str)> {
+        self.door.cors_fields(http::origin_in(head))
     }
 
     /// A token tells before the upgrade which reactor the connection belongs to.
@@ -217,6 +222,10 @@ impl Application for Signaling {
         if let Some(poll) = self.poll_at(session) {
             poll.bringing = None;
         }
+    }
+
+    fn fields_of(&self, session: PeerId) -> Vec<(&'static str, &str)> {
+        self.fields_of_session(session)
     }
 
     fn answer_post(&mut self, session: PeerId, now: Now, reply: &mut Vec<u8>) {

@@ -16,6 +16,12 @@ pub(super) struct Fingerprints {
 type Recent = [Option<Redacted<[u8; 16]>>; REMEMBERED];
 
 impl Fingerprints {
+    /// Whether this participant has shown it lately.
+    pub(super) fn know(&self, shown: &FingerprintHash) -> bool {
+        let half = Some(shown.half());
+        self.recent.as_ref().is_some_and(|recent| recent.contains(&half))
+    }
+
     /// Notes what an offer or answer shows. `true`: this participant has not shown it before, or so long ago that three
     /// others came since.
     pub(super) fn note(&mut self, shown: FingerprintHash) -> bool {
@@ -49,6 +55,7 @@ mod tests {
         for round in 0..3 {
             // One connection to each of three others.
             for other in 0..3 {
+                assert_eq!(fingerprints.know(&shown(other)), round > 0, "{round} {other}");
                 assert_eq!(fingerprints.note(shown(other)), round == 0, "{round} {other}");
                 assert_eq!(fingerprints.last(), Some(shown(other).half()));
             }

@@ -252,7 +252,7 @@ impl Engine {
                 self.note_limit(peer, Limit::AuthFailures, effects);
                 // A client with a valid token keeps it, and the connection.
                 let is_new = way != TokenWay::Refresh;
-                let excess = if is_new { Excess::Attempts } else { Excess::Messages };
+                let excess = if is_new { Excess::Attempts } else { Excess::Tokens };
                 Problem::RateLimited(excess)
             }
             TokenFault::Invalid => Problem::TokenInvalid,

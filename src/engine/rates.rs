@@ -124,15 +124,32 @@ impl Meters {
         if bucket.take(1, rate, now) {
             return Ok(());
         }
-        if meter.refused.add(now) {
-            Err((Limit::Refused, Problem::RateLimited(Excess::Attempts)))
-        } else {
-            Err((limit, Problem::RateLimited(Excess::Messages)))
+        Err(meter.refused.one_more(limit, Excess::Messages, now))
+    }
+
+    /// The connection at `index` is refused something for another limit of its messages: that one, or the one that ends it.
+    pub(super) fn refuse(
+        &mut self,
+        index: u32,
+        (limit, excess): (Limit, Excess),
+        now: Instant,
+    ) -> (Limit, Problem) {
+        match self.table.get_mut(index as usize) {
+            Some(meter) => meter.refused.one_more(limit, excess, now),
+            None => (limit, Problem::RateLimited(excess)),
         }
     }
 }
 
 impl Refusals {
+    /// Counts one more for this limit: that, or the limit of them.
+    fn one_more(&mut self, limit: Limit, excess: Excess, now: Instant) -> (Limit, Problem) {
+        match self.add(now) {
+            true => (Limit::Refused, Problem::RateLimited(Excess::Attempts)),
+            false => (limit, Problem::RateLimited(excess)),
+        }
+    }
+
     /// Counts one more; whether they are too many.
     fn add(&mut self, now: Instant) -> bool {
         let part = (now.as_micros() / PART_MICROS) as u16;

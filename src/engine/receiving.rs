@@ -77,14 +77,24 @@ impl Engine {
         let is_stranger = self.is_stranger(peer);
         let rates = &self.options.rates;
         let taken = self.meters.take(peer.index, class, is_stranger, rates, now.instant);
-        let Err((limit, problem)) = taken else { return Ok(()) };
+        taken.map_err(|excess| self.heed_excess(peer, excess, now, effects))
+    }
+
+    /// Counts that a connection has said too much of something, and that it has to go where that is so.
+    pub(super) fn heed_excess(
+        &mut self,
+        peer: PeerId,
+        (limit, problem): (Limit, Problem),
+        now: Now,
+        effects: &mut Effects,
+    ) -> Problem {
         self.hits.add(limit);
         // A client that is merely too fast for a moment does not concern auditors.
         if problem.close_code().is_some() {
             self.note_limit(peer, limit, effects);
             self.note_abuse(peer, now);
         }
-        Err(problem)
+        problem
     }
 
     /// Counts a connection that is closed for misbehaviour: it sent more than could be obeyed, or

@@ -6,10 +6,11 @@ use super::rooms::Participant;
 use super::streams::Hearing;
 use super::{Engine, GRACE, PROBE, PeerId};
 use crate::base::arena::Key;
+use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::Role;
 use crate::message::notice;
-use crate::message::problem::Problem;
+use crate::message::problem::{Excess, Problem};
 use crate::message::record::{Event, Record};
 use crate::message::request::{ConnectionState, MediaChange, Relay, RelayKind, Speaker, Stats};
 use crate::wire::sdp::FingerprintHash;
@@ -33,6 +34,12 @@ impl Engine {
         policy::check(action, &grant)?;
         let rules = self.options.candidate_rules();
         let shown = policy::check_content(relay, &grant, rules, &mut self.last_hash)?;
+        let is_new = shown.as_ref().is_some_and(|shown| !self.knows(sender_key, shown));
+        if is_new && !self.gate.admits_certificate(&grant, now.instant) {
+            let excess = (Limit::CertificateRate, Excess::Certificates);
+            let refused = self.meters.refuse(peer.index, excess, now.instant);
+            return Err(self.heed_excess(peer, refused, now, effects));
+        }
         let to = self.rooms.find(room, relay.to).filter(|to| *to != sender_key);
         let to = to.ok_or(Problem::PeerNotFound)?;
         let limit = self.options.retained_bytes_max;
@@ -52,10 +59,18 @@ impl Engine {
                 }
             }
         }
+        if is_new {
+            self.gate.certificate_shown(&grant, now.instant);
+        }
         if let Some(shown) = shown {
             self.note_fingerprint(peer, sender_key, shown, effects);
         }
         Ok(())
+    }
+
+    fn knows(&self, key: Key<Participant>, shown: &FingerprintHash) -> bool {
+        let participant = self.rooms.participant(key);
+        participant.is_some_and(|participant| participant.fingerprints.know(shown))
     }
 
     /// An offer or answer with these fingerprints was accepted. Nothing else that a participant says has any, so that they

@@ -59,6 +59,10 @@ pub enum Problem {
 pub enum Excess {
     /// Messages: this one is not obeyed.
     Messages,
+    /// New certificates in offers and answers: this one is not passed on.
+    Certificates,
+    /// Tokens of the address that were not valid, where the one before still counts: a good one would still do.
+    Tokens,
     /// Connections of a user, their closes, failed authentications, or messages that had to be refused: the connection ends.
     Attempts,
 }
@@ -132,6 +136,12 @@ impl Problem {
             }
             Self::SdpRejected(fault) => return ("this may not pass: ", fault.text()),
             Self::RateLimited(Excess::Messages) => "too many messages in a short time",
+            Self::RateLimited(Excess::Certificates) => {
+                "too many new certificates (fingerprints) in a short time"
+            }
+            Self::RateLimited(Excess::Tokens) => {
+                "too many tokens from this address were not valid, and this one is not either"
+            }
             Self::RateLimited(Excess::Attempts) => {
                 "too many messages, connections or attempts, try again later"
             }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::Listening;
 use crate::admission::door::Refusal;
@@ -54,12 +54,17 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    /// Listens for `count` reactors. All share one queue, so that no connection is left in the
+    /// Takes the address for `count` reactors. All share one queue, so that no connection is left in the
     /// queue of a busy reactor while another one has time.
     pub(super) fn bind(listening: &Listening, count: usize) -> io::Result<Vec<Self>> {
         let socket = listening.open()?;
         let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
         Ok(iter::once(socket).chain(copies).map(Self::new).collect())
+    }
+
+    /// From now on somebody can connect, to this one and its copies.
+    pub(super) fn start(&self, listening: &Listening) -> io::Result<()> {
+        listening.start(SockRef::from(&self.socket))
     }
 
     fn new(socket: Socket) -> Self {

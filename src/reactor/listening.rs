@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use listenfd::ListenFd;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// How many connections may wait to be accepted: a hospital whose clients all reconnect at once.
 const BACKLOG: i32 = 4_096;
@@ -64,7 +64,7 @@ impl Listening {
         matches!(self, Self::Shared(_))
     }
 
-    /// The socket, which listens from now on.
+    /// The socket. Only one that others have too listens already: see [`start`](Self::start).
     pub(super) fn open(&self) -> io::Result<Socket> {
         let (address, shared) = match self {
             Self::Inherited(inherited) => {
@@ -81,7 +81,18 @@ impl Listening {
         socket.set_reuse_port(shared)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
+        if shared {
+            // Who shares it may be asked to leave before this server is ready, and nobody is to find the door shut meanwhile.
+            socket.listen(BACKLOG)?;
+        }
         Ok(socket)
+    }
+
+    /// From now on somebody can connect.
+    pub(super) fn start(&self, socket: SockRef<'_>) -> io::Result<()> {
+        match self {
+            Self::Alone(_) => socket.listen(BACKLOG),
+            Self::Shared(_) | Self::Inherited(_) => Ok(()),
+        }
     }
 }

@@ -206,14 +206,28 @@ struct Lists {
 impl<A: Application> Reactor<A> {
     /// Binds the address and prepares everything, but serves nobody yet.
     pub fn bind(options: Options, app: A) -> io::Result<Self> {
-        let mut alone = Self::bind_all(options, vec![app])?;
-        alone.pop().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+        let reactor = Self::prepare(options, app)?;
+        reactor.listen()?;
+        Ok(reactor)
     }
 
     /// The same for several reactors, one for each application, in the same order. They listen on
     /// one address, and each must run on a separate thread. A connection moves to another reactor
     /// if [`Application::home_of_request`] or [`Application::home_of_message`] says so.
     pub fn bind_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
+        let reactors = Self::prepare_all(options, apps)?;
+        reactors.iter().take(1).try_for_each(Self::listen)?;
+        Ok(reactors)
+    }
+
+    /// As [`bind`](Self::bind), but nobody can connect yet, unless others listen there as well: see [`listen`](Self::listen).
+    pub(crate) fn prepare(options: Options, app: A) -> io::Result<Self> {
+        let mut alone = Self::prepare_all(options, vec![app])?;
+        alone.pop().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    /// The same for several.
+    pub(crate) fn prepare_all(options: Options, apps: Vec<A>) -> io::Result<Vec<Self>> {
         let count = apps.len().max(1);
         let listeners = Listener::bind(&options.listening, count)?;
         let local_addr = listeners.first().map_or_else(nowhere, Listener::local_addr)?;
@@ -297,6 +311,11 @@ impl<A: Application> Reactor<A> {
             stopping: None,
             options: options.clone(),
         }
+    }
+
+    /// From now on somebody can connect, and waits until the reactor runs. One speaks for all of a server.
+    pub(crate) fn listen(&self) -> io::Result<()> {
+        self.listener.as_ref().map_or(Ok(()), |listener| listener.start(&self.options.listening))
     }
 
     /// A handle for other threads.

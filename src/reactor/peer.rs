@@ -46,6 +46,8 @@ pub(super) struct Flags {
     pub(super) doomed: bool,
     /// It has sent too much, and is not read for a while.
     pub(super) resting: bool,
+    /// It has rested since its last regular ping.
+    pub(super) rested: bool,
     /// Nothing of it is handled before a record is durable.
     pub(super) waiting: bool,
     /// It has waited: what was kept of it is handled before anything is read.
@@ -174,6 +176,11 @@ impl Peer {
     /// Whether something of it may be read and handled now.
     pub(super) fn may_be_served(&self) -> bool {
         !self.flags.read_closed && !self.flags.waiting
+    }
+
+    /// Whether it may have sent what we left unread at some time since the last call.
+    pub(super) fn take_behind(&mut self) -> bool {
+        std::mem::take(&mut self.flags.rested) || self.flags.resting || self.flags.ready
     }
 
     /// Whether nothing is to be read or written any more.

@@ -16,10 +16,7 @@ impl<A: Application> Reactor<A> {
             Order::Open => self.open_session(from, now),
             Order::Deliver(session) => {
                 let key = peer_key_of(session);
-                let idle = self.peers.get(key).filter(|peer| peer.outbound.is_empty());
-                if let Some(words) = idle.and_then(|peer| peer.connection.last_words()) {
-                    self.push(key, &[words], usize::MAX);
-                }
+                self.say_last_words(key);
                 self.mark_unsent(key);
             }
             Order::Bring(session) => {
@@ -48,6 +45,17 @@ impl<A: Application> Reactor<A> {
                 self.apply(Some(key), None, now);
                 self.settle(key, now);
             }
+        }
+    }
+
+    /// A session that closes and has nothing else to say tells so the request that waits, where one does: whoever has not been
+    /// let in hears of no reason, but does hear that it is over.
+    pub(super) fn say_last_words(&mut self, key: Key<Peer>) {
+        let idle = self.peers.get(key).filter(|peer| peer.outbound.is_empty());
+        if let Some(words) = idle.and_then(|peer| peer.connection.last_words())
+            && self.app.waiting_poll(peer_id(key)).is_some()
+        {
+            self.push(key, &[words], usize::MAX);
         }
     }
 

@@ -94,7 +94,7 @@ impl<A: Application> Reactor<A> {
         if allowed >= READ_BYTES_MIN.min(rate.burst) {
             return Some(self.peer_bytes.min(usize::try_from(allowed).unwrap_or(usize::MAX)));
         }
-        peer.flags.resting = true;
+        (peer.flags.resting, peer.flags.rested) = (true, true);
         self.hits.add(Limit::BytesRate);
         self.lists.resting.push_back((now.instant + REST, key));
         None

@@ -36,11 +36,17 @@ impl<A: Application> Reactor<A> {
         while let Some((index, queue)) = self.deadlines.take_due(now.instant) {
             let Some(key) = self.peers.key_at(index) else { continue };
             let Some(peer) = self.peers.get_mut(key) else { continue };
-            let beats = [Wait::Heartbeat, Wait::Pong].map(|wait| wait as usize);
-            if peer.flags.waiting && beats.contains(&queue) {
-                // Nothing of it is read before its record is durable, not even its pongs.
+            let [beat, pong] = [Wait::Heartbeat, Wait::Pong].map(|wait| wait as usize);
+            let beats = queue == beat || queue == pong;
+            // Its pongs may lie behind what was left unread, and nobody is given up for what we have not read.
+            let behind = beats && peer.take_behind();
+            if (beats && peer.flags.waiting) || (behind && queue == pong) {
+                // Nor is anything read before a record is durable.
                 self.settle(key, now);
                 continue;
+            }
+            if behind {
+                peer.connection.excuse();
             }
             peer.connection.deadline_passed(peer_id(key), now, &mut self.app, &mut self.output);
             let over = peer.connection.is_ended();
@@ -144,6 +150,8 @@ impl<A: Application> Reactor<A> {
         }
         if peer.is_done() {
             self.doom(key);
+        } else if !peer.has_socket() {
+            self.say_last_words(key);
         }
     }
 }

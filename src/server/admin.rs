@@ -55,11 +55,11 @@ pub struct Admin {
     next_sample: Instant,
 }
 
-/// Takes the address.
+/// Takes the address, where nobody can connect yet.
 ///
 /// # Errors
 /// Where it cannot be had.
-pub fn bind(config: &Config, address: SocketAddr, server: Handle) -> io::Result<Reactor<Admin>> {
+pub fn prepare(config: &Config, address: SocketAddr, server: Handle) -> io::Result<Reactor<Admin>> {
     let now = clock::wall_time();
     let watch = Watch {
         server,
@@ -97,7 +97,7 @@ pub fn bind(config: &Config, address: SocketAddr, server: Handle) -> io::Result<
         unsent_bytes_max: POOL_BYTES,
         edge: Edge::default(),
     };
-    Reactor::bind(options, admin)
+    Reactor::prepare(options, admin)
 }
 
 impl Admin {

@@ -166,6 +166,7 @@ fn gate_limits(config: &Config) -> GateLimits {
         failures_max: by_address(config.auth_failures_max),
         closes_max: unlimited(config.closes_per_user_max),
         joins: rate(config.join_rate, config.join_burst),
+        certificates: GateLimits::ORDINARY.certificates,
     }
 }
 

@@ -77,6 +77,12 @@ pub fn install(level: LevelFilter, format: Format, wall_time: fn() -> WallTime) 
     Ok(())
 }
 
+/// What is told whatever the level is, as a line of this log.
+pub fn announcement(format: Format, time: WallTime, message: &str, url: &str) -> String {
+    let line = write_line(format, time, Level::Info, message, &[("url", url)]);
+    String::from_utf8_lossy(&line).into_owned()
+}
+
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("autamedica_signaling")

@@ -151,6 +151,28 @@ impl<'a> Request<'a> {
     }
 }
 
+/// The `Origin` of a head that cannot be served, where that much is certain: it stands in a line that is whole, of which there is no
+/// other, and no line ends as only some readers would have it.
+pub fn origin_in(head: &[u8]) -> Option<&str> {
+    let mut lines = head[..head.len().min(HEAD_BYTES_MAX)].split(|&byte| byte == b'\n');
+    lines.next_back(); // what comes behind the last end of a line
+    lines.next()?.strip_suffix(b"\r")?;
+    let mut found = None;
+    for line in lines {
+        match line.strip_suffix(b"\r")? {
+            [] => break,
+            line => {
+                let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+                let (name, value) = line.split_at(colon);
+                if name.eq_ignore_ascii_case(b"origin") && found.replace(value).is_some() {
+                    return None;
+                }
+            }
+        }
+    }
+    found.and_then(ascii)?.strip_prefix(':').map(|value| value.trim_matches([' ', '\t']))
+}
+
 fn more_or_too_large(window: &[u8]) -> Result<Option<(Request<'_>, usize)>, Fault> {
     if window.len() == HEAD_BYTES_MAX { Err(Fault::TooLarge) } else { Ok(None) }
 }

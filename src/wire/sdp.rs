@@ -54,7 +54,7 @@ pub enum Fault {
 /// What holds for the description of one sender, beside what holds for all.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// Whether its sender may send sound and picture.
+    /// Whether its sender may send media: sound, picture, text, or whatever else has a section of its own that is no data channel.
     pub may_send: bool,
     /// What holds for the candidates in it.
     pub candidates: CandidateRules<'a>,
@@ -135,7 +135,8 @@ struct Transport {
 struct Section {
     own: Transport,
     protocol_is_secure: bool,
-    audio_or_video: bool,
+    /// It is no data channel.
+    carries_media: bool,
     port_is_zero: bool,
     /// Then a port of zero does not reject it (RFC 8843 6).
     bundle_only: bool,
@@ -280,14 +281,13 @@ impl Section {
         if !plain || port.is_empty() || !port.iter().all(u8::is_ascii_digit) {
             return Err(Fault::MediaLine);
         }
+        let is_sctp = matches!(protocol, b"UDP/DTLS/SCTP" | b"TCP/DTLS/SCTP");
+        let is_rtp = matches!(protocol, b"UDP/TLS/RTP/SAVPF" | b"TCP/TLS/RTP/SAVPF");
         Ok(Self {
             own: Transport::default(),
-            protocol_is_secure: matches!(
-                protocol,
-                b"UDP/TLS/RTP/SAVPF" | b"TCP/TLS/RTP/SAVPF" | b"UDP/DTLS/SCTP" | b"TCP/DTLS/SCTP"
-            ),
-            // A kind that is not known may carry either.
-            audio_or_video: !matches!(kind, b"application" | b"text" | b"message"),
+            protocol_is_secure: is_sctp || is_rtp,
+            // A kind that is not known may carry anything. Text has its own (RFC 4103, 9071).
+            carries_media: !(is_sctp && kind == b"application"),
             port_is_zero: port == b"0",
             bundle_only: false,
             says_it_sends: false,
@@ -305,10 +305,10 @@ impl Section {
         self.port_is_zero && !self.bundle_only
     }
 
-    /// Whether it may make its sender send sound or picture (RFC 8866 6.7: what says nothing is `sendrecv`). What stands
+    /// Whether it may make its sender send media (RFC 8866 6.7: what says nothing is `sendrecv`). What stands
     /// before the first section says nothing to some browsers; of two that contradict each other the one that sends counts.
     fn sends(&self) -> bool {
-        self.audio_or_video && (self.says_it_sends || !self.says_it_does_not)
+        self.carries_media && (self.says_it_sends || !self.says_it_does_not)
     }
 }
 

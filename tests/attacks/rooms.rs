@@ -192,6 +192,10 @@ fn what_a_part_may_not_say(way: Way) {
                     let sends = own.replace("a=recvonly\\r\\n", direction);
                     rows.push(("observer", sends, "SDP_REJECTED"));
                 }
+                // Text in real time is media as well.
+                let text = own.replace("m=audio", "m=text").replace("a=recvonly\\r\\n", "");
+                assert!(text.contains("m=text"));
+                rows.push(("observer", text, "SDP_REJECTED"));
                 let patients = of("patient", "doctor");
                 for (good, bad) in [
                     ("UDP/TLS/RTP/SAVPF", "RTP/AVP"),

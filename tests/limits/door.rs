@@ -294,7 +294,13 @@ fn a_bad_token_in_a_message_counts_for_the_address() {
         raw.send(&frame(TEXT, refresh.to_string().as_bytes()));
         let error = raw.json();
         assert_eq!((&error["code"], &error["id"]), (&code.into(), &id.into()));
+        let text = error["message"].as_str().expect("a text");
+        assert!(text.contains("token") && !text.contains("message"), "it was the token: {text}");
     }
+    // A good one still does.
+    let refresh = json!({ "type": "refresh-token", "authToken": doctor.token, "id": 3 });
+    raw.send(&frame(TEXT, refresh.to_string().as_bytes()));
+    assert_eq!(raw.json(), json!({ "type": "ack", "id": 3 }));
     check_limited(&refused(Raw::connect(server.address()), &bearer("x.y.z")));
 }
 

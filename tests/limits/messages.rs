@@ -1,6 +1,7 @@
 //! Messages, control frames and bytes faster than allowed.
 
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use autamedica_signaling::base::limits::Limit;
 use autamedica_signaling::message::{Role, UserId};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::beside::Call;
 use crate::common::raw::{CLOSE, PING, PONG, TEXT, frame, part, upgrade_request};
-use crate::common::{Client, Person, Raw, TestServer, couple, people, session};
+use crate::common::{Client, Person, Raw, TestServer, couple, people, scratch, session};
 
 /// What somebody heard who sent as fast as possible.
 #[derive(Debug, Default)]
@@ -107,6 +108,95 @@ fn candidates_faster_than_allowed_are_refused_one_by_one_and_in_the_end_all() {
         assert_eq!(patient.expect("ice-candidate")["id"], number);
     }
     assert_eq!(patient.expect("peer-state")["connectionState"], "reconnecting");
+}
+
+/// Sends offers with these certificates, whatever else comes meanwhile; those that were obeyed.
+fn show(client: &mut Client, to: &Person, certificates: std::ops::Range<u16>) -> Vec<u16> {
+    for number in certificates.clone() {
+        let [high, low] = number.to_be_bytes();
+        let mut offer = client.offer_to(to, 0);
+        offer["id"] = number.into();
+        let one = format!("sha-256 {high:02X}:{low:02X}:");
+        client.send_text(offer.to_string().replacen("sha-256 4A:4A:", &one, 1));
+    }
+    let mut obeyed = Vec::new();
+    for number in certificates {
+        let answer = loop {
+            let heard = client.receive();
+            if matches!(heard["type"].as_str(), Some("ack" | "error")) {
+                break heard;
+            }
+        };
+        assert_eq!(answer["id"], number, "{answer}");
+        if answer["type"] == "ack" {
+            obeyed.push(number);
+            continue;
+        }
+        assert_eq!(answer["code"], "RATE_LIMITED", "{answer}");
+        assert!(answer["message"].as_str().is_some_and(|text| text.contains("certificate")));
+    }
+    obeyed
+}
+
+#[test]
+fn new_certificates_without_end_are_refused_and_those_that_were_passed_on_stand_in_the_audit_log() {
+    let folder = scratch("certificates").join("audit");
+    let server = TestServer::start_with(|config| {
+        config.signal_rate = usize::MAX;
+        config.audit_log = true;
+        config.audit_dir.clone_from(&folder);
+    });
+    let start = Instant::now();
+    let (mut doctor, mut patient) = couple(&server);
+    let to = patient.person.clone();
+    let mut passed = show(&mut doctor, &to, 0..178);
+    assert_eq!(passed[..128], (0..128).collect::<Vec<_>>()[..], "far more than a client has");
+    // The one that is in use is none of them, as after an ICE restart.
+    let last = passed[passed.len() - 1];
+    assert_eq!(show(&mut doctor, &to, last..last + 1), [last]);
+    // Whoever leaves and comes again goes on where it was.
+    let leave =
+        json!({ "type": "leave-room", "sessionId": to.session, "userId": doctor.person.user });
+    doctor.send(&leave);
+    assert_eq!(doctor.expect_close(), 1000);
+    let mut doctor = Client::join(&server, &doctor.person);
+    passed.extend(show(&mut doctor, &to, 200..250));
+    let most = 128 + 5 * (start.elapsed().as_secs() as usize + 1);
+    assert!(passed.len() <= most, "{passed:?} of {most}");
+    // Others in the same room have their own, and after a while there is one again.
+    passed.extend(show(&mut patient, &doctor.person, 300..310));
+    assert!(passed.ends_with(&(300..310).collect::<Vec<_>>()), "{passed:?}");
+    while show(&mut doctor, &to, 400..401).is_empty() {
+        // Asked without a pause, it would be one refusal too many.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    passed.push(400);
+    assert!(server.counters().limits.of(Limit::CertificateRate) > 0);
+    drop((doctor, patient));
+    server.wait_until_empty();
+    server.stop();
+    let segment = std::fs::read_to_string(folder.join("00000001.jsonl")).expect("the audit log");
+    assert_eq!(segment.matches("\"fingerprint\"").count(), passed.len(), "each that was passed on");
+}
+
+#[test]
+fn who_shows_new_certificates_as_fast_as_may_be_is_closed_in_the_end() {
+    let server = TestServer::start_with(|config| config.signal_rate = usize::MAX);
+    let mut call = Call::new(&server);
+    let (raw, doctor, patient) = raw_couple(&server);
+    let offer = patient.offer_to(&patient.person, 0);
+    let heard = call.goes_on_beside(move || {
+        flood(raw, move |number| {
+            let mut offer = offer.clone();
+            offer["fromUserId"] = doctor.user.as_str().into();
+            offer["id"] = number.into();
+            let one = format!("sha-256 {:02X}:{:02X}:", number >> 8 & 0xff, number & 0xff);
+            frame(TEXT, offer.to_string().replacen("sha-256 4A:4A:", &one, 1).as_bytes())
+        })
+    });
+    assert_eq!((heard.code, heard.obeyed.len() >= 128), (4429, true), "{heard:?}");
+    assert!(heard.refused.len() >= 100, "{heard:?}");
+    drop(patient);
 }
 
 #[test]

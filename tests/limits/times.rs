@@ -7,7 +7,7 @@ use autamedica_signaling::base::time::Duration;
 use serde_json::json;
 
 use crate::beside::Call;
-use crate::common::raw::{CLOSE, PING, TEXT, frame};
+use crate::common::raw::{CLOSE, PING, PONG, TEXT, frame};
 use crate::common::{Client, Raw, TestServer, couple, people};
 
 /// Short enough to wait for, and longer than anything takes that must come before.
@@ -95,6 +95,42 @@ fn who_answers_no_ping_is_closed_and_who_does_is_not() {
         }
     });
     assert_eq!((code, pings), (4480, 2), "two may be missed");
+    server.wait_until("it to be counted", |now| now.limits.of(Limit::Heartbeat) == 1);
+}
+
+#[test]
+fn who_answers_behind_bytes_that_wait_is_not_given_up_and_who_then_falls_silent_is() {
+    let server = TestServer::start_with(|config| {
+        config.heartbeat = Duration::from_millis(400);
+        (config.bytes_rate, config.bytes_burst) = (16 * 1024, 16 * 1024);
+    });
+    let mut raw = Raw::connect(server.address());
+    raw.join(&people().0);
+    // Three seconds of bytes, and the answers to the pings of that time lie behind them.
+    let large = json!({ "type": "ping", "padding": "x".repeat(60_000) });
+    raw.send(&frame(TEXT, large.to_string().as_bytes()));
+    let mut pings = 0;
+    loop {
+        let heard = raw.frame();
+        match heard.opcode {
+            PING => {
+                pings += 1;
+                raw.send(&frame(PONG, &heard.payload));
+            }
+            TEXT => break,
+            _ => panic!("{heard:?} after {pings} pings"),
+        }
+    }
+    assert!(pings > 2, "{pings}: it is asked all the time");
+    assert!(server.counters().limits.of(Limit::BytesRate) > 0);
+    // It has all its time for the pings that follow, and not for ever.
+    let last = loop {
+        let heard = raw.frame();
+        if heard.opcode != PING {
+            break heard;
+        }
+    };
+    assert_eq!(last.close_code(), 4480);
     server.wait_until("it to be counted", |now| now.limits.of(Limit::Heartbeat) == 1);
 }
 

@@ -33,6 +33,7 @@ pub(super) struct Flags {
     pub(super) overrun: bool,
     pub(super) doomed: bool,
     pub(super) resting: bool,
+    pub(super) rested: bool,
     pub(super) shut: bool,
     pub(super) end_announced: bool,
     pub(super) read_closed: bool,
@@ -124,6 +125,10 @@ impl Peer {
 
     pub(super) fn wants_flush(&self) -> bool {
         self.connection.is_draining() && !self.flags.shut
+    }
+
+    pub(super) fn take_behind(&mut self) -> bool {
+        std::mem::take(&mut self.flags.rested) || self.flags.resting || self.flags.ready
     }
 
     pub(super) fn is_done(&self) -> bool {

@@ -27,4 +27,6 @@ impl<A: Application> Reactor<A> {
     pub(super) fn resume_body(&mut self, _key: Key<Peer>) {}
 
     pub(super) fn deliver(&mut self, _key: Key<Peer>, _now: Now) {}
+
+    pub(super) fn say_last_words(&mut self, _key: Key<Peer>) {}
 }

@@ -113,6 +113,40 @@ fn whoever_asks_twice_at_once_loses_the_session() {
 }
 
 #[test]
+fn before_it_is_let_in_whoever_waits_hears_at_once_that_the_session_is_over() {
+    let server = TestServer::start_with(|config| {
+        // Nobody waits for that here.
+        config.heartbeat = Duration::from_secs(3_600);
+    });
+    let huge = format!("Content-Length: {}\r\n", 64 * 1_024 + 1);
+    // Asks again, brings too much, brings nothing, or says what is no packet.
+    for (method, fields, body, status) in [
+        ("GET", "", &b""[..], 400),
+        ("POST", huge.as_str(), b"", 413),
+        ("POST", "Content-Length: 0\r\n", b"", 400),
+        ("POST", "Content-Length: 1\r\n", b"x", 200),
+    ] {
+        let poller = Poller::open(&server);
+        let first = poller.begin_to_wait();
+        assert_eq!(poller.ask(method, fields, body).status, status, "{method} {fields}");
+        assert_eq!(answer_to(first).body, b"1", "{method} {fields}");
+        server.wait_until("the end of the session", |_| !poller.is_known());
+    }
+    server.wait_until_empty();
+}
+
+#[test]
+fn who_is_not_let_in_in_time_hears_at_once_that_the_session_is_over() {
+    let server = TestServer::start_with(|config| {
+        config.join_timeout = Duration::from_millis(300);
+        config.heartbeat = Duration::from_secs(3_600);
+    });
+    let poller = Poller::open(&server);
+    assert_eq!(poller.poll(), "1");
+    server.wait_until_empty();
+}
+
+#[test]
 fn what_is_wrong_with_a_body_ends_the_session_or_is_refused_and_nobody_else_notices() {
     let server = TestServer::start();
     let (_doctor, _patient) = couple(&server);
@@ -172,10 +206,14 @@ fn a_second_body_while_the_first_still_comes_ends_the_session() {
 #[test]
 fn a_body_that_takes_too_long_is_not_waited_for() {
     let server = TestServer::start_with(|config| config.head_timeout = Duration::from_millis(300));
-    let poller = Poller::connect(&server, &people().0);
+    let mut poller = Poller::connect(&server, &people().0);
+    poller.fields = "Origin: https://clinic.example\r\n".to_owned();
     let head = poller.head("POST", "Content-Length: 100\r\n");
     let mut slow = poller.begin(&[head.as_bytes(), b"42[\"ping\""].concat());
-    http::check_refusal(&slow.read_response(), 408, "REQUEST_TIMEOUT");
+    let response = slow.read_response();
+    http::check_refusal(&response, 408, "REQUEST_TIMEOUT");
+    let allowed = response.field("Access-Control-Allow-Origin");
+    assert_eq!(allowed, Some("https://clinic.example"), "its page may read that");
     // Nor is a client that cuts it off.
     drop(slow);
     let cut = poller.begin(head.as_bytes());

@@ -110,7 +110,8 @@ fn section(media: &str) -> Option<Line> {
     let port = words.next().unwrap_or_default();
     let protocol = words.next().unwrap_or_default().to_uppercase();
     Some(Line::Section {
-        carries_media: kind.starts_with("audio") || kind.starts_with("video"),
+        // All but data channels.
+        carries_media: !(kind.starts_with("application") && protocol.ends_with("SCTP")),
         is_rejected: port == "0",
         is_secure: protocol.contains("TLS")
             && (protocol.ends_with("SAVPF") || protocol.ends_with("SCTP")),

@@ -140,8 +140,9 @@ fn section_passes(
         .iter()
         .any(|(name, value)| value.is_empty() && (name == "recvonly" || name == "inactive"));
     let sends = has(own, "sendrecv") || has(own, "sendonly") || !only_receives;
-    let carries = !["application", "text", "message"].contains(kind);
-    Some(is_secure && says("fingerprint") && says("setup") && (may_send || !carries || !sends))
+    let is_data = *kind == "application"
+        && rest.first().is_some_and(|protocol| protocol.ends_with("/DTLS/SCTP"));
+    Some(is_secure && says("fingerprint") && says("setup") && (may_send || is_data || !sends))
 }
 
 fn candidate_line(line: &str, rules: usize) -> bool {
