@@ -12,6 +12,7 @@ use super::Listening;
 use crate::admission::door::Refusal;
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant, Now};
+use crate::service::process;
 
 /// How many connections are accepted in one turn, so that newcomers cannot starve those in a call.
 pub(super) const BATCH: usize = 64;
@@ -89,6 +90,11 @@ impl Listener {
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// Has the system make room for the descriptors of this many connections.
+    pub(super) fn reserve_descriptors(&self, count: usize) {
+        process::reserve_descriptors(&self.socket, count);
     }
 
     /// mio reports that the queue is not empty.

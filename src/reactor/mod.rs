@@ -7,8 +7,10 @@ mod commands;
 mod counters;
 mod entrance;
 mod handle;
+mod handshakes;
 mod inbound;
 mod journal;
+mod leaving;
 mod listening;
 mod measure;
 mod moving;
@@ -43,6 +45,7 @@ use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
 use crate::connection::{Application, Output, PONG_TIMEOUT};
 use crate::engine::{PeerId, Recording};
+use crate::service::worker::Worker;
 
 use accept::Listener;
 use blocks::Pool;
@@ -53,12 +56,14 @@ pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
 pub use handle::Handle;
 use handle::{End, Lane, Shared};
+use handshakes::Worked;
 use journal::Records;
 pub use journal::{Entry, Journal};
 pub use listening::{Inherited, Listening};
 use moving::{Departure, Mail};
 use peer::Peer;
 pub use tls::{BadPair, Tls};
+use transport::Transport;
 use waiting::WaitingRoom;
 
 /// The socket settings of a server's reactors. Limits apply to all reactors together.
@@ -161,6 +166,8 @@ pub struct Reactor<A> {
     /// When the time for newcomers in this turn is over.
     newcomers_until: Instant,
     records: Records,
+    /// The thread that processes TLS handshakes, if the server speaks TLS.
+    handshakes: Option<Worker<Worked, Worked>>,
     counters: Snapshot,
     /// The limits that the reactor itself keeps.
     hits: Hits,
@@ -201,6 +208,8 @@ struct Lists {
     departures: Vec<Departure>,
     /// Peers to be freed at the end of the turn.
     doomed: Vec<Key<Peer>>,
+    /// Sockets of freed peers, to be closed.
+    parting: VecDeque<Transport>,
 }
 
 impl<A: Application> Reactor<A> {
@@ -231,6 +240,9 @@ impl<A: Application> Reactor<A> {
         let count = apps.len().max(1);
         let listeners = Listener::bind(&options.listening, count)?;
         let local_addr = listeners.first().map_or_else(nowhere, Listener::local_addr)?;
+        if let Some(listener) = listeners.first() {
+            listener.reserve_descriptors(options.connections_max.min(CONNECTIONS_PLANNED_MAX));
+        }
         let polls = (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let (letters, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Mailbox::new()).unzip();
         let lane = |(poll, letters): (&Poll, _)| {
@@ -264,15 +276,17 @@ impl<A: Application> Reactor<A> {
             let (shared, entrance) = (Arc::clone(&shared), Arc::clone(&entrance));
             Ok(Place { index, poll, listener, mail, mailbox, shared, entrance })
         });
-        let reactor = |(app, place): (A, io::Result<Place>)| Ok(Self::new(app, &options, place?));
+        let reactor = |(app, place): (A, io::Result<Place>)| Self::new(app, &options, place?);
         apps.into_iter().zip(places).map(reactor).collect()
     }
 
-    fn new(app: A, options: &Options, place: Place) -> Self {
+    fn new(app: A, options: &Options, place: Place) -> io::Result<Self> {
         // The system provides memory only as it is used. A table that is large from the start need
         // not be moved to grow.
         let planned = options.connections_max.min(CONNECTIONS_PLANNED_MAX);
-        Self {
+        let start = || handshakes::start(place.index, &place.shared);
+        let handshakes = options.edge.tls.as_ref().map(|_| start()).transpose()?;
+        Ok(Self {
             app,
             index: place.index,
             poll: place.poll,
@@ -303,6 +317,7 @@ impl<A: Application> Reactor<A> {
             peer_bytes: 0,
             newcomers_until: Instant::default(),
             records: Records::default(),
+            handshakes,
             counters: Snapshot::default(),
             hits: Hits::NONE,
             mailbox: place.mailbox,
@@ -310,7 +325,7 @@ impl<A: Application> Reactor<A> {
             shared: place.shared,
             stopping: None,
             options: options.clone(),
-        }
+        })
     }
 
     /// From now on somebody can connect, and waits until the reactor runs. One speaks for all of a server.
@@ -360,6 +375,7 @@ impl<A: Application> Reactor<A> {
                 Err(error) => break Err(error),
             }
         };
+        while self.close_socket() {}
         self.dismiss_waiting();
         self.receive_last();
         ended

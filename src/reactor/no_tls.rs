@@ -51,7 +51,11 @@ impl Session {
         match *self {}
     }
 
-    pub(super) fn decrypt(&mut self, _: &mut [u8], _: usize, _: usize, _: &mut Snapshot) -> Filled {
+    pub(super) fn begin(&mut self, _: &[u8], _: &mut Snapshot) -> Filled {
+        match *self {}
+    }
+
+    pub(super) fn shake(&mut self, _: &[u8]) {
         match *self {}
     }
 

@@ -39,15 +39,16 @@ impl<A: Application> Reactor<A> {
 
     /// Reads what a peer has sent and handles it, up to its share of the turn.
     pub(super) fn serve(&mut self, key: Key<Peer>, now: Now) {
-        let handshaking = self.peers.get(key).is_some_and(Peer::is_handshaking);
-        if handshaking || self.app.is_newcomer(peer_id(key)) {
+        let Some(peer) = self.peers.get(key) else { return };
+        let comes_or_goes = peer.is_handshaking() || peer.flags.end_announced;
+        if comes_or_goes || self.app.is_newcomer(peer_id(key)) {
             self.queue_newcomer(key);
         } else {
             self.serve_now(key, now);
         }
     }
 
-    /// Queues a peer to be served after those in a call.
+    /// Queues a peer to be served after those who stay in a call.
     pub(super) fn queue_newcomer(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.flags.ready
@@ -71,7 +72,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    fn serve_now(&mut self, key: Key<Peer>, now: Now) {
+    pub(super) fn serve_now(&mut self, key: Key<Peer>, now: Now) {
         let Some(allowed) = self.allow(key, now) else { return };
         let mut shared = std::mem::take(&mut self.read_buffer);
         let mut budget = allowed;
@@ -159,6 +160,10 @@ impl<A: Application> Reactor<A> {
         };
         let (len, came, more) = match filled {
             Filled::Bytes { len, came, more } => (len, came, more),
+            Filled::Handshake { came } => {
+                self.begin_handshake(key, &buffer[used..used + came]);
+                return false;
+            }
             filled => {
                 peer.inbound = inbound;
                 return self.heed(key, filled, now);
@@ -193,7 +198,7 @@ impl<A: Application> Reactor<A> {
     fn heed(&mut self, key: Key<Peer>, filled: Filled, now: Now) -> bool {
         let Some(peer) = self.peers.get_mut(key) else { return false };
         match filled {
-            Filled::Bytes { .. } | Filled::Drained => false,
+            Filled::Bytes { .. } | Filled::Handshake { .. } | Filled::Drained => false,
             Filled::End => {
                 self.end_of_input(key, now);
                 false

@@ -18,13 +18,14 @@ use crate::wire::x509;
 /// The protocol within TLS; a client that insists on another one is refused (RFC 7301 3.2).
 const PROTOCOL: &[u8] = b"http/1.1";
 
-/// The first byte of a client that speaks TLS: a handshake record (RFC 8446 5.1).
-const HANDSHAKE: u8 = 22;
-
 /// How many bytes may arrive without a single byte of content before the connection is closed: a
 /// whole record (RFC 8446 5.2), or the handshake of any existing client. This bounds what a
 /// stranger can make us keep.
 const BARREN_BYTES_MAX: usize = 18 * 1024;
+
+/// How many bytes of a handshake are read at once. Content that follows it in the same read is
+/// decrypted with it, and fits into the TLS library's own buffer of 16 KiB.
+const HANDSHAKE_READ_MAX: usize = 8 * 1024;
 
 /// How many bytes are encrypted ahead of what the socket accepts.
 const UNSENT_BYTES_MAX: usize = 64 * 1024;
@@ -154,9 +155,11 @@ impl Session {
         if self.peer_closed {
             return if len > 0 { Filled::Bytes { len, came: 0, more: true } } else { Filled::End };
         }
+        let handshaking = self.is_handshaking();
+        let room = if handshaking { HANDSHAKE_READ_MAX.min(buffer.len()) } else { buffer.len() };
         let came = loop {
             counters.reads += 1;
-            match socket.read(&mut buffer[len..]) {
+            match socket.read(&mut buffer[len..room]) {
                 Ok(0) => break None,
                 Ok(came) => break Some(came),
                 Err(error) => match error.kind() {
@@ -172,14 +175,42 @@ impl Session {
         match came {
             None if len > 0 => Filled::Bytes { len, came: 0, more: true },
             None => Filled::End,
+            Some(came) if handshaking => self.begin(&buffer[..came], counters),
             Some(came) => self.decrypt(buffer, len, came, counters),
         }
+    }
+
+    /// Looks at the first byte: that of HTTP is an uppercase letter, a record of TLS begins with a
+    /// number below 32 (RFC 8446 5.1). If it may be TLS, these bytes are to be
+    /// [processed](Session::shake).
+    pub(super) fn begin(&mut self, came: &[u8], counters: &mut Snapshot) -> Filled {
+        let first = came.first().filter(|_| !self.begun);
+        self.begun = true;
+        if first.is_some_and(u8::is_ascii_uppercase) {
+            counters.handshakes_failed += 1;
+            return Filled::InTheClear;
+        }
+        Filled::Handshake { came: came.len() }
+    }
+
+    /// Processes these bytes of a handshake, which takes up to a few tenths of a millisecond. The
+    /// answer is sent, and content is taken, by later calls.
+    pub(super) fn shake(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while at < bytes.len() && !self.peer_closed && self.fault.is_none() {
+            match self.digest(&bytes[at..]) {
+                Ok(taken) => at += taken,
+                Err(name) => self.fail(name),
+            }
+        }
+        self.barren_bytes += bytes.len();
+        self.check_barren();
     }
 
     /// Decrypts `came` bytes at `start`, in place. What they hold follows what stands before `start`: content is shorter than
     /// the record around it, so that it never runs into what is not decrypted yet; and where an earlier read has left the
     /// beginning of a record, at most that much content waits for room.
-    pub(super) fn decrypt(
+    fn decrypt(
         &mut self,
         buffer: &mut [u8],
         start: usize,
@@ -187,19 +218,11 @@ impl Session {
         counters: &mut Snapshot,
     ) -> Filled {
         let (mut len, mut at, end) = (start, start, start + came);
-        if !self.begun {
-            self.begun = true;
-            if buffer[at] != HANDSHAKE && buffer[at].is_ascii_uppercase() {
-                counters.handshakes_failed += 1;
-                return Filled::InTheClear;
-            }
-        }
-        let handshaking = self.is_handshaking();
         while at < end && !self.peer_closed && self.fault.is_none() {
             match self.digest(&buffer[at..end]) {
                 Ok(taken) => at += taken,
                 Err(name) => {
-                    self.fault = Some(Fault { name, handshaking: self.is_handshaking() });
+                    self.fail(name);
                     at = end;
                 }
             }
@@ -207,12 +230,8 @@ impl Session {
         }
         let room = buffer.len();
         len += self.take(&mut buffer[len..room]);
-        counters.handshakes += u64::from(handshaking && !self.is_handshaking());
         self.barren_bytes = if len > start { 0 } else { self.barren_bytes + came };
-        if self.barren_bytes > BARREN_BYTES_MAX {
-            let fault = Fault { name: "much and no content", handshaking: self.is_handshaking() };
-            self.fault = self.fault.or(Some(fault));
-        }
+        self.check_barren();
         if let Some(fault) = self.fault {
             return self.end_by(fault, len, came, counters);
         }
@@ -287,6 +306,17 @@ impl Session {
         let state = self.connection.process_new_packets().map_err(|error| name(&error))?;
         self.peer_closed = state.peer_has_closed();
         Ok(taken)
+    }
+
+    /// Records a fault, after which nothing more is read. Only the first one is reported.
+    fn fail(&mut self, name: &'static str) {
+        self.fault = self.fault.or(Some(Fault { name, handshaking: self.is_handshaking() }));
+    }
+
+    fn check_barren(&mut self) {
+        if self.barren_bytes > BARREN_BYTES_MAX {
+            self.fail("much and no content");
+        }
     }
 
     /// Valid content before a fault counts, even if it arrived together with the fault: a peer that

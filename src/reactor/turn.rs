@@ -14,9 +14,7 @@ use mio::net::TcpStream;
 use super::accept::{Accepted, BATCH, turn_away};
 use super::peer::Peer;
 use super::transport::Transport;
-use super::{
-    CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, WAKER, peer_id, peer_key, peer_token,
-};
+use super::{CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
 use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
@@ -30,8 +28,8 @@ const TURNED_AWAY_MAX: usize = 64;
 /// How much of a turn newcomers may take, unless the calls have taken more. Letting one in takes up
 /// to a hundred times as long as a message, and nobody in a call should wait for a crowd at the
 /// door. One or two newcomers fit into this time. With less not even one would, and the overhead of
-/// the turns would dominate.
-const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
+/// the turns would dominate. Closing sockets may take as long again.
+pub(super) const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
 impl<A: Application> Reactor<A> {
     /// One turn. Returns `false` when the loop is over.
@@ -51,6 +49,7 @@ impl<A: Application> Reactor<A> {
             self.stop(now);
         }
         self.heed_journal();
+        self.heed_handshakes(now);
         self.tell_operators();
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
@@ -75,6 +74,7 @@ impl<A: Application> Reactor<A> {
         }
         self.see_off();
         self.free_doomed();
+        self.close_sockets();
         self.measure(now, relayed);
         Ok(!self.is_over(now))
     }
@@ -86,8 +86,10 @@ impl<A: Application> Reactor<A> {
         let accept_now =
             self.can_accept() && self.listener.as_ref().is_some_and(|l| l.is_ready(now));
         let lists = &self.lists;
-        let busy =
-            !(lists.ready.is_empty() && lists.newcomers.is_empty() && lists.overrun.is_empty());
+        let busy = !(lists.ready.is_empty()
+            && lists.newcomers.is_empty()
+            && lists.overrun.is_empty()
+            && lists.parting.is_empty());
         if accept_now || busy || self.records.answer(clock).is_some() {
             return Some(time::Duration::ZERO);
         }
@@ -215,16 +217,25 @@ impl<A: Application> Reactor<A> {
         let window = if has_heir { Duration::default() } else { half };
         self.app.drain(window, now, &mut self.output.effects);
         self.apply(None, None, now);
-        // A connection without a WebSocket has nothing to lose yet.
-        let heads: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
-        for key in heads {
-            let Some(peer) = self.peers.get_mut(key) else { continue };
-            if peer.connection.is_head() {
+        self.answer_heads(now);
+        // Waiting connections are let in from now on whatever the rate, so that they are told.
+        self.waiting.wait_until(now.instant);
+    }
+
+    /// Requests that have arrived by now are answered. The other connections without a WebSocket have
+    /// nothing to lose yet.
+    fn answer_heads(&mut self, now: Now) {
+        let keys: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
+        let is_head = |peer: &&Peer| peer.connection.is_head();
+        for key in keys {
+            let Some(peer) = self.peers.get(key).filter(is_head) else { continue };
+            if !peer.is_handshaking() {
+                self.serve_now(key, now);
+            }
+            if self.peers.get(key).filter(is_head).is_some() {
                 self.doom(key);
             }
         }
-        // Waiting connections are let in from now on whatever the rate, so that they are told.
-        self.waiting.wait_until(now.instant);
     }
 
     /// Told to stop again: clients that have not been told yet are told now, and the loop waits for
@@ -387,30 +398,5 @@ impl<A: Application> Reactor<A> {
         if self.lists.ready.is_empty() {
             self.lists.ready = carried_over;
         }
-    }
-
-    fn free_doomed(&mut self) {
-        let mut doomed = std::mem::take(&mut self.lists.doomed);
-        for key in doomed.drain(..) {
-            let Some(mut peer) = self.peers.remove(key) else { continue };
-            self.app.departed(peer_id(key));
-            self.deadlines.cancel(key.index());
-            self.entrance.leave();
-            peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
-            peer.outbound.clear(&mut self.unsent);
-            if let Some(inbound) = peer.inbound.take() {
-                inbound.give_back(&mut self.cut);
-            }
-            // Closing the descriptor deregisters it too; a failure here changes nothing.
-            if let Some(transport) = &mut peer.transport {
-                let _ = self.poll.registry().deregister(&mut transport.socket);
-                transport.part(&mut self.counters.writes);
-            }
-            log::debug!("connection {} closed", peer.number);
-            if let Some(listener) = &mut self.listener {
-                listener.resume();
-            }
-        }
-        self.lists.doomed = doomed;
     }
 }

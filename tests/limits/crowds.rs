@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use autamedica_signaling::Config;
 use autamedica_signaling::base::time::Duration;
@@ -62,18 +63,66 @@ fn call(program: &Program) -> Call {
     Call::of(doctor, patient)
 }
 
-/// What was in memory at most so far is within the sum (proc_pid_status(5)).
-fn check_memory(program: &Program, sum: usize) {
+/// What the system says of the process (proc_pid_status(5)).
+fn status(program: &Program, name: &str) -> usize {
     let path = format!("/proc/{}/status", program.child.id());
     let text = fs::read_to_string(path).expect("a Linux system");
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
-    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// What was in memory at most so far is within the sum.
+fn check_memory(program: &Program, sum: usize) {
+    let kib = status(program, "VmHWM:");
     println!("{} bytes resident at most, the limits add up to {sum}", kib * 1_024);
     assert!(kib * 1_024 <= sum, "{kib} KiB of {sum} bytes");
 }
 
 fn from(number: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 9, (number % 10) as u8))
+}
+
+/// To make it larger would stop the event loop for 10 to 20 ms, each time that the connections double.
+#[test]
+fn the_table_of_open_files_is_as_large_from_the_start_as_it_will_be() {
+    let _alone = alone();
+    let (program, _) = start(&SETTINGS);
+    let at_first = status(&program, "FDSize:");
+    assert!(at_first >= 12_000, "{at_first}");
+    let mut crowd: Vec<_> =
+        (0..3_000).map(|n| Raw::connect_lean(program.address, from(n))).collect();
+    for raw in &mut crowd {
+        raw.send(upgrade_request("").as_bytes());
+        raw.expect_upgrade();
+    }
+    assert_eq!(status(&program, "FDSize:"), at_first);
+}
+
+#[test]
+fn a_thousand_who_leave_together_leave_nothing_behind() {
+    let _alone = alone();
+    let (program, _) = start(&SETTINGS);
+    let mut call = call(&program);
+    let files = || {
+        let path = format!("/proc/{}/fd", program.child.id());
+        fs::read_dir(path).expect("a Linux system").count()
+    };
+    let before = files();
+    for _ in 0..3 {
+        call.goes_on_beside(|| {
+            let mut crowd: Vec<_> =
+                (0..1_000).map(|n| Raw::connect_lean(program.address, from(n))).collect();
+            for raw in &mut crowd {
+                raw.send(upgrade_request("").as_bytes());
+                raw.expect_upgrade();
+            }
+            assert_eq!(files(), before + 1_000);
+            drop(crowd);
+            while files() > before {
+                thread::yield_now();
+            }
+        });
+    }
 }
 
 #[test]

@@ -41,11 +41,12 @@ pub(super) struct Flags {
     pub(super) resumed: bool,
 }
 
-/// What came of a read. A simulated socket is never in the clear where TLS was expected, and never broken in its own way.
+/// What came of a read. A simulated socket speaks no TLS, is never in the clear where TLS was expected, and never broken in its own way.
 #[derive(Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "the real files know them")]
 pub(super) enum Filled {
     Bytes { len: usize, came: usize, more: bool },
+    Handshake { came: usize },
     Drained,
     End,
     InTheClear,

@@ -263,6 +263,9 @@ impl<A: Application> Reactor<A> {
         unreachable!("loop {to} does not exist");
     }
 
+    /// Simulated sockets speak no TLS.
+    fn begin_handshake(&mut self, _key: Key<Peer>, _bytes: &[u8]) {}
+
     fn hear(&mut self, key: (u32, u32), what: News) {
         let key = Key::from_parts(key.0, key.1);
         if self.peers.get(key).is_some() && !self.news.contains(&(key, what)) {

@@ -48,7 +48,7 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("md_5", &["wire"], SIGNED),
     ("base64", SIGNING, SIGNED),
     ("chacha20poly1305", &["service"], "crate::service::audit seals what is kept"),
-    ("rustix", &["service"], "what crate::service says of files and disks"),
+    ("rustix", &["service"], "what crate::service says of files, disks and the process"),
     ("uuid", &["message", "reactor", "cli"], IDS),
     ("slab", &["base", "reactor"], SLOTS),
     // In the service as a client, to ask our own port how it is (`service/health`).

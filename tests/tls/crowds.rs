@@ -9,6 +9,7 @@ use autamedica_signaling::base::time::Duration;
 
 use crate::common::secure::{self, HOST, Pair, Stream};
 use crate::common::{Client, client, people};
+use crate::process::Program;
 
 /// Sends a hello, or its first byte.
 fn begin(pair: &Pair, address: SocketAddr, whole: bool) -> Stream {
@@ -65,6 +66,24 @@ fn a_crowd_at_the_door_takes_nothing_from_a_call() {
     assert!(counters.accepted > 30, "{counters:?}");
     drop((doctor, patient));
     server.wait_until_empty();
+}
+
+/// A thread of its own does the costly part of them. What the event loop does for each, the request included, takes about as long
+/// in a build that is not optimized.
+#[test]
+fn handshakes_do_not_take_the_time_of_the_event_loop() {
+    let pair = Pair::new();
+    let program = Program::start(&pair);
+    let times = || ["autamedica-sign", "handshakes 0"].map(|thread| program.time_of(thread));
+    let [loop_before, beside_before] = times();
+    for _ in 0..100 {
+        let request = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+        assert_eq!(secure::ask(&mut pair.connect(program.address), request).status, 200);
+    }
+    let [in_loop, beside] = times();
+    let (in_loop, beside) = (in_loop - loop_before, beside - beside_before);
+    println!("{in_loop} ns in the loop, {beside} beside it");
+    assert!(beside > in_loop / 2);
 }
 
 #[test]

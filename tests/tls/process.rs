@@ -56,6 +56,19 @@ impl Program {
         1_024.0 * kib.expect("a number")
     }
 
+    /// For how long its threads of this name have had a processor, in nanoseconds (proc_pid_schedstat(5)).
+    pub fn time_of(&self, thread: &str) -> u64 {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let read = |task: &std::fs::DirEntry, what: &str| {
+            std::fs::read_to_string(task.path().join(what)).unwrap_or_default()
+        };
+        let tasks =
+            std::fs::read_dir(tasks).expect("a Linux system").map(|task| task.expect("one"));
+        let named = tasks.filter(|task| read(task, "comm").trim() == thread);
+        let time = |task| read(&task, "schedstat").split(' ').next().and_then(|ns| ns.parse().ok());
+        named.map(|task| time(task).unwrap_or(0)).sum()
+    }
+
     /// The next line of the log that says this.
     pub fn wait_for(&self, text: &str) -> String {
         let mut log = self.log.lock().expect("the log");
