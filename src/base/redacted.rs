@@ -19,6 +19,11 @@ impl<T> Redacted<T> {
     pub const fn reveal(&self) -> &T {
         &self.0
     }
+
+    /// The value itself, for changing it in place. The same rules apply.
+    pub const fn reveal_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
 }
 
 impl<T> fmt::Debug for Redacted<T> {

@@ -7,7 +7,7 @@ use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::notice::{self, LeaveReason};
 use crate::message::problem::{Flaw, Problem};
-use crate::message::request::{self, MessageId, Parsed, Request};
+use crate::message::request::{self, MessageId, Request};
 
 impl Engine {
     /// Handles a message of a connection. A refusal is its answer, and affects nobody else.
@@ -31,10 +31,10 @@ impl Engine {
         // The cost of parsing is bounded by the rate of bytes, and because a connection that is
         // refused too often is closed.
         let parsed = self.reader.parse(text);
-        let message = Parsed { id: id.or(parsed.id), ..parsed };
-        match self.meter(peer, Class::of(&message.request), now, effects) {
-            Ok(()) => self.answer(peer, message, text, now, effects),
-            Err(problem) => self.refuse(peer, problem, message.id, false, now, effects),
+        let id = id.or(parsed.id);
+        match self.meter(peer, Class::of(&parsed.request), now, effects) {
+            Ok(()) => self.answer(peer, &parsed.request, text, id, now, effects),
+            Err(problem) => self.refuse(peer, problem, id, false, now, effects),
         }
     }
 
@@ -63,8 +63,7 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) {
-        let message = Parsed { id, ..request::parse(text) };
-        self.answer(peer, message, text, now, effects);
+        self.answer(peer, &request::parse(text).request, text, id, now, effects);
     }
 
     pub(super) fn meter(
@@ -109,17 +108,19 @@ impl Engine {
     fn answer(
         &mut self,
         peer: PeerId,
-        message: Parsed<'_>,
+        request: &Result<Request<'_>, Problem>,
         text: &str,
+        id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
     ) {
-        let Parsed { id, request } = message;
-        let name = request.as_ref().map_or("", Request::name);
-        let joining = matches!(request, Ok(Request::Join(_)));
-        let handled =
-            request.and_then(|request| self.handle(peer, &request, text, id, now, effects));
+        let handled = match request {
+            Ok(request) => self.handle(peer, request, text, id, now, effects),
+            Err(problem) => Err(*problem),
+        };
         if let Err(problem) = handled {
+            let name = request.as_ref().map_or("", Request::name);
+            let joining = matches!(request, Ok(Request::Join(_)));
             let limit = match problem {
                 Problem::BadMessage(Flaw::Bounds) => Some(Limit::MessageShape),
                 Problem::PeerUnreachable => Some(Limit::Retained),

@@ -152,6 +152,12 @@ impl Pool {
     }
 
     fn read_length(&self, at: Place) -> (usize, Place) {
+        // Usually all of it is in one chunk.
+        let chunk = self.chunks.get(at.chunk as usize).and_then(|it| it.bytes.as_deref());
+        if let Some(length) = chunk.and_then(|bytes| bytes.get(at.offset..)?.first_chunk()) {
+            let behind = Place { offset: at.offset + LENGTH_BYTES, ..at };
+            return (u32::from_le_bytes(*length) as usize, behind);
+        }
         let mut length = [0; LENGTH_BYTES];
         let mut filled = 0;
         let behind = self.read(at, LENGTH_BYTES, |piece| {

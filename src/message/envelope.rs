@@ -172,8 +172,8 @@ impl<'a> Envelope<'a> {
     fn beginning(&self, text: &str) -> Option<usize> {
         self.inner?;
         let content = if self.sdp.is_some() { self.sdp } else { self.candidate };
-        let content = content.filter(|_| self.id.is_none())?.get();
-        let begin = content.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        let content = content.filter(|_| self.id.is_none())?;
+        let (begin, content) = (content.place_in(text)?, content.get());
         let is_last = text.get(begin + content.len()..) == Some("}");
         (is_last && content.starts_with('{')).then_some(begin)
     }

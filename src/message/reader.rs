@@ -1,77 +1,142 @@
-//! Messages that come one after the other. Most that come together are candidates of one for one other: they begin alike, and
-//! what they begin with need be read once only.
+//! Reads messages one after the other. Most that arrive together are candidates from one participant to another: they begin and
+//! end alike, and what they have in common is read only once.
 
 use super::UserId;
 use super::description::{CandidateInit, DescriptionInit};
 use super::envelope;
 use super::request::{Content, Parsed, Relay, RelayKind, Request, Speaker};
 use crate::base::redacted::Redacted;
-use crate::wire::json::Fields;
+use crate::wire::json::{self, Fields};
 
-/// What a beginning holds at most: four names, a type and three ids take 190 bytes.
+/// How much of a beginning is remembered. Names, a type and three ids take 210 bytes up to the candidate itself.
 const BEGINNING_BYTES_MAX: usize = 256;
 
+/// How much of an end is remembered. Behind a candidate stands which part of the description it belongs to.
+const END_BYTES_MAX: usize = 96;
+
 /// Reads messages. What it says of one depends on nothing but that one; how long it takes does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reader {
-    last: Option<Beginning>,
+    /// How the last message begins, and how it ends behind the string that WebRTC reads. Both are written in place, because moving
+    /// memory that was just written stalls the processor.
+    begin: Redacted<[u8; BEGINNING_BYTES_MAX]>,
+    end: Redacted<[u8; END_BYTES_MAX]>,
+    last: Option<Last>,
 }
 
-/// A relayed message up to its last value, which is the description or candidate: all of its other members, and no `id`, which
-/// would be another one each time.
+/// The last relayed message without an `id`. (An `id` would differ each time.)
 #[derive(Debug)]
-struct Beginning {
-    /// So many bytes of the message, and some that follow.
-    len: usize,
-    text: Redacted<[u8; BEGINNING_BYTES_MAX]>,
+struct Last {
+    /// Where its last value begins: the description or candidate. All other members stand before it.
+    value_at: usize,
     kind: RelayKind,
     speaker: Speaker,
     to: UserId,
+    around: Option<Around>,
+}
+
+/// Where the string is that WebRTC reads. Nothing else that is read from the message depends on it.
+#[derive(Clone, Copy, Debug)]
+struct Around {
+    string_at: usize,
+    /// How many bytes follow the string.
+    end_len: usize,
+    is_candidate: bool,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        let (begin, end) = ([0; BEGINNING_BYTES_MAX], [0; END_BYTES_MAX]);
+        Self { begin: Redacted::new(begin), end: Redacted::new(end), last: None }
+    }
 }
 
 impl Reader {
     /// Reads one message: [`request::parse`](super::request::parse), but quicker where it begins like the last one.
     pub fn parse<'a>(&mut self, text: &'a str) -> Parsed<'a> {
-        let alike = self.last.as_ref().and_then(|last| last.read_on(text));
-        if let Some(relay) = alike {
+        if let Some(relay) = self.read_on(text) {
             return Parsed { id: None, request: Ok(Request::Relay(relay)) };
         }
-        let (parsed, beginning) = envelope::parse_with_beginning(text);
-        if let (Some(len), Ok(Request::Relay(relay))) = (beginning, &parsed.request) {
-            self.last = Beginning::of(text, len, relay).or(self.last.take());
+        let (parsed, value_at) = envelope::parse_with_beginning(text);
+        if let (Some(value_at), Ok(Request::Relay(relay))) = (value_at, &parsed.request) {
+            self.remember(text, value_at, relay);
         }
         parsed
     }
-}
 
-impl Beginning {
-    fn of(text: &str, len: usize, relay: &Relay<'_>) -> Option<Self> {
-        let begin = text.as_bytes().first_chunk().filter(|begin| len <= begin.len())?;
-        let Relay { kind, speaker, to, .. } = *relay;
-        Some(Self { len, text: Redacted::new(*begin), kind, speaker, to })
+    fn remember(&mut self, text: &str, value_at: usize, relay: &Relay<'_>) {
+        let Some(begin) = text.as_bytes().first_chunk().filter(|it| value_at <= it.len()) else {
+            return;
+        };
+        *self.begin.reveal_mut() = *begin;
+        let Relay { kind, speaker, to, content } = *relay;
+        let around = self.remember_around(text, content);
+        self.last = Some(Last { value_at, kind, speaker, to, around });
     }
 
-    /// The message, where it begins in this way and ends with the object that follows. Whatever is wrong with that, somebody
-    /// else is to say it.
-    fn read_on<'a>(&self, text: &'a str) -> Option<Relay<'a>> {
-        let beginning = self.text.reveal().get(..self.len)?;
-        if !text.as_bytes().starts_with(beginning) {
+    fn remember_around(&mut self, text: &str, content: Content<'_>) -> Option<Around> {
+        let (string, is_candidate) = match content {
+            Content::Candidate(string) => (string, true),
+            Content::Description(string) => (string, false),
+            // Whether a rollback may have a text depends on that text.
+            Content::Rollback(_) | Content::Nothing => return None,
+        };
+        let string_at = string.place_in(text).filter(|at| *at <= BEGINNING_BYTES_MAX)?;
+        let behind = text.as_bytes().get(string_at + string.get().len()..)?;
+        self.end.reveal_mut().get_mut(..behind.len())?.copy_from_slice(behind);
+        Some(Around { string_at, end_len: behind.len(), is_candidate })
+    }
+
+    /// Reads a message that begins like the last one and ends with the object that follows. `None` if it is different, or if
+    /// anything is wrong: then it is read in full.
+    fn read_on<'a>(&mut self, text: &'a str) -> Option<Relay<'a>> {
+        let &Last { value_at, kind, speaker, to, around } = self.last.as_ref()?;
+        let relay = |content| Relay { kind, speaker, to, content };
+        if let Some(content) = around.and_then(|around| self.read_string(text, around)) {
+            return Some(relay(content));
+        }
+        let relay = relay(self.read_value(text, value_at, kind)?);
+        self.remember(text, value_at, &relay);
+        Some(relay)
+    }
+
+    /// Reads a message in which everything but the string is the same.
+    fn read_string<'a>(&self, text: &'a str, around: Around) -> Option<Content<'a>> {
+        let Around { string_at, end_len, is_candidate } = around;
+        if !self.begins(text, string_at) {
             return None;
         }
-        let value = text.get(self.len..)?;
-        let Self { kind, speaker, to, .. } = *self;
-        let content = self.content(value)?;
-        Some(Relay { kind, speaker, to, content })
+        let (string, end) = json::string_at(text, string_at)?;
+        if self.end.reveal().get(..end_len)? != end.as_bytes() {
+            return None;
+        }
+        let content = if is_candidate { Content::Candidate } else { Content::Description };
+        Some(content(string))
     }
 
-    fn content<'a>(&self, value: &'a str) -> Option<Content<'a>> {
-        if self.kind == RelayKind::IceCandidate {
+    /// Reads a message in which everything but the last value is the same.
+    fn read_value<'a>(
+        &self,
+        text: &'a str,
+        value_at: usize,
+        kind: RelayKind,
+    ) -> Option<Content<'a>> {
+        if !self.begins(text, value_at) {
+            return None;
+        }
+        let value = text.get(value_at..)?;
+        if kind == RelayKind::IceCandidate {
             let mut init = CandidateInit::default();
             init.read_last(value).then(|| init.content())?
         } else {
             let mut init = DescriptionInit::default();
-            init.read_last(value).then(|| init.content(self.kind))?
+            init.read_last(value).then(|| init.content(kind))?
         }
+    }
+
+    fn begins(&self, text: &str, len: usize) -> bool {
+        let begin = self.begin.reveal().get(..len);
+        begin.is_some_and(|begin| text.as_bytes().starts_with(begin))
     }
 }
 
@@ -102,6 +167,16 @@ mod tests {
         let other_type = OFFER.replace("offer", "answer");
         let contents = [
             ("candidate", CANDIDATE),
+            ("candidate", &CANDIDATE.replace("host", "srflx")),
+            (
+                "candidate",
+                r#"{"sdpMid":"candidate","candidate":"candidate:842163049 1 udp 1677729535"}"#,
+            ),
+            ("candidate", &CANDIDATE.replace("host", r"\r\n")),
+            ("candidate", &CANDIDATE.replace("host", r"\u0061")),
+            ("candidate", &CANDIDATE.replace("host", r#"",""#)),
+            ("candidate", &CANDIDATE.replace("host", "\t")),
+            ("candidate", &CANDIDATE.replace("\"0\"", "\"1\"")),
             ("candidate", r#"{"candidate":"","x":7}"#),
             ("candidate", r#"{"candidate":"a","candidate":"b"}"#),
             ("candidate", r#"{"sdpMid":7}"#),
@@ -114,6 +189,9 @@ mod tests {
             ("candidate", "\t{ } "),
             ("sdp", OFFER),
             ("sdp", &other_type),
+            ("sdp", &OFFER.replace("v=0", "v=1")),
+            ("sdp", &OFFER.replace("offer", "rollback")),
+            ("sdp", r#"{"type":"rollback","sdp":""}"#),
             ("sdp", r#"{"type":"rollback"}"#),
             ("audio", "true"),
         ];
@@ -146,20 +224,35 @@ mod tests {
     fn what_came_before_changes_nothing() {
         let messages = messages();
         let expected: Vec<_> = messages.iter().map(|text| said(&parse(text))).collect();
-        let mut read_on = 0;
-        for first in &messages {
-            let mut reader = Reader::default();
-            reader.parse(first);
-            let Some(begun) = reader.last else { continue };
+        let (mut values, mut strings) = (0, 0);
+        for (first, expected_first) in messages.iter().zip(&expected) {
             for (text, expected) in messages.iter().zip(&expected) {
-                read_on += usize::from(begun.read_on(text).is_some());
                 let mut reader = Reader::default();
                 reader.parse(first);
-                assert_eq!(&said(&reader.parse(text)), expected, "{text} after {first}");
+                let Some(&Last { value_at, kind, around, .. }) = reader.last.as_ref() else {
+                    break;
+                };
+                values += usize::from(reader.read_value(text, value_at, kind).is_some());
+                let string = around.and_then(|around| reader.read_string(text, around));
+                strings += usize::from(string.is_some());
+                let again = [(text, expected), (text, expected), (first, expected_first)];
+                for (text, expected) in again {
+                    assert_eq!(&said(&reader.parse(text)), expected, "{text} after {first}");
+                }
+                // A message that consists of the beginning of one and the end of the other.
+                reader.parse(text);
+                let at = reader.last.as_ref().and_then(|last| Some(last.around?.string_at));
+                if let Some((begin, end)) =
+                    at.and_then(|at| Some((first.get(..at)?, text.get(at..)?)))
+                {
+                    let mixed = [begin, end].concat();
+                    assert_eq!(said(&reader.parse(&mixed)), said(&parse(&mixed)), "{mixed}");
+                }
             }
         }
         // Those whose other members are the same and whose last one is an object that may be there.
-        assert!(read_on >= 9, "{read_on}");
+        assert!(values >= 9, "{values}");
+        assert!(strings >= 9, "{strings}");
     }
 
     #[test]

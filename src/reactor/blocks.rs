@@ -2,7 +2,7 @@
 //! way out.
 
 /// The smallest block: a short notice, or a cut candidate.
-const SMALLEST: usize = 1_024;
+pub(super) const SMALLEST: usize = 1_024;
 
 /// Sizes double from [`SMALLEST`]; the largest holds over 1 GiB, more than any limit allows.
 const CLASSES: usize = 21;
@@ -92,6 +92,11 @@ impl Pool {
             }
             None => Some(Block::new(size)),
         }
+    }
+
+    /// The same for more than is needed: only while at most a quarter of the sum is lent.
+    pub(super) fn borrow_from_plenty(&mut self, bytes: usize) -> Option<Block> {
+        self.borrow_within(bytes, self.lent_bytes_max / 4)
     }
 
     /// Takes a block back.

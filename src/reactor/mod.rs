@@ -163,6 +163,8 @@ pub struct Reactor<A> {
     lists: Lists,
     /// How many bytes of one peer are handled per turn.
     peer_bytes: usize,
+    /// How many bytes of the same read are still unhandled: they probably go to the same peer as the present message.
+    ahead: usize,
     /// When the time for newcomers in this turn is over.
     newcomers_until: Instant,
     records: Records,
@@ -315,6 +317,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            ahead: 0,
             newcomers_until: Instant::default(),
             records: Records::default(),
             handshakes,

@@ -177,7 +177,7 @@ impl<A: Application> Reactor<A> {
             fits &= peer.inbound.is_some();
         }
         if !unsent.is_empty() {
-            fits &= peer.outbound.push(&[&unsent], usize::MAX, &mut self.unsent).is_ok();
+            fits &= peer.outbound.push(&[&unsent], usize::MAX, 0, &mut self.unsent).is_ok();
         }
         let registry = self.poll.registry();
         let key = self.peers.insert_with(|key| {

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 
-use super::blocks::{Block, Pool};
+use super::blocks::{Block, Pool, SMALLEST};
 
 /// Unsent bytes, in one block. A peer to which nothing is to be sent has none.
 #[derive(Debug, Default)]
@@ -18,17 +18,22 @@ pub(super) struct Full;
 
 impl Outbound {
     /// Appends one message, all of it or nothing. An empty queue takes a message of any size, however small the limit.
+    ///
+    /// About `ahead` more bytes will probably follow. While the pool has plenty, the block has room for them too, because each time
+    /// a queue grows, it has to be moved.
     pub(super) fn push(
         &mut self,
         parts: &[&[u8]],
         limit: usize,
+        ahead: usize,
         pool: &mut Pool,
     ) -> Result<(), Full> {
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
-        if !self.is_empty() && self.unsent() + len > limit {
+        let unsent = self.unsent();
+        if !self.is_empty() && unsent + len > limit {
             return Err(Full);
         }
-        self.make_room(len, pool)?;
+        self.make_room(len, ahead.min(limit.saturating_sub(unsent + len)), pool)?;
         let Some(block) = &mut self.block else { return Err(Full) };
         let [sent, mut end] = block.marks();
         // Of a message that goes out as it came, most parts are empty.
@@ -54,7 +59,10 @@ impl Outbound {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(len) if len == unsent.len() => self.clear(pool),
                 Ok(len) => block.mark([sent + len as u32, end]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.tighten(pool);
+                    return Ok(false);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -90,9 +98,26 @@ impl Outbound {
         })
     }
 
-    fn make_room(&mut self, len: usize, pool: &mut Pool) -> Result<(), Full> {
+    /// Exchanges a block that is mostly unused for a smaller one: a peer that reads slowly must not hold more than it needs.
+    fn tighten(&mut self, pool: &mut Pool) {
+        let unsent = self.unsent();
+        let bytes = (2 * unsent).max(SMALLEST);
+        let wide = self.block.as_mut().filter(|block| bytes <= block.len() / 2);
+        if let Some(block) = wide
+            && let Some(mut smaller) = pool.borrow(bytes)
+        {
+            let [sent, end] = block.marks();
+            smaller.bytes_mut()[..unsent]
+                .copy_from_slice(&block.bytes()[sent as usize..end as usize]);
+            smaller.mark([0, unsent as u32]);
+            pool.give_back(mem::replace(block, smaller));
+        }
+    }
+
+    fn make_room(&mut self, len: usize, ahead: usize, pool: &mut Pool) -> Result<(), Full> {
         let Some(mut block) = self.block.take() else {
-            let mut block = pool.borrow(len).ok_or(Full)?;
+            let block = if ahead > 0 { pool.borrow_from_plenty(len + ahead) } else { None };
+            let mut block = block.or_else(|| pool.borrow(len)).ok_or(Full)?;
             block.mark([0, 0]);
             self.block = Some(block);
             return Ok(());
@@ -154,7 +179,7 @@ mod tests {
                 let message = [n; 37];
                 expected.extend_from_slice(&message);
                 assert_eq!(
-                    outbound.push(&[&message[..5], &message[5..]], 1 << 16, &mut pool),
+                    outbound.push(&[&message[..5], &message[5..]], 1 << 16, 0, &mut pool),
                     Ok(())
                 );
                 pipe.room = room;
@@ -176,7 +201,7 @@ mod tests {
         let (mut queued, mut most) = (0, 0);
         for n in 0..20_000_usize {
             let message = vec![n as u8; 1 + n * 7 % 900];
-            queued += usize::from(outbound.push(&[&message], LIMIT, &mut pool).is_ok());
+            queued += usize::from(outbound.push(&[&message], LIMIT, 0, &mut pool).is_ok());
             pipe.room = 300;
             outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error");
             most = most.max(pool.lent_bytes());
@@ -186,11 +211,47 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_has_room_from_the_start_as_long_as_there_is_plenty() {
+        let mut pool = Pool::new(1 << 17, 0);
+        let [mut first, mut second] = [(); 2].map(|()| Outbound::default());
+        let message = [7; 300];
+        assert_eq!(first.push(&[&message], 1 << 16, 20_000, &mut pool), Ok(()));
+        assert_eq!(pool.lent_bytes(), 1 << 15);
+        assert_eq!(second.push(&[&message], 1 << 16, 20_000, &mut pool), Ok(()));
+        assert_eq!(pool.lent_bytes(), (1 << 15) + 1_024, "a quarter of the pool is lent");
+        for _ in 0..66 {
+            assert_eq!(first.push(&[&message], 1 << 16, 0, &mut pool), Ok(()));
+        }
+        assert_eq!(pool.lent_bytes(), (1 << 15) + 1_024, "it did not grow");
+
+        let mut small = Pool::new(1 << 20, 0);
+        let mut outbound = Outbound::default();
+        assert_eq!(outbound.push(&[&message], 500, 1 << 16, &mut small), Ok(()));
+        assert_eq!(small.lent_bytes(), 1_024, "no more than the limit lets follow");
+    }
+
+    #[test]
+    fn who_reads_slowly_does_not_hold_what_is_not_used() {
+        let mut pool = Pool::new(1 << 20, 0);
+        let mut outbound = Outbound::default();
+        let message: Vec<_> = (0..20_000).map(|n| (n % 251) as u8).collect();
+        assert_eq!(outbound.push(&[&message], 1 << 16, 0, &mut pool), Ok(()));
+        let mut pipe = Pipe { taken: Vec::new(), room: 19_700 };
+        assert!(!outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
+        assert_eq!(pool.lent_bytes(), 1_024);
+        assert_eq!(outbound.push(&[b"and more"], 1 << 16, 0, &mut pool), Ok(()));
+        pipe.room = usize::MAX;
+        assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
+        assert_eq!(pipe.taken, [&message[..], b"and more"].concat());
+        assert_eq!(pool.lent_bytes(), 0);
+    }
+
+    #[test]
     fn a_full_queue_refuses_whole_messages_and_keeps_the_others() {
         let mut pool = Pool::new(1 << 20, 0);
         let mut outbound = Outbound::default();
-        assert_eq!(outbound.push(&[&[1; 500]], 100, &mut pool), Ok(()), "the first always fits");
-        assert_eq!(outbound.push(&[&[2; 1]], 100, &mut pool), Err(Full));
+        assert_eq!(outbound.push(&[&[1; 500]], 100, 0, &mut pool), Ok(()), "the first always fits");
+        assert_eq!(outbound.push(&[&[2; 1]], 100, 0, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
         assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
         assert_eq!(pipe.taken, [1; 500]);
@@ -200,8 +261,8 @@ mod tests {
     fn an_exhausted_pool_refuses_and_keeps_what_was_queued() {
         let mut pool = Pool::new(1_024, 0);
         let mut outbound = Outbound::default();
-        assert_eq!(outbound.push(&[&[1; 1_000]], 1 << 20, &mut pool), Ok(()));
-        assert_eq!(outbound.push(&[&[2; 100]], 1 << 20, &mut pool), Err(Full));
+        assert_eq!(outbound.push(&[&[1; 1_000]], 1 << 20, 0, &mut pool), Ok(()));
+        assert_eq!(outbound.push(&[&[2; 100]], 1 << 20, 0, &mut pool), Err(Full));
         let mut pipe = Pipe { taken: Vec::new(), room: usize::MAX };
         assert!(outbound.flush(|bytes| pipe.write(bytes), &mut pool).expect("no error"));
         assert_eq!(pipe.taken, [1; 1_000]);

@@ -232,7 +232,9 @@ impl<A: Application> Reactor<A> {
                 Progress::More => return,
                 Progress::Handled(message) => {
                     self.counters.received += u64::from(message.is_some());
+                    self.ahead = at.unread().len();
                     self.apply(Some(key), message, now);
+                    self.ahead = 0;
                 }
                 Progress::Rewritten => self.apply_rewritten(key, now),
                 Progress::Packet { session, packet } => self.bring(key, session, packet, now),
@@ -347,12 +349,12 @@ impl<A: Application> Reactor<A> {
         if peer.flags.overrun && limit < usize::MAX {
             return false; // A smaller message must not pass the one that found no room.
         }
-        let mut pushed = peer.outbound.push(parts, limit, &mut self.unsent);
+        let mut pushed = peer.outbound.push(parts, limit, self.ahead, &mut self.unsent);
         if pushed.is_err() {
             // Much can be sent in one turn: what the socket accepts now makes room. If the socket
             // is broken, the flush at the end of the turn finds that out too.
             let _ = peer.write_out(&mut self.unsent, &mut self.counters.writes);
-            pushed = peer.outbound.push(parts, limit, &mut self.unsent);
+            pushed = peer.outbound.push(parts, limit, 0, &mut self.unsent);
         }
         if pushed.is_err() && peer.outbound.is_empty() {
             // No block is left, since others do not read. A peer that does read must not be closed

@@ -143,6 +143,18 @@ impl Decoder {
                     at.raw = payload.end;
                     return read_control(control, mask, &mut bytes[payload]);
                 }
+                // Nearly every message is a single frame that has arrived completely.
+                let is_whole = is_final && len <= at.end - at.raw - header_len;
+                if is_whole
+                    && self.message.is_none()
+                    && header.opcode == OpCode::Data(Data::Text)
+                    && len <= limits.message_bytes_max
+                {
+                    let payload = at.raw + header_len..at.raw + header_len + len;
+                    at.skip(header_len + len);
+                    unmask(&mut bytes[payload.clone()], mask);
+                    return read_text(&bytes[payload]);
+                }
                 self.begin(header.opcode, len, at, limits)?;
                 at.raw += header_len;
                 if at.message == at.filled {
@@ -156,7 +168,7 @@ impl Decoder {
             if let Some(message) = self.end_frame() {
                 let whole = at.give_out();
                 return if message.text {
-                    str::from_utf8(&bytes[whole]).map(Decoded::Text).map_err(|_| Fault::NotUtf8)
+                    read_text(&bytes[whole])
                 } else {
                     Ok(Decoded::Binary(&bytes[whole]))
                 };
@@ -343,6 +355,10 @@ impl ClientHeader {
         let header_len = bytes.len() - payload.len();
         Ok(Some(Self { is_final, opcode, mask: *mask, len, header_len }))
     }
+}
+
+fn read_text(payload: &[u8]) -> Result<Decoded<'_>, Fault> {
+    str::from_utf8(payload).map(Decoded::Text).map_err(|_| Fault::NotUtf8)
 }
 
 fn read_control(control: Control, mask: [u8; 4], payload: &mut [u8]) -> Result<Decoded<'_>, Fault> {

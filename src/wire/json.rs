@@ -131,6 +131,18 @@ impl<'a> Raw<'a> {
     pub const fn get(self) -> &'a str {
         self.0
     }
+
+    /// Where it begins in `text`, of which it is a part.
+    pub fn place_in(self, text: &str) -> Option<usize> {
+        let at = self.0.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        (at + self.0.len() <= text.len()).then_some(at)
+    }
+}
+
+/// The string that begins at `at`, and the text behind it. `None` if it is not written in the ordinary way.
+pub fn string_at(text: &str, at: usize) -> Option<(Raw<'_>, &str)> {
+    let (string, behind) = text.get(at..)?.split_at_checked(quick::string_len(text, at)?)?;
+    Some((Raw(string), behind))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {

@@ -47,6 +47,12 @@ pub fn read_last_object<'a>(text: &'a str, taker: &mut impl Taker<'a>) -> Option
     (skip_blanks(bytes, end) == bytes.len()).then_some(())
 }
 
+/// The length of the string that begins at `at`, including its quotes.
+pub fn string_len(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    Some(string_end(bytes, past(bytes, at, b'"')?)? - at)
+}
+
 /// Reads the object that begins at `at`; where it ends. `member` learns a name and where its value begins, and says where
 /// that ends.
 #[inline(always)]

@@ -87,7 +87,7 @@ pub fn check_next_description(
         section: None,
         fingerprints: Fingerprints::new(),
     };
-    for_each_line(raw.get(), pass_idle, |line| reader.line(line))?;
+    for_each_line(raw.get(), is_idle, |line| reader.line(line))?;
     reader.end_section()?;
     Ok(last.hash(&reader.fingerprints))
 }
@@ -110,7 +110,7 @@ pub fn check_candidate(raw: Raw<'_>, rules: CandidateRules<'_>) -> Result<(), Fa
     if let Some(line) = plain_line(raw.get()) {
         return check(line);
     }
-    for_each_line(raw.get(), |_| None, check)
+    for_each_line(raw.get(), |_| false, check)
         .map_err(|fault| if fault == Fault::Line { Fault::Candidate } else { fault })?;
     if count == 1 { Ok(()) } else { Err(Fault::Candidate) }
 }
@@ -144,21 +144,18 @@ struct Section {
     says_it_does_not: bool,
 }
 
-/// Passes over a line that is plainly one of the attributes that most lines are, and that say nothing of what matters here.
+/// Whether a text begins with one of the most common attributes, which are irrelevant here.
 #[inline(always)]
-fn pass_idle(text: &[u8]) -> Option<&[u8]> {
+fn is_idle(text: &[u8]) -> bool {
     const fn word(text: &[u8; 8]) -> u64 {
         u64::from_le_bytes(*text)
     }
     const fn first(bytes: u32) -> u64 {
         u64::MAX >> (64 - 8 * bytes)
     }
-    // The shortest of these names, with `a=` before it, and eight words behind it: longer lines are read like any other.
-    const NAME: usize = 6;
-    let begin: &[u8; NAME + 8 * 8] = text.first_chunk()?;
-    let ([b'a', b'='], [name, ..]) = (&begin[..2], begin[2..].as_chunks().0) else { return None };
+    let Some([b'a', b'=', name @ ..]) = text.first_chunk::<10>() else { return false };
     let name = word(name);
-    let is_idle = name & first(7) == word(b"rtpmap:\0")
+    name & first(7) == word(b"rtpmap:\0")
         || name == word(b"rtcp-fb:")
         || name & first(5) == word(b"fmtp:\0\0\0")
         || name & first(7) == word(b"extmap:\0")
@@ -167,18 +164,7 @@ fn pass_idle(text: &[u8]) -> Option<&[u8]> {
         || name & first(5) == word(b"rtcp:\0\0\0")
         || name & first(4) == word(b"mid:\0\0\0\0")
         || name & first(6) == word(b"group:\0\0")
-        || name == word(b"ice-pwd:");
-    if !is_idle {
-        return None;
-    }
-    for (index, eight) in begin[NAME..].as_chunks().0.iter().enumerate() {
-        let found = scan::equal_in_ascii(word(eight), b'\\');
-        if found != 0 {
-            let end = NAME + 8 * index + (found.trailing_zeros() / 8) as usize;
-            return text[end..].strip_prefix(br"\r\n");
-        }
-    }
-    None
+        || name == word(b"ice-pwd:")
 }
 
 impl Reader<'_> {

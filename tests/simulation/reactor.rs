@@ -94,6 +94,7 @@ pub struct Reactor<A> {
     output: Output,
     lists: Lists,
     peer_bytes: usize,
+    ahead: usize,
     /// How many more newcomers there is time for in this turn.
     newcomers_left: u64,
     records: Records,
@@ -138,6 +139,7 @@ impl<A: Application> Reactor<A> {
             output: Output::default(),
             lists: Lists::default(),
             peer_bytes: 0,
+            ahead: 0,
             newcomers_left: 0,
             records: Records::default(),
             counters: Snapshot::default(),

@@ -16,7 +16,7 @@ const FOREIGN: u8 = 0xff;
 /// [`FOREIGN`]. Lines end in LF or CR LF; what is behind the last of these is a line too. Letters that are not ASCII come
 /// as some bytes that are not either.
 ///
-/// Of a text that begins with a line that `each` need not see `pass` may say what is behind that line.
+/// `each` may be spared lines for which `is_idle` is true. `is_idle` gets the text from the beginning of the line on.
 ///
 /// # Errors
 ///
@@ -25,18 +25,53 @@ const FOREIGN: u8 = 0xff;
 #[inline]
 pub(super) fn for_each_line(
     quoted: &str,
-    pass: impl Fn(&[u8]) -> Option<&[u8]>,
+    is_idle: impl Fn(&[u8]) -> bool,
     mut each: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut rest = unquoted(quoted);
-    if holds_control(rest) {
+    let text = unquoted(quoted);
+    if holds_control(text) {
         return Err(Fault::Line);
     }
-    loop {
-        while let Some(behind) = pass(rest) {
-            rest = behind;
+    let (blocks, rest) = text.as_chunks();
+    let mut last = [0; 64];
+    last[..rest.len()].copy_from_slice(rest);
+    // Where the next line begins, and which escapes of the next block are the LF of a CR in this one. Each block is searched on
+    // its own: if the search for a line end began behind the previous one, each line would have to wait for the one before.
+    let (mut at, mut line_feeds) = (0, 0);
+    'odd: for (index, block) in blocks.iter().chain([&last]).enumerate() {
+        let escapes = scan::equal_of_64(block, b'\\');
+        let mut ends = escapes & !(escapes << 2 | line_feeds);
+        if escapes != ends | ends << 2 | line_feeds {
+            break;
         }
-        // Nearly every line is one run, and can be read where it stands.
+        line_feeds = ends >> 62;
+        while ends != 0 {
+            let end = 64 * index + ends.trailing_zeros() as usize;
+            ends &= ends - 1;
+            if text.get(end..).and_then(|behind| behind.first_chunk()) != Some(br"\r\n") {
+                break 'odd;
+            }
+            if !is_idle(&text[at..]) {
+                let line = &text[at..end];
+                if line.len() > LINE_BYTES_MAX {
+                    break 'odd;
+                }
+                each(line)?;
+            }
+            at = end + 4;
+        }
+    }
+    // The rest: what follows the last line end, or everything from an odd line on.
+    each_other_line(&text[at..], &mut each)
+}
+
+/// The same for a text that may have odd lines.
+#[inline(never)]
+fn each_other_line(
+    mut rest: &[u8],
+    each: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    loop {
         let (line, end) = rest.split_at(next_escape(rest));
         let behind = end.strip_prefix(br"\r\n");
         let is_plain = line.len() <= LINE_BYTES_MAX && (behind.is_some() || end.is_empty());
@@ -44,7 +79,7 @@ pub(super) fn for_each_line(
             each(line)?;
             behind
         } else {
-            each_odd_line(rest, &mut each)?
+            each_odd_line(rest, each)?
         };
         match behind {
             Some(behind) => rest = behind,
@@ -56,6 +91,13 @@ pub(super) fn for_each_line(
 /// Whether there is a control character of those that a JSON string may hold as they are (DEL, and U+0080 to U+009F), or a line or
 /// paragraph separator: some readers end a line there.
 fn holds_control(text: &[u8]) -> bool {
+    // Usually everything is printable ASCII. Without an early exit the compiler makes vector code of this.
+    let most = text.iter().fold(0, |most, byte| most.max(*byte));
+    most >= 0x7f && find_control(text)
+}
+
+#[inline(never)]
+fn find_control(text: &[u8]) -> bool {
     memchr3_iter(0x7f, 0xc2, 0xe2, text).any(|at| match text[at..] {
         [0xc2, next, ..] => next < 0xa0,
         [0xe2, 0x80, 0xa8 | 0xa9, ..] | [0x7f, ..] => true,
