@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that need a browser against the development build. Needs npm, a Chromium and coturn, and gets them where
-# it may; CHROMIUM and TURNSERVER name ones that stand elsewhere.
+# Runs the tests that need a browser against the development build. They need npm, a Chromium and
+# coturn, which are installed if possible. CHROMIUM and TURNSERVER name programs in other places.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
@@ -26,7 +26,7 @@ if ! CHROMIUM=$(find_chromium); then
     need chromium chromium
     CHROMIUM=$(find_chromium)
 fi
-# On some distributions the package is a stub that only tells where else to get it.
+# On some distributions the package is a stub that only says where to get it.
 if ! "$CHROMIUM" --version; then
     give_up "$CHROMIUM is there but does not run; name one that does in CHROMIUM" chromium
 fi

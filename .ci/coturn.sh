@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees to it that coturn is there, the TURN server that tests talk to.
+# Makes sure that coturn is installed, the TURN server that tests use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh

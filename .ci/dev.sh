@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and starts the server in development mode, and again whenever a source has changed. Without a tool that
-# watches files: one look a second at small files costs nothing.
+# Builds and starts the server in development mode, and does it again whenever a source file has
+# changed. It needs no tool that watches files: checking small files once per second costs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +25,7 @@ trap 'exit 0' INT TERM
 
 while true; do
     state=$(sources)
-    # What runs goes on running until its successor has been built.
+    # The old server keeps running until its successor has been built.
     if "$cargo" build; then
         stop
         NODE_ENV=development "$target/debug/autamedica-signaling" "$@" &

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds the static binaries that are handed out, tries each of them, and puts them into target/dist/ with their checksums:
-# x86-64 with the toolchain at hand, and aarch64 with Debian's cross tools where they can be had. What is built here has a
-# target directory of its own, so that its flags do not make everyday builds begin anew.
+# Builds the static binaries for distribution, tries each of them, and puts them into target/dist/
+# with their checksums: x86-64 with the installed toolchain, and aarch64 with Debian's cross tools
+# if they can be had. They have a target directory of their own, so that their flags do not make
+# everyday builds start from scratch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
 
-# chroot stands where ordinary users do not look.
+# chroot is in a folder that is not in the path of ordinary users.
 PATH=$PATH:/usr/sbin:/sbin
 
 CARGO=${CARGO:-cargo}
@@ -16,8 +17,9 @@ dist=$target/dist
 build=$target/dist-build
 mkdir -p "$dist" "$build"
 
-# A C library within the program, so that it runs where there is nothing else. Random numbers come from the system call: what is
-# linked statically cannot look for it at run time, and would want /dev/urandom, which an empty root does not have.
+# Linked statically with the C library, so that it runs where there is nothing else. Random numbers
+# come from the system call: a static program cannot look the function up at run time, and would
+# need /dev/urandom, which an empty root does not have.
 STATIC='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"'
 
 SETTINGS=("PATH=$PATH" NODE_ENV=development PORT=18480 ADMIN_ADDR=127.0.0.1:18481 AUDIT_DIR=/data/audit)
@@ -29,7 +31,8 @@ skip() {
     echo "aarch64: SKIPPED: $*"
 }
 
-# try_out BINARY [EMULATOR]: runs it with an empty folder as its root, where nothing but the emulator stands beside it.
+# try_out BINARY [EMULATOR]: runs it in an empty folder as its root, with nothing but the emulator
+# beside it.
 try_out() {
     local binary=$1 emulator=${2:-} root status=0 by=()
     if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
@@ -51,12 +54,12 @@ try_out() {
     fi
 }
 
-# in_root ROOT COMMAND...: with nothing but development's settings in its environment.
+# in_root ROOT COMMAND...: with only the settings for development in its environment.
 in_root() {
     "${as_root[@]}" env -i "${SETTINGS[@]}" chroot "$@"
 }
 
-# serve ROOT COMMAND...: starts the server, asks for its health, and ends it.
+# serve ROOT COMMAND...: starts the server, asks for its health, and stops it.
 serve() {
     local root=$1 server healthy=1 ended=0
     shift
@@ -84,8 +87,9 @@ x86_64() {
     try_out "$NAME-x86_64"
 }
 
-# Debian has a Rust compiler with a standard library for arm64; neither is installed, both are unpacked beside the build. Its
-# version may be another than that of the toolchain at hand, so dependencies are built with it too.
+# Debian has a Rust compiler with a standard library for arm64. Neither is installed; both are
+# unpacked beside the build. The version may differ from that of the installed toolchain, so
+# dependencies are built with it too.
 aarch64() {
     local tools=$build/aarch64-tools triple=aarch64-unknown-linux-gnu command
     if ! command -v apt-get >/dev/null || [ "$(dpkg --print-architecture)" != amd64 ]; then
@@ -112,14 +116,15 @@ aarch64() {
     try_out "$NAME-aarch64" qemu-aarch64-static
 }
 
-# fetch_compiler FOLDER: with package lists of its own, so that nothing of this system changes.
+# fetch_compiler FOLDER: uses package lists of its own, so that nothing on this system changes.
 fetch_compiler() {
     local tools=$1 lists=$build/lists options package
     mkdir -p "$tools" "$lists/partial" "$build/archives/partial"
     options=(-o "Dir::State::Lists=$lists" -o "APT::Architectures::=amd64" -o "APT::Architectures::=arm64"
         -o "APT::Sandbox::User=root")
     apt-get "${options[@]}" update -q >&2 || true
-    # The compiler with all that it needs and this system lacks; of the library for arm64 only itself.
+    # The compiler with all dependencies that this system lacks; of the library for arm64 only
+    # itself.
     apt-get "${options[@]}" -o "Dir::Cache::archives=$build/archives" -o Debug::NoLocking=1 \
         install -q -y --download-only --no-install-recommends rustc-web:amd64 >&2 &&
         (cd "$build/archives" && apt-get "${options[@]}" download libstd-rust-web-dev:arm64 >&2) || return

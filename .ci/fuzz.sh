@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds every fuzz target and runs each on its corpus, then SECONDS_EACH (the first argument, 60) on what it makes up; as many
-# at a time as there are processors.
-# Inputs worth keeping go to fuzz/grown, inputs that fail to fuzz/artifacts. The rest of the arguments name targets.
-# FUZZ_SEED, where it is set, makes up the same inputs in each run, as long as nothing else has changed.
+# Builds every fuzz target and runs each on its corpus, and then for SECONDS_EACH (the first
+# argument, 60) on generated inputs; as many at a time as there are processors. Inputs worth keeping
+# go to fuzz/grown, inputs that fail to fuzz/artifacts. The other arguments name targets. If
+# FUZZ_SEED is set, each run generates the same inputs, as long as nothing else has changed.
 set -euo pipefail
 export LC_ALL=C # one order of file names everywhere
 cd "$(dirname "$0")/.."
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 seconds_each=${1:-60}
 shift || true
 
-# Sanitizers are unstable: a nightly toolchain has them, and the stable compiler too when it is told to.
+# Sanitizers are unstable: a nightly toolchain has them, and a stable compiler if it is told to.
 fuzz=("${CARGO:-cargo}")
 if command -v rustup >/dev/null && rustup toolchain list | grep -q '^nightly'; then
     fuzz=(rustup run nightly cargo)
@@ -19,9 +19,9 @@ else
     export RUSTC_BOOTSTRAP=1
 fi
 fuzz+=(fuzz)
-# The runtime of the fuzzer is C++.
+# The runtime of the fuzzer is written in C++.
 need c++ g++
-# It only calls the compiler and the targets: no need for it to be quick itself.
+# It only calls the compiler and the targets, so it need not be fast itself.
 if ! command -v cargo-fuzz >/dev/null; then
     env -u RUSTC_BOOTSTRAP "${CARGO:-cargo}" install cargo-fuzz --version 0.13.2 --locked --debug
 fi
@@ -32,7 +32,8 @@ if [ $# -eq 0 ]; then
     set -- "${targets[@]}"
 fi
 
-# Shows the inputs of a target that are newer than a file, for machines that are gone when somebody looks.
+# Shows the inputs of a target that are newer than a file, because the machine may be gone when
+# somebody looks.
 show_failing() {
     local input
     find "fuzz/artifacts/$1" -type f -newer "$2" | while read -r input; do
@@ -44,7 +45,7 @@ show_failing() {
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
-# Fuzzes one target, and tells of it.
+# Fuzzes one target, and reports the result.
 fuzz_target() {
     local target=$1 seeds
     if [ -z "$(ls "fuzz/corpus/$target" 2>/dev/null)" ]; then
@@ -54,8 +55,8 @@ fuzz_target() {
     echo "fuzzing $target for $seconds_each s${FUZZ_SEED:+, seed $FUZZ_SEED}"
     mkdir -p "fuzz/grown/$target" "fuzz/artifacts/$target"
     touch "$logs/$target.begun"
-    # New inputs go to the folder. The seeds stay what they are, and are named one by one: folders have no order, and what
-    # the fuzzer makes up depends on it.
+    # New inputs go to the folder. The seeds stay unchanged, and are passed one by one: the order of
+    # files in a folder is not fixed, and the generated inputs depend on it.
     seeds=$(printf '%s,' "fuzz/corpus/$target"/*)
     if ! "${fuzz[@]}" run "$target" "fuzz/grown/$target" -- -seed_inputs="${seeds%,}" \
         -max_total_time="$seconds_each" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
@@ -66,7 +67,7 @@ fuzz_target() {
     fi
 }
 
-# One on each processor; what they tell comes in order.
+# One on each processor; the reports are printed in order.
 declare -A running
 for target in "$@"; do
     while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do

@@ -1,4 +1,5 @@
-# Sourced by the other scripts: gets what is missing from the distribution's packages, or says in words what to do.
+# Sourced by the other scripts: installs what is missing from the distribution's packages, or says
+# what to do.
 
 # need COMMAND PACKAGE...: makes sure that COMMAND is there.
 need() {

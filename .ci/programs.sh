@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Gets the programs that the tests put before and in front of the server. They are only ever started by the tests; where
-# their packages start services of their own, those are not needed.
+# Installs the programs that the tests put in front of or beside the server. Only the tests start
+# them. If their packages start services, those are not needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh
 
-# Servers stand where ordinary users do not look.
+# Servers are in folders that are not in the path of ordinary users.
 PATH=$PATH:/usr/sbin:/sbin
 
 need openssl openssl

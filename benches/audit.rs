@@ -1,5 +1,5 @@
-//! How many records a second the audit log takes on this disk: one after the other, many at once, with and without a sync;
-//! beside a floor that writes and syncs as many bytes and does nothing else.
+//! How many records per second the audit log takes on this disk: one after the other, many at once,
+//! with and without a sync. The floor writes and syncs as many bytes and does nothing else.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -42,7 +42,7 @@ struct Outcome {
     syncs: u64,
 }
 
-/// Writes `count` records, `at_once` under way at a time.
+/// Writes `count` records, with `at_once` in flight at a time.
 fn run(root: &Path, sync: Sync, count: u64, at_once: u64) -> Outcome {
     let _ = fs::remove_dir_all(root);
     fs::create_dir_all(root).expect("a folder");

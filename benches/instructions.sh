@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Counts the instructions of hot functions under callgrind, and compares them with benches/instructions.txt: fails where one
-# has grown by more than 5 %. UPDATE=1 writes that file anew. The counts belong to a compiler and a kind of processor, which stand
-# in the file too; with others it still compares, and says so.
+# Counts the instructions of hot functions under callgrind, and compares them with
+# benches/instructions.txt. Fails if one has grown by more than 5 %. UPDATE=1 writes that file
+# again. The counts depend on the compiler and the kind of processor, which are recorded in the
+# file; with others it still compares, and says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .ci/packages.sh

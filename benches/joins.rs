@@ -1,7 +1,8 @@
-//! What the audit log costs those who come: how many a second are let in with the log written ahead, beside the same server
-//! without one, in one run. Several come at the same time, so that they share what the disk takes.
+//! What the audit log costs when people join: how many joins per second a server handles with the
+//! log written ahead, and without one, in the same run. Several people join at the same time, so
+//! that their records share a sync.
 //!
-//! `cargo bench --bench joins`; `-- --test` lets few come and judges nothing.
+//! `cargo bench --bench joins`; `-- --test` uses few joins and judges nothing.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -16,7 +17,7 @@ use support::client::Client;
 use support::clinic::Person;
 use support::server::Running;
 
-/// So many come at the same time.
+/// How many people join at the same time.
 const CROWD: u32 = 64;
 
 fn main() {
@@ -33,7 +34,7 @@ fn main() {
     println!("written ahead:        {with:.0} a second, {:.2} of that", with / without);
 }
 
-/// How many a second are let in.
+/// Joins per second.
 fn rate(server: &Running, joins: u32) -> f64 {
     let (address, next) = (server.address(), AtomicU32::new(0));
     let begun = Instant::now();

@@ -1,9 +1,10 @@
-//! What a relayed message costs the server in processor time with one event loop and with two: rooms stay on their loop, so
-//! that a message that comes alone should cost the same. As fast as they can, a single loop finds more to do each time that it
-//! wakes, and so each message costs it less. First everything stays on one processor, where nothing but the program differs;
-//! then all may be anywhere, and what it costs to wake somebody on another processor is in it.
+//! The server's CPU time for a relayed message, with one event loop and with two. Rooms stay on
+//! their loop, so a message that arrives alone should cost the same. When messages arrive as fast
+//! as possible, a single loop finds more work each time that it wakes, so each message costs less.
+//! First everything stays on one processor, so that only the program differs; then all processors
+//! may be used, and the results include the cost of waking a thread on another processor.
 //!
-//! `cargo bench --bench loops`; `-- --test` says little and judges nothing.
+//! `cargo bench --bench loops`; `-- --test` sends few messages and judges nothing.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -16,13 +17,13 @@ use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::Process;
 use support::threads::stay_on_one_processor;
 
-/// So many rooms talk at the same time.
+/// How many rooms talk at the same time.
 const ROOMS: u32 = 8;
 
-/// Runs by turns, the median of which counts.
+/// The number of alternating runs, whose median counts.
 const RUNS: usize = 7;
 
-/// Time between two messages of a room, where they come alone.
+/// The time between two messages of a room, if they come alone.
 const PAUSE: Duration = Duration::from_millis(1);
 
 fn main() {
@@ -63,7 +64,7 @@ fn compare(measures: bool) {
     }
 }
 
-/// Processor time of the server for a message, in microseconds.
+/// The server's CPU time for a message, in microseconds.
 fn cost(loops: u32, kind: Kind, messages: usize, pause: Duration) -> f64 {
     let server = Process::start_with("loops-bench", &[("THREADS", &loops.to_string())]);
     let pairs: Vec<_> = (0..ROOMS).map(|room| server.room(room)).collect();

@@ -1,7 +1,9 @@
-//! What people cost the server in memory: the server as a process of its own, with thousands of connections that have joined
-//! their rooms, two in each. At first they say nothing, and then each two have set up a call.
+//! The server's memory per connection: the server as a separate process, with thousands of
+//! connections that have joined their rooms, two in each. First they are idle, and then each pair
+//! sets up a call.
 //!
-//! `cargo bench --bench memory` fails where it is more than it may be. `-- --test` opens fewer connections and judges nothing.
+//! `cargo bench --bench memory` fails if a connection needs more than the limit. `-- --test` opens
+//! fewer connections and judges nothing.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -13,30 +15,32 @@ use support::client::Client;
 use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::{Process, SERVER};
 
-/// Its number, doctor and patient.
+/// The number of the room, doctor and patient.
 type Room = (u32, [Client; 2]);
 
-/// What an idle connection that has joined may take of the server's own memory, sockets in the kernel apart.
+/// The most memory of the server that an idle joined connection may use, without sockets in the
+/// kernel.
 const CONNECTION_BYTES_MAX: f64 = 512.0;
 
-/// The same for two who are in a call.
+/// The same for two people in a call.
 const SESSION_BYTES_MAX: f64 = 2_048.0;
 
-/// So many call at the same time.
+/// How many rooms set up a call at the same time.
 const ROOMS_AT_A_TIME: usize = 250;
 
-/// Of each of the two.
+/// Candidates of each of the two.
 const CANDIDATES: usize = 10;
 
-/// Files that both processes have open beside the connections, and some to spare.
+/// Files that both processes have open besides the connections, and some to spare.
 const OTHER_FILES: usize = 100;
 
 fn main() -> ExitCode {
     let has = |name: &str| std::env::args().any(|arg| arg == name);
-    // Cargo says `--bench` where it wants figures, and not where it only tests.
+    // Cargo passes `--bench` if figures are wanted, and not if it only tests.
     let measures = has("--bench") && !has("--test");
     let files = open_files_max();
-    // The first thousands pay for what is there once: the buffers, the tables' first pages, the allocator's own.
+    // The first thousands pay for what exists once: the buffers, the tables' first pages, the
+    // allocator's own data.
     let all = files.saturating_sub(OTHER_FILES).min(19_000) / 2 * 2;
     let (some, many) = if measures { (2_000, all.max(10_000)) } else { (100, 500) };
     if files < many + OTHER_FILES {
@@ -59,8 +63,8 @@ fn main() -> ExitCode {
     if measures && !is_within { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What each connection adds to the resident set of a server, between two numbers of them. They come a few rooms at a time,
-/// and then do something.
+/// What each connection adds to the resident set of a server, between two numbers of connections.
+/// They join a few rooms at a time, and then run `then`.
 fn slope(name: &str, counts: [usize; 2], then: impl Fn(&mut [Room])) -> f64 {
     let server = Process::start("memory-bench");
     println!("resident, empty               {:>9} KiB", server.resident_bytes() / 1_024);
@@ -79,8 +83,8 @@ fn slope(name: &str, counts: [usize; 2], then: impl Fn(&mut [Room])) -> f64 {
     (after - before) / (counts[1] - counts[0]) as f64
 }
 
-/// Everybody sets up a call, and has heard all of it: what was kept for a replay is given back, once a ping that was sent
-/// behind it is answered.
+/// Every pair sets up a call, and receives all of it. What was retained for a replay is released
+/// once a later ping is answered.
 fn call(rooms: &mut [Room]) {
     for (room, pair) in &mut *rooms {
         let [doctor, patient] = [0, 1].map(|seat| Person::new(*room, seat));

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the benches that stand beside a floor, and puts what they found on one page, bench-report.md in the target directory.
-# Arguments go to all of them: `-- --test` sees that it works.
+# Runs the benches that are compared with a floor, and puts their results on one page,
+# bench-report.md in the target directory. Arguments go to all of them: `-- --test` checks that it
+# works.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,8 @@ for bench in speed floor joins; do
     "$CARGO" bench --bench "$bench" "$@" | tee "$logs/$bench"
 done
 
-# table LOG FIRST_WORDS HEAD...: the rows below the line that begins so; columns are as wide as the benches write them.
+# table LOG FIRST_WORDS HEAD...: the rows below the line that begins with FIRST_WORDS; columns are
+# as wide as the benches write them.
 table() {
     local log=$1 begin=$2
     shift 2

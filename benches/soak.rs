@@ -1,8 +1,9 @@
-//! Whether memory grows: the server as a process of its own, with its audit log, through a million messages, a hundred
-//! thousand people who come and go, and a storm of connections that all leave again.
+//! Whether memory grows: the server as a separate process, with its audit log, through a million
+//! messages, a hundred thousand people who join and leave, and a storm of connections that all
+//! leave again.
 //!
-//! `cargo bench --bench soak` fails where the memory after each is more than it was before by more than what a table or
-//! the allocator may keep. `-- --test` does a hundredth of it.
+//! `cargo bench --bench soak` fails if memory after a phase exceeds the memory before it by more
+//! than a table or the allocator may keep. `-- --test` does a hundredth of it.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -16,14 +17,14 @@ use support::client::Client;
 use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::Process;
 
-/// What may be there more after a round that is the same as the one before it: nothing, but for pages that the allocator has
-/// begun and a file of the log that is open.
+/// How much memory may grow over a round that is the same as the previous one: nothing, except for
+/// pages that the allocator has begun, and an open file of the log.
 const GROWTH_KIB_MAX: u64 = 1_024;
 
-/// So many rooms are set up at the same time.
+/// How many rooms are set up at the same time.
 const CALLERS: u32 = 25;
 
-/// So many messages are on their way at once.
+/// How many messages are in flight at once.
 const TOGETHER: usize = 50;
 
 fn main() -> ExitCode {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     let mut grown = Vec::new();
     let mut soak = |what: &str, round: &mut dyn FnMut()| {
         let begun = Instant::now();
-        // The first round pays for what is made once.
+        // The first round pays for what is allocated once.
         round();
         let before = server.resident_bytes() / 1_024;
         round();
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     });
     let mut room = 1_000;
     soak("100,000 people come and go, after half", &mut || {
-        // Some at once, so that they share the writing of the log.
+        // Several at once, so that they share the writes of the log.
         let each = 25_000 / scale as u32 / CALLERS;
         thread::scope(|scope| {
             for first in (0..CALLERS).map(|caller| room + caller * each) {
@@ -83,7 +84,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Candidates, one way and the other, in every room in turn.
+/// Candidates in both directions, in every room in turn.
 fn talk(pairs: &mut [[Client; 2]], messages: usize) {
     let texts: Vec<_> = (0..pairs.len() as u32)
         .map(|room| {
@@ -110,7 +111,8 @@ fn talk(pairs: &mut [[Client; 2]], messages: usize) {
     }
 }
 
-/// A room of two from the first connection to the last: nothing of it is left but what the log keeps.
+/// A room of two from the first connection to the last: nothing remains of it but its records in
+/// the log.
 fn come_and_go(server: &Process, room: u32) {
     let [mut doctor, mut patient] = server.room(room);
     doctor.send(&client_frame(&Person::new(room, 0).leave()));

@@ -1,10 +1,13 @@
-//! Everybody comes at once: thousands of people with tokens, the audit log written ahead, and a call that goes on meanwhile. How
-//! many are let in a second, that nobody is refused, and what the call notices of it.
+//! Everybody connects at once: thousands of people with tokens, the audit log written ahead, and a
+//! call in progress. It measures how many people are let in per second and how the call is
+//! affected, and checks that nobody is refused.
 //!
-//! Where there are two processors, the server has one, and the clients the other: so the call waits for the server, and for
-//! nobody else. Those who storm are less important than the call, which has a machine of its own, as it were.
+//! If there are two processors, the server has one, and the clients the other: so the call waits
+//! only for the server. The clients of the storm have a lower priority than the call, which would
+//! have a machine of its own in reality.
 //!
-//! `cargo bench --bench storm` needs 19,100 open files; `-- --test` lets few come and judges nothing.
+//! `cargo bench --bench storm` needs 19,100 open files; `-- --test` uses few clients and judges
+//! nothing.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -20,10 +23,10 @@ use support::clinic::{Kind, Person, client_frame, server_frame};
 use support::process::Process;
 use support::threads::{processors, stay_on};
 
-/// So many come at the same time.
+/// How many people connect at the same time.
 const CROWD: u32 = 64;
 
-/// The call says something so often.
+/// The time between two messages of the call.
 const PAUSE: Duration = Duration::from_micros(500);
 
 fn main() -> ExitCode {
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
     let (storm, inside) = thread::scope(|scope| {
         let call = scope.spawn(|| talk(&mut call, |_| !over.load(Ordering::Relaxed)));
         let come = || {
-            // On Linux this is the thread's alone.
+            // On Linux this affects only the current thread.
             rustix::process::nice(19).expect("to be less important is always allowed");
             let mut inside = Vec::new();
             loop {
@@ -72,7 +75,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A candidate after the other, as long as told; how long each took to arrive.
+/// Sends one candidate after the other, as long as `goes_on` says, and returns how long each took
+/// to arrive.
 fn talk(pair: &mut [Client; 2], goes_on: impl Fn(usize) -> bool) -> Vec<Duration> {
     let [doctor, patient] = [0, 1].map(|seat| Person::new(0, seat));
     let text = doctor.say(Kind::Candidate, &patient, None);

@@ -1,5 +1,5 @@
-//! The WebSocket layer alone, on the same reactor and codec: sends back every message, text or binary, up to 16 MiB, and
-//! every close code. Any conformance suite can be pointed at it.
+//! The WebSocket layer alone, on the same reactor and codec. It echoes every message, text or
+//! binary, up to 16 MiB, and every close code. Any conformance suite can be run against it.
 //!
 //! ```sh
 //! cargo run --release --example echo -- 127.0.0.1:9001
@@ -18,21 +18,21 @@ use autamedica_signaling::wire::frame::{CloseCode, Limits};
 use autamedica_signaling::wire::http::Request;
 use autamedica_signaling::wire::upgrade::{Fault, Upgrade};
 
-/// Sends back what comes. It only remembers who is there, to be able to say good-bye.
+/// Echoes every message. It only remembers who is connected, to close all connections at the end.
 pub struct Echo {
     limits: Limits,
     /// By index.
     peers: Vec<Option<PeerId>>,
 }
 
-/// The largest message.
+/// The maximum size of a message.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Default for Echo {
     fn default() -> Self {
         let limits = Limits {
             message_bytes_max: MESSAGE_BYTES_MAX,
-            // The largest message in frames of 16 bytes.
+            // A message of the maximum size in frames of 16 bytes.
             fragments_max: 1 << 20,
             binary: true,
         };
@@ -102,7 +102,8 @@ pub fn options(address: SocketAddr) -> Options {
         accept_rate: Rate::UNLIMITED,
         bytes_rate: Rate::UNLIMITED,
         send_queue_bytes_max: 4 * MESSAGE_BYTES_MAX,
-        // Sixteen connections with their largest message on the way in and out; blocks are up to twice as large.
+        // Enough for sixteen connections that receive and send messages of the maximum size; blocks
+        // are up to twice as large.
         cut_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
         unsent_bytes_max: 16 * 2 * MESSAGE_BYTES_MAX,
         edge: Edge::default(),

@@ -1,4 +1,4 @@
-//! The whole server within another program: on a thread of its own, beside whatever else the program does.
+//! The whole server inside another program, on a thread of its own.
 //!
 //! ```sh
 //! cargo run --example embed
@@ -11,9 +11,9 @@ use std::thread;
 use autamedica_signaling::{Config, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The defaults of development: this machine only. `Config::production` asks for more.
+    // The defaults of development: this machine only. `Config::production` requires more.
     let mut config = Config::development(*b"a secret of at least 32 bytes ...");
-    config.port = 0; // any that is free
+    config.port = 0; // any free port
     config.room_participants_max = 4;
     config.audit_dir = std::env::temp_dir().join("autamedica-embed").join("audit");
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     io::stdin().read_line(&mut String::new())?;
     println!("{:?}", handle.counters());
 
-    // Everybody is told to come back (close code 1012), then the loop ends.
+    // Everybody is told to reconnect (close code 1012); then the loop ends.
     handle.shutdown();
     serving.join().map_err(|_| "the server panicked")??;
     Ok(())

@@ -1,5 +1,6 @@
-//! The rooms alone, for who brings a transport of their own: inputs go in, and what comes out is to be carried out. No
-//! socket, no clock, no thread; a whole call here takes no time at all.
+//! The rooms alone, for programs with a transport of their own: inputs go in, and effects come out
+//! for the program to carry out. There is no socket, no clock, and no thread, so a whole call takes
+//! no time.
 //!
 //! ```sh
 //! cargo run --example engine
@@ -27,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         leeway: Duration::from_secs(60),
     })));
 
-    // Connections are named by a small index of yours, and by a generation that tells its uses apart.
+    // A connection is named by a small index of yours, and a generation that distinguishes
+    // successive uses of the index.
     let (doctor, patient) =
         (PeerId { index: 0, generation: 0 }, PeerId { index: 1, generation: 0 });
     let mut now = Now { instant: Instant::default(), wall: WallTime::from_secs(1_800_000_000) };
@@ -49,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     engine.receive(doctor, &offer, now, &mut effects);
     carry_out(&mut effects, &offer);
 
-    // Your loop wakes when there is something due, and when a connection has gone.
+    // Your loop wakes up when something is due, and when a connection is gone.
     if let Some(due) = engine.next_deadline(now) {
         now.instant = due;
         engine.advance(now, &mut effects);
@@ -59,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Does what the engine asks for, in its order; `received` is the message that was passed in.
+/// Carries out the effects in order. `received` is the message that was passed in.
 fn carry_out(effects: &mut Effects, received: &str) {
     for effect in effects.iter() {
         match effect {
@@ -67,7 +69,8 @@ fn carry_out(effects: &mut Effects, received: &str) {
                 let text = effects.text(payload, received.as_bytes());
                 println!("to {}: {}", to.index, String::from_utf8_lossy(text));
             }
-            // Your transport's own ping. Its answer goes to `ponged`, with what `ping_mark` says now.
+            // Your transport's own ping. Pass its answer to `ponged`, with the mark that
+            // `ping_mark` returns now.
             Effect::Ping { peer } => println!("ping {}", peer.index),
             Effect::Close { peer, code } => println!("close {} with {code}", peer.index),
         }

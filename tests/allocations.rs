@@ -1,5 +1,6 @@
-//! Relaying allocates nothing: a counting allocator watches a running server, its clients and all, while offers and
-//! candidates pass. One test, alone in its program, since the allocator counts for every thread.
+//! Relaying allocates nothing: a counting allocator watches a running server, including its
+//! clients, while offers and candidates are relayed. It is the only test in its program, because
+//! the allocator counts for all threads.
 
 #[path = "../benches/support/mod.rs"]
 mod support;

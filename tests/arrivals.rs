@@ -1,4 +1,4 @@
-//! How requests arrive: large, cut, slow, many, with more behind them.
+//! How requests arrive: large, in pieces, slowly, many at once, or with more bytes after them.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! Attacks over real sockets, a table for each kind: what is sent, and the one answer that it may have. Beside each row a
-//! call of two others goes on, which must not lose, reorder or wait for anything, nor hear a byte of the attacker.
+//! Attacks over real sockets, a table for each kind: what is sent, and the only permitted answer.
+//! Meanwhile two others are in a call, which must not lose, reorder or delay anything, and must not
+//! receive a byte from the attacker.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! Markers in everything that a client can send: none of them is found in what the server writes for others to read. The
-//! operational log at its most talkative, pages, error texts, names of files, and the audit log where its keys are not.
+//! Markers in everything that a client can send. None of them appears in what the server writes for
+//! others to read: the operational log at its most verbose level, pages, error texts, file names,
+//! and the audit log without its keys.
 
 mod common;
 

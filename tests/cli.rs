@@ -1,4 +1,4 @@
-//! The program itself, as an operator meets it: what it prints where, and how it exits.
+//! The program as an operator uses it: what it prints where, and how it exits.
 
 use std::fs::{self, File};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! The program is killed in the middle of everything, again and again: whoever was let in stands in the audit log, the log
-//! is intact, and a session that had ended stays so.
+//! The program is killed at any moment, again and again: everybody who was let in is in the audit
+//! log, the log is intact, and a session that had ended stays ended.
 //!
 //! `CRASHES=200 cargo test --test crashes` kills it more often.
 

@@ -1,4 +1,5 @@
-//! What `deploy/` says of the program is true of it: settings, times, commands, and units that systemd understands.
+//! What `deploy/` says about the program is true: settings, times, commands, and units that systemd
+//! accepts.
 
 mod common;
 

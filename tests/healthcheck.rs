@@ -1,4 +1,4 @@
-//! `healthcheck` on servers that run: what it says, and how it exits.
+//! `healthcheck` on running servers: what it prints, and how it exits.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! Written ahead: nobody hears of an admission, or of the end of a session, before its record is durable; and what happens
-//! where it cannot be written. The disk is played by the test, everything else is real.
+//! Write-ahead logging: nobody is told of an admission, or of the end of a session, before its
+//! record is durable; and what happens if it cannot be written. The test simulates the disk,
+//! everything else is real.
 
 mod common;
 

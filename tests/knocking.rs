@@ -1,4 +1,5 @@
-//! Who may come in: by the address of the socket, by the word of a proxy, by the origin of a page.
+//! Who may connect: by the address of the socket, by the report of a proxy, by the origin of a
+//! page.
 
 mod common;
 

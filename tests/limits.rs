@@ -1,4 +1,5 @@
-//! Each limit against somebody who does not care for it, over real sockets. Beside it a call goes on, and loses nothing.
+//! Each limit against a client that ignores it, over real sockets. Meanwhile a call goes on, and
+//! loses nothing.
 
 mod common;
 

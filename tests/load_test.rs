@@ -1,4 +1,4 @@
-//! The load test itself: that it sees what goes wrong, and nothing else, and tells all of it.
+//! The load test itself: it detects and reports all failures, and nothing else.
 
 #[path = "../benches/load_test/mod.rs"]
 mod load_test;

@@ -1,5 +1,5 @@
-//! A program that embeds the server and unwinds: where one of its event loops panics, the others stop in good order, and the
-//! embedder hears of it.
+//! A program that embeds the server and unwinds on panics: if one of its event loops panics, the
+//! others stop properly, and the embedder is told.
 
 mod common;
 

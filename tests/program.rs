@@ -1,4 +1,4 @@
-//! The program under hard conditions: no file descriptors left, a log that nobody reads.
+//! The program under adverse conditions: no file descriptors left, a log that nobody reads.
 
 mod common;
 

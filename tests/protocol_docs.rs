@@ -1,5 +1,6 @@
-//! Keeps `docs/protocol.md`, its schema and its transcripts true: each example fits the schema, each transcript is what
-//! the server does, and the document names just those messages, fields, errors, close codes and limits that there are.
+//! Keeps `docs/protocol.md`, its schema and its transcripts true: each example fits the schema,
+//! each transcript is what the server does, and the document names exactly the existing messages,
+//! fields, errors, close codes and limits.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! HTTP at the front door: what is served, what is refused and how.
+//! HTTP requests to the public port: what is served, and what is refused and how.
 
 mod common;
 

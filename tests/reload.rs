@@ -1,4 +1,5 @@
-//! Another configuration while people are in calls: what is right counts at once, and nothing of what is wrong.
+//! Another configuration while people are in calls: a valid one takes effect at once, and nothing
+//! of an invalid one does.
 
 mod common;
 

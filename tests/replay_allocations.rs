@@ -1,5 +1,6 @@
-//! A return allocates nothing either: who drops, misses messages and comes back with its place is given the rest out of
-//! memory that is there. One test, alone in its program, since the allocator counts for every thread.
+//! A return allocates nothing either: a participant who drops, misses messages and returns to its
+//! place is sent them from memory that already exists. It is the only test in its program, because
+//! the allocator counts for all threads.
 
 #[path = "../benches/support/mod.rs"]
 mod support;

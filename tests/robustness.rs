@@ -1,4 +1,5 @@
-//! What must hold whatever peers and the system do: nobody stays who has gone, nobody's trouble is another's.
+//! What must hold whatever peers and the system do: no connection outlives its client, and nobody's
+//! trouble affects others.
 
 mod common;
 

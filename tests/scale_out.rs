@@ -1,5 +1,5 @@
-//! Several servers behind HAProxy, with `deploy/haproxy-scale-out.cfg` as it is but for ports and paths: a session has one
-//! server, and another one when that dies.
+//! Several servers behind HAProxy, with `deploy/haproxy-scale-out.cfg` unchanged except for ports
+//! and paths: a session has one server, and another one if that dies.
 #![cfg(feature = "tls")]
 
 mod common;

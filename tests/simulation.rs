@@ -1,5 +1,6 @@
-//! A simulated hospital: the real rooms, connections, queues and buffers under a simulated network and clock, hundreds of
-//! people, and everything that can go wrong. What must hold whatever happens stands in `simulation/promises.rs`.
+//! A simulated hospital: the real rooms, connections, queues and buffers under a simulated network
+//! and clock, hundreds of people, and everything that can go wrong. `simulation/promises.rs` lists
+//! what must always hold.
 //!
 //! ```text
 //!   cargo test --test simulation                          256 seeds

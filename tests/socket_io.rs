@@ -1,5 +1,5 @@
-//! Clients of Socket.IO, right and wrong, byte by byte: what they get, what becomes of those who do what they may not, and that
-//! every limit holds for them too. The real clients are tested in `tests/browser`.
+//! Socket.IO clients, valid and invalid, byte by byte: what they receive, the result of violations,
+//! and that every limit applies to them too. The real clients are tested in `tests/browser`.
 
 mod common;
 

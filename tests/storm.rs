@@ -1,4 +1,5 @@
-//! Many badly behaved clients at once: whatever they do, a call beside them goes on, and nothing is left of them.
+//! Many misbehaving clients at once: whatever they do, a call in progress goes on, and nothing is
+//! left of them.
 //!
 //! `STORM_SECONDS` makes it longer.
 

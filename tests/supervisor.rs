@@ -1,4 +1,5 @@
-//! The program under a service manager: what it tells it, and what `healthcheck` finds. The manager is a datagram socket.
+//! The program under a service manager: what it reports, and what `healthcheck` finds. The manager
+//! is a datagram socket.
 
 #![cfg(target_os = "linux")]
 

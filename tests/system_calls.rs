@@ -1,4 +1,4 @@
-//! What a message costs in system calls, as the server itself counts them.
+//! The number of system calls for a message, as the server itself counts them.
 
 #[path = "../benches/support/mod.rs"]
 mod support;

@@ -1,4 +1,5 @@
-//! A server with several event loops: a connection goes over to the one that has its room, and nobody can tell.
+//! A server with several event loops: a connection moves to the loop that has its room, and no
+//! client notices.
 
 mod common;
 

@@ -1,6 +1,7 @@
-//! The house rules, read off the sources: who may use whom, how large things may grow, what must not be called.
+//! The house rules, checked against the sources: which module may use which, how large things may
+//! grow, what must not be called.
 //!
-//! The rules stand as data in `tidy/table.rs`. Every finding names the line and what to use instead.
+//! The rules are data in `tidy/table.rs`. Every finding names the line and what to use instead.
 
 #[path = "tidy/lexer.rs"]
 mod lexer;

@@ -1,4 +1,5 @@
-//! Checking a token allocates nothing: with a door that a storm of reconnects goes through, that is worth a proof.
+//! Checking a token allocates nothing. In a storm of reconnects every client goes through this
+//! check, so it is worth a proof.
 
 use std::alloc::System;
 

@@ -1,4 +1,5 @@
-//! Stopping and updating the program: who is inside is told to come back, and finds the next one.
+//! Stopping and updating the program: connected clients are told to come back, and find the next
+//! server.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! RFC 6455 over real sockets: the echo of `examples/echo.rs`, on the server's own frames, connection and reactor.
+//! RFC 6455 over real sockets: the echo of `examples/echo.rs`, on the server's own frames,
+//! connection and reactor.
 
 mod common;
 #[path = "../examples/echo.rs"]

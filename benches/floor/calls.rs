@@ -1,5 +1,6 @@
-//! Whole call set-ups: two connections with tokens, two joins, offer, answer, twenty candidates, two leaves. One after the
-//! other, and many at the same time, which share what can be shared; the floor plays one after the other.
+//! Whole call set-ups: two connections with tokens, two joins, offer, answer, twenty candidates,
+//! two leaves. First one after the other; then many at the same time, which share what can be
+//! shared. The floor plays one after the other.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -16,10 +17,10 @@ use crate::support::clinic::{Kind, Person, client_frame, server_frame};
 use crate::support::server::Running;
 use crate::support::threads::Threads;
 
-/// Calls of a turn.
+/// Calls in a turn.
 const CALLS: u32 = 20;
 
-/// Of both together.
+/// Candidates of both together.
 pub const CANDIDATES: usize = 20;
 
 /// A loop that plays steps, and its thread.
@@ -39,7 +40,7 @@ impl Floor {
 pub fn bench(measures: bool) {
     let turns = if measures { 50 } else { 1 };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floor-bench");
-    // There is one only where a run before this one was interrupted.
+    // It exists only if an earlier run was interrupted.
     let _ = fs::remove_dir_all(&folder);
     for (name, together, is_durable) in [
         ("call set-up, without an audit log", 1, false),
@@ -52,8 +53,8 @@ pub fn bench(measures: bool) {
     let _ = fs::remove_dir_all(folder);
 }
 
-/// The server keeps its audit log in the folder, if there is one; and then there is a second floor, which brings as much to
-/// the disk.
+/// If there is a folder, the server keeps its audit log in it, and a second floor writes as many
+/// bytes to disk.
 fn bench_calls(name: &str, together: u32, folder: Option<&Path>, turns: u32) {
     let (server, ours) = Threads::begun_by(|| {
         let server = match folder {
@@ -97,7 +98,7 @@ fn bench_calls(name: &str, together: u32, folder: Option<&Path>, turns: u32) {
     }
 }
 
-/// Plays a call with a server, and tells what it looked like.
+/// Plays a call with a server, and returns the steps that it consisted of.
 fn call(address: SocketAddr, number: u32) -> Vec<Step> {
     let now = wall_time();
     let [doctor, patient] = [0, 1].map(|seat| Person::new(number, seat));
@@ -147,7 +148,7 @@ fn call(address: SocketAddr, number: u32) -> Vec<Step> {
 
 /// Both leave, the first one first.
 fn leave(mut first: Client, mut second: Client, people: [&Person; 2], steps: &mut Vec<Step>) {
-    /// A close frame with a code.
+    /// The payload of a close frame that has only a code.
     const CLOSE_BYTES: usize = 4;
     let leaves = people.map(|person| client_frame(&person.leave()));
     let before = second.received();
@@ -163,7 +164,7 @@ fn leave(mut first: Client, mut second: Client, people: [&Person; 2], steps: &mu
     step(1, second.expect_close(), [0; 2], true);
 }
 
-/// Plays the same with the floor.
+/// Plays the same steps with the floor.
 fn floor_call(address: SocketAddr, steps: &[Step]) {
     let mut sockets: [Option<TcpStream>; 2] = [None, None];
     let mut buffer = vec![0x20; 1 << 16];

@@ -1,4 +1,5 @@
-//! Many call set-ups at the same time, step by step: all say the same before the first of them is listened to.
+//! Many call set-ups at the same time, step by step: all clients send the same message before the
+//! first reply is read.
 
 use std::net::SocketAddr;
 use std::ops::Range;

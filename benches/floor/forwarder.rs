@@ -1,4 +1,4 @@
-//! The floor: one wait, one read, one write.
+//! The floor: a loop with one wait, one read and one write.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,13 +7,14 @@ use std::thread;
 
 use mio::{Events, Interest, Poll, Token};
 
-/// As the server's.
+/// The same size as in the server.
 const BUFFER_BYTES: usize = 64 * 1_024;
 
-/// About as many as the server writes down for each of two who come.
+/// About as many bytes as the server writes to its log for two people who join.
 const RECORDS_BYTES: usize = 1_024;
 
-/// Pairs of sockets; what is written to one of a pair can be read from the other. Ends when one of them is closed.
+/// Pairs of sockets: what is written to one of a pair can be read from the other. The thread ends
+/// when one of them is closed.
 pub fn pairs(count: usize) -> Vec<[TcpStream; 2]> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -67,7 +68,7 @@ fn forward(ends: Vec<TcpStream>) -> io::Result<()> {
     }
 }
 
-/// What the kernel does not take waits.
+/// Keeps what the kernel does not accept.
 fn send(to: &mut mio::net::TcpStream, mut bytes: &[u8], unsent: &mut Vec<u8>) -> io::Result<()> {
     while !bytes.is_empty() && unsent.is_empty() {
         match to.write(bytes) {
@@ -80,20 +81,21 @@ fn send(to: &mut mio::net::TcpStream, mut bytes: &[u8], unsent: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// A step of a conversation, as it looks to who does not understand it: so many bytes come from one of two, and then so many
-/// go to each. The first bytes of each come over a connection that is new; those that get nothing more are closed.
+/// A step of a conversation as a program sees it that does not understand it: a number of bytes
+/// arrives from one of the two, and then a number of bytes goes to each. The first bytes of each
+/// arrive on a new connection; a connection that gets nothing more is closed.
 #[derive(Clone, Debug)]
 pub struct Step {
     pub from: usize,
     pub len: usize,
     pub answers: [usize; 2],
     pub closes: bool,
-    /// Something is on the disk before anybody is answered.
+    /// Something must be on disk before anybody is answered.
     pub is_durable: bool,
 }
 
-/// Plays these steps with whoever connects, two at a time, again and again. Never ends. What is to be durable goes to `log`,
-/// if there is one.
+/// Plays these steps repeatedly with everybody who connects, two at a time. Never ends. Durable
+/// steps write to `log`, if there is one.
 pub fn play(steps: Vec<Step>, log: Option<File>) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.set_nonblocking(true).expect("a socket");

@@ -1,6 +1,7 @@
-//! What the server costs in processor time beside the least that any program costs which passes the same bytes between the same
-//! sockets: one that waits, reads and writes, and looks at nothing. Both run in this program, each on threads of its own, take
-//! turns, and of both only their own threads are counted. All stay on one processor.
+//! The CPU time of the server, compared with the least that any program needs to pass the same
+//! bytes between the same sockets: a loop that waits, reads and writes, and inspects nothing. Both
+//! run in this program, each on threads of its own. They take turns, and only their own threads are
+//! measured. Everything stays on one processor.
 //!
 //! `cargo bench --bench floor`; `-- --test` does everything once and judges nothing.
 
@@ -38,7 +39,7 @@ fn main() {
     }
 }
 
-/// A row of the table: the median of each, over turns that they took alternately.
+/// A row of the table: the median of each of the two, over alternating turns.
 fn print_row(name: &str, mut turns: Vec<[f64; 2]>) -> [f64; 2] {
     let mut median = |which: usize| {
         turns.sort_by(|a, b| a[which].total_cmp(&b[which]));

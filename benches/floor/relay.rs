@@ -12,16 +12,16 @@ use crate::support::clinic::{Kind, Person, client_frame, server_frame};
 use crate::support::server::Running;
 use crate::support::threads::Threads;
 
-/// Rooms that speak at the same time.
+/// Rooms that talk at the same time.
 const ROOMS: usize = 8;
 
-/// Messages of a turn, alone.
+/// Messages in a turn, one at a time.
 const ALONE: usize = 400;
 
-/// Rounds of a turn, where many come together.
+/// Rounds in a turn, with many messages together.
 const ROUNDS: usize = 20;
 
-/// What a delay is at most, in nanoseconds.
+/// The upper bound of a delay, in nanoseconds.
 const DELAY_NS_MAX: u64 = 10_000_000_000;
 
 struct Rooms {
@@ -35,7 +35,7 @@ struct Rooms {
 pub fn bench(measures: bool) -> Vec<(String, Histogram<u64>)> {
     let (server, ours) = Threads::begun_by(|| {
         let server = Running::start();
-        // Whatever starts with the first room has started.
+        // Everything that starts with the first room has started by then.
         drop(server.room(1_000));
         server
     });
@@ -61,7 +61,7 @@ pub fn bench(measures: bool) -> Vec<(String, Histogram<u64>)> {
 }
 
 impl Rooms {
-    /// One after the other, from end to end. Returns the delays of both.
+    /// Messages one after the other, from end to end. Returns the delays of both.
     fn alone(&mut self, name: &str, kind: Kind, turns: usize) -> [Histogram<u64>; 2] {
         let (sent, relayed) = texts(0, kind);
         let mut received = vec![0; sent.len()];
@@ -95,7 +95,7 @@ impl Rooms {
         delays
     }
 
-    /// So many in one write, in each of the rooms, before anybody reads.
+    /// Many messages in one write, in each of the rooms, before anybody reads.
     fn together(&mut self, name: &str, kind: Kind, together: usize, turns: usize) {
         let texts: Vec<_> = (0..ROOMS as u32)
             .map(|room| {
@@ -132,7 +132,7 @@ impl Rooms {
         self.print_calls(before, turns * messages);
     }
 
-    /// Pings and their answers are among them.
+    /// The numbers include pings and their answers.
     fn print_calls(&self, before: autamedica_signaling::reactor::Snapshot, messages: usize) {
         let now = self.server.counters();
         let each = |now: u64, before: u64| (now - before) as f64 / messages as f64;
@@ -151,7 +151,7 @@ fn texts(room: u32, kind: Kind) -> (Vec<u8>, Vec<u8>) {
     (client_frame(&text), server_frame(&text))
 }
 
-/// Microseconds of processor time that these threads need for each message.
+/// Microseconds of CPU time that these threads need for each message.
 fn cost(threads: &Threads, messages: usize, work: impl FnOnce()) -> f64 {
     let before = threads.cpu_ns();
     work();

@@ -1,8 +1,9 @@
-//! Runs one hot function so many times, for something that counts instructions: times on a busy machine say little, and counts are
-//! the same each time. `make instructions` runs it under callgrind, twice with different numbers; the difference is the
-//! function's own.
+//! Runs one hot function a given number of times, for a tool that counts instructions: on a busy
+//! machine, times say little, but counts are the same each time. `make instructions` runs it under
+//! callgrind twice with different numbers; the difference is the cost of the function itself.
 //!
-//! `instructions` alone lists them, `instructions NAME TIMES` runs one; as a bench it runs each once.
+//! `instructions` alone lists them, `instructions NAME TIMES` runs one; as a bench it runs each
+//! once.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -23,10 +24,10 @@ use support::room::{NOW, Room};
 
 const LIMITS: Limits = Limits { message_bytes_max: 65_536, fragments_max: 1_024, binary: false };
 
-/// Does something so many times.
+/// Does something this many times.
 type Run = fn(u32);
 
-/// By name; each makes ready what it needs, and runs so many times.
+/// All functions by name. Each prepares what it needs, and then runs the given number of times.
 const ALL: &[(&str, Run)] = &[
     ("unmask_candidate", |times| unmasks(Kind::Candidate, times)),
     ("unmask_offer", |times| unmasks(Kind::Offer, times)),
@@ -71,7 +72,7 @@ fn unmasks(kind: Kind, times: u32) {
     }
 }
 
-/// With the copy that stands for a read, since unmasking changes what was read.
+/// Includes the copy that stands for a read, because unmasking changes the bytes.
 fn frames(kind: Kind, times: u32) {
     let frame = client_frame(&text(kind));
     let (mut decoder, mut buffer) = (Decoder::default(), vec![0; 1 << 16]);
@@ -116,7 +117,7 @@ fn tokens(times: u32) {
 fn relays(kind: Kind, times: u32) {
     let mut room = Room::new(2);
     let frame = room.say(kind, 1);
-    // What is kept to be sent again has its full size from here on.
+    // From here on, the queue of retained messages is full.
     for _ in 0..1_000 {
         room.receive(0, &frame);
         room.seats[1].outbound.clear();
@@ -129,7 +130,7 @@ fn relays(kind: Kind, times: u32) {
     }
 }
 
-/// Candidates, of which none begins like the one before: two people speak in turns.
+/// Candidates from two people in turn, so that no message begins like the previous one.
 fn relays_in_turns(times: u32) {
     let mut room = Room::new(2);
     let people = [0, 1].map(|seat: usize| room.seats[seat].person);
@@ -145,7 +146,8 @@ fn relays_in_turns(times: u32) {
     }
 }
 
-/// Two people come with tokens, join, set up their call, and leave: an engine of its own for each.
+/// Two people connect with tokens, join, set up their call, and leave. Each call has an engine of
+/// its own.
 fn calls(times: u32) {
     let people = [0, 1].map(|seat| Person::new(1, seat));
     let [doctor, patient] = &people;
@@ -164,7 +166,7 @@ fn calls(times: u32) {
     for _ in 0..times {
         let mut room = Room::empty(2);
         said.iter().for_each(|(from, bytes)| room.receive(*from, black_box(bytes)));
-        // It went as it should: whatever goes wrong is shorter, or closes.
+        // Checks that the call succeeded: any error is shorter, or closes the connection.
         assert!(black_box(&room.seats[1].outbound).len() > 8_000);
     }
 }

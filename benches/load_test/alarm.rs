@@ -1,5 +1,5 @@
-//! Wakes a loop at a time. The loop's own wait counts in whole milliseconds, and whoever talks up to a millisecond late would
-//! be taken for a slow server.
+//! Wakes a loop at an exact time. The loop's own wait counts in whole milliseconds, and a client
+//! that sends up to a millisecond late would make the server look slow.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -32,7 +32,7 @@ impl Alarm {
         Self { shared, thread }
     }
 
-    /// Instead of what was set before.
+    /// Sets the time. It replaces the one that was set before.
     pub fn set(&self, at: Instant) {
         *self.shared.lock() = Next::At(at);
         self.shared.changed.notify_one();
@@ -44,7 +44,7 @@ impl Drop for Alarm {
         *self.shared.lock() = Next::End;
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It cannot fail but by a panic, which has been printed.
+            // It can fail only by a panic, which has been printed.
             let _ = thread.join();
         }
     }
@@ -67,7 +67,7 @@ fn ring(shared: &Shared, waker: &Waker) {
         next = match wait {
             None => shared.changed.wait(next).unwrap_or_else(PoisonError::into_inner),
             Some(wait) if wait.is_zero() => {
-                // The loop looks at the time by itself too, so that a lost call costs a moment.
+                // The loop checks the time by itself too, so a lost call costs only a moment.
                 let _ = waker.wake();
                 *next = Next::Nothing;
                 next

@@ -7,14 +7,14 @@ pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 pub const TEXT: u8 = 1;
 
-/// No frame of the server is longer.
+/// The longest frame of the server.
 const FRAME_BYTES_MAX: u64 = 1 << 20;
 
-/// A frame that is here whole.
+/// A complete frame.
 pub struct Frame {
     pub opcode: u8,
     pub payload: Range<usize>,
-    /// Where the next one begins.
+    /// The offset of the next frame.
     pub end: usize,
 }
 
@@ -36,7 +36,8 @@ pub fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
     out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// The frame that begins at `at`, or `None` while more is needed. The server sends its messages in one frame each.
+/// The frame that begins at `at`, or `None` if more bytes are needed. The server sends each message
+/// in one frame.
 pub fn read(bytes: &[u8], at: usize) -> Result<Option<Frame>, &'static str> {
     let here = &bytes[at..];
     let (header, len) = match *here {

@@ -1,4 +1,4 @@
-//! A report to look at: one file that needs nothing beside it, by day and by night.
+//! The report as a web page: one self-contained file, with a light and a dark theme.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use super::verdict::{Judged, is_good, number};
 
 const STYLE: &str = include_str!("report.css");
 
-/// Where the curve of percentiles ends: one in so many.
+/// Where the curve of percentiles ends.
 const QUANTILE_POINTS: u32 = 80;
 
 pub fn report(options: &Options, outcome: &Outcome, rows: &[Judged]) -> String {

@@ -1,4 +1,4 @@
-//! All figures, for other programs.
+//! All figures as JSON, for other programs.
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! A socket, with TLS or without.
+//! A socket, with or without TLS.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -11,11 +11,11 @@ use rustls::ClientConnection;
 pub struct Link {
     pub stream: TcpStream,
     tls: Option<Box<ClientConnection>>,
-    /// What is to be sent.
+    /// Bytes to be sent.
     pub out: Vec<u8>,
-    /// What has come and was not looked at.
+    /// Bytes that were received but not examined.
     pub unread: Vec<u8>,
-    /// Bytes of the socket, TLS included, since they were last asked for.
+    /// Bytes on the socket, including TLS, since the last query.
     traffic: Traffic,
 }
 
@@ -32,7 +32,7 @@ impl Link {
         Ok(Self { stream, tls: tls.map(Box::new), out, unread, traffic: Traffic::default() })
     }
 
-    /// Reads all that is there. Whether more may come.
+    /// Reads everything available. Returns whether more may come.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         loop {
             let len = match self.stream.read(buffer) {
@@ -51,7 +51,7 @@ impl Link {
         }
     }
 
-    /// Sends what the kernel takes.
+    /// Sends as much as the kernel accepts.
     pub fn flush(&mut self) -> io::Result<()> {
         let result = match &mut self.tls {
             None => send(&mut self.stream, &mut self.out, &mut self.traffic),
@@ -65,12 +65,12 @@ impl Link {
         }
     }
 
-    /// Whether the kernel has everything.
+    /// Whether the kernel has accepted everything.
     pub fn is_flushed(&self) -> bool {
         self.out.is_empty() && self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
     }
 
-    /// Says nothing more, as if the network had gone, but so that all that was said before arrives.
+    /// Sends nothing more, as if the network had failed, but everything sent before still arrives.
     pub fn cut(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
@@ -117,7 +117,7 @@ fn send_tls(
             traffic.sent += tls.write_tls(stream)? as u64;
         }
         if tls.is_handshaking() {
-            // What was taken goes out behind the handshake.
+            // The bytes are sent after the handshake.
             return Ok(());
         }
     }

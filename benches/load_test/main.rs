@@ -1,6 +1,7 @@
-//! The load test: people in sessions, who talk on time whatever the server does, and a verdict.
+//! The load test: people in sessions, who send on schedule whatever the server does, and a verdict.
 //!
-//! `make load-test SESSIONS=100 DURATION=60s`; [docs/load-test.md](../../docs/load-test.md) tells the rest.
+//! `make load-test SESSIONS=100 DURATION=60s`; [docs/load-test.md](../../docs/load-test.md)
+//! describes the rest.
 
 use std::process::ExitCode;
 

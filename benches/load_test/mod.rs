@@ -1,12 +1,12 @@
 //! The parts of the load test, which a test runs as well.
 //!
 //! ```text
-//!   options   what is asked for            run       the whole course, and what is printed meanwhile
+//!   options   the command line             run       the whole course, and its output meanwhile
 //!   worker    a thread: sockets, schedule  session   two people and their call
-//!   link      a socket, with TLS or not    frames    WebSocket as a client speaks it
-//!   server    the server, where it is ours watch     its processor time and memory
-//!   stats     what is counted              verdict   whether that is good enough
-//!   json, html, plot                       what is left to read
+//!   link      a socket, with TLS or not    frames    WebSocket, client side
+//!   server    a server of our own          watch     the server's CPU time and memory
+//!   stats     what is counted              verdict   whether the thresholds are met
+//!   json, html, plot                       the reports
 //! ```
 
 mod alarm;

@@ -1,4 +1,4 @@
-//! What is asked for on the command line.
+//! The options on the command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +45,7 @@ Exit status: 0 all thresholds were met, 1 one was not, 2 it could not be run.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Each session sets up a call, and goes on with single messages.
+    /// Each session sets up a call, and then sends single messages.
     Trickle,
     /// Calls are set up and left.
     Calls,
@@ -75,7 +75,7 @@ pub struct Options {
     pub max_cpu: f64,
     pub max_memory: f64,
     pub max_bandwidth: Option<f64>,
-    /// Settings of the server that is started.
+    /// Settings for the server that is started.
     pub settings: Vec<(String, String)>,
     pub min_connections: Option<usize>,
     pub json: Option<PathBuf>,
@@ -118,7 +118,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Messages a second in each session, or calls a second in all.
+    /// Messages per second in each session, or calls per second in total.
     pub fn rate(&self) -> f64 {
         self.rate.unwrap_or(match self.mode {
             Mode::Trickle => 1.0,
@@ -126,7 +126,7 @@ impl Options {
         })
     }
 
-    /// Bytes a second in each session.
+    /// Bytes per second in each session.
     pub fn max_bandwidth(&self) -> Option<f64> {
         self.max_bandwidth.or(match self.mode {
             Mode::Trickle => Some(1_024.0),
@@ -134,17 +134,18 @@ impl Options {
         })
     }
 
-    /// Rooms whose people say nothing.
+    /// Rooms with silent participants.
     pub fn idle_rooms(&self) -> usize {
         self.connections.div_ceil(2).saturating_sub(self.sessions)
     }
 
-    /// What is to be open at the same time.
+    /// The number of connections to be open at the same time.
     pub fn connections_wanted(&self) -> usize {
         2 * (self.sessions + self.idle_rooms())
     }
 
-    /// How many must have been open at the same time. Those who set up calls and leave count as they come.
+    /// How many connections must have been open at the same time. In calls mode, those that set up
+    /// calls and leave are not counted.
     pub fn connections_min(&self) -> usize {
         self.min_connections.unwrap_or(match self.mode {
             Mode::Trickle => self.connections_wanted(),
@@ -153,7 +154,7 @@ impl Options {
     }
 }
 
-/// `None` where help is asked for.
+/// `None` if help is requested.
 pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let mut options = Options::default();
     while let Some(arg) = args.next() {
@@ -180,7 +181,8 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, 
     Ok(Some(options))
 }
 
-/// Sets one option; the error says what its value should be, and nothing where there is no such option.
+/// Sets one option. The error says what its value should be; it is empty if there is no such
+/// option.
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), &'static str> {
     let text = || Some(value.to_owned()).filter(|text| !text.is_empty()).ok_or("a text");
     let file = || text().map(|text| Some(PathBuf::from(text)));
@@ -256,7 +258,7 @@ fn share(text: &str) -> Result<f64, &'static str> {
     share.filter(|share| share.is_finite() && *share >= 0.0).ok_or("a share, like 5%")
 }
 
-/// `500ms`, `60s`, `5m` or `60`, which are seconds.
+/// `500ms`, `60s`, `5m` or `60` (seconds).
 fn time(text: &str) -> Result<Duration, &'static str> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("", 1.0)];
     let found = units.iter().find_map(|(unit, secs)| Some((text.strip_suffix(unit)?, secs)));

@@ -1,4 +1,4 @@
-//! Who talks, and what they say.
+//! The people, and their messages.
 
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
@@ -15,7 +15,7 @@ use super::clinic::Kind;
 pub use super::clinic::Person;
 use super::target::Target;
 
-/// What signs tokens, and what stands in them.
+/// How tokens are signed, and their common claims.
 pub struct Signer {
     pub key: Key,
     pub issuer: Option<String>,
@@ -23,7 +23,7 @@ pub struct Signer {
     pub lifetime: StdDuration,
 }
 
-/// How far somebody has come who returns.
+/// The position of somebody who returns.
 #[derive(Clone, Copy, Debug)]
 pub struct Resume {
     pub received: u64,
@@ -57,7 +57,7 @@ pub fn couple() -> [Person; 2] {
     })
 }
 
-/// The request with which someone comes.
+/// A client's upgrade request.
 pub fn upgrade(target: &Target, signer: &Signer, person: &Person) -> String {
     format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -80,7 +80,7 @@ pub fn join(person: &Person, resume: Option<Resume>) -> String {
     text
 }
 
-/// What is relayed.
+/// The kind of a relayed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saying {
     Offer,
@@ -88,7 +88,8 @@ pub enum Saying {
     Candidate,
 }
 
-/// The message, with its number and when it was due in two fields that the server knows nothing of and passes on.
+/// The message. Its number and due time are in two extra fields, which the server does not know and
+/// relays unchanged.
 pub fn say(saying: Saying, [from, to]: [&Person; 2], number: u64, due: u64) -> String {
     let mut text = match saying {
         Saying::Candidate => from.say(Kind::Candidate, to, None),
@@ -99,9 +100,9 @@ pub fn say(saying: Saying, [from, to]: [&Person; 2], number: u64, due: u64) -> S
     text
 }
 
-/// Puts a member at the end of an object.
+/// Appends a member to an object.
 fn add(object: &mut String, member: &str) {
     object.pop();
-    // Into a string, writing cannot fail.
+    // Writing to a string cannot fail.
     let _ = write!(object, ",{member}}}");
 }

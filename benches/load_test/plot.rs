@@ -1,4 +1,4 @@
-//! Plots as SVG, drawn by hand: lines over an axis with round numbers.
+//! Plots as SVG: lines over an axis with round numbers.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 34.0;
 
-/// A line, or several pieces of one where there is nothing between.
+/// A line; several pieces if there are gaps.
 pub struct Line<'a> {
     pub name: &'a str,
     pub points: Vec<(f64, f64)>,
@@ -18,7 +18,7 @@ pub struct Line<'a> {
 pub struct Plot<'a> {
     pub title: &'a str,
     pub lines: Vec<Line<'a>>,
-    /// Named places of the x axis, where it does not just count.
+    /// Labels of the x axis, if it does not just count.
     pub marks: Vec<(f64, String)>,
     pub x_name: &'a str,
     /// The part of the x axis that is measured.
@@ -41,7 +41,7 @@ impl Plot<'_> {
         let y = |value: f64| HEIGHT - BOTTOM - value / y_max * (HEIGHT - TOP - BOTTOM);
 
         let mut out = String::new();
-        // Into a string, writing cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             out,
             r#"<figure><figcaption>{}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
@@ -117,7 +117,7 @@ impl Plot<'_> {
     }
 }
 
-/// A round number, of which some four make up `max`.
+/// A round number, about four of which make up `max`.
 fn step(max: f64) -> f64 {
     if max <= 0.0 {
         return 1.0;

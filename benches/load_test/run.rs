@@ -24,29 +24,30 @@ use super::watch::{Sample, Watch};
 use super::worker::{Common, Worker};
 use super::{html, json};
 
-/// Files that are open beside the connections, and some to spare.
+/// Files that are open besides the connections, and some to spare.
 const OTHER_FILES: u64 = 100;
 
-/// A port rests so long after its connection was closed (RFC 9293 3.6.1, as Linux has it).
+/// How long a port cannot be reused after its connection was closed (RFC 9293 3.6.1, with Linux's
+/// value).
 const PORT_REST_SECS: f64 = 60.0;
 
-/// What came out.
+/// The result.
 pub struct Outcome {
     pub total: Stats,
     pub seconds: Vec<Second>,
-    /// When it was measured, in whole seconds from the start.
+    /// The measured part, in whole seconds from the start.
     pub window: (u64, u64),
-    /// What the server took of memory before anybody came.
+    /// The server's memory before anybody connected.
     pub before: Option<Sample>,
     pub interrupted: bool,
 }
 
-/// One second of it.
+/// One second of the run.
 pub struct Second {
-    /// Its end, from the start.
+    /// Its end, in seconds from the start.
     pub at: u64,
     pub stats: Stats,
-    /// The server's share of a processor.
+    /// The server's CPU usage.
     pub cpu: Option<f64>,
     pub resident_bytes: Option<u64>,
 }
@@ -70,7 +71,7 @@ impl Outcome {
         self.seconds.iter().filter_map(|second| second.resident_bytes).max()
     }
 
-    /// Both ways.
+    /// In both directions.
     pub fn bytes_per_second(&self) -> Option<f64> {
         let bytes = |second: &Second| {
             (second.stats.counts.bytes_sent + second.stats.counts.bytes_received) as f64
@@ -86,7 +87,8 @@ pub fn run(options: &Options) -> Result<bool, String> {
     check_ports(options)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // Before there is a server of its own: that ends with it, however early. What is on its way may still arrive.
+        // Before the server is started, because it ends with it, however early. Messages in flight
+        // may still arrive.
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| format!("signals: {error}"))?;
     }
@@ -123,7 +125,7 @@ fn write(path: &std::path::Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// A server of our own gets a secret of its own.
+/// The secret. A server that the load test starts gets a new one.
 fn secret(options: &Options) -> Result<String, String> {
     if options.server.is_some() {
         return Ok(format!("{}{}", random_uuid(), random_uuid()));
@@ -140,7 +142,7 @@ fn secret(options: &Options) -> Result<String, String> {
     }
 }
 
-/// Raises the limit of open files where that is needed and possible; a server that is started inherits it.
+/// Raises the limit of open files if necessary and possible; a server that is started inherits it.
 fn check_files(options: &Options) -> Result<(), String> {
     let wanted = options.connections_wanted() as u64 + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile);
@@ -160,7 +162,7 @@ fn check_files(options: &Options) -> Result<(), String> {
 }
 
 fn check_ports(options: &Options) -> Result<(), String> {
-    // Another system has other ways to say it, and tells where there is none left.
+    // Other systems have other ways, and report it when no port is left.
     let Ok(text) = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") else {
         return Ok(());
     };
@@ -207,19 +209,19 @@ fn measure(common: Arc<Common>, watch: Option<Watch>) -> Result<Outcome, String>
     }
     outcome.interrupted = common.stop.load(std::sync::atomic::Ordering::Relaxed);
     if outcome.interrupted {
-        // The last second is no whole one, and a share of it says nothing.
+        // The last second is incomplete, so its values say nothing.
         let whole = outcome.seconds.len().saturating_sub(1) as u64;
         outcome.window.1 = whole.clamp(outcome.window.0, outcome.window.1);
     }
     Ok(outcome)
 }
 
-/// Puts together what the threads tell, second by second, until they have ended.
+/// Combines the reports of the threads, second by second, until they have ended.
 fn listen(common: &Common, watch: Option<Watch>, heard: &Receiver<Stats>, outcome: &mut Outcome) {
     let (mut last, mut last_at) = (outcome.before, Instant::now());
     let mut second = Stats::default();
     for at in 1.. {
-        // The threads tell at full seconds.
+        // The threads report at full seconds.
         let end = common.begun + Duration::from_secs(at) + Duration::from_millis(50);
         let has_ended = loop {
             match heard.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -308,7 +310,7 @@ fn print(outcome: &Outcome, rows: &[Judged]) {
     println!("\n{}", if is_good(rows) { "good" } else { "NOT GOOD" });
 }
 
-/// All that was measured, by name.
+/// All histograms, by name.
 pub fn histograms(stats: &Stats) -> [(&'static str, &Histogram<u64>); 5] {
     [
         ("relayed message", &stats.delay),

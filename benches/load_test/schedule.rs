@@ -1,24 +1,24 @@
-//! What is due when. Made before anything happens, and never moved by it: whoever waits for the server before the next step
-//! measures only how the server does while it is fine.
+//! The schedule. It is made before the run, and never adapts to it: a client that waits for the
+//! server before its next step would measure only how the server does while all is well.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::options::{Mode, Options};
 
-/// A second for the last of those who come first to have talked.
+/// Time for the last of the initial connections to set up its call.
 const SETTLE_MICROS: u64 = 1_000_000;
 
-/// Something that is due, in a session of this index.
+/// A scheduled action, in the session with this index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
-    /// A call, and after so many microseconds another one.
+    /// A call; the next one after this many microseconds.
     Begin(usize, Option<u64>),
-    /// A message, and after so many microseconds another one.
+    /// A message; the next one after this many microseconds.
     Trickle(usize, u64),
-    /// A seat drops out.
+    /// A seat drops its connection.
     Cut(usize, usize),
-    /// A seat comes again.
+    /// A seat reconnects.
     Return(usize, usize),
 }
 
@@ -29,7 +29,7 @@ pub struct Schedule {
     pub measured_until: u64,
 }
 
-/// When it is measured.
+/// The measured part of the run.
 pub fn window(options: &Options) -> (u64, u64) {
     let first = match options.mode {
         Mode::Trickle => options.sessions + options.idle_rooms(),
@@ -40,7 +40,7 @@ pub fn window(options: &Options) -> (u64, u64) {
 }
 
 impl Schedule {
-    /// For these rooms of all, of which the first talk. Their indices count from 0.
+    /// The schedule for some of all rooms, the first of which talk. Their indices count from 0.
     pub fn new(options: &Options, rooms: &[usize]) -> Self {
         let (measured_from, measured_until) = window(options);
         let mut schedule = Self { heap: BinaryHeap::new(), measured_from, measured_until };
@@ -70,7 +70,7 @@ impl Schedule {
         self.heap.push(Reverse((at, due)));
     }
 
-    /// The next that is due by now. What repeats is due again.
+    /// The next action that is due. A repeating one is scheduled again.
     pub fn pop(&mut self, now: u64) -> Option<(u64, Due)> {
         let &Reverse((at, due)) = self.heap.peek()?;
         if at > now {
@@ -87,7 +87,8 @@ impl Schedule {
         Some((at, due))
     }
 
-    /// Nothing more is due from now on, but that those come again who are away: something may be on its way to them.
+    /// Nothing more is due from now on, except that absent participants return: messages may be in
+    /// flight to them.
     pub fn stop(&mut self) {
         self.heap.retain(|Reverse((_, due))| matches!(due, Due::Return(..)));
     }
@@ -96,7 +97,7 @@ impl Schedule {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Those who drop out are spread evenly over all, and so are their times.
+    /// Spreads the drops evenly over all participants, and over time.
     fn cuts(&mut self, options: &Options, index: usize, room: usize) {
         let (every, away) = (options.cut_every.as_micros() as u64, options.away.as_micros() as u64);
         for seat in 0..2 {

@@ -1,4 +1,4 @@
-//! A server of our own, for the time of the test.
+//! A server that the load test starts itself.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -11,7 +11,7 @@ use std::thread;
 use autamedica_signaling::reactor::clock::random_uuid;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Ends, and takes its audit log with it, when it is dropped.
+/// The server is stopped, and its audit log removed, when this is dropped.
 pub struct Server {
     child: Child,
     folder: PathBuf,
@@ -19,7 +19,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// In production mode, on a free port of this machine, with a log in a folder of its own.
+    /// Starts it in production mode, on a free port of this machine, with a log in a folder of its
+    /// own.
     pub fn start(
         program: &Path,
         secret: &str,
@@ -36,12 +37,12 @@ impl Server {
                 ("ADMIN_ADDR", "off"),
             ])
             .envs([("JWT_SECRET", secret), ("LOG_FORMAT", "json")])
-            // All come from here.
+            // All clients come from this machine.
             .envs([("CONNECTIONS_PER_ADDRESS_MAX", "unlimited")])
             .env("AUDIT_DIR", folder.join("audit"))
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
-            // Ctrl-C in a terminal is for the load test, which still has something to ask of it.
+            // Ctrl-C in a terminal is for the load test, which still has to query the server.
             .process_group(0);
         let name = program.display();
         let mut child = command.spawn().map_err(|error| match error.kind() {
@@ -52,7 +53,7 @@ impl Server {
         let mut server = Self { child, folder, address: SocketAddr::from(([0; 4], 0)) };
         let (address, rest) = out.and_then(listening).ok_or(format!("{name} does not start"))?;
         server.address = address;
-        // Somebody must read what it writes.
+        // Its output must be read.
         thread::spawn(move || rest.lines().map_while(Result::ok).for_each(drop));
         Ok(server)
     }
@@ -74,7 +75,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads what it says up to its address.
+/// Reads its output up to its address.
 fn listening(mut out: BufReader<ChildStdout>) -> Option<(SocketAddr, BufReader<ChildStdout>)> {
     loop {
         let mut line = String::new();

@@ -1,4 +1,5 @@
-//! Two people and their call. Told what they hear and when, it says what they do next: no socket, no clock.
+//! Two people and their call. It is told what they receive and when, and returns what they do next.
+//! It has no socket and no clock.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,21 +12,21 @@ use super::stats::{Stats, record};
 /// Candidates of each of the two.
 const CANDIDATES: u64 = 10;
 
-/// Relayed messages that each of the two hears in a set-up: a description and the candidates.
+/// Relayed messages that each of the two receives in a set-up: a description and the candidates.
 const SET_UP: u64 = CANDIDATES + 1;
 
-/// What somebody does next.
+/// An action of a participant.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     Connect(usize),
     Say(usize, String),
-    /// Drops out, and comes again.
+    /// Drops the connection, and reconnects.
     Cut(usize),
-    /// Ends the connection at once.
+    /// Closes the connection at once.
     Abandon(usize),
 }
 
-/// A message of the server, as far as it matters here.
+/// A message of the server, with the fields that matter here.
 #[derive(Debug, Default, Deserialize)]
 pub struct Heard<'a> {
     #[serde(rename = "type")]
@@ -48,14 +49,14 @@ enum Phase {
 pub struct Session {
     seats: [Seat; 2],
     mode: Mode,
-    /// Whether they say nothing.
+    /// Whether they are silent.
     is_idle: bool,
     phase: Phase,
     /// When the call was due.
     begun: u64,
-    /// When further calls were due, while there was one.
+    /// The due times of further calls that fell within a call.
     backlog: VecDeque<u64>,
-    /// Single messages so far.
+    /// Single messages sent so far.
     said: usize,
 }
 
@@ -64,20 +65,21 @@ struct Seat {
     is_inside: bool,
     inside_since: u64,
     connect_since: u64,
-    /// Of the server's count for a resume.
+    /// How many relayed messages it has received, in the server's count for a resume.
     received: u64,
     stream: Option<u64>,
     has_been_inside: bool,
-    /// The number that the next message to this one has, and those before it that have not come.
+    /// The expected number of the next message to this participant, and earlier numbers that are
+    /// still missing.
     expected: u64,
     missing: BTreeSet<u64>,
-    /// The number of what this one says next.
+    /// The number of its next message.
     next: u64,
-    /// When that was due which could not be said yet.
+    /// The due times of messages that could not be sent yet.
     waiting: VecDeque<u64>,
 }
 
-/// When it is, and what is counted.
+/// The current time, and the statistics.
 pub struct Moment<'a> {
     pub now: u64,
     /// What was due before is not measured.
@@ -97,7 +99,7 @@ impl Session {
         &self.seats[seat].person
     }
 
-    /// `join-room`, as it is for this one now.
+    /// The `join-room` that this participant would send now.
     pub fn join(&self, seat: usize) -> String {
         let seat = &self.seats[seat];
         let resume = Resume { received: seat.received, stream: seat.stream };
@@ -131,7 +133,7 @@ impl Session {
         }
     }
 
-    /// Somebody shall drop out, if there.
+    /// Drops a participant's connection, if it is connected.
     pub fn cut(&mut self, seat: usize, moment: &mut Moment<'_>) -> bool {
         let is_there = self.phase == Phase::Talking && self.seats[seat].is_inside;
         if is_there {
@@ -142,13 +144,13 @@ impl Session {
         is_there
     }
 
-    /// Comes (again).
+    /// Connects or reconnects.
     pub fn connect(&mut self, seat: usize, moment: &mut Moment<'_>) {
         self.seats[seat].connect_since = moment.now;
         moment.actions.push(Action::Connect(seat));
     }
 
-    /// The connection has ended. Whether this one shall come again.
+    /// The connection has ended. Returns whether the participant must reconnect.
     pub fn ended(&mut self, seat: usize, why: &str, moment: &mut Moment<'_>) -> bool {
         self.seats[seat].is_inside = false;
         if self.phase == Phase::Leaving {
@@ -188,7 +190,7 @@ impl Session {
         }
     }
 
-    /// Messages that are on their way, and what is due and was not said.
+    /// The number of messages in flight, and of those that are due and were not sent.
     pub fn open(&self) -> (u64, u64) {
         let [doctor, patient] = &self.seats;
         let on_their_way = doctor.missing_of(patient.next) + patient.missing_of(doctor.next);
@@ -201,7 +203,7 @@ impl Session {
         (self.phase, self.begun) = (Phase::SettingUp, due);
         record(&mut moment.stats.late, moment.now.saturating_sub(due));
         for seat in 0..2 {
-            // Each call of a session has two people of its own: nobody resumes what was left.
+            // Each call starts afresh: nothing is resumed from the previous one.
             let waiting = std::mem::take(&mut self.seats[seat].waiting);
             self.seats[seat] = Seat { waiting, ..Seat::new(self.seats[seat].person) };
             self.connect(seat, moment);
@@ -260,7 +262,7 @@ impl Session {
         }
     }
 
-    /// A description and the candidates that belong to it.
+    /// Sends a description and its candidates.
     fn introduce(&mut self, seat: usize, saying: Saying, moment: &mut Moment<'_>) {
         self.say(seat, saying, moment.now, moment);
         (0..CANDIDATES).for_each(|_| self.say(seat, Saying::Candidate, moment.now, moment));
@@ -319,7 +321,7 @@ impl Seat {
         }
     }
 
-    /// How many of so many have not come.
+    /// How many of the sent messages have not arrived.
     fn missing_of(&self, sent: u64) -> u64 {
         sent - self.expected.min(sent) + self.missing.len() as u64
     }

@@ -1,4 +1,4 @@
-//! What is counted.
+//! The statistics of a run.
 
 use std::collections::BTreeMap;
 
@@ -7,37 +7,37 @@ use hdrhistogram::Histogram;
 /// A message that takes longer than this is counted as this long.
 const DELAY_MICROS_MAX: u64 = 60_000_000;
 
-/// Of a thread since it last told, or of all from the beginning.
+/// The statistics of a thread since its last report, or of all threads from the beginning.
 #[derive(Clone)]
 pub struct Stats {
-    /// From when a relayed message was due to when it had arrived.
+    /// From the time when a relayed message was due until it had arrived.
     pub delay: Histogram<u64>,
-    /// The same where one of the two had dropped out between.
+    /// The same if one of the two had dropped meanwhile.
     pub delay_cut: Histogram<u64>,
-    /// From when a call was due to its last candidate.
+    /// From the time when a call was due until its last candidate.
     pub set_up: Histogram<u64>,
-    /// From the connection's beginning to `room-joined`.
+    /// From the beginning of the connection until `room-joined`.
     pub join: Histogram<u64>,
-    /// How late the load test itself was with what it sent.
+    /// How late the load test itself was with its sends.
     pub late: Histogram<u64>,
     pub counts: Counts,
-    /// What went wrong, and how often.
+    /// Errors, and how often each occurred.
     pub errors: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Messages and calls that were to be begun.
+    /// Messages and calls that were due.
     pub due: u64,
-    /// Messages for the other one.
+    /// Messages sent to the other participant.
     pub sent: u64,
-    /// Those that came, each counted once.
+    /// Messages received, each counted once.
     pub received: u64,
     pub duplicated: u64,
     pub reordered: u64,
-    /// Sent and never received. Known at the end.
+    /// Messages sent and never received. Known at the end.
     pub lost: u64,
-    /// Due and never sent, and calls that did not come about. Known at the end.
+    /// Messages due and never sent, and calls that were not established. Known at the end.
     pub undone: u64,
     pub calls: u64,
     pub cuts: u64,
@@ -72,7 +72,7 @@ impl Stats {
         self.errors.values().sum()
     }
 
-    /// Adds what another has counted.
+    /// Adds the statistics of another.
     pub fn add(&mut self, other: &Self) {
         for (ours, theirs) in [
             (&mut self.delay, &other.delay),
@@ -81,7 +81,7 @@ impl Stats {
             (&mut self.join, &other.join),
             (&mut self.late, &other.late),
         ] {
-            // All have the same bounds, so it cannot fail.
+            // It cannot fail, because all have the same bounds.
             let _ = ours.add(theirs);
         }
         self.counts.add(&other.counts);
@@ -110,12 +110,12 @@ impl Counts {
     }
 }
 
-/// Counts so many microseconds.
+/// Records a duration in microseconds.
 pub fn record(histogram: &mut Histogram<u64>, micros: u64) {
     histogram.saturating_record(micros.clamp(1, DELAY_MICROS_MAX));
 }
 
 fn histogram() -> Histogram<u64> {
-    // These bounds are allowed, and the same everywhere.
+    // These bounds are valid, and the same everywhere.
     Histogram::new_with_bounds(1, DELAY_MICROS_MAX, 3).expect("bounds that are allowed")
 }

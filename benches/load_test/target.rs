@@ -1,4 +1,4 @@
-//! Where the server is, and how to speak with it.
+//! Where the server is, and how to connect to it.
 
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -23,14 +23,14 @@ const SYSTEM_CERTIFICATES: &[&str] = &[
 #[derive(Clone)]
 pub struct Target {
     pub address: SocketAddr,
-    /// As it stands in `Host`.
+    /// The value of the `Host` field.
     pub host: String,
     pub path: String,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Target {
-    /// Plain text to an address.
+    /// A plain-text server at an address.
     pub fn plain(address: SocketAddr) -> Self {
         Self { address, host: address.to_string(), path: "/ws".to_owned(), tls: None }
     }
@@ -62,7 +62,7 @@ impl Target {
         Ok(Self { address, host: host.to_owned(), path: path.to_owned(), tls })
     }
 
-    /// The client's end of a new TLS connection, where it is one.
+    /// The client's end of a new TLS connection, if TLS is used.
     pub fn tls(&self) -> Result<Option<ClientConnection>, Error> {
         let new = |(config, name): &(Arc<_>, ServerName<'static>)| {
             ClientConnection::new(Arc::clone(config), name.clone())
@@ -77,7 +77,7 @@ fn config(options: &Options) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let config = if options.insecure {
-        // Whatever name a server gives itself, but not that it has a key that it has not.
+        // Accepts any certificate, whatever its name, but the server must have its key.
         let anybody = Arc::new(Anybody(provider));
         builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
     } else {
@@ -93,7 +93,7 @@ fn roots(options: &Options) -> Result<RootCertStore, String> {
         path.ok_or("this system keeps no certificates where one would look: say --ca FILE")?;
     let pem = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut roots = RootCertStore::empty();
-    // What is not understood is not trusted; the handshake will tell.
+    // Certificates that cannot be parsed are not trusted; the handshake will show it.
     let (added, _) =
         roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
     if added == 0 { Err(format!("{}: no certificates in it", path.display())) } else { Ok(roots) }

@@ -1,4 +1,4 @@
-//! Whether what was measured is good enough.
+//! Whether the results meet the thresholds.
 
 use super::options::Options;
 use super::run::Outcome;
@@ -7,15 +7,15 @@ use super::run::Outcome;
 pub struct Judged {
     pub what: &'static str,
     pub unit: &'static str,
-    /// `None` where it could not be seen.
+    /// `None` if it could not be measured.
     pub measured: Option<f64>,
     pub limit: f64,
-    /// Whether it must be at least that, and not at most.
+    /// Whether the threshold is a minimum, and not a maximum.
     pub is_floor: bool,
 }
 
 impl Judged {
-    /// `None` where nobody can tell.
+    /// `None` if it could not be measured.
     pub fn is_met(&self) -> Option<bool> {
         let met =
             |measured| if self.is_floor { measured >= self.limit } else { measured <= self.limit };
@@ -38,9 +38,9 @@ pub fn judge(options: &Options, outcome: &Outcome) -> Vec<Judged> {
     let at_most =
         |what, unit, measured, limit| Judged { what, unit, measured, limit, is_floor: false };
     let delay = match outcome.total.delay.len() {
-        // It had not come to that.
+        // The run was interrupted before that.
         0 if outcome.interrupted => None,
-        // What was never relayed was not relayed in time.
+        // Nothing was relayed, so nothing was relayed in time.
         0 => Some(f64::INFINITY),
         _ => Some(outcome.total.delay.mean() / 1e3),
     };
@@ -75,12 +75,12 @@ pub fn judge(options: &Options, outcome: &Outcome) -> Vec<Judged> {
     rows
 }
 
-/// Whether nothing is wrong. What could not be seen is not.
+/// Whether no threshold is violated. What could not be measured is not.
 pub fn is_good(rows: &[Judged]) -> bool {
     rows.iter().all(|row| row.is_met() != Some(false))
 }
 
-/// With as many digits as one wants to read.
+/// With as many digits as are useful to read.
 pub fn number(value: f64) -> String {
     if value.fract() == 0.0 || value >= 1_000.0 {
         let digits = format!("{value:.0}");

@@ -1,4 +1,4 @@
-//! The server's processor time and memory, where its process is on this machine (proc(5)).
+//! The server's CPU time and memory, if its process is on this machine (proc(5)).
 
 use std::fs;
 
@@ -10,7 +10,7 @@ pub struct Watch {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
-    /// Of all its threads.
+    /// CPU time of all its threads.
     pub cpu_ns: u64,
     pub resident_bytes: u64,
 }
@@ -26,7 +26,7 @@ impl Watch {
         Some(Sample { cpu_ns: self.cpu_ns()?, resident_bytes: self.resident_bytes()? })
     }
 
-    /// To the nanosecond, which `stat` does not know.
+    /// In nanoseconds, a precision that `stat` does not have.
     fn cpu_ns(self) -> Option<u64> {
         let mut sum = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.pid)).ok()? {
@@ -38,7 +38,8 @@ impl Watch {
         Some(sum)
     }
 
-    /// The sum over its mappings: what `status` says is off by what each processor has not added to it yet.
+    /// The sum over its mappings: the value in `status` lacks what each processor has not added to
+    /// it yet.
     fn resident_bytes(self) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("Rss:"))?;

@@ -1,4 +1,4 @@
-//! One thread of the load test: sockets, a schedule, and the sessions that both are for.
+//! One thread of the load test: its sockets, its schedule, and its sessions.
 
 use std::io;
 use std::mem;
@@ -20,13 +20,13 @@ use super::session::{Action, Heard, Moment, Session};
 use super::stats::Stats;
 use super::target::Target;
 
-/// How often it tells what it has counted.
+/// How often it reports its statistics.
 const TELL_MICROS: u64 = 1_000_000;
 
-/// What is on its way at the end may take so long.
+/// How long messages in flight may take at the end.
 const DRAIN_MICROS: u64 = 5_000_000;
 
-/// Whoever could not stay comes again after this.
+/// How long a client waits before it reconnects after a lost connection.
 const AGAIN_MICROS: u64 = 1_000_000;
 
 const WAKER: Token = Token(usize::MAX);
@@ -37,7 +37,7 @@ pub struct Common {
     pub target: Target,
     pub signer: Signer,
     pub begun: Instant,
-    /// Set where it shall end now.
+    /// Set if the run must stop now.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -51,7 +51,7 @@ pub struct Worker {
     /// The connection of each seat.
     places: Vec<[Option<usize>; 2]>,
     clients: Slab<Client>,
-    /// Those that have ended, whose places are kept until all events of a turn were seen.
+    /// Connections that have ended. Their slots are kept until all events of a turn were handled.
     dead: Vec<usize>,
     actions: Vec<Action>,
     stats: Stats,
@@ -70,14 +70,14 @@ struct Client {
 enum State {
     Upgrading,
     Upgraded,
-    /// Dropped out, or is to, once everything is sent.
+    /// Dropped, or to be dropped once everything is sent.
     Cut,
     CutDone,
     Dead,
 }
 
 impl Worker {
-    /// For these rooms of all.
+    /// A worker for some of all rooms.
     pub fn new(common: Arc<Common>, rooms: &[usize]) -> io::Result<Self> {
         let poll = Poll::new()?;
         let alarm = Alarm::new(Waker::new(poll.registry(), WAKER)?);
@@ -100,7 +100,8 @@ impl Worker {
         })
     }
 
-    /// Until everything that was due is done; where it shall stop, what was due by then. Tells what it counts meanwhile.
+    /// Runs until everything that was due is done; if it must stop, until everything due by then is
+    /// done. Reports its statistics meanwhile.
     pub fn run(mut self, told: &Sender<Stats>) -> io::Result<()> {
         let mut events = Events::with_capacity(1_024);
         let mut tell_at = TELL_MICROS;
@@ -153,7 +154,7 @@ impl Worker {
         let seats = self.sessions.iter().flat_map(|session| [0, 1].map(|seat| (session, seat)));
         let inside = seats.filter(|(session, seat)| session.is_inside(*seat)).count();
         self.stats.counts.inside = inside as u64;
-        // Nobody listens any more only where the whole program ends.
+        // The receiver is gone only if the whole program is about to end.
         let _ = told.send(mem::take(&mut self.stats));
     }
 
@@ -188,7 +189,7 @@ impl Worker {
         }
     }
 
-    /// Has a session decide, and does what it has decided.
+    /// Lets a session decide, and carries out its actions.
     fn with<R>(
         &mut self,
         index: usize,
@@ -275,7 +276,7 @@ impl Worker {
         }
     }
 
-    /// Something has happened at a socket.
+    /// Handles an event of a socket.
     fn ready(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.state == State::Dead {
@@ -291,7 +292,7 @@ impl Worker {
         }
     }
 
-    /// Takes what has come. The error says why the connection has ended.
+    /// Handles received bytes. The error says why the connection has ended.
     fn take(&mut self, key: usize) -> Result<(), String> {
         let client = &mut self.clients[key];
         let (session, seat) = (client.session, client.seat);
@@ -340,7 +341,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A connection has ended, and who held it may come again.
+    /// A connection has ended; its user may reconnect.
     fn end(&mut self, key: usize, why: &str) {
         let Client { session, seat, .. } = self.clients[key];
         self.bury(key);

@@ -1,4 +1,5 @@
-//! From masked frames to texts, beside a copy of the same bytes. The work holds that copy too: it stands for the read.
+//! Decoding masked frames to texts, compared with a copy of the same bytes. The work includes that
+//! copy too: it stands for the read.
 
 use std::hint::black_box;
 
@@ -9,7 +10,7 @@ use crate::support::clinic::client_frame;
 
 const LIMITS: Limits = Limits { message_bytes_max: 65_536, fragments_max: 1_024, binary: false };
 
-/// How many frames come together.
+/// How many frames arrive together.
 const TOGETHER: usize = 8;
 
 pub fn bench(speed: &mut Speed) {
@@ -30,7 +31,7 @@ pub fn bench(speed: &mut Speed) {
     }
 }
 
-/// Decodes what comes in these reads, which hold so many messages.
+/// Decodes the bytes of these reads, which contain this many messages.
 fn compare(speed: &mut Speed, pair: &Pair<'_>, reads: &[&[u8]], messages: usize) {
     let mut decoder = Decoder::default();
     let (mut shared, mut block) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -48,8 +49,8 @@ fn compare(speed: &mut Speed, pair: &Pair<'_>, reads: &[&[u8]], messages: usize)
     speed.compare(pair, work, floor);
 }
 
-/// As the reactor does it: reads into the shared buffer, and what is cut goes on in a block. How many messages there
-/// were.
+/// Decodes as the reactor does: reads go into the shared buffer, and partial messages continue in a
+/// block. Returns the number of messages.
 fn decode(decoder: &mut Decoder, reads: &[&[u8]], shared: &mut [u8], block: &mut [u8]) -> usize {
     let (mut kept, mut assembled, mut messages) = (0, 0, 0);
     for read in reads {

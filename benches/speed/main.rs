@@ -1,7 +1,8 @@
-//! How long the steps of a message take, each beside its floor: the least that any program would do with the same bytes.
+//! How long the steps of handling a message take, each compared with its floor: the least that any
+//! program would do with the same bytes.
 //!
-//! `cargo bench --bench speed` measures everything and ends with a table of ratios, `-- FILTER` some of it, and
-//! `-- --test` runs each once.
+//! `cargo bench --bench speed` measures everything and ends with a table of ratios, `-- FILTER`
+//! some of it, and `-- --test` runs each once.
 
 mod frames;
 mod messages;

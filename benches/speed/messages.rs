@@ -1,4 +1,5 @@
-//! What a message says, beside a look at each of its bytes; and whether a token counts, beside the hash of its signature.
+//! Parsing a message, compared with looking at each of its bytes; and verifying a token, compared
+//! with the hash of its signature.
 
 use std::hint::black_box;
 

@@ -1,8 +1,8 @@
-//! A piece of work beside its floor.
+//! A piece of work compared with its floor.
 //!
-//! criterion gives each of them its figures and remembers them. The ratio is measured apart from that: the two take turns
-//! of about a millisecond, and of each the quickest tenth counts. Whatever else the machine does hits both, and only ever
-//! adds.
+//! criterion gives the figures for each of them and remembers them. The ratio is measured
+//! separately: the two take turns of about a millisecond, and for each the fastest tenth counts.
+//! Anything else on the machine affects both, and only makes them slower.
 
 use std::cell::Cell;
 use std::fmt;
@@ -16,15 +16,15 @@ const TURNS: usize = 200;
 /// How long a turn takes.
 const TURN: Duration = Duration::from_millis(1);
 
-/// A criterion, and the table of what it has measured.
+/// A criterion, and the table of its results.
 pub struct Speed {
     criterion: Criterion,
-    /// Whether figures are wanted, and not only to see that everything runs.
+    /// Whether figures are wanted. If not, everything just runs once.
     measures: bool,
     rows: Vec<Row>,
 }
 
-/// What is to be compared.
+/// A comparison.
 pub struct Pair<'a> {
     pub group: &'a str,
     pub name: &'a str,
@@ -50,11 +50,11 @@ impl Speed {
             .warm_up_time(Duration::from_millis(500))
             .measurement_time(Duration::from_secs(2))
             .configure_from_args();
-        // Cargo says `--bench` where it wants figures, and not where it only tests.
+        // Cargo passes `--bench` if figures are wanted, and not if it only tests.
         Self { criterion, measures: has("--bench") && !has("--test"), rows: Vec::new() }
     }
 
-    /// Measures both, unless the command line asks for others.
+    /// Measures both, unless the command line selects others.
     pub fn compare(&mut self, pair: &Pair<'_>, mut work: impl FnMut(), mut floor: impl FnMut()) {
         let chosen = Cell::new(false);
         let mut group = self.criterion.benchmark_group(pair.group);

@@ -1,5 +1,6 @@
-//! A message's whole way through connection and rooms, without sockets: from the bytes of one participant to the bytes for
-//! another, beside two copies of the same bytes, in and out. What is kept to be sent again is as much as there may be.
+//! A message's whole path through connection and rooms, without sockets: from the bytes of one
+//! participant to the bytes for another, compared with two copies of the same bytes, in and out.
+//! The buffer of retained messages is full.
 
 use std::hint::black_box;
 

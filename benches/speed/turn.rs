@@ -1,5 +1,5 @@
-//! A turn of the running reactor, from one client's socket to another's, beside a loop that does nothing but pass the same
-//! bytes from socket to socket.
+//! A turn of the running reactor, from one client's socket to another's, compared with a loop that
+//! only passes the same bytes from socket to socket.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::ratios::{Pair, Speed};
 use crate::support::clinic::{Kind, Person, client_frame, server_frame};
 use crate::support::server::Running;
 
-/// How many messages come together.
+/// How many messages arrive together.
 const TOGETHER: usize = 16;
 
 pub fn bench(speed: &mut Speed) {
@@ -41,7 +41,8 @@ pub fn bench(speed: &mut Speed) {
     }
 }
 
-/// Two sockets; what is written to one can be read from the other. Ends when one of them is closed.
+/// Two sockets: what is written to one can be read from the other. The thread ends when one of them
+/// is closed.
 fn forwarder() -> [TcpStream; 2] {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -60,7 +61,7 @@ fn connect(listener: &TcpListener, address: SocketAddr) -> (TcpStream, TcpStream
     (client, server)
 }
 
-/// One wait, one read and one write for whatever comes.
+/// One wait, one read and one write for everything that arrives.
 fn forward(ends: [TcpStream; 2]) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1_024);

@@ -1,4 +1,4 @@
-//! A blocking client that sends and receives bytes which were prepared before, so that it allocates nothing meanwhile.
+//! A blocking client that sends and expects prepared bytes, so that it allocates nothing meanwhile.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use super::clinic::{Person, client_frame, event};
 /// A test that waits longer than this for an answer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// No frame that it receives is longer.
+/// The longest frame that it receives.
 const FRAME_BYTES_MAX: usize = 8 * 1_024;
 
 /// First bytes of control frames (RFC 6455 5.5).
@@ -22,12 +22,12 @@ const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 const CLOSE: u8 = 0x88;
 
-/// The ping of Socket.IO as the server sends it, and the answer under a mask of zeros.
+/// A Socket.IO ping as the server sends it, and the answer with a mask of zeros.
 const TEXT_PING: [u8; 3] = [0x81, 1, b'2'];
 const TEXT_PONG: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'3'];
 
-/// Connects from one of a few addresses of this machine by turns: where thousands come from one, the system looks ever longer for a
-/// port that is free, and that is what would be measured.
+/// Connects from a few addresses of this machine in turn. With thousands of connections from one
+/// address, the system takes ever longer to find a free port, and that would be measured.
 fn connect(address: SocketAddr) -> TcpStream {
     static NEXT: AtomicU8 = AtomicU8::new(0);
     let from = Ipv4Addr::new(127, 0, 0, 2 + NEXT.fetch_add(1, Ordering::Relaxed) % 8);
@@ -41,10 +41,10 @@ fn connect(address: SocketAddr) -> TcpStream {
 pub struct Client {
     socket: TcpStream,
     buffer: Vec<u8>,
-    /// What of the buffer was received and not looked at yet.
+    /// The received bytes of the buffer that were not examined yet.
     unread: Range<usize>,
     pongs: u64,
-    /// Bytes, all together.
+    /// The total number of received bytes.
     received: usize,
 }
 
@@ -54,7 +54,7 @@ impl Client {
         Self::upgrade(address, &upgrade(&person.token(now)))
     }
 
-    /// Connects with Socket.IO, shows the person's token and enters the room.
+    /// Connects with Socket.IO, presents the person's token and joins the room.
     pub fn join_by_socket_io(address: SocketAddr, person: &Person, now: WallTime) -> Self {
         let path = "/socket.io/?EIO=4&transport=websocket";
         let mut client = Self::upgrade(address, &request(path, ""));
@@ -80,7 +80,7 @@ impl Client {
         client
     }
 
-    /// Connects and enters the room. Whoever is inside already is told so.
+    /// Connects and joins the room. Participants who are already inside are told so.
     pub fn join(address: SocketAddr, person: &Person, now: WallTime) -> Self {
         let mut client = Self::connect(address, person, now);
         client.send(&client_frame(&person.join()));
@@ -88,12 +88,12 @@ impl Client {
         client
     }
 
-    /// Sends these bytes, in one system call where the kernel takes them.
+    /// Sends these bytes, in one system call if the kernel accepts them.
     pub fn send(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).expect("the server reads");
     }
 
-    /// Receives as many bytes, which are whole frames, and they are these. Pings between them are answered.
+    /// Receives exactly these bytes, which are whole frames. Pings between them are answered.
     pub fn expect(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let frame = self.receive_frame();
@@ -103,19 +103,19 @@ impl Client {
         }
     }
 
-    /// Receives one message, whose `type` is this.
+    /// Receives one message with this `type`.
     pub fn expect_message(&mut self, kind: &str) {
         let text = self.receive_message();
         assert!(text.starts_with(&format!(r#"{{"type":"{kind}","#)), "{text}");
     }
 
-    /// Receives one event of this name.
+    /// Receives one event with this name.
     pub fn expect_event(&mut self, name: &str) {
         let text = self.receive_message();
         assert!(text.starts_with(&format!(r#"42["{name}",{{"type":"{name}""#)), "{text}");
     }
 
-    /// Waits until it has answered one more ping. Nothing else comes before.
+    /// Waits until one more ping has been answered. Nothing else may arrive before.
     pub fn expect_ping(&mut self) {
         let before = self.pongs;
         while self.pongs == before {
@@ -124,7 +124,8 @@ impl Client {
         }
     }
 
-    /// Receives the close frame, answers it, and waits for the end. How many bytes the answer has.
+    /// Receives the close frame, answers it, and waits for the end of the connection. Returns the
+    /// length of the answer in bytes.
     pub fn expect_close(mut self) -> usize {
         let frame = self.receive_frame();
         assert_eq!(self.buffer[frame.start], CLOSE);
@@ -152,7 +153,8 @@ impl Client {
         String::from_utf8(self.buffer[frame][header..].to_vec()).expect("a text message")
     }
 
-    /// Receives a frame that is not a ping: where it is in the buffer, until the next is received.
+    /// Receives a frame that is not a ping. Returns its place in the buffer, which is valid until
+    /// the next one is received.
     fn receive_frame(&mut self) -> Range<usize> {
         loop {
             let frame = self.next_frame();
@@ -174,7 +176,7 @@ impl Client {
         }
     }
 
-    /// Answers a ping; whether it is one.
+    /// Answers a ping. Returns whether the frame is one.
     fn answers(&mut self, frame: Range<usize>) -> bool {
         match &self.buffer[frame.clone()] {
             [PING, ..] => self.answer(frame),
@@ -187,7 +189,7 @@ impl Client {
         true
     }
 
-    /// The answer to a ping has its payload, under a mask of zeros.
+    /// The answer to a ping has its payload, with a mask of zeros.
     fn answer(&mut self, ping: Range<usize>) {
         let payload = &self.buffer[ping][2..];
         let mut pong = [0; 2 + 4 + 125];
@@ -198,7 +200,7 @@ impl Client {
         self.pongs += 1;
     }
 
-    /// One read, behind what is there.
+    /// One read, after the bytes that are already there.
     fn fill(&mut self) {
         self.buffer.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
@@ -222,7 +224,7 @@ impl Client {
     }
 }
 
-/// The length of the frame that begins here, once enough of its header is there.
+/// The length of the frame that begins here, once enough of its header has arrived.
 fn frame_len(bytes: &[u8]) -> Option<usize> {
     match *bytes {
         [_, 126, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([high, low]))),
@@ -235,7 +237,7 @@ fn header_len(frame: &[u8]) -> usize {
     if frame[1] == 126 { 4 } else { 2 }
 }
 
-/// The request with which a client comes.
+/// A client's upgrade request.
 pub fn upgrade(token: &str) -> String {
     let fields =
         format!("Sec-WebSocket-Protocol: autamedica.v1\r\nAuthorization: Bearer {token}\r\n");

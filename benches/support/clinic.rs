@@ -1,4 +1,4 @@
-//! People with tokens, and what they say to each other: messages of the size and shape that browsers make.
+//! People with tokens, and their messages, in the size and shape that browsers produce.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The secret of the servers under test.
 pub const SECRET: &str = "a secret of at least 32 bytes, for nothing but this";
 
-/// Someone with a seat in a room.
+/// A person with a seat in a room.
 #[derive(Clone, Copy)]
 pub struct Person {
     pub user: UserId,
@@ -19,17 +19,17 @@ pub struct Person {
     pub role: Role,
 }
 
-/// What is relayed.
+/// The kind of a relayed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// 5 KB of SDP.
     Offer,
-    /// One address.
+    /// A candidate with one address.
     Candidate,
 }
 
 impl Person {
-    /// Whoever sits in the `seat` of a room: the doctor in 0, the patient in 1, observers behind.
+    /// The person in a `seat` of a room: the doctor in 0, the patient in 1, observers after that.
     pub fn new(room: u32, seat: u32) -> Self {
         let role = match seat {
             0 => Role::Doctor,
@@ -40,7 +40,7 @@ impl Person {
         Self { user, session: SessionId::new(scattered(u128::from(room) | 1 << 96)), role }
     }
 
-    /// A token that is good for an hour.
+    /// A token that is valid for an hour.
     pub fn token(&self, now: WallTime) -> String {
         let key = Key::new(SECRET.as_bytes()).expect("a secret that is long enough");
         let ticket = Ticket {
@@ -101,13 +101,13 @@ pub fn ack(id: u32) -> String {
     format!(r#"{{"type":"ack","id":{id}}}"#)
 }
 
-/// A message as an event of Socket.IO, from an app that leaves the `type` to the name of the event.
+/// A message as a Socket.IO event, from an app that leaves the `type` to the name of the event.
 pub fn event(message: &str) -> String {
     let (kind, rest) = message[r#"{"type":""#.len()..].split_once('"').expect("a type first");
     format!(r#"42["{kind}",{{{}]"#, rest.strip_prefix(',').unwrap_or(rest))
 }
 
-/// The same as the server sends it: with the `type` too.
+/// The same as the server sends it: including the `type`.
 pub fn relayed_event(message: &str) -> String {
     let (kind, _) = message[r#"{"type":""#.len()..].split_once('"').expect("a type first");
     format!(r#"42["{kind}",{message}]"#)
@@ -122,7 +122,7 @@ pub fn client_frame(text: &str) -> Vec<u8> {
     frame
 }
 
-/// The same in as many frames as there are `parts`.
+/// The same in one frame for each of the `parts`.
 pub fn client_fragments(parts: &[&str]) -> Vec<u8> {
     let mut frames = Vec::new();
     for (index, part) in parts.iter().enumerate() {
@@ -150,13 +150,13 @@ fn header(first: u8, mask_bit: u8, len: usize) -> Vec<u8> {
     }
 }
 
-/// Ids as they come from a random source, but the same in every run.
+/// Ids that look random, but are the same in every run.
 fn scattered(number: u128) -> Uuid {
     const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     Uuid::from_u128((number.wrapping_mul(ODD) >> 64 | number << 64).wrapping_mul(ODD))
 }
 
-/// `sdp`: sound, picture, and a line for each codec, up to 5 KB.
+/// `sdp`: audio, video, and a line for each codec, up to 5 KB.
 fn description() -> String {
     const SDP_BYTES: usize = 5_000;
     let mut sdp =
@@ -164,7 +164,7 @@ fn description() -> String {
     sdp.push_str(r"a=group:BUNDLE 0 1\r\na=msid-semantic: WMS\r\n");
     for (mid, kind) in ["audio", "video"].iter().enumerate() {
         let line = "UDP/TLS/RTP/SAVPF 96 97 98 99 100 101 102 103 104 105 106 107 108 109 110";
-        // Into a string, writing cannot fail.
+        // Writing to a string cannot fail.
         let _ =
             write!(sdp, r"m={kind} 9 {line}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=sendrecv\r\n");
         sdp.push_str(
@@ -185,7 +185,7 @@ fn description() -> String {
     format!(r#""sdp":{{"type":"offer","sdp":"{sdp}"}}"#)
 }
 
-/// `candidate`: a host behind a private address.
+/// `candidate`: a host candidate with a private address.
 fn candidate() -> String {
     let line = "candidate:842163049 1 udp 1677729535 192.168.1.17 61764 typ host generation 0 ufrag 4ZcD network-cost 999";
     format!(

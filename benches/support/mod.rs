@@ -1,4 +1,5 @@
-//! What benches and counting tests share: people, what they say, and a client that allocates nothing once it is inside.
+//! Shared by benches and counting tests: people, their messages, and a client that allocates
+//! nothing once it has joined.
 
 #![allow(dead_code, reason = "each program that includes this uses a part of it")]
 

@@ -1,4 +1,4 @@
-//! The server as a process of its own, whose memory can be looked at.
+//! The server as a separate process, whose memory can be measured.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,16 +17,16 @@ use super::threads::cpu_ns_of;
 /// The program.
 pub const SERVER: &str = env!("CARGO_BIN_EXE_autamedica-signaling");
 
-/// The server. Ends when it is dropped.
+/// The server. It is stopped when this is dropped.
 pub struct Process {
     child: Child,
-    /// Held open for the server to write to.
+    /// Kept open for the server to write to.
     _log: BufReader<ChildStdout>,
     pub address: SocketAddr,
 }
 
 impl Process {
-    /// Starts it with an audit log in a folder of this name, which is empty.
+    /// Starts it with an audit log in an empty folder of this name.
     pub fn start(name: &str) -> Self {
         Self::start_with(name, &[])
     }
@@ -39,20 +39,20 @@ impl Process {
             ("ADMIN_ADDR", "off"),
             ("JWT_SECRET", SECRET),
             ("LOG_FORMAT", "json"),
-            // All come from here, and as fast as they can.
+            // All clients come from this machine, as fast as they can.
             ("CONNECTIONS_PER_ADDRESS_MAX", "unlimited"),
             ("ACCEPT_RATE", "unlimited"),
             ("SIGNAL_RATE", "1000000"),
             ("SIGNAL_BURST", "1000000"),
             ("BYTES_RATE", "1073741824"),
             ("BYTES_BURST", "1073741824"),
-            // Whoever has dropped is soon gone.
+            // Dropped participants are soon removed.
             ("RECONNECT_GRACE", "1"),
-            // Nobody answers pings here.
+            // The clients here answer no pings.
             ("HEARTBEAT", "3600"),
         ];
         let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // What an earlier run has left would be read at the start.
+        // The log of an earlier run would be read at the start.
         let _ = fs::remove_dir_all(&audit);
         let mut child = Command::new(SERVER)
             .env_clear()
@@ -74,7 +74,7 @@ impl Process {
         Self { child, _log: log, address }
     }
 
-    /// Doctor and patient in a room, and everything heard that belongs to entering it.
+    /// Doctor and patient in a room, after they have received everything that belongs to joining.
     pub fn room(&self, number: u32) -> [Client; 2] {
         let now = wall_time();
         let [mut doctor, mut patient] =
@@ -85,7 +85,7 @@ impl Process {
         [doctor, patient]
     }
 
-    /// Waits until the server has at most so many files open, sockets among them.
+    /// Waits until the server has at most this many files open, including sockets.
     pub fn wait_until_files(&self, files_max: usize) {
         let begun = Instant::now();
         let folder = format!("/proc/{}/fd", self.child.id());
@@ -99,14 +99,14 @@ impl Process {
         }
     }
 
-    /// Processor time that its threads have used, in nanoseconds (proc_pid_schedstat(5)). While one runs, its last moments
-    /// are missing.
+    /// CPU time of its threads, in nanoseconds (proc_pid_schedstat(5)). For a running thread, its
+    /// last moments are missing.
     pub fn cpu_ns(&self) -> u64 {
         cpu_ns_of(self.child.id())
     }
 
-    /// Memory of the process that is in RAM. The sum over its mappings: `VmRSS` is off by what each processor has not
-    /// added to it yet (proc_pid_status(5)).
+    /// The process's memory in RAM. The sum over its mappings: `VmRSS` lacks what each processor
+    /// has not added to it yet (proc_pid_status(5)).
     pub fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = fs::read_to_string(path).expect("a Linux system");
@@ -118,7 +118,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself, and that has shown already.
+        // It may have ended by itself; that has already been noticed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! A room without sockets: the connections of its people and the engine behind them, from bytes to bytes.
+//! A room without sockets: the connections of its participants and the engine behind them, from
+//! bytes to bytes.
 
 use autamedica_signaling::admission::door::Door;
 use autamedica_signaling::admission::{Addresses, Origins, TokenRules, Tokens};
@@ -13,11 +14,11 @@ use autamedica_signaling::wire::jwt::Key;
 use super::client::upgrade;
 use super::clinic::{Kind, Person, SECRET, client_frame, server_frame};
 
-/// When it is.
+/// The time of everything here.
 pub const NOW: Now =
     Now { instant: Instant::from_micros(0), wall: WallTime::from_secs(1_800_000_000) };
 
-/// People in a room, and what is on its way to each.
+/// People in a room, and the unsent bytes to each.
 pub struct Room {
     app: Signaling,
     pub seats: Vec<Seat>,
@@ -25,16 +26,16 @@ pub struct Room {
     output: Output,
 }
 
-/// Somebody in it.
+/// A person in it.
 pub struct Seat {
     pub person: Person,
     connection: Connection,
-    /// What is to be sent there.
+    /// Unsent bytes.
     pub outbound: Vec<u8>,
 }
 
 impl Room {
-    /// Everybody connected, and nobody has said anything.
+    /// Everybody is connected, and nobody has sent anything.
     pub fn empty(people: usize) -> Self {
         let seat = |number| Seat {
             person: Person::new(1, number),
@@ -46,7 +47,7 @@ impl Room {
         Self { app: signaling(), seats, buffer, output }
     }
 
-    /// Everybody upgraded and joined, through the front door.
+    /// Everybody has upgraded and joined, by regular requests.
     pub fn new(people: usize) -> Self {
         let mut room = Self::empty(people);
         for from in 0..people {
@@ -59,7 +60,7 @@ impl Room {
         room
     }
 
-    /// What is measured is a relay, to the one that is addressed.
+    /// Checks that a relay to the addressee is measured.
     fn check(&mut self, to: usize) {
         let frame = self.say(Kind::Offer, to);
         self.receive(0, &frame);
@@ -68,12 +69,12 @@ impl Room {
         self.seats[to].outbound.clear();
     }
 
-    /// What the first one says to another.
+    /// A message from the first person to another.
     pub fn say(&self, kind: Kind, to: usize) -> Vec<u8> {
         client_frame(&self.seats[0].person.say(kind, &self.seats[to].person, None))
     }
 
-    /// What a transport does with a read.
+    /// Does what a transport does after a read.
     pub fn receive(&mut self, from: usize, bytes: &[u8]) {
         self.buffer[..bytes.len()].copy_from_slice(bytes);
         let bytes = &mut self.buffer[..bytes.len()];
@@ -108,7 +109,7 @@ fn signaling() -> Signaling {
     let key = Key::new(SECRET.as_bytes()).expect("a secret that is long enough");
     let leeway = Duration::from_secs(60);
     let rules = TokenRules { keys: vec![key], issuer: None, audience: None, leeway };
-    // Time stands still, and a limit would be reached.
+    // The clock stands still, so a rate limit would be reached.
     let options =
         engine::Options { rates: Rates::UNLIMITED, ..engine::Options::new(Tokens::new(rules)) };
     let engine = Engine::new(options);

@@ -1,4 +1,4 @@
-//! A server that runs in a thread of this program.
+//! A server that runs on a thread of this program.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,12 +19,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts one on a port that is free, with the default limits, but for those of how fast one may be.
+    /// Starts one on a free port, with the default limits, except for rate limits.
     pub fn start() -> Self {
         Self::start_with(Config { audit_log: false, ..Config::development(SECRET) })
     }
 
-    /// The same with so many event loops.
+    /// The same with this many event loops.
     pub fn start_with_threads(threads: usize) -> Self {
         let config = Config { audit_log: false, ..Config::development(SECRET) };
         Self::start_with(Config { threads: Some(threads), ..config })
@@ -52,7 +52,7 @@ impl Running {
         let handle = server.handle();
         let thread = thread::spawn(move || server.run().expect("the loop runs"));
         let running = Self { handle, thread: Some(thread) };
-        // Each loop has looked once whether there is something to do. From now on somebody must come for that.
+        // Each loop has checked once for work. From now on, it turns only when somebody connects.
         running.counters_when(|now| now.turns >= threads as u64);
         running
     }
@@ -61,8 +61,8 @@ impl Running {
         self.handle.local_addr()
     }
 
-    /// Doctor and patient in a room, and everything heard that belongs to entering it. The counters are at rest then,
-    /// where it is the first room.
+    /// Doctor and patient in a room, after they have received everything that belongs to joining.
+    /// If it is the first room, the counters do not change any more.
     pub fn room(&self, number: u32) -> [Client; 2] {
         let [mut doctor, mut patient] = [0, 1]
             .map(|seat| Client::join(self.address(), &Person::new(number, seat), wall_time()));
@@ -73,7 +73,7 @@ impl Running {
         [doctor, patient]
     }
 
-    /// The same with those by Socket.IO whose seat says so.
+    /// The same; the seats that say so use Socket.IO.
     pub fn mixed_room(&self, number: u32, by_socket_io: [bool; 2]) -> [Client; 2] {
         let person = |seat: usize| Person::new(number, seat as u32);
         let [mut doctor, mut patient] = [0, 1].map(|seat| {
@@ -88,7 +88,7 @@ impl Running {
         [doctor, patient]
     }
 
-    /// The counters, once they are as they shall be.
+    /// The counters, once they satisfy the condition.
     pub fn counters_when(&self, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let begun = Instant::now();
         loop {
@@ -111,7 +111,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.handle.shutdown();
         if let Some(thread) = self.thread.take() {
-            // A loop that failed has said so; in a drop there is nobody to tell.
+            // A loop that failed has reported it; in a drop there is nobody to tell.
             let _ = thread.join();
         }
     }

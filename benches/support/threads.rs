@@ -1,37 +1,37 @@
-//! Processor time of threads of this program, each by itself (proc(5)).
+//! CPU time of single threads of this program (proc(5)).
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Keeps this thread, and those that it starts, on one processor. Waking somebody on another one costs whoever wakes up to
-/// three times as much, by chance and not by what the program does.
+/// Keeps this thread, and those that it starts, on one processor. Waking a thread on another
+/// processor costs up to three times as much, depending on chance and not on the program.
 pub fn stay_on_one_processor() {
     let one = processors()[0];
     stay_on(one);
 }
 
-/// Those that this thread may use, one at least.
+/// The processors that this thread may use, at least one.
 pub fn processors() -> Vec<usize> {
     let may = sched_getaffinity(None).expect("a Linux system");
     (0..CpuSet::MAX_CPU).filter(|cpu| may.is_set(*cpu)).collect()
 }
 
-/// Keeps this thread, and whatever it starts, on this processor.
+/// Keeps this thread, and those that it starts, on this processor.
 pub fn stay_on(processor: usize) {
     let mut only = CpuSet::new();
     only.set(processor);
     sched_setaffinity(None, &only).expect("a processor that it may use");
 }
 
-/// Threads that are watched.
+/// A set of threads to measure.
 pub struct Threads {
     ids: Vec<u32>,
 }
 
 impl Threads {
-    /// Those that `start` has begun and left running.
+    /// The threads that `start` has started and left running.
     pub fn begun_by<R>(start: impl FnOnce() -> R) -> (R, Self) {
         let before = ids();
         let result = start();
@@ -39,12 +39,14 @@ impl Threads {
         (result, Self { ids })
     }
 
-    /// Nanoseconds that they have run, in the kernel too. Exact while they sleep; while one runs its last moments are missing.
+    /// Their CPU time in nanoseconds, including the kernel. Exact while they sleep; for a running
+    /// thread, its last moments are missing.
     pub fn cpu_ns(&self) -> u64 {
         self.ids.iter().map(|id| cpu_ns(*id)).sum()
     }
 
-    /// The same of each, by its name. One without a name of its own has that of the program: the first loop.
+    /// The same for each thread, by name. A thread without a name of its own has that of the
+    /// program: the first loop.
     pub fn each(&self) -> Vec<(String, u64)> {
         let program = fs::read_to_string("/proc/self/comm").expect("this program");
         let name = |id| {
@@ -60,7 +62,7 @@ impl Threads {
     }
 }
 
-/// The same of all threads of another program that have not ended.
+/// The same for all running threads of another process.
 pub fn cpu_ns_of(process: u32) -> u64 {
     let tasks = format!("/proc/{process}/task");
     let texts = tasks_in(&tasks)

@@ -95,39 +95,39 @@ impl Addresses {
         }
     }
 
-    /// One step further on the way to us.
+    /// Takes one more hop into account, on the way to us.
     fn go(&self, way: &mut Way, node: Node) {
         *way = match (node, *way) {
             (Node::Hidden, _) => Way::Hidden,
             (Node::Address(address), _) if !self.trusted_proxies.contains(address) => {
                 Way::Client(Client::Known(address))
             }
-            // A proxy at the far end speaks for itself.
+            // If the first hop is itself a trusted proxy, it speaks for itself.
             (Node::Address(proxy), Way::Nowhere) => Way::Client(Client::Known(proxy)),
             (Node::Address(proxy), Way::Hidden) => Way::Client(Client::Hidden(proxy)),
             (Node::Address(_), client @ Way::Client(_)) => client,
         };
     }
 
-    /// Whether a proxy, or a program on this machine, makes a health check on its own account.
+    /// Whether a proxy, or a program on this machine, makes a health check on its own behalf.
     fn is_probe(&self, client: IpAddr, from: IpAddr, request: &Request<'_>) -> bool {
         let near = from.to_canonical().is_loopback() || self.trusted_proxies.contains(from);
         near && client == from && matches!(request.path, "/health" | "/ready")
     }
 }
 
-/// What is known after some steps of the way, from the far end on.
+/// What is known after some hops, starting from the client's end.
 #[derive(Clone, Copy, Debug, Default)]
 enum Way {
     #[default]
     Nowhere,
-    /// The last step was hidden; the next names the proxy that it was hidden from.
+    /// The last hop was hidden; the next one names the proxy that it was hidden from.
     Hidden,
     Client(Client),
 }
 
 impl Way {
-    /// Whom it leads to, where it ends at the proxy `from`; `None`: there was no step.
+    /// The client, if the way ends at the proxy `from`; `None` if there was no hop.
     const fn client(self, from: IpAddr) -> Option<Client> {
         match self {
             Self::Nowhere => None,

@@ -10,10 +10,11 @@ use crate::base::time::WallTime;
 use crate::message::{Permissions, Role, RoomType, SessionId, TokenId, UserId};
 use crate::wire::members::{self, Members, Skipped, Text, TextOrTexts, Texts};
 
-/// The latest time that a claim may name, in seconds: the end of the year 9999. Later dates have no text form.
+/// The latest time that a claim may name, in seconds: the end of the year 9999. Later dates have no
+/// text form.
 pub const DATE_SECS_MAX: u64 = 253_402_300_799;
 
-/// The claims of a token. Whether they count here and now is for [`super::Tokens`] to say.
+/// The claims of a token. [`super::Tokens`] decides whether the token is valid here and now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// Who the bearer is and what the bearer may do.
@@ -22,19 +23,21 @@ pub struct Claims {
     pub issued_at: WallTime,
     /// `nbf`.
     pub not_before: Option<WallTime>,
-    /// Whether `iss` is the issuer that was asked for; true where none was.
+    /// Whether `iss` is the required issuer; true if none is required.
     pub is_from_issuer: bool,
-    /// Whether `aud` is or holds the audience that was asked for; true where none was.
+    /// Whether `aud` is or contains the required audience; true if none is required.
     pub is_for_audience: bool,
 }
 
-/// The payload is not a JSON object, has a name twice or over 64 names, lacks a claim, or has one of a wrong type.
+/// The payload is not a JSON object, repeats a name, has more than 64 names, lacks a claim, or has
+/// a claim of a wrong type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadClaims;
 
-/// Reads the claims from `payload`, comparing its issuer and audience with those given.
+/// Reads the claims from `payload`, and compares its issuer and audience with those given.
 ///
-/// Permissions and claims that are not ours are ignored. Allocates nothing as long as there are no escapes.
+/// Permissions and claims that are not ours are ignored. Allocates nothing as long as there are no
+/// escapes.
 ///
 /// # Errors
 ///
@@ -55,7 +58,7 @@ pub fn read(
     draft.finish().ok_or(BadClaims)
 }
 
-/// What a `jti` is known by.
+/// Identifies a token by its `jti`.
 pub fn token_id(jti: &str) -> TokenId {
     let hash = Sha256::digest(jti);
     let mut first = [0; 8];
@@ -63,7 +66,7 @@ pub fn token_id(jti: &str) -> TokenId {
     TokenId::from_hash(first)
 }
 
-/// The claims as they come, in any order.
+/// The claims read so far. They may arrive in any order.
 #[derive(Default)]
 struct Draft<'a> {
     issuer: Option<&'a str>,
@@ -136,7 +139,8 @@ impl<'de> Members<'de> for Draft<'_> {
     }
 }
 
-/// A NumericDate (RFC 7519 2): seconds since 1970, from 0 to [`DATE_SECS_MAX`], a fraction rounded to milliseconds.
+/// A NumericDate (RFC 7519 2): seconds since 1970, from 0 to [`DATE_SECS_MAX`]. Fractions are
+/// rounded to milliseconds.
 struct Date;
 
 impl<'de> DeserializeSeed<'de> for Date {
@@ -161,7 +165,8 @@ impl Visitor<'_> for Date {
         Ok(WallTime::from_secs(secs as i64))
     }
 
-    // A negative number is the only whole one that does not come as `u64`; it falls to the default, which refuses.
+    // Negative integers are the only ones that do not arrive as `u64`. The default implementation
+    // refuses them.
 
     fn visit_f64<E: Error>(self, secs: f64) -> Result<WallTime, E> {
         if !(0.0..=DATE_SECS_MAX as f64).contains(&secs) {

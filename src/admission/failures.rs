@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::base::time::{Duration, Instant};
 
 /// How many networks, or users, are remembered, in 1.1 MiB. Past it, the entry that would expire
-/// next is forgotten early: counting would not stop an attacker who commands so many.
+/// next is forgotten early: counting would not stop an attacker who controls that many.
 pub const KEYS_MAX: usize = 16_384;
 
 /// Failures within a time window, by key.
@@ -14,7 +14,7 @@ pub(super) struct Failures<K> {
     /// How long failures count, from the first one on.
     window: Duration,
     windows: BTreeMap<K, Window>,
-    /// All windows, in the order in which they began, which is the order in which they end.
+    /// All windows, in the order in which they began, which is also the order in which they end.
     order: VecDeque<(Instant, K)>,
 }
 
@@ -30,7 +30,7 @@ impl<K: Copy + Ord> Failures<K> {
         Self { window, windows: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// How long this key has to wait if it has used up its `max`.
+    /// How long this key has to wait, if it has used up its `max`.
     pub(super) fn wait(&mut self, key: K, max: u64, now: Instant) -> Option<Duration> {
         self.forget(now);
         let window = self.windows.get(&key).filter(|window| window.count >= max)?;

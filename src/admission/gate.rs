@@ -36,7 +36,7 @@ pub struct GateLimits {
     pub closes_max: u64,
     /// How often one user may join one session.
     pub joins: Rate,
-    /// How often one user may show another certificate in one session.
+    /// How often one user may present a new certificate in one session.
     pub certificates: Rate,
 }
 
@@ -48,7 +48,8 @@ impl GateLimits {
         failures_max: 20,
         closes_max: 10,
         joins: Rate { per_second: 5, burst: 1_000 },
-        // A browser makes one for each connection, and connections to all of the largest room may begin at once, and again.
+        // A browser makes one for each connection. Connections to all members of the largest room
+        // may begin at once, and again.
         certificates: Rate { per_second: 5, burst: 128 },
     };
 
@@ -99,7 +100,7 @@ struct Counts {
     closes: Failures<u64>,
     /// By [`bearer`].
     joins: Joins,
-    /// By [`bearer`]. Not by place, so that whoever leaves and comes again goes on where it was.
+    /// By [`bearer`]. Not by place, so that leaving and joining again does not reset it.
     certificates: Joins,
 }
 
@@ -122,7 +123,7 @@ impl Gate {
         Self { limits, common: Arc::default(), origins: Vec::new(), empty_rooms: 0 }
     }
 
-    /// A gate for other connections with the same limits for both together.
+    /// A gate for other connections; the limits apply to both gates together.
     pub fn beside(&self) -> Self {
         let common = Arc::clone(&self.common);
         Self { limits: self.limits, common, origins: Vec::new(), empty_rooms: 0 }
@@ -159,13 +160,13 @@ impl Gate {
         }
     }
 
-    /// Whether whoever has a token that grants this may show another certificate now.
+    /// Whether a user with a token that grants this may present a new certificate now.
     pub fn admits_certificate(&self, grant: &Grant, now: Instant) -> bool {
         let rate = self.limits.certificates;
         rate.is_unlimited() || self.counts().certificates.wait(bearer(grant), &rate, now).is_none()
     }
 
-    /// It has shown one.
+    /// Counts a new certificate.
     pub fn certificate_shown(&mut self, grant: &Grant, now: Instant) {
         let rate = self.limits.certificates;
         if !rate.is_unlimited() {
@@ -367,7 +368,7 @@ mod tests {
         }
         assert_eq!(one.failed_at(0, Instant::default()), None);
         assert!(other.failed_at(0, Instant::default()).is_some());
-        // A connection goes over from one to the other.
+        // A connection moves from one to the other.
         let network = one.depart(0).expect("it had arrived");
         other.arrive_from(1, network);
         assert!(!one.admits_from(here) && one.depart(0).is_none());
@@ -422,9 +423,9 @@ mod tests {
         assert_eq!(beside.check_bearer(&one, at(2)), wait);
         assert_eq!(gate.check_bearer(&one, at(2)), wait);
         assert_eq!(beside.check_bearer(&grant(2, 1), at(2)), Ok(()), "others have their own");
-        // Whoever has got hold of an old token locks its owner out of nothing else.
+        // Somebody who has stolen an old token can lock its owner out of nothing else.
         assert_eq!(beside.check_bearer(&grant(1, 2), at(2)), Ok(()));
-        // A connection that had been there before.
+        // A connection that existed before.
         beside.closed(&one, at(3));
         assert_eq!(gate.check_bearer(&one, at(60)), Ok(()));
     }

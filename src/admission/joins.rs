@@ -7,22 +7,22 @@ use super::failures::KEYS_MAX;
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant};
 
-/// What is left for each who has done it. Whoever is not in it has all that there may be at once.
+/// A token bucket for each user and session. One that is not in the table has its full burst.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
     buckets: BTreeMap<u64, Bucket>,
-    /// All of them, in the order in which they first did it.
+    /// All keys, in the order in which they were added.
     order: VecDeque<u64>,
 }
 
 impl Joins {
-    /// How long whoever this is has to wait before it may do it once more.
+    /// How long this user has to wait before it may do this once more in this session.
     pub(super) fn wait(&self, key: u64, rate: &Rate, now: Instant) -> Option<Duration> {
         let bucket = self.buckets.get(&key)?;
         (bucket.available(rate, now) == 0).then(|| bucket.time_until(1, rate, now))
     }
 
-    /// Counts one who does it.
+    /// Counts one use.
     pub(super) fn add(&mut self, key: u64, rate: &Rate, now: Instant) {
         while let Some(oldest) = self.order.front()
             && (self.order.len() >= KEYS_MAX || self.is_full(*oldest, rate, now))
@@ -37,7 +37,7 @@ impl Joins {
         bucket.spend(1, rate, now);
     }
 
-    /// Whether it says no more than one that is not there.
+    /// Whether a bucket is full, so that it need not be in the table.
     fn is_full(&self, key: u64, rate: &Rate, now: Instant) -> bool {
         self.buckets.get(&key).is_none_or(|bucket| bucket.available(rate, now) == rate.burst)
     }

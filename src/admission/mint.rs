@@ -7,7 +7,7 @@ use crate::base::time::{Duration, WallTime};
 use crate::message::{Role, RoomType, SessionId, UserId};
 use crate::wire::jwt::{self, Key};
 
-/// What a new token shall say.
+/// The content of a new token.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket<'a> {
     /// `userId`.
@@ -22,7 +22,7 @@ pub struct Ticket<'a> {
     pub room_type: Option<RoomType>,
     /// `iat`, in whole seconds.
     pub issued_at: WallTime,
-    /// How long after that the token ends: `exp`, in whole seconds.
+    /// How long after that the token expires: `exp`, in whole seconds.
     pub lifetime: Duration,
     /// `iss`.
     pub issuer: Option<&'a str>,
@@ -34,7 +34,8 @@ pub struct Ticket<'a> {
 
 /// Signs a token for `ticket`.
 ///
-/// It is not checked whether the token is any good: one with many or long texts can be over [`jwt::TOKEN_BYTES_MAX`].
+/// It is not checked whether the token would be accepted: one with many or long texts can exceed
+/// [`jwt::TOKEN_BYTES_MAX`].
 pub fn mint(key: &Key, ticket: &Ticket<'_>) -> String {
     let mut claims = Map::new();
     let mut claim = |name: &str, value: Value| claims.insert(name.to_owned(), value);

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 
-/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address. A single machine has a whole /64 to
-/// choose from, so its single addresses say nothing.
+/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address. A single
+/// machine can choose from a whole /64, so its individual addresses say nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network(NonZeroU64);
 
@@ -12,18 +12,19 @@ impl Network {
     /// The network of an address.
     pub const fn of(address: IpAddr) -> Self {
         let bits = match address.to_canonical() {
-            // Below ffff:ffff::/32 there are multicast addresses only (RFC 4291 2.7), and nobody connects from one.
+            // Below ffff:ffff::/32 there are only multicast addresses (RFC 4291 2.7), and nobody
+            // connects from one.
             IpAddr::V4(address) => u64::MAX << 32 | address.to_bits() as u64,
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         };
         match NonZeroU64::new(bits) {
             Some(bits) => Self(bits),
-            // ::/64 holds the loopback address; its neighbour holds nothing (RFC 4291 2.5).
+            // ::/64 contains the loopback address; the next /64 contains nothing (RFC 4291 2.5).
             None => Self(NonZeroU64::MIN),
         }
     }
 
-    /// What is known of the address: all of it, or of an IPv6 address the first 64 bits.
+    /// What is known of the address: all of it, or the first 64 bits of an IPv6 address.
     pub const fn address(self) -> IpAddr {
         let bits = self.0.get();
         match (bits >> 32, bits) {
@@ -34,7 +35,7 @@ impl Network {
     }
 }
 
-/// An address may lead to a person.
+/// Shows nothing: an address may identify a person.
 impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")

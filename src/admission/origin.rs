@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// The origins that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Every page, also one without an origin of its own (`null`). Not for production.
+    /// Every page, including one without an origin of its own (`null`). Not for production.
     Any,
-    /// These, as a browser writes them. An empty list accepts no page at all.
+    /// These origins, as a browser writes them. An empty list accepts no page at all.
     Listed(Vec<String>),
 }
 
-/// An entry of the list is not an origin as a browser writes it, so that no browser would ever match it.
+/// An entry of the list is not an origin as a browser writes it, so no browser would ever match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadOrigin {
     entry: String,
@@ -20,11 +20,11 @@ pub struct BadOrigin {
 }
 
 impl Origins {
-    /// Reads a comma-separated list of origins, or `*` for all. Blanks around an entry do not count.
+    /// Reads a comma-separated list of origins, or `*` for all. Blanks around an entry are ignored.
     ///
     /// # Errors
     ///
-    /// [`BadOrigin`] for the first entry that could never match; its text fits one line.
+    /// [`BadOrigin`] for the first entry that could never match; its text fits on one line.
     pub fn parse(text: &str) -> Result<Self, BadOrigin> {
         if text.trim() == "*" {
             return Ok(Self::Any);
@@ -36,10 +36,11 @@ impl Origins {
         text.split(',').map(|part| entry(part.trim())).collect::<Result<_, _>>().map(Self::Listed)
     }
 
-    /// Whether an upgrade with this `Origin` (or, with `None`, without one) may go on.
+    /// Whether an upgrade with this `Origin` is allowed (`None`: an upgrade without one).
     ///
-    /// Byte for byte: browsers write an origin in one way only (WHATWG HTML, "serialization of an origin"). Native
-    /// clients send none and are accepted unless one is `required`.
+    /// Origins are compared byte for byte: browsers write an origin in one way only (WHATWG HTML,
+    /// "serialization of an origin"). Native clients send none and are accepted unless one is
+    /// `required`.
     pub fn allows(&self, origin: Option<&str>, required: bool) -> bool {
         match (origin, self) {
             (None, _) => !required,
@@ -51,7 +52,7 @@ impl Origins {
 
 impl fmt::Display for BadOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Debug` escapes line ends and control characters.
+        // `Debug` escapes line breaks and control characters.
         let Self { entry, why } = self;
         write!(
             f,
@@ -63,7 +64,8 @@ impl fmt::Display for BadOrigin {
 
 impl std::error::Error for BadOrigin {}
 
-/// Checks that `entry` is the serialisation of an origin (RFC 6454 6.2), or says what it is instead.
+/// Checks that `entry` is the serialisation of an origin (RFC 6454 6.2), or says what it is
+/// instead.
 fn check(entry: &str) -> Result<(), &'static str> {
     match entry {
         "" => return Err("it is empty"),
@@ -83,7 +85,7 @@ fn check(entry: &str) -> Result<(), &'static str> {
     if rest.contains(['/', '?', '#', '\\']) {
         return Err("it has a path or a slash at the end");
     }
-    // The colons of an IPv6 address stand within brackets.
+    // The colons of an IPv6 address are within brackets.
     let port_at = rest.rfind(']').unwrap_or(0);
     let (host, port) = match rest[port_at..].find(':') {
         Some(colon) => (&rest[..port_at + colon], Some(&rest[port_at + colon + 1..])),
@@ -129,7 +131,7 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     if host.split('.').any(str::is_empty) {
         return Err("the host has an empty part between dots");
     }
-    // WHATWG URL, "ends in a number checker": such a host is an IPv4 address or nothing.
+    // WHATWG URL, "ends in a number checker": such a host is an IPv4 address or invalid.
     let last = host.rsplit('.').next().unwrap_or(host);
     let is_hex = last.strip_prefix("0x").is_some_and(|x| x.bytes().all(|b| b.is_ascii_hexdigit()));
     let ends_in_number = is_hex || last.bytes().all(|b| b.is_ascii_digit());

@@ -4,7 +4,8 @@ use super::{Grant, claims};
 use crate::base::time::{Duration, WallTime};
 use crate::wire::jwt::{self, Key};
 
-/// Checks the tokens of one deployment. Made once from the configuration, shared by all connections.
+/// Checks the tokens of one deployment. Made once from the configuration, shared by all
+/// connections.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     rules: TokenRules,
@@ -55,7 +56,7 @@ impl Tokens {
         let issued_at = claims.issued_at;
         let counts_from = claims.not_before.map_or(issued_at, |nbf| nbf.max(issued_at));
         let is_addressed = claims.is_from_issuer && claims.is_for_audience;
-        // Leeway is for clocks that differ; the times of one token come from one clock.
+        // The leeway is for different clocks; the times in one token come from one clock.
         if !is_addressed || grant.expires_at < counts_from || now < counts_from.minus(*leeway) {
             return Err(TokenFault::Invalid);
         }
@@ -175,7 +176,8 @@ mod tests {
         assert_eq!(check(&token, ends.minus(MOMENT)), Ok(()));
         assert_eq!(check(&token, ends), Err(TokenFault::Expired));
 
-        // `nbf` counts where it is later than `iat`; an earlier one does not open the door before `iat`.
+        // `nbf` counts if it is later than `iat`; an earlier one does not make the token valid
+        // before `iat`.
         let later = dated("1800000000", "1800000100", "1800003600");
         assert_eq!(check(&later, opens), Err(TokenFault::Invalid));
         assert_eq!(check(&later, opens.plus(Duration::from_secs(100))), Ok(()));

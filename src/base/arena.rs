@@ -7,19 +7,21 @@ use std::num::NonZeroU32;
 
 use slab::Slab;
 
-/// A [`Slab`] whose keys carry a generation: a key kept after its entry was removed finds nothing, even when the slot
-/// serves someone else by then.
+/// A [`Slab`] whose keys carry a generation: a key that is kept after its entry was removed finds
+/// nothing, even if the slot has been reused.
 #[derive(Debug)]
 pub struct Arena<T> {
     slots: Slab<T>,
-    /// Of each slot, for whom it serves. Apart from them, since there its neighbours would make 8 bytes of it.
+    /// The generation of each slot. Kept in a vector of its own, because padding beside an entry
+    /// would make 8 bytes of it.
     generations: Vec<u32>,
     next_generation: u32,
 }
 
-/// Names one entry of an [`Arena`]: a dense index, to be used as an index elsewhere too, and a generation.
+/// Names one entry of an [`Arena`]: a dense index, which other tables may use too, and a
+/// generation.
 pub struct Key<T> {
-    /// One more than the index, so that an `Option` of a key takes no more room than a key.
+    /// One more than the index, so that an `Option` of a key takes no more space than a key.
     number: NonZeroU32,
     generation: u32,
     of: PhantomData<fn() -> T>,
@@ -31,7 +33,8 @@ impl<T> Arena<T> {
         Self { slots: Slab::new(), generations: Vec::new(), next_generation: 0 }
     }
 
-    /// An empty arena with memory for so many entries: taken from the system as it is used, and never moved.
+    /// An empty arena with memory for this many entries. The system provides the memory as it is
+    /// used, and entries are never moved.
     pub fn with_capacity(entries: usize) -> Self {
         let generations = Vec::with_capacity(entries);
         Self { slots: Slab::with_capacity(entries), generations, next_generation: 0 }
@@ -42,7 +45,7 @@ impl<T> Arena<T> {
         self.insert_with(|_| value)
     }
 
-    /// Puts what `make` returns into a free slot; `make` learns the key first.
+    /// Puts the result of `make` into a free slot; `make` is given the key first.
     pub fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
         let generation = self.next_generation;
         self.next_generation = generation.wrapping_add(1);
@@ -57,7 +60,7 @@ impl<T> Arena<T> {
         key
     }
 
-    /// Takes the entry out and frees its slot.
+    /// Removes the entry and frees its slot.
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
         self.get(key)?;
         self.slots.try_remove(key.index() as usize)
@@ -73,7 +76,7 @@ impl<T> Arena<T> {
         if self.serves(key) { self.slots.get_mut(key.index() as usize) } else { None }
     }
 
-    /// The key of whatever is at `index` now.
+    /// The key of the present entry at `index`.
     pub fn key_at(&self, index: u32) -> Option<Key<T>> {
         let generation = self.generations.get(index as usize)?;
         self.slots.contains(index as usize).then(|| Key::from_parts(index, *generation))
@@ -85,7 +88,7 @@ impl<T> Arena<T> {
         self.slots.iter().map(move |(index, value)| (key(index), value))
     }
 
-    /// Whether the slot of a key serves for it, and not for a later one.
+    /// Whether a key belongs to the present use of its slot.
     fn serves(&self, key: Key<T>) -> bool {
         self.generations.get(key.index() as usize) == Some(&key.generation)
     }
@@ -95,7 +98,7 @@ impl<T> Arena<T> {
         self.slots.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -108,28 +111,28 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Key<T> {
-    /// A key from its parts, as [`Key::index`] and [`Key::generation`] gave them.
+    /// A key from its parts, as returned by [`Key::index`] and [`Key::generation`].
     pub const fn from_parts(index: u32, generation: u32) -> Self {
         let number = match NonZeroU32::new(index.wrapping_add(1)) {
             Some(number) => number,
-            // No arena has so many entries: whatever is asked for by this key is not there.
+            // No arena has that many entries, so this key finds nothing.
             None => NonZeroU32::MAX,
         };
         Self { number, generation, of: PhantomData }
     }
 
-    /// The dense index: smaller than the largest number of entries there ever were.
+    /// The dense index: smaller than the largest number of entries at any time.
     pub const fn index(self) -> u32 {
         self.number.get() - 1
     }
 
-    /// What tells this use of the slot from the others.
+    /// Distinguishes this use of the slot from others.
     pub const fn generation(self) -> u32 {
         self.generation
     }
 }
 
-// By hand, since a derive would ask the same of `T`.
+// Implemented by hand, because a derive would require the same of `T`.
 impl<T> Clone for Key<T> {
     fn clone(&self) -> Self {
         *self

@@ -1,5 +1,5 @@
-//! Ranges of IP addresses in CIDR notation (RFC 4632 3.1, RFC 4291 2.3), for lists of addresses
-//! that are let in or trusted.
+//! Ranges of IP addresses in CIDR notation (RFC 4632 3.1, RFC 4291 2.3), for lists of allowed or
+//! trusted addresses.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,11 +10,12 @@ pub const ACCEPTED: &str = "addresses or ranges in CIDR notation separated by co
 
 /// A range of addresses of one family.
 ///
-/// An IPv4 address that is written as an IPv6 one (`::ffff:10.0.0.1`) is the IPv4 address, in a range and in what is looked
-/// up alike. Otherwise a range of one family holds nothing of the other: `::/0` is all of IPv6, and no IPv4.
+/// An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) is treated as the IPv4 address, both in a range
+/// and in a lookup. Otherwise a range contains only addresses of its own family: `::/0` is all of
+/// IPv6, and no IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
-    /// Canonical; no bit is set behind the prefix.
+    /// Canonical; no bit is set after the prefix.
     first: IpAddr,
     prefix_len: u8,
 }
@@ -23,8 +24,8 @@ pub struct Cidr {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Cidr>);
 
-/// An entry is neither an address nor a range. Its `Display` fits one line and says what is wrong; [`ACCEPTED`] says
-/// what would do.
+/// An entry is neither an address nor a range. Its `Display` fits on one line and says what is
+/// wrong; [`ACCEPTED`] says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadCidr {
     entry: String,
@@ -38,13 +39,14 @@ enum Fault {
     Prefix {
         max: u8,
     },
-    /// Likely a slip, and nobody can tell of which half; this is the range if it was of the address.
+    /// Probably a mistake, either in the address or in the prefix length. This is the range if the
+    /// address was wrong.
     BitsBehindPrefix(Cidr),
 }
 
 impl Cidr {
-    /// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address without a prefix. Nothing is guessed: no leading zeros, no
-    /// netmask, no zone, no bit behind the prefix.
+    /// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address without a prefix. Nothing is guessed: no
+    /// leading zeros, no netmask, no zone, no bits set after the prefix.
     ///
     /// # Errors
     ///
@@ -53,7 +55,7 @@ impl Cidr {
         read(entry).map_err(|fault| BadCidr { entry: entry.to_owned(), fault })
     }
 
-    /// Whether the address lies within.
+    /// Whether the range contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
@@ -68,12 +70,13 @@ impl Cidr {
 }
 
 impl Networks {
-    /// None at all.
+    /// The empty list.
     pub const fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Reads entries separated by commas. Blanks around an entry do not count; an empty entry does.
+    /// Reads entries separated by commas. Blanks around an entry are ignored; an empty entry is an
+    /// error.
     ///
     /// # Errors
     ///
@@ -82,7 +85,7 @@ impl Networks {
         text.split(',').map(|entry| Cidr::parse(entry.trim())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the address lies within any of them.
+    /// Whether any of the ranges contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|range| range.contains(address))
     }
@@ -92,7 +95,7 @@ impl Networks {
         self.0.is_empty()
     }
 
-    /// Whether every address of a family lies within one or the other.
+    /// Whether the list contains every address of a family.
     pub fn hold_everybody(&self) -> bool {
         self.hold_all_of(|address| match address {
             IpAddr::V4(address) => Some((address.to_bits().into(), 32)),
@@ -103,7 +106,8 @@ impl Networks {
         })
     }
 
-    /// The same of one family: the bits of an address that belongs to it, and how many there are.
+    /// The same for one family. `bits` returns the bits of an address of that family, and how many
+    /// it has.
     fn hold_all_of(&self, bits: impl Fn(IpAddr) -> Option<(u128, u32)>) -> bool {
         let mut spans: Vec<_> = self
             .0
@@ -127,7 +131,7 @@ impl Networks {
     }
 }
 
-/// The number of so many ones.
+/// A number with this many low bits set.
 const fn ones(count: u32) -> u128 {
     match u128::MAX.checked_shr(128 - count) {
         Some(ones) => ones,
@@ -143,7 +147,7 @@ fn read(entry: &str) -> Result<Cidr, Fault> {
         Some((address, prefix)) => (address, Some(prefix)),
         None => (entry, None),
     };
-    // The standard library takes no leading zeros, no zone and no blanks.
+    // The standard library accepts no leading zeros, no zone and no blanks.
     let address: IpAddr = address.parse().map_err(|_| Fault::NotAnAddress)?;
     let max = if address.is_ipv4() { 32 } else { 128 };
     let prefix_len = match prefix {
@@ -157,20 +161,22 @@ fn read(entry: &str) -> Result<Cidr, Fault> {
     if first != address {
         return Err(Fault::BitsBehindPrefix(Cidr { first, prefix_len }));
     }
-    // Of a mapped address at least 96 bits are fixed here: with fewer, some of `ffff` would be behind the prefix.
+    // A range of mapped addresses has a prefix of at least 96 bits: with a shorter one, some bits
+    // of `ffff` would be set after the prefix.
     let canonical = first.to_canonical();
     let mapped_len = if canonical == first { 0 } else { 96 };
     Ok(Cidr { first: canonical, prefix_len: prefix_len.saturating_sub(mapped_len) })
 }
 
-/// A number as people write it: no sign, no leading zero.
+/// A decimal number: no sign, no leading zero.
 fn decimal(text: &str) -> Option<u8> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let leading_zero = text.len() > 1 && text.starts_with('0');
     if plain && !leading_zero { text.parse().ok() } else { None }
 }
 
-/// A shift by all the bits there are is no shift at all, so that no bits are a case of their own.
+/// The mask of a prefix. A shift by the full width is not defined, so a prefix of 0 is handled
+/// separately.
 fn mask_v4(prefix_len: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or_default()
 }
@@ -185,7 +191,7 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// The list as it would be read again; empty for none.
+/// The list in the form in which it can be read again.
 impl fmt::Display for Networks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, range) in self.0.iter().enumerate() {
@@ -198,7 +204,7 @@ impl fmt::Display for Networks {
 
 impl fmt::Display for BadCidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Debug` escapes line ends and control characters.
+        // `Debug` escapes line breaks and control characters.
         let entry = &self.entry;
         match self.fault {
             Fault::Empty => f.write_str("there is an empty entry"),

@@ -1,20 +1,22 @@
-//! Many deadlines of a few equal lengths: arm, touch, cancel and next are O(1).
+//! Many deadlines with a few fixed durations: arm, cancel and next are O(1).
 
 use super::time::{Duration, Instant};
 
 const NONE: u32 = u32::MAX;
 
-/// Deadlines of members that are named by a dense index, each in at most one of `QUEUES` first-in-first-out queues.
+/// Deadlines of members that are named by a dense index, each in at most one of `QUEUES`
+/// first-in-first-out queues.
 ///
-/// All members of one queue wait equally long, so whoever was armed last is due last and a queue never needs sorting.
-/// The queues are linked through one vector of nodes (16 bytes a member), which grows with the largest index; another
-/// tells which queue a member stands in (2 bytes).
+/// All members of a queue wait for the same duration, so the last one armed is the last one due and
+/// a queue never needs sorting. The queues are linked lists in one vector of nodes (16 bytes per
+/// member), which grows with the largest index. Another vector says which queue a member is in (2
+/// bytes).
 #[derive(Debug)]
 pub struct Deadlines<const QUEUES: usize> {
     lengths: [Duration; QUEUES],
     ends: [Ends; QUEUES],
     nodes: Vec<Node>,
-    /// As long as `nodes`. Apart from them, since there its neighbours would make 8 bytes of it.
+    /// As long as `nodes`. Kept apart from them, because padding would make 8 bytes of it.
     queues: Vec<Option<u8>>,
 }
 
@@ -39,13 +41,14 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
         Self { lengths, ends, nodes: Vec::new(), queues: Vec::new() }
     }
 
-    /// The same with memory for the members below `members`: taken from the system as it is used, and never moved.
+    /// The same, with memory for the members below `members`. The system provides the memory as it
+    /// is used, and it is never moved.
     pub fn with_capacity(lengths: [Duration; QUEUES], members: usize) -> Self {
         let (nodes, queues) = (Vec::with_capacity(members), Vec::with_capacity(members));
         Self { nodes, queues, ..Self::new(lengths) }
     }
 
-    /// Puts `member` at the end of `queue`, taking it out of the queue where it stood.
+    /// Puts `member` at the end of `queue`, and removes it from its previous queue.
     pub fn arm(&mut self, member: u32, queue: usize, now: Instant) {
         self.cancel(member);
         let index = member as usize;
@@ -55,7 +58,7 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
             self.queues.resize(index + 1, None);
         }
         let last = self.ends[queue].last;
-        // A clock that went back must not put a deadline before its elders.
+        // If the clock went back, a deadline must not be earlier than those before it in the queue.
         let elder = if last == NONE { Instant::default() } else { self.nodes[last as usize].due };
         let due = (now + self.lengths[queue]).max(elder);
         self.nodes[index] = Node { due, previous: last, next: NONE };
@@ -69,7 +72,7 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
         self.ends[queue].len += 1;
     }
 
-    /// Takes `member` out of the queue where it stands, if it stands in one.
+    /// Removes `member` from its queue, if it is in one.
     pub fn cancel(&mut self, member: u32) {
         let Some(queue) = self.queues.get_mut(member as usize).and_then(Option::take) else {
             return;
@@ -89,12 +92,12 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
         }
     }
 
-    /// The queue where `member` stands.
+    /// The queue that `member` is in.
     pub fn queue_of(&self, member: u32) -> Option<usize> {
         self.queues.get(member as usize)?.map(usize::from)
     }
 
-    /// How many stand in a queue.
+    /// How many members a queue has.
     pub fn len(&self, queue: usize) -> usize {
         self.ends.get(queue).map_or(0, |ends| ends.len as usize)
     }
@@ -108,7 +111,7 @@ impl<const QUEUES: usize> Deadlines<QUEUES> {
             .min()
     }
 
-    /// Takes out one member that is due at `now`, with its queue.
+    /// Removes one member that is due at `now`, and returns it with its queue.
     pub fn take_due(&mut self, now: Instant) -> Option<(u32, usize)> {
         let due = |ends: &Ends| ends.first != NONE && self.nodes[ends.first as usize].due <= now;
         let queue = self.ends.iter().position(due)?;

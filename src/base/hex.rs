@@ -1,8 +1,8 @@
 //! Hexadecimal digits.
 
-/// The 16 bytes that 32 digits of either letter case stand for.
+/// The 16 bytes that 32 hexadecimal digits of either case stand for.
 ///
-/// The same few steps for all of them, without a branch: the compiler makes vector code of it.
+/// Every digit takes the same few steps without a branch, so that the compiler can vectorise them.
 #[inline]
 pub fn decode(digits: &[u8; 32]) -> Option<[u8; 16]> {
     let mut values = [0; 32];

@@ -3,26 +3,27 @@
 
 use super::time::Duration;
 
-/// The upper bounds of the buckets, in microseconds. One more bucket holds what took longer.
+/// The upper bounds of the buckets, in microseconds. One more bucket counts everything above the
+/// last bound.
 pub const BOUNDS_MICROS: [u64; 15] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
     1_000_000, 5_000_000,
 ];
 
-/// How many words a histogram is: the buckets and the sum.
+/// The size of a histogram in words: the buckets and the sum.
 pub const WORDS: usize = BOUNDS_MICROS.len() + 2;
 
 const SUM: usize = WORDS - 1;
 
-/// Counts by how long something took.
+/// Counts durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram([u64; WORDS]);
 
 impl Histogram {
-    /// Nothing yet.
+    /// An empty histogram.
     pub const NONE: Self = Self([0; WORDS]);
 
-    /// From its words.
+    /// A histogram from its words.
     pub fn new(word: impl Fn(usize) -> u64) -> Self {
         Self(std::array::from_fn(word))
     }
@@ -32,7 +33,7 @@ impl Histogram {
         &self.0
     }
 
-    /// So many things took so long each.
+    /// Counts `times` durations of `took` each.
     pub fn observe(&mut self, took: Duration, times: u64) {
         if times > 0 {
             let micros = took.as_micros();
@@ -42,17 +43,17 @@ impl Histogram {
         }
     }
 
-    /// How many there were.
+    /// How many durations were counted.
     pub fn count(&self) -> u64 {
         self.0[..SUM].iter().sum()
     }
 
-    /// How long they took together, in microseconds.
+    /// Their sum in microseconds.
     pub const fn sum_micros(&self) -> u64 {
         self.0[SUM]
     }
 
-    /// For each bound how many took no longer.
+    /// For each bound, how many durations were not longer.
     pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
         let mut sum = 0;
         BOUNDS_MICROS.iter().zip(&self.0).map(move |(bound, count)| {
@@ -61,22 +62,23 @@ impl Histogram {
         })
     }
 
-    /// These and others together.
+    /// The sum of two histograms.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         self.0.iter_mut().zip(&others.0).for_each(|(mine, theirs)| *mine += theirs);
         self
     }
 
-    /// What has come since these were counted.
+    /// The difference to an earlier state of the same histogram.
     #[must_use]
     pub fn since(mut self, earlier: &Self) -> Self {
         self.0.iter_mut().zip(&earlier.0).for_each(|(now, then)| *now = now.saturating_sub(*then));
         self
     }
 
-    /// How long the part `of_thousand` of them took at most, in microseconds: the bound of the bucket. `None` where there
-    /// were none. What took longer than the last bound is told as that.
+    /// An upper bound of the quantile `of_thousand`, in microseconds: the bound of its bucket.
+    /// `None` if the histogram is empty. Durations above the last bound are reported as the last
+    /// bound.
     pub fn quantile_micros(&self, of_thousand: u64) -> Option<u64> {
         let count = self.count();
         let rank = count.saturating_mul(of_thousand).div_ceil(1_000).max(1);

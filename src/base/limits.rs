@@ -1,16 +1,16 @@
-//! Every limit by its name, and how often each was hit. `docs/limits.md` describes each limit and
-//! what the client gets; a test compares the two.
+//! All limits by name, and how often each was hit. `docs/limits.md` describes each limit and what
+//! the client gets; a test compares the two.
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A limit. There are no others, and the number of them never depends on clients.
+        /// A limit. There are no others, and their number never depends on clients.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Limit {
             $($(#[$doc])* $variant,)*
         }
 
         impl Limit {
-            /// All of them.
+            /// All limits.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name of its counter.
@@ -24,29 +24,30 @@ macro_rules! limits {
 }
 
 limits! {
-    /// As many connections as the server takes.
+    /// The maximum number of connections of the server.
     Connections = "connections",
-    /// As many WebSockets of one address as it may have.
+    /// The maximum number of WebSockets of one address.
     AddressConnections = "address_connections",
-    /// As many connections of one address whose request is still arriving.
+    /// The maximum number of connections of one address whose request is still arriving.
     AddressHeads = "address_heads",
-    /// As many connections of one user.
+    /// The maximum number of connections of one user.
     UserConnections = "user_connections",
-    /// As many connections of one user in one session that were closed for what they did.
+    /// The maximum number of connections of one user in one session that were closed for what they
+    /// did.
     UserCloses = "user_closes",
-    /// One user has come into one session as often as one may.
+    /// One user has joined one session as often as allowed.
     UserJoins = "user_joins",
-    /// More newcomers a second than are accepted: the rest waits.
+    /// More new connections per second than are accepted: the rest waits.
     AcceptRate = "accept_rate",
-    /// A token that is not valid, from an address that has shown too many such.
+    /// An invalid token from an address that has presented too many of them.
     AuthFailures = "auth_failures",
     /// A request head that is too large.
     HeadBytes = "head_bytes",
-    /// A request head that did not come in time.
+    /// A request head that did not arrive in time.
     HeadTime = "head_time",
     /// No `join-room` in time.
     JoinTime = "join_time",
-    /// A message that is too large, or cut into too many pieces.
+    /// A message that is too large, or has too many fragments.
     MessageBytes = "message_bytes",
     /// A message that is nested too deep or has too many members.
     MessageShape = "message_shape",
@@ -54,29 +55,29 @@ limits! {
     SignalRate = "signal_rate",
     /// Other messages faster than allowed.
     StateRate = "state_rate",
-    /// Messages of somebody without a token, faster than allowed.
+    /// Messages of a client without a token, faster than allowed.
     StrangerRate = "stranger_rate",
     /// Certificates of a participant's media that it has not shown lately, faster than allowed.
     CertificateRate = "certificate_rate",
-    /// So many messages refused that the connection was closed.
+    /// So many refused messages that the connection was closed.
     Refused = "refused_messages",
     /// Bytes faster than allowed: the rest waits.
     BytesRate = "bytes_rate",
-    /// As much kept for an absent participant as is kept.
+    /// The maximum of messages kept for an absent participant.
     Retained = "retained_bytes",
-    /// As many people in the room as may be in one.
+    /// The maximum number of participants in one room.
     Participants = "room_participants",
-    /// As many rooms as the server has.
+    /// The maximum number of rooms of the server.
     Rooms = "rooms",
-    /// A room that has become too old.
+    /// A room that reached its maximum age.
     RoomAge = "room_age",
-    /// A room that has stood empty for too long.
+    /// A room that was empty for too long.
     RoomEmpty = "room_empty",
     /// A participant who did not come back in time.
     Grace = "reconnect_grace",
     /// A peer that does not answer pings.
     Heartbeat = "heartbeat",
-    /// A user who is there already, on a connection that still answers.
+    /// A user who already has a connection, which still answers.
     Duplicate = "duplicate_identity",
 }
 
@@ -85,17 +86,17 @@ limits! {
 pub struct Hits([u64; Limit::ALL.len()]);
 
 impl Hits {
-    /// None yet.
+    /// No hits.
     pub const NONE: Self = Self([0; Limit::ALL.len()]);
 
-    /// As many as `count` says.
+    /// The hits that `count` returns for each limit.
     pub fn new(count: impl Fn(Limit) -> u64) -> Self {
         let mut hits = Self::NONE;
         hits.0.iter_mut().zip(Limit::ALL).for_each(|(hits, limit)| *hits = count(*limit));
         hits
     }
 
-    /// One more.
+    /// Adds one hit.
     pub fn add(&mut self, limit: Limit) {
         self.0[limit as usize] += 1;
     }
@@ -110,7 +111,7 @@ impl Hits {
         Limit::ALL.iter().map(|limit| (*limit, self.of(*limit)))
     }
 
-    /// These and others together.
+    /// The sum of two counts.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         self.0.iter_mut().zip(&others.0).for_each(|(mine, theirs)| *mine += theirs);

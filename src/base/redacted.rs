@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-/// Wraps what identifies a patient or opens a door: user and session ids, addresses, tokens, secrets.
+/// Wraps values that identify a patient or grant access: user and session ids, addresses, tokens,
+/// secrets.
 ///
-/// It has no `Display`, and its `Debug` shows nothing of the value, so neither `{}` nor `{:?}` of any structure that
-/// holds one can leak it. Whoever needs the value says so with [`Redacted::reveal`], which is easy to search for.
+/// It has no `Display`, and its `Debug` shows nothing of the value, so neither `{}` nor `{:?}` of a
+/// structure that contains one can leak it. Code that needs the value calls [`Redacted::reveal`],
+/// which is easy to search for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Redacted<T>(T);
 
@@ -15,7 +17,7 @@ impl<T> Redacted<T> {
         Self(value)
     }
 
-    /// The value itself. Never to be passed to a log, a metric or an error text.
+    /// The value itself. It must never be passed to a log, a metric or an error text.
     pub const fn reveal(&self) -> &T {
         &self.0
     }

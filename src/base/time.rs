@@ -1,20 +1,23 @@
-//! Time as plain integers, so that a test or a fuzzer can invent it. Only the reactor reads a clock.
+//! Time as plain integers, so that a test or a fuzzer can invent it. Only the reactor reads a
+//! clock.
 
 use std::ops::Add;
 
-/// A moment on a clock that never goes back: microseconds since an arbitrary start. For durations and deadlines.
+/// A moment on a clock that never goes back: microseconds since an arbitrary start. For durations
+/// and deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant {
     micros: u64,
 }
 
-/// A length of time in microseconds.
+/// A duration in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration {
     micros: u64,
 }
 
-/// A moment on the wall clock: milliseconds since 1970-01-01 UTC. It may jump; only token claims and texts use it.
+/// A moment on the wall clock: milliseconds since 1970-01-01 UTC. It may jump; only token claims
+/// and texts use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime {
     millis: i64,
@@ -40,7 +43,7 @@ impl Instant {
         self.micros
     }
 
-    /// Time since `earlier`; zero where that is later.
+    /// Time since `earlier`; zero if that is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration { micros: self.micros.saturating_sub(earlier.micros) }
     }
@@ -75,7 +78,7 @@ impl Duration {
         self.micros
     }
 
-    /// What is left of it without `other`, or nothing.
+    /// This duration minus `other`; zero if that is longer.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self { micros: self.micros.saturating_sub(other.micros) }
     }
@@ -107,12 +110,12 @@ impl WallTime {
         self.millis.div_euclid(1_000)
     }
 
-    /// This moment, later by `duration`.
+    /// This moment plus `duration`.
     pub const fn plus(self, duration: Duration) -> Self {
         Self { millis: self.millis.saturating_add((duration.micros / 1_000) as i64) }
     }
 
-    /// This moment, earlier by `duration`.
+    /// This moment minus `duration`.
     pub const fn minus(self, duration: Duration) -> Self {
         Self { millis: self.millis.saturating_sub((duration.micros / 1_000) as i64) }
     }
@@ -151,11 +154,12 @@ impl WallTime {
         let days = era * 146_097 + day_of_era - 719_468;
         let seconds = (field(11, 13)? * 60 + field(14, 16)?) * 60 + field(17, 19)?;
         let time = Self::from_millis((days * 86_400 + seconds) * 1_000 + field(20, 23)?);
-        // Every spelling but the one that is written falls out here: 30 February, 24:00, other separators.
+        // Rejects every other spelling: 30 February, 24:00, other separators.
         (time.to_iso8601() == text).then_some(time)
     }
 
-    /// The `Date` field of HTTP (IMF-fixdate, RFC 9110 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`: 29 bytes of ASCII.
+    /// The `Date` field of HTTP (IMF-fixdate, RFC 9110 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`: 29
+    /// bytes of ASCII.
     pub fn to_http_date(self) -> [u8; 29] {
         const DAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed";
         const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -177,7 +181,8 @@ impl WallTime {
         self.millis.clamp(-62_167_219_200_000, 253_402_300_799_999)
     }
 
-    /// The proleptic Gregorian date (Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days).
+    /// The proleptic Gregorian date (Howard Hinnant, "chrono-compatible low-level date algorithms",
+    /// civil_from_days).
     fn to_civil(self) -> Civil {
         let millis = self.clamped();
         let days = millis.div_euclid(86_400_000) + 719_468;

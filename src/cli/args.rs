@@ -8,10 +8,10 @@ use autamedica_signaling::message::{Permissions, Role, RoomType, SessionId, User
 
 use super::audit_args::{self, AuditArgs};
 
-/// The longest life of a token that the `token` command mints: 30 days.
+/// The maximum lifetime of a token that the `token` command creates: 30 days.
 pub const TOKEN_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 
-/// What is to be done.
+/// The command.
 #[derive(Debug)]
 pub enum Command {
     /// Run the server.
@@ -26,14 +26,14 @@ pub enum Command {
         /// Check the STUN and TURN servers instead of printing.
         network: bool,
     },
-    /// Ask the server that runs with these settings how it is.
+    /// Ask the server that runs with these settings whether it is healthy.
     Healthcheck {
         /// The file with settings.
         env_file: Option<PathBuf>,
     },
-    /// Mint a token.
+    /// Create a token.
     Token(TokenArgs),
-    /// Do something with the audit log.
+    /// A command for the audit log.
     Audit(AuditArgs),
     /// Print the version.
     Version,
@@ -41,22 +41,22 @@ pub enum Command {
     Help,
 }
 
-/// What a token shall say; what is `None` is made up.
+/// The content of a token. `None` means: generate it.
 #[derive(Debug)]
 pub struct TokenArgs {
     /// The file with settings.
     pub env_file: Option<PathBuf>,
-    /// The person.
+    /// The user.
     pub user: Option<UserId>,
-    /// The session that the person may enter.
+    /// The session that the user may enter.
     pub session: Option<SessionId>,
-    /// The part that the person may play.
+    /// The user's role.
     pub role: Role,
-    /// The names of what the person may do there.
+    /// The names of the user's permissions.
     pub permissions: Vec<String>,
-    /// The kind of room, where the token shall say it.
+    /// The type of the room, if the token names it.
     pub room_type: Option<RoomType>,
-    /// How long the token is good, in seconds.
+    /// How long the token is valid, in seconds.
     pub expires_secs: u64,
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for Usage {
 /// Reads the arguments, without the program's own name.
 ///
 /// # Errors
-/// What is not understood. Values of arguments are not repeated: somebody may have put a secret there.
+/// Arguments that are not understood. Their values are not repeated: one may be a secret.
 pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Usage> {
     let mut args: Vec<OsString> = args.collect();
     let is = |arg: &OsString, names: [&str; 2]| names.iter().any(|name| arg == name);
@@ -154,7 +154,7 @@ fn permissions(text: &str) -> Option<Vec<String>> {
     text.split(',').map(|name| known(name.trim())).collect()
 }
 
-/// Takes an option without a value out of the arguments.
+/// Removes an option without a value from the arguments.
 pub(super) fn flag(args: &mut Vec<OsString>, name: &str) -> bool {
     let at = args.iter().position(|arg| arg == name);
     at.map(|at| args.remove(at)).is_some()
@@ -187,12 +187,12 @@ impl Options {
         self.path("--env-file")
     }
 
-    /// The path that an option names.
+    /// The path that an option gives.
     pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
         self.take_raw(name).map(PathBuf::from)
     }
 
-    /// The value of an option, read by `parse`.
+    /// The value of an option, parsed by `parse`.
     pub(super) fn take<T>(
         &mut self,
         name: &str,
@@ -210,7 +210,7 @@ impl Options {
     }
 }
 
-/// The name of an option, and its value where it is joined by `=`.
+/// The name of an option, and its value if it is joined by `=`.
 fn split(arg: &OsStr) -> (&OsStr, Option<OsString>) {
     match arg.to_str().and_then(|text| text.split_once('=')) {
         Some((name, value)) => (OsStr::new(name), Some(value.into())),
@@ -222,7 +222,8 @@ fn looks_like_an_option(value: &OsStr) -> bool {
     value.is_empty() || value.as_encoded_bytes().starts_with(b"--")
 }
 
-/// Repeats the name only where it is one: what stands there may be a token or a secret that went astray.
+/// Repeats the name only if it is the name of an option: otherwise it may be a misplaced token or
+/// secret.
 fn not_known(name: &OsStr) -> Usage {
     let word = |text: &&str| {
         text.len() <= 24

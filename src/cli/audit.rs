@@ -1,6 +1,6 @@
-//! The `audit` commands: verify, show, export and count what the server wrote, hold sessions, and
-//! manage the keys. They only read the log. They also work on a copy on another machine, and beside
-//! a running server.
+//! The `audit` commands: verify, show, export and count the records, hold sessions, and manage the
+//! keys. They only read the log, so they also work on a copy on another machine, and beside a
+//! running server.
 
 use std::fmt::{self, Display, Write as _};
 use std::fs;
@@ -25,13 +25,13 @@ use super::{print, tell};
 
 /// Something was changed, dropped or cut off.
 const EXIT_NOT_INTACT: u8 = 1;
-/// It could not be found out.
+/// The log could not be examined.
 const EXIT_UNREADABLE: u8 = 2;
 
-/// Why a command did not come to its end, in a sentence.
+/// Why a command failed, in a sentence.
 struct Failure(String);
 
-/// Does what the arguments say.
+/// Runs the command.
 pub fn run(args: &AuditArgs) -> ExitCode {
     let settings = match read(args) {
         Ok(settings) => settings,
@@ -230,7 +230,7 @@ impl Place {
     }
 }
 
-/// A report as it is printed.
+/// The printed form of a report.
 struct Told<'a>(&'a Report);
 
 impl Display for Told<'_> {
@@ -255,7 +255,7 @@ impl Display for Told<'_> {
     }
 }
 
-/// The verdict counts, unless it could not even be printed.
+/// The exit code of the verdict, unless it could not even be printed.
 fn verdict(intact: bool, printed: ExitCode) -> ExitCode {
     if intact || printed != ExitCode::SUCCESS { printed } else { ExitCode::from(EXIT_NOT_INTACT) }
 }
@@ -274,7 +274,8 @@ fn read(args: &AuditArgs) -> Result<Config, Problems> {
     Config::read(&AuditSettings(Process::new(super::env_file_at(args.env_file.as_deref())?)))
 }
 
-/// The settings that say where the log is. The rest may be wrong or absent on a machine that runs no server.
+/// The settings that say where the log is. The others may be wrong or absent on a machine that runs
+/// no server.
 struct AuditSettings(Process);
 
 impl Source for AuditSettings {

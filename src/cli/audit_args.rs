@@ -7,62 +7,62 @@ use autamedica_signaling::message::SessionId;
 
 use super::args::{Options, Usage, flag};
 
-/// What is to be done with the audit log.
+/// A command for the audit log.
 #[derive(Debug)]
 pub struct AuditArgs {
     /// The file with settings.
     pub env_file: Option<PathBuf>,
-    /// The folder of the log, where it is not that of the settings.
+    /// The folder of the log, if it is not that of the settings.
     pub folder: Option<PathBuf>,
-    /// The file with keys, where it is not that of the settings.
+    /// The key file, if it is not that of the settings.
     pub key_file: Option<PathBuf>,
-    /// What.
+    /// What to do.
     pub task: Task,
 }
 
-/// The command behind `audit`.
+/// The command after `audit`.
 #[derive(Debug)]
 pub enum Task {
-    /// Is it what was written?
+    /// Verify the log.
     Verify {
-        /// Checkpoints that must be found in it.
+        /// Checkpoints that the log must contain.
         checkpoints: Option<PathBuf>,
     },
-    /// Is this export what was written?
+    /// Verify an export.
     VerifyExport(PathBuf),
     /// Print a session.
     Show {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// As JSON, a line each.
+        /// As JSON, one record per line.
         json: bool,
     },
     /// Write a session to a file.
     Export {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// Where to; it must not be there yet.
+        /// The file to write; it must not exist yet.
         output: PathBuf,
     },
-    /// Print figures.
+    /// Print statistics.
     Stats,
-    /// Keep a session, or let it go.
+    /// Keep a session beyond its retention period, or release it.
     Hold {
-        /// Which.
+        /// The session.
         session: SessionId,
-        /// Let it go.
+        /// Whether to release it.
         release: bool,
     },
     /// Add an encryption key.
     RotateKey,
-    /// Print the verification key and take it out of the file.
+    /// Print the verification key and remove it from the file.
     DetachKey,
 }
 
-/// Reads what stands behind `audit`.
+/// Reads the arguments after `audit`.
 ///
 /// # Errors
-/// What is not understood.
+/// Arguments that are not understood.
 pub fn parse(mut args: Vec<OsString>) -> Result<AuditArgs, Usage> {
     let name = word(&mut args);
     match name.as_deref() {
@@ -121,7 +121,7 @@ fn show(mut args: Vec<OsString>) -> Result<AuditArgs, Usage> {
     Ok(with(options, Task::Show { session, json }))
 }
 
-/// Takes the first argument, where it is a word.
+/// Takes the first argument, if it is a word.
 fn word(args: &mut Vec<OsString>) -> Option<String> {
     let text = args.first()?.to_str()?;
     let word = (!text.starts_with('-')).then(|| text.to_owned())?;

@@ -11,7 +11,7 @@ use autamedica_signaling::service::health::{PATIENCE, Question, Silence, ask};
 
 use super::{print, tell};
 
-/// Asks, and says what came of it.
+/// Asks the server, and prints the result.
 pub fn check(config: &Config) -> ExitCode {
     let Some(question) = question(config) else {
         tell(
@@ -33,7 +33,8 @@ pub fn check(config: &Config) -> ExitCode {
     }
 }
 
-/// The administrator's listener knows of every event loop, and who may ask there; where it is off the clients' port is asked.
+/// Whom to ask: the administrator's listener, which knows of every event loop, and the token for
+/// it. If it is off, the clients' port is asked.
 fn question(config: &Config) -> Option<Question> {
     if let Some(admin) = config.admin.filter(|admin| admin.port() != 0) {
         return Some(Question {
@@ -51,7 +52,7 @@ fn question(config: &Config) -> Option<Question> {
     })
 }
 
-/// Who listens everywhere is found on the loopback address.
+/// A server that listens on all addresses is reachable on the loopback address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -25,12 +25,12 @@ use process::Process;
 
 /// The command line is wrong (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
-/// Standard output takes nothing more (`EX_IOERR`).
+/// Standard output accepts nothing more (`EX_IOERR`).
 const EXIT_OUTPUT: u8 = 74;
 /// The configuration is wrong (`EX_CONFIG`).
 const EXIT_CONFIG: u8 = 78;
 
-/// Does what the arguments say (without the program's own name).
+/// Runs the command that the arguments name (without the program's own name).
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match args::parse(args) {
         Ok(Command::Serve { env_file }) => match read(env_file.as_deref()) {
@@ -41,7 +41,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
                 };
                 serve::serve(reading.config, move || {
                     let mut config = read(env_file.as_deref())?.config;
-                    // What was made up is so for the whole run.
+                    // A generated secret stays the same for the whole run.
                     secret.iter().for_each(|secret| config.jwt_secret = secret.clone());
                     Ok(config)
                 })
@@ -80,7 +80,7 @@ fn env_file_at(path: Option<&Path>) -> Result<EnvFile, Problems> {
     path.map_or_else(|| Ok(EnvFile::default()), |path| Ok(EnvFile::read(path)?))
 }
 
-/// Tells what is no error yet.
+/// Warns of what is not an error yet.
 fn warn(config: &Config) {
     let tls = config.tls_files().and_then(|files| files.load().ok());
     if let Some(warning) = tls.and_then(|tls| end_of_certificate(&tls, clock::wall_time())) {
@@ -88,17 +88,17 @@ fn warn(config: &Config) {
     }
 }
 
-/// Prints what was asked for, and nothing else, to standard output.
+/// Prints the requested output, and nothing else, to standard output.
 fn print(text: impl Display) -> ExitCode {
     let mut out = io::stdout().lock();
-    // `println!` would panic where the reader has gone, as `head` does.
+    // `println!` would panic if the reader has gone, as `head` does.
     match write!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(EXIT_OUTPUT),
     }
 }
 
-/// Prints to standard error, which may be closed: then there is nobody to tell.
+/// Prints to standard error. If it is closed, there is nobody to tell.
 fn tell(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

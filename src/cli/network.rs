@@ -18,16 +18,16 @@ use autamedica_signaling::wire::turn::{Login, Minter, ShortSecret};
 
 use super::{EXIT_OUTPUT, print, tell};
 
-/// Something that is needed is not there (`EX_UNAVAILABLE` of sysexits.h).
+/// Something required is not available (`EX_UNAVAILABLE` of sysexits.h).
 const EXIT_UNAVAILABLE: u8 = 69;
 
-/// What clients would open a TURN server with, and the setting that it comes from.
+/// The credentials that clients would use, and the setting that they come from.
 struct Credentials {
     setting: &'static str,
     login: Login,
 }
 
-/// Asks every server, and says what came of it.
+/// Tests every server, and prints the results.
 pub fn check(config: &Config) -> ExitCode {
     let clock = Clock::new();
     let now = clock.read();
@@ -44,7 +44,7 @@ pub fn check(config: &Config) -> ExitCode {
     let plain = config.stun_urls.iter().map(|url| (url, None));
     let relays = config.turn.urls.iter();
     let relays = relays.flat_map(|url| {
-        // Behind TLS no credentials are tried.
+        // No credentials are tried over TLS.
         let tried = if url.scheme.is_secure() { &[][..] } else { &credentials[..] };
         let blind = url.scheme.is_secure().then_some((url, None));
         blind.into_iter().chain(tried.iter().map(move |with| (url, Some(with))))
@@ -76,7 +76,7 @@ pub fn check(config: &Config) -> ExitCode {
 const NO_SERVERS: &str = "No STUN and no TURN server is set (STUN_URLS, TURN_SERVER_URL): calls come about only where doctor and patient \
      are in one network, or both can be reached from outside.";
 
-/// One for each secret: while one is being changed, the TURN servers must accept both.
+/// Credentials for each secret: during a rotation, the TURN servers must accept both.
 fn credentials(config: &Config, now: Now) -> Result<Vec<Credentials>, ShortSecret> {
     let mut all = Vec::new();
     let secrets = [
@@ -242,7 +242,8 @@ fn name(transport: Transport) -> &'static str {
     }
 }
 
-/// Whether an address means something only within a network (RFC 1918, RFC 4193, and the machine itself).
+/// Whether an address is meaningful only within a network (RFC 1918, RFC 4193, and the machine
+/// itself).
 fn is_private(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),

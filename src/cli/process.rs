@@ -1,4 +1,5 @@
-//! The process as a source of settings: its environment first, then the file given with `--env-file`.
+//! The process as a source of settings: its environment first, then the file given with
+//! `--env-file`.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -7,13 +8,13 @@ use autamedica_signaling::base::redacted::Redacted;
 use autamedica_signaling::config::{ADMIN_DEFAULT, EnvFile, Problems, Source, Value};
 use autamedica_signaling::reactor::clock;
 
-/// This process and its surroundings.
+/// This process and its environment.
 pub struct Process {
     env_file: EnvFile,
 }
 
 impl Process {
-    /// With the settings of `env_file` behind those of the environment.
+    /// The settings of the environment take precedence over those of `env_file`.
     pub const fn new(env_file: EnvFile) -> Self {
         Self { env_file }
     }

@@ -7,7 +7,8 @@ use autamedica_signaling::engine::Command;
 use autamedica_signaling::reactor::clock::Clock;
 use autamedica_signaling::service::supervisor::{Manager, Pulse, Supervised, Watch};
 
-/// Begins to tell the manager, where there is one. Nothing of it is a reason not to serve.
+/// Begins to report to the service manager, if there is one. No failure here is a reason not to
+/// serve.
 pub fn watch(server: Handle) -> Option<Watch> {
     let name = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
     let server = Running { server, clock: Clock::new() };
@@ -15,8 +16,8 @@ pub fn watch(server: Handle) -> Option<Watch> {
     begun.inspect_err(|error| log::warn!("the service manager cannot be told: {error}")).ok()
 }
 
-/// How long the manager waits for a sign of life (sd_watchdog_enabled(3)); nothing where it waits for none, or for that of
-/// another process.
+/// The interval of the watchdog (sd_watchdog_enabled(3)): how long the manager waits for a
+/// keep-alive. `None` if it expects none, or expects it from another process.
 fn watchdog() -> Option<Duration> {
     let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     let ours = std::env::var_os("WATCHDOG_PID").is_none()

@@ -14,7 +14,7 @@ use autamedica_signaling::wire::jwt::{Key, TOKEN_BYTES_MAX};
 use super::args::TokenArgs;
 use super::process::Process;
 
-/// Mints and prints the token.
+/// Creates and prints the token.
 pub fn run(args: &TokenArgs) -> ExitCode {
     let config = match read(args) {
         Ok(config) => config,
@@ -53,7 +53,8 @@ pub fn run(args: &TokenArgs) -> ExitCode {
         ));
         return ExitCode::from(super::EXIT_USAGE);
     }
-    // Whoever minted it needs the ids to join with; on a stream of their own the token stays easy to pipe.
+    // The user needs the ids to join. They go to the other stream, so that the token is easy to
+    // pipe.
     super::tell(format_args!(
         "userId {}\nuserType {}\nsessionId {}\npermissions {}\nexpires in {} seconds",
         user.reveal(),
@@ -69,14 +70,16 @@ fn read(args: &TokenArgs) -> Result<Config, Problems> {
     Config::read(&TokenSettings(Process::new(super::env_file_at(args.env_file.as_deref())?)))
 }
 
-/// The settings that a token is made from. The rest may be wrong or absent on a machine that runs no server.
+/// The settings that a token is made from. The others may be wrong or absent on a machine that runs
+/// no server.
 struct TokenSettings(Process);
 
 impl Source for TokenSettings {
     fn value(&self, name: &str) -> Option<Value> {
         match name {
             "JWT_SECRET" | "JWT_SECRET_FILE" | "JWT_ISSUER" | "JWT_AUDIENCE" => self.0.value(name),
-            // Where nobody listens there is nothing to refuse. A secret is still not made up: no server would know it.
+            // This command does not listen, so no unsafe start has to be refused. A secret is still
+            // not generated: no server would know it.
             "NODE_ENV" => Some(Value::from_environment(OsString::from("development"))),
             _ => None,
         }

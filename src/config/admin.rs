@@ -7,7 +7,7 @@ use super::problems::quoted;
 use super::setting::{self, Setting};
 use super::{Config, Problem, SECRET_BYTES_MIN};
 
-/// Where the program listens for its operator unless it is told otherwise.
+/// Where the program listens for its operator, unless configured otherwise.
 pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// `DRAIN_SECONDS`
@@ -53,7 +53,7 @@ pub(super) const TOKEN: Setting = Setting {
     kind: Kind::Secret(|config| &mut config.admin_token),
 };
 
-/// None at all is fine, on this machine.
+/// An empty token is fine on this machine.
 pub(super) fn token_is_long_enough(config: &Config) -> Option<Problem> {
     let len = config.admin_token.reveal().len();
     let accepted = setting::accepted("ADMIN_TOKEN");
@@ -68,7 +68,7 @@ pub(super) fn token_is_long_enough(config: &Config) -> Option<Problem> {
     Some(Problem::new("ADMIN_TOKEN", fault, accepted))
 }
 
-/// Whoever reaches it can end every call.
+/// Anybody who reaches it can end every call.
 pub(super) fn others_need_a_token(config: &Config) -> Option<Problem> {
     let address = config.admin?;
     let open = !address.ip().to_canonical().is_loopback() && config.admin_token.reveal().is_empty();

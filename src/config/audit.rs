@@ -8,7 +8,7 @@ use super::problems::quoted;
 use super::setting::Setting;
 use super::{AuditSync, Checkpoint, Config};
 
-/// What `interval` alone means.
+/// The interval that `interval` alone stands for.
 const INTERVAL_MS: u32 = 1_000;
 
 pub(super) const DIR: Setting = Setting {
@@ -65,7 +65,7 @@ pub(super) const CHECKPOINT: Setting = Setting {
 
 fn set_dir(config: &mut Config, text: &str) -> Result<(), String> {
     config.audit_dir = PathBuf::from(text);
-    // Its key stands beside it.
+    // Its key file is beside it.
     match config.audit_dir.file_name() {
         Some(_) => Ok(()),
         None => Err(format!("{} is not the name of a folder of its own", quoted(text))),

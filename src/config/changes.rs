@@ -4,7 +4,8 @@
 use super::Config;
 use super::settings::SETTINGS;
 
-/// Settings that count at once when the configuration is read again. The others count from the next start.
+/// Settings that take effect at once when the configuration is read again. The others take effect
+/// at the next start.
 pub const RELOADED: &[&str] = &[
     "TLS_CERT",
     "TLS_KEY",
@@ -22,18 +23,18 @@ pub const RELOADED: &[&str] = &[
     "LOG_LEVEL",
 ];
 
-/// One setting that has another value than before.
+/// A setting whose value has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its name.
     pub name: &'static str,
-    /// What it was, and what it is now: empty for nothing, stars for a secret.
+    /// The old and the new value: empty for none, stars for a secret.
     pub values: [String; 2],
-    /// Whether it counts at once.
+    /// Whether it takes effect at once.
     pub at_once: bool,
 }
 
-/// What differs, in the order of the settings.
+/// The differences, in the order of the settings.
 pub fn changes(before: &Config, after: &Config) -> Vec<Change> {
     let (mut before, mut after) = (before.clone(), after.clone());
     let changed = SETTINGS.iter().filter_map(|setting| {
@@ -46,7 +47,7 @@ pub fn changes(before: &Config, after: &Config) -> Vec<Change> {
 }
 
 impl Config {
-    /// This configuration with what counts at once from `next`.
+    /// This configuration, with the settings that take effect at once taken from `next`.
     pub fn with_reloaded(&self, next: &Self) -> Self {
         Self {
             tls_cert: next.tls_cert.clone(),

@@ -1,4 +1,4 @@
-//! Files of `NAME=value` lines, as Docker, systemd and shells know them.
+//! Files of `NAME=value` lines, as used by Docker, systemd and shells.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,10 +12,11 @@ use super::{Problem, Problems};
 
 /// The settings of one file.
 ///
-/// A line is `NAME=value` or `export NAME=value`, empty, or a comment that begins with `#`. A value without quotes ends
-/// where ` #` begins a comment, and loses the blanks around it. Between single quotes everything stands for itself;
-/// between double quotes `\"`, `\\`, `\$`, `` \` ``, `\n` and `\t` are known. Nothing is ever substituted. Since the file
-/// is ours alone, a name that is not a setting is refused as a typing error.
+/// A line is `NAME=value` or `export NAME=value`, empty, or a comment that begins with `#`. An
+/// unquoted value ends where ` #` begins a comment, and is stripped of surrounding blanks. Within
+/// single quotes every character is literal; within double quotes `\"`, `\\`, `\$`, `` \` ``, `\n`
+/// and `\t` are escapes. Nothing is ever substituted. Since the file is ours alone, a name that is
+/// not a setting is refused as a typing error.
 #[derive(Debug, Default)]
 pub struct EnvFile {
     label: String,
@@ -31,7 +32,7 @@ struct Entry {
 }
 
 impl EnvFile {
-    /// Reads the file at `path`. Broken lines are [`EnvFile::problems`].
+    /// Reads the file at `path`. Malformed lines are in [`EnvFile::problems`].
     ///
     /// # Errors
     /// The problem with a file that cannot be read at all.
@@ -54,7 +55,7 @@ impl EnvFile {
     /// Reads `text`; `label` names it in problems.
     pub fn parse(label: &str, text: &str) -> Self {
         let mut file = Self { label: label.to_owned(), ..Self::default() };
-        // Editors of Windows begin a file with a byte order mark.
+        // Windows editors begin a file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -68,7 +69,7 @@ impl EnvFile {
         file
     }
 
-    /// The value of `name`, where the file has one that is not empty.
+    /// The value of `name`, if the file has one that is not empty.
     pub fn value(&self, name: &str) -> Option<Value> {
         let entry = self.entries.iter().find(|entry| entry.name == name)?;
         let text = entry.value.reveal();
@@ -76,7 +77,7 @@ impl EnvFile {
         (!text.is_empty()).then(|| Value { text: Redacted::new(OsString::from(text)), set_by })
     }
 
-    /// What is wrong with the file: broken lines, unknown names, names that stand twice.
+    /// What is wrong with the file: malformed lines, unknown names, repeated names.
     pub const fn problems(&self) -> &Problems {
         &self.problems
     }
@@ -84,7 +85,7 @@ impl EnvFile {
     fn read_line(&mut self, line: &str, number: usize) -> Result<(), Problem> {
         let place = self.place(number);
         let line = line.strip_prefix("export ").unwrap_or(line);
-        // The line itself is never shown: a piece of a secret may stand anywhere in it.
+        // The line itself is never shown: any part of it may be a part of a secret.
         let (name, rest) = line.split_once('=').ok_or_else(|| {
             Problem::new(&place, "this line has no `=`", "NAME=value, or # before a comment")
         })?;
@@ -118,7 +119,7 @@ fn is_known(name: &str) -> bool {
     secret || setting::find(name).is_some()
 }
 
-/// The value as it was meant, of what stands behind the `=`.
+/// The value that the text after the `=` stands for.
 fn unquote(text: &str) -> Result<String, &'static str> {
     let (value, rest) = match text.chars().next() {
         Some('\'') => {
@@ -141,7 +142,7 @@ fn unquote(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What stands before the closing double quote, and what behind it.
+/// The text before the closing double quote, with its escapes resolved, and the text after it.
 fn unescape(text: &str) -> Result<(String, &str), &'static str> {
     let mut value = String::new();
     let mut chars = text.chars();
@@ -160,7 +161,7 @@ fn unescape(text: &str) -> Result<(String, &str), &'static str> {
     Err("a double quote opens and never closes")
 }
 
-/// A name that is no setting. It is shown only where it cannot be the last line of a secret in base64 or base32.
+/// An unknown name. It is shown only if it cannot be the last line of a secret in base64 or base32.
 fn unknown(name: &str, rest: &str, place: String) -> Problem {
     let named =
         name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
@@ -177,7 +178,7 @@ fn unknown(name: &str, rest: &str, place: String) -> Problem {
     }
 }
 
-/// The name that a typing error most likely meant.
+/// The name that was most likely meant.
 fn nearest(name: &str) -> Option<String> {
     let name = name.to_ascii_uppercase();
     if name.len() > 40 {
@@ -191,7 +192,8 @@ fn nearest(name: &str) -> Option<String> {
     (near.0 <= 1 + near.1.len() / 5).then_some(near.1)
 }
 
-/// How many characters must be put in, left out or changed to make `a` of `b` (Levenshtein).
+/// How many characters must be inserted, removed or changed to turn `b` into `a` (Levenshtein
+/// distance).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

@@ -9,24 +9,27 @@ use super::kind::Kind;
 use super::problems::quoted;
 use super::{Config, Problem, Setting, setting};
 
-/// Servers in one list. A browser that is given many takes longer for every call.
+/// The maximum number of servers in one list. With many servers, a browser takes longer for every
+/// call.
 const URLS_MAX: usize = 8;
 
 /// The longest user name (RFC 8489 14.3).
 const USERNAME_BYTES_MAX: usize = 508;
 
-/// The TURN servers, and how clients log in to them: by a secret that both servers know, by one name for all, or not at all.
+/// The TURN servers, and how clients log in to them: with credentials derived from a shared secret,
+/// with one name for all, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// `TURN_SERVER_URL`: the servers that relay where there is no direct way.
+    /// `TURN_SERVER_URL`: the servers that relay if there is no direct path.
     pub urls: Vec<IceUrl>,
-    /// `TURN_SECRET`: what credentials that end are made with; empty for none.
+    /// `TURN_SECRET`: the secret from which expiring credentials are made; empty for none.
     pub secret: Redacted<Vec<u8>>,
-    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. Nothing is made with it.
+    /// `TURN_SECRET_PREVIOUS`: the secret before the last change; empty for none. No credentials
+    /// are made with it.
     pub secret_previous: Redacted<Vec<u8>>,
-    /// `TURN_TTL`: how long credentials made with the secret are good.
+    /// `TURN_TTL`: how long credentials made with the secret are valid.
     pub ttl: Duration,
-    /// `TURN_USERNAME`: the user name that is the same for everybody, in place of a secret.
+    /// `TURN_USERNAME`: the user name that is the same for everybody, instead of a secret.
     pub username: Option<String>,
     /// `TURN_CREDENTIAL`: the password that goes with it; empty for none.
     pub credential: Redacted<String>,
@@ -145,7 +148,7 @@ fn urls(text: &str, turn: bool) -> Result<Vec<IceUrl>, String> {
 }
 
 fn url(text: &str, turn: bool) -> Result<IceUrl, String> {
-    // What may hold a password is not shown.
+    // A text that may contain a password is not shown.
     let shown = if text.contains('@') { "an address".to_owned() } else { quoted(text) };
     let url = IceUrl::parse(text).map_err(|fault| match text {
         "" => "has nothing between two commas".to_owned(),
@@ -165,7 +168,8 @@ fn joined(urls: &[IceUrl]) -> String {
     texts.join(",")
 }
 
-/// Either of the two kinds of credentials, whole, where there is a TURN server and only there.
+/// If there is a TURN server, exactly one kind of credentials must be set, and complete. Without
+/// one, none may be set.
 pub(super) fn credentials_fit(config: &Config) -> Option<Problem> {
     let limited = has(&config.turn.secret);
     let (user, password) =
@@ -202,7 +206,7 @@ pub(super) fn credentials_fit(config: &Config) -> Option<Problem> {
     Some(Problem::new(name, fault, accepted))
 }
 
-/// Each client could try secrets on the credentials that it was given, at leisure.
+/// Clients could try secrets offline against the credentials that they were given.
 pub(super) fn secret_is_long_enough(config: &Config) -> Option<Problem> {
     short("TURN_SECRET", &config.turn.secret)
 }
@@ -219,7 +223,7 @@ pub(super) fn previous_secret_fits(config: &Config) -> Option<Problem> {
     short("TURN_SECRET_PREVIOUS", &config.turn.secret_previous)
 }
 
-/// Otherwise no call could ever come about.
+/// Otherwise no call could ever be established.
 pub(super) fn a_relay_is_there(config: &Config) -> Option<Problem> {
     (config.relay_only && config.turn.urls.is_empty()).then(|| {
         Problem::new(

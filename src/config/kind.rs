@@ -11,7 +11,7 @@ use crate::base::time::Duration;
 use super::problems::quoted;
 use super::{Config, SECRET_BYTES_MIN};
 
-/// What a setting's value is, and the field of [`Config`] where it ends up.
+/// The kind of a setting's value, and the field of [`Config`] that it sets.
 pub(super) enum Kind {
     /// A key or a password: never shown, and readable from a file.
     Secret(fn(&mut Config) -> &mut Redacted<Vec<u8>>),
@@ -25,21 +25,21 @@ pub(super) enum Kind {
     Path(fn(&mut Config) -> &mut Option<PathBuf>),
     /// Ranges of IP addresses.
     Networks(fn(&mut Config) -> &mut Networks),
-    /// A length of time in whole seconds.
+    /// A duration in whole seconds.
     Seconds(RangeInclusive<u64>, fn(&mut Config) -> &mut Duration),
-    /// A number of things; the first is what they are called.
+    /// A number; the first field is the unit.
     Count(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
-    /// A number of things that may also be `unlimited`, which is the largest number there is.
+    /// A number that may also be `unlimited`, which is stored as the largest number.
     Limit(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut usize),
-    /// A number of things that follows from other settings where it is not given.
+    /// A number that is derived from other settings if it is not given.
     Optional(&'static str, RangeInclusive<u64>, fn(&mut Config) -> &mut Option<usize>),
-    /// Something with rules of its own.
+    /// A value with rules of its own.
     Own {
         /// What is accepted, in words.
         accepted: &'static str,
         /// Reads the text into the configuration, or says what is wrong with it.
         set: fn(&mut Config, &str) -> Result<(), String>,
-        /// The text that would be read as what the configuration holds.
+        /// The text that would be read as the present value.
         show: fn(&Config) -> String,
     },
 }
@@ -91,7 +91,7 @@ impl Kind {
         Ok(())
     }
 
-    /// Whether two configurations hold something else here.
+    /// Whether two configurations differ here.
     pub(super) fn differs(&self, one: &mut Config, other: &mut Config) -> bool {
         match self {
             Self::Secret(field) => field(one) != field(other),
@@ -100,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// The text that would be read as what `config` holds; empty for nothing; stars for a secret.
+    /// The text that would be read as the value in `config`; empty for none; stars for a secret.
     pub(super) fn show(&self, config: &mut Config) -> String {
         match self {
             Self::Secret(field) if field(config).reveal().is_empty() => String::new(),
@@ -125,10 +125,10 @@ impl Kind {
         }
     }
 
-    /// What is wrong with a number that did not come from [`Kind::set`].
+    /// The problem with an out-of-range number that was not set through [`Kind::set`].
     pub(super) fn range_fault(&self, config: &mut Config) -> Option<String> {
         match self {
-            // An embedder may want less than a second, as a test does; no time at all is never meant.
+            // An embedder, or a test, may want less than a second; zero is never intended.
             Self::Seconds(range, field) => {
                 let micros = field(config).as_micros();
                 let secs = if micros == 0 { 0 } else { micros.div_ceil(1_000_000) };
@@ -149,12 +149,12 @@ impl Kind {
 
 /// Reads a list of origins.
 pub(super) fn set_origins(config: &mut Config, text: &str) -> Result<(), String> {
-    // The entry that is wrong is shown, so nothing that may be a password goes further.
+    // The wrong entry is shown in errors, so a text that may contain a password is refused here.
     if text.contains('@') {
         return Err("an origin has no user name and no password in it".to_owned());
     }
     config.origins = Origins::parse(text).map_err(|bad| {
-        // What is accepted is said for every setting in the same way.
+        // The accepted values are reported in the same way for every setting.
         let text = bad.to_string();
         text.split_once("; accepted").map_or_else(|| text.clone(), |(fault, _)| fault.to_owned())
     })?;
@@ -163,11 +163,11 @@ pub(super) fn set_origins(config: &mut Config, text: &str) -> Result<(), String>
 
 /// Reads a whole number in `range`.
 pub(super) fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
-    // `parse` alone would let a plus sign pass.
+    // `parse` alone would accept a plus sign.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("{} is not a whole number in plain digits", quoted(text)));
     }
-    // Only a number too large for 64 bits is left to fail.
+    // This fails only for a number that is too large for 64 bits.
     let value = text.parse().unwrap_or(u64::MAX);
     in_range(value, range)
 }

@@ -26,7 +26,8 @@ const ORDINARY_RETAINED_BYTES: usize = 1_024;
 /// The code, what the allocator keeps for itself, the shared read buffer, the lists of a turn.
 const PROGRAM_BYTES: usize = 16 * 1024 * 1024;
 
-/// The same again for each event loop beside the first: its stack, its read buffer, the lists of its turns.
+/// The same again for each event loop beside the first: its stack, its read buffer, the lists of
+/// its turns.
 const LOOP_BYTES: usize = 1024 * 1024;
 
 /// The free blocks that each of the two pools of an event loop keeps, in addition to those in use.
@@ -51,7 +52,7 @@ const PLACE_BYTES: usize = 384;
 /// The sessions that have ended: 65,536 of them in two ordered tables.
 const ENDED_SESSIONS_BYTES: usize = 8 * 1024 * 1024;
 
-/// An entry for a network that has shown invalid tokens, or for a user who was closed for
+/// An entry for a network that has presented invalid tokens, or for a user who was closed for
 /// misbehaviour, has joined or has shown a new certificate.
 const FAILURE_BYTES: usize = 128;
 
@@ -85,7 +86,8 @@ pub fn terms(config: &Config) -> [Term; 11] {
     let tls = if config.tls_files().is_some() { TLS_BYTES } else { 0 };
     let retained = retained_bytes_max(config);
     let room = ROOM_BYTES.saturating_add(PLACE_BYTES.saturating_mul(config.room_participants_max));
-    // A `room-joined`, and behind it everything that somebody has missed; the buffer doubles, and is copied to grow.
+    // A `room-joined`, followed by everything that a participant has missed; the buffer doubles,
+    // and is copied to grow.
     let turn = config.retained_bytes_max.saturating_add(config.message_bytes_max);
     let loops = config.event_loops();
     let free_blocks = loops.saturating_mul(FREE_BLOCKS_BYTES);
@@ -95,7 +97,7 @@ pub fn terms(config: &Config) -> [Term; 11] {
         ("TLS", connections.saturating_mul(tls)),
         ("cut messages", cut_bytes_max(config).saturating_add(free_blocks)),
         ("unsent bytes", unsent_bytes_max(config).saturating_add(free_blocks)),
-        // Each KiB stands in three lists.
+        // Each KiB has an entry in three lists.
         ("retained messages", retained.saturating_add(retained / 16)),
         ("rooms and places", rooms_max(config).saturating_mul(room)),
         ("ended sessions", loops.saturating_mul(ENDED_SESSIONS_BYTES)),
@@ -119,7 +121,7 @@ pub fn sum(config: &Config) -> usize {
     terms(config).iter().fold(0, |sum, term| sum.saturating_add(term.bytes))
 }
 
-/// Blocks are up to twice as large as what is in them.
+/// Blocks are up to twice as large as their content.
 fn pool(config: &Config, limit: usize) -> usize {
     let ordinary = config.connections_max.saturating_mul(ORDINARY_BYTES);
     ordinary.saturating_add((AT_THEIR_LIMITS * 2).saturating_mul(limit))

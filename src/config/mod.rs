@@ -1,11 +1,12 @@
 //! Roof: the operator's configuration. Typed, checked before anything starts, and readable without
 //! a process environment.
 //!
-//! - [`Config`] is what the server is given. An embedder starts from [`Config::production`] or [`Config::development`]
-//!   and changes fields; nothing else is needed.
-//! - [`Config::read`] fills one from named texts ([`Source`]): the environment, an [`EnvFile`], files with secrets.
-//! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help` and the test that keeps
-//!   `docs/settings.md` in step.
+//! - [`Config`] is what the server is given. An embedder starts from [`Config::production`] or
+//!   [`Config::development`] and changes fields; nothing else is needed.
+//! - [`Config::read`] fills one from named texts ([`Source`]): the environment, an [`EnvFile`],
+//!   files with secrets.
+//! - [`SETTINGS`] is the one list of names. It drives the reading, the refusals, `check`, `help`
+//!   and the test that keeps `docs/settings.md` in step.
 
 mod admin;
 mod audit;
@@ -121,7 +122,8 @@ pub struct Config {
     pub room_max_age: Duration,
     /// `ROOM_EMPTY_TIMEOUT`: how long a room may be empty before its session ends.
     pub room_empty_timeout: Duration,
-    /// `EMERGENCY_ACCESS`: whether `room:emergency` in a doctor's token opens other sessions, with a reason.
+    /// `EMERGENCY_ACCESS`: whether `room:emergency` in a doctor's token opens other sessions, with
+    /// a reason.
     pub emergency_access: bool,
     /// `ROOM_PARTICIPANTS_MAX`: participants in one room, including doctor and patient.
     pub room_participants_max: usize,
@@ -135,9 +137,11 @@ pub struct Config {
     pub connections_max: usize,
     /// `SEND_QUEUE_BYTES_MAX`: unsent bytes of one connection, past which it is closed.
     pub send_queue_bytes_max: usize,
-    /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are known to have arrived.
+    /// `RETAINED_BYTES_MAX`: bytes of relayed messages kept for one participant until they are
+    /// known to have arrived.
     pub retained_bytes_max: usize,
-    /// `CONNECTIONS_PER_ADDRESS_MAX`: connections of one address; `usize::MAX` here and below: unlimited.
+    /// `CONNECTIONS_PER_ADDRESS_MAX`: connections of one address; `usize::MAX` here and below:
+    /// unlimited.
     pub connections_per_address_max: usize,
     /// `CONNECTIONS_PER_USER_MAX`: connections of one user.
     pub connections_per_user_max: usize,
@@ -334,7 +338,8 @@ impl Config {
             .collect()
     }
 
-    /// Whether the server may start with this: every value in its range, and nothing that puts patients at risk.
+    /// Whether the server may start with this: every value in its range, and nothing that puts
+    /// patients at risk.
     ///
     /// # Errors
     /// Everything that is wrong, at once, under the names of the settings.

@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use super::setting;
 use crate::service::audit;
 
-/// One thing that is wrong. Its `Display` is one line: the name, what was wrong, what is accepted.
+/// One problem. Its `Display` is one line: the name, what was wrong, what is accepted.
 ///
-/// No text in it ever holds the value of a secret.
+/// It never contains the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting, or the file and line where no setting is to blame.
+    /// The setting, or the file and line if no setting is to blame.
     pub name: String,
-    /// Where the value came from, when that is a line of a file.
+    /// Where the value came from, if that is a line of a file.
     pub place: Option<String>,
     /// What was wrong.
     pub fault: String,
@@ -22,7 +22,7 @@ pub struct Problem {
     pub accepted: String,
 }
 
-/// Everything that is wrong, in the order of the settings. Its `Display` is a line each.
+/// All problems, in the order of the settings. Its `Display` has one line for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
@@ -71,7 +71,8 @@ impl Problem {
         }
     }
 
-    /// Why the administrator's listener could not listen on `address`, as a problem of `ADMIN_ADDR`.
+    /// Why the administrator's listener could not listen on `address`, as a problem of
+    /// `ADMIN_ADDR`.
     pub fn admin_listening(address: SocketAddr, error: &io::Error) -> Self {
         let fault = match error.kind() {
             io::ErrorKind::AddrInUse => format!("{address} is in use by another program"),
@@ -92,12 +93,12 @@ impl Problem {
 }
 
 impl Problems {
-    /// Adds one.
+    /// Adds a problem.
     pub fn push(&mut self, problem: Problem) {
         self.list.push(problem);
     }
 
-    /// Adds some more.
+    /// Adds several problems.
     pub fn extend(&mut self, others: impl IntoIterator<Item = Problem>) {
         self.list.extend(others);
     }
@@ -107,7 +108,7 @@ impl Problems {
         self.list.iter().any(|one| one.is_about(name))
     }
 
-    /// One by one, in the order of the settings.
+    /// The problems, in the order of the settings.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
     }
@@ -117,12 +118,13 @@ impl Problems {
         self.list.len()
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no problems.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Puts them in the order of the settings, and says where each value stands, where `place` knows it.
+    /// Sorts them in the order of the settings, and adds the place of each value if `place` knows
+    /// it.
     pub(super) fn finish(&mut self, place: impl Fn(&str) -> Option<String>) {
         self.list.sort_by_key(|problem| setting::position(&problem.name));
         for problem in &mut self.list {
@@ -130,10 +132,10 @@ impl Problems {
         }
     }
 
-    /// `value`, unless something is wrong.
+    /// `value`, if there are no problems.
     ///
     /// # Errors
-    /// The problems, where there are any.
+    /// The problems, if there are any.
     pub fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }
@@ -172,7 +174,8 @@ impl std::error::Error for Problem {}
 
 impl std::error::Error for Problems {}
 
-/// A value that is no secret, as a problem shows it: quoted, on one line, cut where it is long.
+/// The value of a setting that is not secret, as a problem shows it: quoted, on one line, shortened
+/// if it is long.
 pub(super) fn quoted(value: &str) -> String {
     const CHARS_MAX: usize = 60;
     match value.char_indices().nth(CHARS_MAX) {

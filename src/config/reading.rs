@@ -8,9 +8,10 @@ use super::settings::SETTINGS;
 use super::source::{FILES_RESERVED, SetBy, Source, Value, connections_max, why_unreadable};
 use super::{Config, Environment, LogFormat, Problem, Problems, rules};
 
-/// A configuration together with who decided each of its values.
+/// A configuration with the origin of each of its values.
 ///
-/// Its `Display` is the effective configuration, a line `NAME=value` for each setting, secrets as stars.
+/// Its `Display` is the effective configuration: a line `NAME=value` for each setting, secrets as
+/// stars.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The configuration.
@@ -22,7 +23,7 @@ impl Reading {
     /// Reads every setting from `source`.
     ///
     /// # Errors
-    /// Everything that is wrong, at once, in the order of [`SETTINGS`]; no text in it shows a secret.
+    /// All problems at once, in the order of [`SETTINGS`]; no text in them shows a secret.
     pub fn read(source: &impl Source) -> Result<Self, Problems> {
         let mut problems = source.problems();
         let open_files = source.open_files_max();
@@ -48,7 +49,7 @@ impl Reading {
         problems.into_result(reading)
     }
 
-    /// Who decided the value of the setting `name`.
+    /// The origin of the value of the setting `name`.
     pub fn set_by(&self, name: &str) -> &SetBy {
         let found = self.set_by.iter().find(|(decided, _)| *decided == name);
         found.map_or(&SetBy::Default, |(_, by)| by)
@@ -82,7 +83,7 @@ impl fmt::Display for Reading {
     }
 }
 
-/// The defaults that fit the environment and the surroundings, without a secret.
+/// The defaults for the environment and the surroundings, without a secret.
 fn defaults(source: &impl Source, open_files: Option<usize>) -> Config {
     let named = source.value("NODE_ENV");
     let named =
@@ -99,7 +100,7 @@ fn defaults(source: &impl Source, open_files: Option<usize>) -> Config {
     config
 }
 
-/// Reads one setting into `config`, and says who decided it.
+/// Reads one setting into `config`, and returns its origin.
 fn read_setting(
     source: &impl Source,
     setting: &Setting,
@@ -120,7 +121,7 @@ fn read_setting(
     Ok(by)
 }
 
-/// The text of a setting that is no secret, without the blanks around it.
+/// The text of a setting that is not secret, without surrounding blanks.
 fn text(source: &impl Source, setting: &Setting) -> Result<Option<(String, SetBy)>, Problem> {
     let Some(value) = given(source, setting.name) else { return Ok(None) };
     let text = utf8(setting, &value)?.trim();
@@ -153,7 +154,7 @@ fn secret(source: &impl Source, setting: &Setting) -> Result<Option<(String, Set
     Ok(Some(found))
 }
 
-/// What the file holds, less one line break at its end, which editors add.
+/// The contents of the file, without one line break at the end, which editors add.
 fn secret_in_file(source: &impl Source, path: &Path) -> Result<String, String> {
     let bytes = source
         .file(path)
@@ -168,7 +169,8 @@ fn secret_in_file(source: &impl Source, path: &Path) -> Result<String, String> {
     if text.is_empty() { Err("the file that it names is empty".to_owned()) } else { Ok(text) }
 }
 
-/// Every connection is an open file: more of them than files would fail when it hurts most.
+/// Every connection is an open file. With more connections than files, connections would fail under
+/// the highest load.
 fn too_few_files(connections: usize, open_files: Option<usize>) -> Option<Problem> {
     let open_files = open_files?;
     let room = open_files.saturating_sub(FILES_RESERVED);
@@ -196,13 +198,13 @@ fn utf8<'a>(setting: &Setting, value: &'a Value) -> Result<&'a str, Problem> {
     value.text.reveal().to_str().ok_or_else(problem)
 }
 
-/// Docker's `--env-file` leaves quotes in the value, where nobody wants them.
+/// Docker's `--env-file` keeps the quotes as a part of the value, which is never intended.
 fn is_quoted(text: &str) -> bool {
     text.len() >= 2
         && ['"', '\''].iter().any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
 }
 
-/// Whether a value can stand after `NAME=` as it is.
+/// Whether a value can be written after `NAME=` without quotes.
 fn is_plain(value: &str) -> bool {
     value
         .chars()

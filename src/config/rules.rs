@@ -8,7 +8,7 @@ use super::admin;
 use super::ice;
 use super::{Config, Environment, Problem, Problems, SECRET_BYTES_MIN, memory, setting};
 
-/// One rule. It is skipped where one of the settings that it weighs is known to be wrong already.
+/// A rule. It is skipped if one of its settings is already known to be wrong.
 struct Rule {
     weighs: &'static [&'static str],
     check: fn(&Config) -> Option<Problem>,
@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     Rule { weighs: &["TURN_SERVER_URL", "ICE_POLICY"], check: ice::a_relay_is_there },
 ];
 
-/// Adds a problem for each rule that is broken.
+/// Adds a problem for each violated rule.
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for rule in RULES {
         if !rule.weighs.iter().any(|name| problems.are_about(name))
@@ -56,7 +56,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// RFC 7518 3.2. The length is no secret; the value is.
+/// RFC 7518 3.2. The length is not secret; the value is.
 fn secret_is_long_enough(config: &Config) -> Option<Problem> {
     let fault = match config.jwt_secret.reveal().len() {
         SECRET_BYTES_MIN.. => return None,
@@ -74,7 +74,7 @@ fn secret_is_long_enough(config: &Config) -> Option<Problem> {
     ))
 }
 
-/// None at all is fine.
+/// An empty one is fine.
 fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
     let len = config.jwt_secret_previous.reveal().len();
     let accepted = setting::find("JWT_SECRET_PREVIOUS").map(super::Setting::accepted);
@@ -87,7 +87,7 @@ fn previous_secret_is_long_enough(config: &Config) -> Option<Problem> {
     })
 }
 
-/// A name that has no effect, or that means two keys, is a slip.
+/// A name that has no effect, or that names both keys, is a mistake.
 fn names_of_secrets_tell_them_apart(config: &Config) -> Option<Problem> {
     let previous = config.jwt_kid_previous.as_ref()?;
     let fault = if config.jwt_secret_previous.reveal().is_empty() {
@@ -126,7 +126,7 @@ fn certificate_and_key_go_together(config: &Config) -> Option<Problem> {
     Some(Problem::new(missing, fault, "both of them, or neither"))
 }
 
-/// Whoever could write the header could be anybody.
+/// Anybody who can write the header can claim any address.
 fn the_proxies_are_named(config: &Config) -> Option<Problem> {
     (config.proxy_protocol && config.trusted_proxies.is_empty()).then(|| {
         Problem::new(
@@ -137,7 +137,7 @@ fn the_proxies_are_named(config: &Config) -> Option<Problem> {
     })
 }
 
-/// A proxy is believed what it says of others.
+/// A trusted proxy is believed about the addresses of others.
 fn not_everybody_is_a_proxy(config: &Config) -> Option<Problem> {
     config.trusted_proxies.hold_everybody().then(|| {
         Problem::new(
@@ -168,7 +168,7 @@ fn tokens_are_not_sent_in_the_clear(config: &Config) -> Option<Problem> {
     })
 }
 
-/// Otherwise the largest message that is accepted could never be handed on while anything else waits.
+/// Otherwise a message of the maximum size could not be relayed while anything else waits.
 fn a_message_fits_the_queue(config: &Config) -> Option<Problem> {
     let needed = config.message_bytes_max.saturating_mul(2);
     (config.send_queue_bytes_max < needed).then(|| {
@@ -183,7 +183,8 @@ fn a_message_fits_the_queue(config: &Config) -> Option<Problem> {
     })
 }
 
-/// What the limits add up to is known before the start, so nobody need find out in the middle of a call.
+/// The sum of the limits is known before the start, so the memory cannot run out in the middle of a
+/// call.
 fn the_limits_fit_the_memory(config: &Config) -> Option<Problem> {
     let max = config.memory_max?;
     let sum = memory::sum(config);

@@ -8,9 +8,9 @@ use super::{Config, Problem, Problems};
 pub struct Setting {
     /// The name of the variable.
     pub name: &'static str,
-    /// The default in words, or the value itself.
+    /// The default in words, or the default value itself.
     pub default: &'static str,
-    /// What it decides, in half a sentence.
+    /// What it does, in half a sentence.
     pub meaning: &'static str,
     pub(super) kind: Kind,
 }
@@ -21,7 +21,7 @@ impl Setting {
         self.kind.accepted()
     }
 
-    /// Whether its value is a place on this machine.
+    /// Whether its value is a path on this machine.
     pub(super) fn is_path(&self) -> bool {
         matches!(
             self.name,
@@ -35,23 +35,23 @@ impl Setting {
     }
 }
 
-/// The setting of this name.
+/// The setting with this name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-/// What the setting of this name accepts, in words.
+/// What the setting with this name accepts, in words.
 pub(super) fn accepted(name: &str) -> String {
     find(name).map(Setting::accepted).unwrap_or_default()
 }
 
-/// Where a problem's setting stands in the list; files come before all of them.
+/// The position of a problem's setting in the list; files come before all settings.
 pub(super) fn position(name: &str) -> Option<usize> {
     let base = name.strip_suffix("_FILE").unwrap_or(name);
     SETTINGS.iter().position(|setting| setting.name == name || setting.name == base)
 }
 
-/// Adds a problem for each number that is out of its range.
+/// Adds a problem for each number that is out of range.
 pub(super) fn check_ranges(config: &Config, problems: &mut Problems) {
     let mut config = config.clone();
     for setting in SETTINGS {
@@ -82,7 +82,7 @@ mod tests {
                 | "MEMORY_MAX" => {
                     assert_eq!(in_production, "");
                 }
-                // Who fills a configuration by hand has none.
+                // A configuration that was filled by hand has none.
                 "ADMIN_ADDR" => assert_eq!(in_production, "off"),
                 _ => {
                     assert!(told.starts_with(&in_production), "{}", setting.name);

@@ -1,4 +1,4 @@
-//! The one list of settings.
+//! The list of all settings.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use super::rates;
 use super::setting::Setting;
 use super::{CONNECTIONS_LIMIT, Environment, LogFormat, THREADS_MAX};
 
-/// Every setting there is, in the order in which people are told of them.
+/// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "NODE_ENV",

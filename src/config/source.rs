@@ -12,71 +12,72 @@ use crate::base::redacted::Redacted;
 
 use super::{CONNECTIONS_LIMIT, Problems};
 
-/// Open files that are kept back from connections: the listeners, the event loop, standard streams, logs, and one to
-/// turn a caller away with.
+/// Open files that are not available to connections: the listeners, the event loop, standard
+/// streams, logs, and one for a connection that is turned away.
 pub const FILES_RESERVED: usize = 64;
 
-/// The most that is read of a file with settings or with a secret.
+/// The maximum size of a file with settings or with a secret.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// What a configuration is read from.
 ///
 /// A closure from a name to a value is one: `Config::read(&|name: &str| std::env::var_os(name))`.
 pub trait Source {
-    /// The value of `name`, where it has one. An empty value counts as none.
+    /// The value of `name`, if there is one. An empty value counts as none.
     fn value(&self, name: &str) -> Option<Value>;
 
-    /// What is wrong with the source itself. Settings that are named there are not asked for.
+    /// What is wrong with the source itself. The settings that are named there are not read.
     fn problems(&self) -> Problems {
         Problems::default()
     }
 
-    /// The whole contents of a file that a setting names.
+    /// The complete contents of a file that a setting names.
     ///
     /// # Errors
-    /// Whatever the system says; `FileTooLarge` past 256 KiB.
+    /// Any error of the system; `FileTooLarge` past 256 KiB.
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         read_bounded(path)
     }
 
-    /// How many files the process may hold open, where that is known: the default of `CONNECTIONS_MAX`.
+    /// How many files the process may have open, if known. The default of `CONNECTIONS_MAX` follows
+    /// from it.
     fn open_files_max(&self) -> Option<usize> {
         open_files_max_in(
             &String::from_utf8(read_bounded(Path::new("/proc/self/limits")).ok()?).ok()?,
         )
     }
 
-    /// Whether a person reads standard output: the default of `LOG_FORMAT`.
+    /// Whether standard output is a terminal. The default of `LOG_FORMAT` follows from it.
     fn on_terminal(&self) -> bool {
         false
     }
 
-    /// Where operators find metrics, dashboard and API unless `ADMIN_ADDR` says it: nowhere. A program of its own has a place
-    /// for them; whoever reads settings for servers within another program asks for it.
+    /// The default of `ADMIN_ADDR`, where operators find metrics, dashboard and API: none. The
+    /// stand-alone program has a default address; a program that embeds servers must ask for one.
     fn admin_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// A fresh random secret for development, where the source can make one up. Without it, `JWT_SECRET` is required
-    /// in development as well.
+    /// A fresh random secret for development, if the source can generate one. Otherwise
+    /// `JWT_SECRET` is required in development as well.
     fn made_up_secret(&self) -> Option<Redacted<Vec<u8>>> {
         None
     }
 }
 
-/// A value as it was found.
+/// A value with its origin.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// The text, not yet known to be UTF-8, perhaps a secret.
+    /// The text. It may not be UTF-8, and it may be a secret.
     pub text: Redacted<OsString>,
     /// Where it was found.
     pub set_by: SetBy,
 }
 
-/// Who decided a value.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetBy {
-    /// Nobody: it is the default.
+    /// It is the default.
     Default,
     /// The process environment.
     Environment,
@@ -84,7 +85,7 @@ pub enum SetBy {
     EnvFile(String),
     /// The file that `NAME_FILE` names.
     File,
-    /// Nobody: a secret made up for this run.
+    /// A secret generated for this run.
     MadeUp,
 }
 
@@ -102,7 +103,7 @@ impl Value {
 }
 
 impl SetBy {
-    /// The file and line that a problem shall name.
+    /// The file and line to name in a problem.
     pub(super) fn place(&self) -> Option<String> {
         match self {
             Self::EnvFile(place) => Some(place.clone()),
@@ -123,13 +124,13 @@ impl fmt::Display for SetBy {
     }
 }
 
-/// The default of `CONNECTIONS_MAX` where the process may hold `open_files` open: what is left after
-/// [`FILES_RESERVED`], or as if the limit were the usual 1024 where it is not known.
+/// The default of `CONNECTIONS_MAX` for a process that may have `open_files` open: what is left
+/// after [`FILES_RESERVED`]. If the limit is not known, the usual 1024 is assumed.
 pub(super) fn connections_max(open_files: Option<usize>) -> usize {
     open_files.unwrap_or(1024).saturating_sub(FILES_RESERVED).min(CONNECTIONS_LIMIT)
 }
 
-/// How many processor cores this process may use; 1 where that is not known.
+/// How many processor cores this process may use; 1 if unknown.
 pub(super) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
@@ -143,7 +144,7 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What the system said, in words that do not repeat the path: it may be a secret in the wrong place.
+/// The error in words that do not repeat the path: it may be a secret in the wrong place.
 pub(super) fn why_unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),

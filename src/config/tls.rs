@@ -14,7 +14,8 @@ const ACCEPTED_CERT: &str = "a PEM file with the server's certificate first and 
                              `fullchain.pem` of an ACME client";
 const ACCEPTED_KEY: &str = "a PEM file with the private key of that certificate, without a pass phrase (PKCS #8, PKCS #1 or SEC 1)";
 
-/// So long before a certificate ends its end is told at each start: ACME clients renew earlier, so something is wrong.
+/// How long before a certificate expires each start warns of it. ACME clients renew earlier, so
+/// something is wrong then.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
 
 /// Where `TLS_CERT` and `TLS_KEY` are; read at the start, and again on SIGHUP.
@@ -25,7 +26,7 @@ pub struct TlsFiles {
 }
 
 impl Config {
-    /// The files of the certificate and its key, where both are named.
+    /// The files of the certificate and its key, if both are set.
     pub fn tls_files(&self) -> Option<TlsFiles> {
         let (cert, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
         Some(TlsFiles { cert, key })
@@ -36,19 +37,20 @@ impl TlsFiles {
     /// Reads them.
     ///
     /// # Errors
-    /// What is wrong with one of them.
+    /// The problem with one of them.
     pub fn load(&self) -> Result<Tls, Problem> {
         self.load_by(read_bounded)
     }
 
-    /// Whether everybody on this machine may read the key. That is how containers mount secrets, so it is no error.
+    /// Whether every user on this machine may read the key. This is no error, because containers
+    /// mount secrets in this way.
     pub fn is_key_open(&self) -> bool {
         const READ_BY_OTHERS: u32 = 0o004;
         let mode = std::fs::metadata(&self.key).map(|about| about.permissions().mode());
         mode.is_ok_and(|mode| mode & READ_BY_OTHERS != 0)
     }
 
-    /// The same by another way to read a file.
+    /// The same, with another way to read a file.
     pub(super) fn load_by(
         &self,
         read: impl Fn(&Path) -> io::Result<Vec<u8>>,
@@ -69,8 +71,8 @@ impl TlsFiles {
     }
 }
 
-/// What is to be said of a certificate that has ended or ends within 30 days. It is no reason to stop: whoever is in a call
-/// stays in it, and some clients do not look.
+/// A warning about a certificate that has expired, or will within 30 days. It is no reason to stop:
+/// calls in progress continue, and some clients do not check.
 pub fn end_of_certificate(tls: &Tls, now: WallTime) -> Option<String> {
     let end = tls.not_after()?;
     let text = end.to_iso8601();

@@ -45,13 +45,13 @@ pub struct Arrival {
     pub address: IpAddr,
     /// There is no room for it: an upgrade must be refused.
     pub full: bool,
-    /// When its request is read, there is no room for another connection beside it. A session that
-    /// requests carry counts as one.
+    /// Once its request is read, there is no room for another connection beside it. A session that
+    /// is carried by requests counts as one connection.
     pub crowded: bool,
     /// It uses TLS with this server.
     pub encrypted: bool,
-    /// A proxy reports that it speaks for itself: the address is its own, and header fields that
-    /// name a client are ignored.
+    /// A proxy reports that it opened the connection itself (for example, for a health check): the
+    /// address is the proxy's own, and header fields that name a client are ignored.
     pub own_account: bool,
 }
 
@@ -75,7 +75,7 @@ pub enum Order {
     Open,
     /// Send what waits for this session, through the request that has arrived.
     Deliver(PeerId),
-    /// The request brings something for this session: its bytes count towards the session's rate.
+    /// The request carries something for this session: its bytes count towards the session's rate.
     Bring(PeerId),
     /// A WebSocket is about to take this session over: answer the waiting request, so that none is
     /// in progress then.
@@ -150,12 +150,14 @@ pub trait Application {
         None
     }
 
-    /// The same for a message.
+    /// The number of the reactor to which a connection with this message belongs, if that is
+    /// another one. The message is then not handled here.
     fn home_of_message(&self, _peer: PeerId, _message: Message<'_>, _now: Now) -> Option<u32> {
         None
     }
 
-    /// A connection moves to another reactor. The return value moves with it; here it is over.
+    /// A connection moves to another reactor. The return value moves with it; this application
+    /// forgets it.
     fn detach(&mut self, _peer: PeerId) -> Traveller {
         Traveller::default()
     }
@@ -204,7 +206,8 @@ pub trait Application {
     /// The request that should bring something was given up, or its answer ended it.
     fn post_abandoned(&mut self, _session: PeerId) {}
 
-    /// Further fields for an answer to a request of this session that is not made of what it says.
+    /// Further header fields for a response to a request of this session that the application does
+    /// not write itself.
     fn fields_of(&self, _session: PeerId) -> Vec<(&'static str, &str)> {
         Vec::new()
     }

@@ -4,21 +4,21 @@
 use super::socket_io::SocketIo;
 use super::{Arrival, Connection};
 
-/// What there is of the two.
+/// One of the two kinds of extra state.
 #[derive(Debug)]
 pub(super) enum Extra {
     /// As long as the stage is [`super::Stage::Head`].
     Head(Head),
-    /// Where it speaks Socket.IO.
+    /// For a connection that speaks Socket.IO.
     SocketIo(SocketIo),
 }
 
 /// A request head that is arriving.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
-    /// So many bytes were looked at.
+    /// How many bytes have been examined.
     pub(super) seen: u16,
-    /// So often it went to another reactor.
+    /// How often it has moved to another reactor.
     pub(super) hops: u8,
     pub(super) arrival: Arrival,
 }

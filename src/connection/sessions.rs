@@ -67,7 +67,7 @@ impl Signaling {
                 match self.go_on(sid, carrier, knock, out) {
                     Ok(verdict) => Ok(verdict),
                     Err(Fault::Original(refusal)) => refuse(refusal, knock, out),
-                    // It counts like any other.
+                    // It counts as a failure like any other invalid token.
                     Err(Fault::Ours(refusal @ Refusal::TokenInvalid)) => {
                         let counted = self.count(Err(refusal), knock.arrival, knock.now);
                         Err(counted.err().unwrap_or(refusal))
@@ -237,7 +237,7 @@ impl Signaling {
         write_packets(body, &self.fields_of_session(session), now, reply);
     }
 
-    /// What the page may be told that a session belongs to.
+    /// The CORS fields for the page that a session belongs to.
     pub(super) fn fields_of_session(&self, session: PeerId) -> Vec<(&'static str, &str)> {
         let poll = self.socket_io.as_ref().and_then(|service| service.polls.at(session));
         let origin = poll.and_then(|poll| poll.origin.as_deref());

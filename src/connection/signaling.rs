@@ -43,7 +43,7 @@ impl Signaling {
     /// the maximum size, whatever its other fields are.
     pub const STRANGER_MESSAGE_BYTES_MAX: usize = 16 * 1_024;
 
-    /// And how many fragments it may have.
+    /// How many fragments such a message may have.
     pub const STRANGER_FRAGMENTS_MAX: u32 = 64;
 
     /// Combines door and rooms. Messages have at most `message_bytes_max` bytes.
@@ -193,7 +193,7 @@ impl Application for Signaling {
     }
 
     fn receive(&mut self, peer: PeerId, message: Message<'_>, now: Now, effects: &mut Effects) {
-        // The limits let no binary message through.
+        // The limits admit no binary message.
         if let Message::Text(text) = message {
             self.engine.receive(peer, text, now, effects);
         }

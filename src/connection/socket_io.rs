@@ -1,5 +1,6 @@
 //! A peer that speaks Socket.IO. Its events become messages as plain clients send them, and
-//! messages to it become events. The code that reads and writes messages knows nothing of this.
+//! messages to it become events. The code that reads and writes messages knows nothing of
+//! Socket.IO.
 
 use super::{Application, Connection, Message, Output, Progress, Stage};
 use crate::base::time::Now;
@@ -11,30 +12,31 @@ use crate::wire::engine_io::{self, Carrier};
 use crate::wire::frame::{self, CloseCode, Data, Header, OpCode};
 use crate::wire::socket_io::{self, Packet, Plain};
 
-/// The one namespace.
+/// The only namespace.
 const NAMESPACE: &str = "/";
 
-/// The longest name of another namespace that is worth an answer.
+/// The longest name of another namespace that is answered.
 const NAMESPACE_BYTES_MAX: usize = 64;
 
-/// What a connection that speaks Socket.IO has beside what every connection has.
+/// The additional state of a connection that speaks Socket.IO.
 #[derive(Debug)]
 pub(super) struct SocketIo {
     carrier: Carrier,
-    /// It has shown who it is, and was let into the namespace.
+    /// It has presented its credentials and was admitted to the namespace.
     connected: bool,
-    /// A ping is without an answer, and had this mark. There is one at a time, since an answer does not say to which.
+    /// The mark of the ping that is still unanswered. There is at most one, because an answer does
+    /// not say which ping it belongs to.
     asked: Option<u32>,
 }
 
-/// A message as it goes out: a header, and the text in parts.
+/// An outgoing message: a header, and the text in parts.
 #[derive(Debug)]
 pub struct Framed<'a> {
     header: Header,
     parts: [&'a [u8]; 6],
 }
 
-/// A ping as it goes out.
+/// An outgoing ping.
 #[derive(Clone, Copy, Debug)]
 pub struct Ping {
     bytes: [u8; 10],
@@ -42,7 +44,7 @@ pub struct Ping {
 }
 
 impl<'a> Framed<'a> {
-    /// All of it, in order.
+    /// All parts, in order.
     pub fn parts(&self) -> [&[u8]; 7] {
         let [a, b, c, d, e, f] = self.parts;
         [self.header.as_bytes(), a, b, c, d, e, f]
@@ -75,37 +77,37 @@ impl SocketIo {
         Self { carrier, connected: false, asked: None }
     }
 
-    /// Everything goes this way from now on.
+    /// Uses this transport for everything from now on.
     pub(super) const fn travel_by(&mut self, carrier: Carrier) {
         self.carrier = carrier;
     }
 
-    /// Whether a ping is without an answer.
+    /// Whether a ping is unanswered.
     pub(super) const fn awaits_pong(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// A ping with this mark, unless one is on its way: its answer will say enough.
+    /// A ping with this mark, unless one is already in flight: the answer to that one is enough.
     pub(super) fn ping(&mut self, mark: u32) -> Option<Ping> {
         if self.asked.is_some() {
             return None;
         }
         self.asked = Some(mark);
         Some(match self.carrier {
-            // The header of a text of one byte.
+            // The header of a text frame with one byte.
             Carrier::WebSocket => Ping::new(b"\x81\x012"),
             Carrier::Polling => Ping::new(b"2\x1e"),
         })
     }
 
-    /// A message of the contract as an event, or as the answer that a callback waits for. `None`: it has not come far enough to
-    /// be told anything.
+    /// A protocol message as an event, or as the answer that a callback waits for. `None` if the
+    /// client has not been admitted to the namespace yet.
     pub(super) fn frame<'a>(&self, message: &'a str) -> Option<Framed<'a>> {
         let parts = self.connected.then(|| packet_of(message)).flatten()?;
         Some(self.carry(parts))
     }
 
-    /// The packet that `parts` make, for the way it travels.
+    /// The packet made of `parts`, framed for the transport.
     fn carry<'a>(&self, parts: [&'a str; 5]) -> Framed<'a> {
         let [a, b, c, d, e] = parts.map(str::as_bytes);
         let len = parts.iter().map(|part| part.len()).sum();
@@ -114,7 +116,7 @@ impl SocketIo {
                 header: Header::new(OpCode::Data(Data::Text), len),
                 parts: [a, b, c, d, e, b""],
             },
-            // The separator behind the last is left out when the body is sent.
+            // The separator after the last packet is left out when the body is sent.
             Carrier::Polling => Framed { header: Header::none(), parts: [a, b, c, d, e, b"\x1e"] },
         }
     }
@@ -123,25 +125,28 @@ impl SocketIo {
         self.carry(parts).parts().iter().for_each(|part| reply.extend_from_slice(part));
     }
 
-    /// Last words before a close with this code, beyond what the application says by itself.
+    /// Appends the final packets before a close with this code, in addition to what the application
+    /// sends itself.
     pub(super) fn part(&self, code: CloseCode, reply: &mut Vec<u8>) {
         if let Some(problem) = unsaid(code) {
             let mut error = Vec::new();
             notice::error(&mut error, problem, None, None);
             self.tell(&error, reply);
         }
-        // Whoever is told so does not come back by itself, and whoever is only cut off does.
+        // A client that is told to disconnect does not reconnect by itself; one whose connection
+        // just ends does.
         if self.connected && !is_worth_another_try(code) {
             self.say(reply, ["41", "", "", "", ""]);
         }
         match self.carrier {
             Carrier::WebSocket => frame::write_close(reply, code),
-            // What ends it would overtake what stands before it in the same body: see `Connection::last_words`.
+            // The closing packet would overtake the packets that come before it in the same body:
+            // see `Connection::last_words`.
             Carrier::Polling => {}
         }
     }
 
-    /// Appends a message, where it may be told one.
+    /// Appends a message, if the client may receive one yet.
     pub(super) fn tell(&self, message: &[u8], reply: &mut Vec<u8>) {
         let framed = str::from_utf8(message).ok().and_then(|text| self.frame(text));
         if let Some(framed) = framed {
@@ -150,7 +155,8 @@ impl SocketIo {
     }
 }
 
-/// The packet for a message: an event with its `type` as the name and all of it as its object, or the answer to a callback.
+/// The packet for a message: an event that is named by the message's `type` and has the whole
+/// message as its argument, or the answer to a callback.
 fn packet_of(message: &str) -> Option<[&str; 5]> {
     let kind = socket_io::kind_of(message)?;
     let answer = match kind {
@@ -167,7 +173,7 @@ fn packet_of(message: &str) -> Option<[&str; 5]> {
     answer.or(Some(["42[", kind, ",", message, "]"]))
 }
 
-/// What is wrong where a connection is closed with this code and nothing was said of it.
+/// The problem to report before a close with this code, if nothing was sent about it yet.
 const fn unsaid(code: CloseCode) -> Option<Problem> {
     match code {
         CloseCode::Unsupported => Some(Problem::BadMessage(Flaw::Binary)),
@@ -176,7 +182,7 @@ const fn unsaid(code: CloseCode) -> Option<Problem> {
     }
 }
 
-/// Whether a client should come again by itself.
+/// Whether a client should reconnect by itself.
 fn is_worth_another_try(code: CloseCode) -> bool {
     matches!(code, CloseCode::Restart | CloseCode::Error)
         || code == close::CANNOT_KEEP_UP
@@ -184,7 +190,7 @@ fn is_worth_another_try(code: CloseCode) -> bool {
 }
 
 impl Connection {
-    /// Whether its messages are packets of Socket.IO.
+    /// Whether the peer's messages are Socket.IO packets.
     pub fn speaks_socket_io(&self) -> bool {
         self.socket_io().is_some()
     }
@@ -223,7 +229,7 @@ impl Connection {
         Progress::Handled(None)
     }
 
-    /// Handles what a packet says: its text.
+    /// Handles the text of a packet.
     fn receive_socket_io<'a, A: Application>(
         &mut self,
         me: PeerId,
@@ -252,7 +258,7 @@ impl Connection {
                     session.say(&mut out.reply, ["44", namespace, refusal, "", ""]);
                 }
             }
-            // Nothing was asked, and nobody is there who could leave.
+            // An unsolicited answer, or a disconnect from a client that has not been admitted.
             Ok(Packet::Answer | Packet::Disconnect { .. }) => {
                 app.pinged(me, now, &mut out.effects);
             }
@@ -266,7 +272,7 @@ impl Connection {
         Progress::Handled(None)
     }
 
-    /// It asks to be let into the namespace, and shows who it is.
+    /// Handles a request to be admitted to the namespace, with credentials.
     fn let_in<A: Application>(
         &mut self,
         me: PeerId,
@@ -294,14 +300,14 @@ impl Connection {
         }
     }
 
-    /// The client goes, in good order. Its place is kept as if the connection had dropped.
+    /// The client disconnects properly. Its place is kept as if the connection had dropped.
     fn hang_up<A: Application>(&mut self, me: PeerId, now: Now, app: &mut A, out: &mut Output) {
         if self.stage == Stage::Open {
             app.left(me, now, &mut out.effects);
             if let Some(session) = self.socket_io() {
                 match session.carrier {
                     Carrier::WebSocket => frame::write_close(&mut out.reply, CloseCode::Normal),
-                    // Whatever request waits is answered.
+                    // Answers the waiting request, if there is one.
                     Carrier::Polling => session.say(&mut out.reply, ["6", "", "", "", ""]),
                 }
             }
@@ -310,7 +316,8 @@ impl Connection {
     }
 }
 
-/// Handles an event, or has the whole packet go to the reactor that has the room which it is to enter.
+/// Handles an event, or passes the whole packet to the reactor that has the room the client wants
+/// to enter.
 fn receive_event<'a, A: Application>(
     me: PeerId,
     packet: &'a str,

@@ -245,7 +245,7 @@ impl Engine {
         Answer::Done
     }
 
-    /// What the token of a connection grants that has not entered a room.
+    /// The grant of a connection that has not entered a room.
     fn outside_grant(&self, standing: Standing) -> Option<Grant> {
         match standing {
             Standing::Granted(grant) => Some(grant),

@@ -10,11 +10,13 @@ use crate::message::problem::Problem;
 use crate::message::record::TokenWay;
 
 impl Engine {
-    /// A connection shows its token, instead of with its upgrade or its `join-room`. The refusal is for the transport to tell;
-    /// where it has a close code, the connection is forgotten here and is to be closed.
+    /// Checks a token that a connection presents by itself, instead of in its upgrade or its
+    /// `join-room`. The transport reports a refusal to the client. If the refusal has a close code,
+    /// the engine has already forgotten the connection, and the transport must close it.
     ///
     /// # Errors
-    /// As for a `join-room` with that token; [`Problem::Forbidden`] for a session that the token does not name.
+    /// As for a `join-room` with that token; [`Problem::Forbidden`] for a session that the token
+    /// does not name.
     pub fn show_token(
         &mut self,
         peer: PeerId,

@@ -1,5 +1,5 @@
-//! The graceful shutdown: nobody is let in any more, and clients are told to come back, to wherever
-//! the next server is. This happens room by room, so that people in a room stay together, and
+//! The graceful shutdown: nobody is let in any more, and clients are told to reconnect to the next
+//! server, wherever it is. This happens room by room, so that people in a room stay together, and
 //! spread over time, so that they do not all come back at once.
 
 use super::peers::Standing;
@@ -14,7 +14,7 @@ use crate::wire::frame::CloseCode;
 /// Time between two steps.
 const STEP: Duration = Duration::from_millis(100);
 
-/// At least this many rooms are told with each step: a few are no crowd.
+/// At least this many rooms are told with each step: a few cause no rush.
 const ROOMS_MIN: usize = 50;
 
 /// A graceful shutdown in progress.
@@ -25,8 +25,8 @@ pub(super) struct Farewell {
 }
 
 impl Engine {
-    /// Lets nobody in any more, and tells everybody to come back within `window`, all in a room at
-    /// the same time. Calling it again can only make it faster.
+    /// Lets nobody in any more, and tells everybody to come back within `window`, all members of a
+    /// room at the same time. Calling it again can only shorten the shutdown.
     pub fn drain(&mut self, window: Duration, now: Now, effects: &mut Effects) {
         let steps_left = window.as_micros() / STEP.as_micros() + 1;
         if let Some(farewell) = &mut self.farewell {
@@ -48,7 +48,8 @@ impl Engine {
         self.advance_farewell(now, effects);
     }
 
-    /// Tells everybody that the server shuts down, and closes every connection. Rooms end without further notices.
+    /// Tells everybody that the server shuts down, and closes every connection. Rooms end without
+    /// further notices.
     pub fn shut_down(&mut self, effects: &mut Effects) {
         self.note_shutdown(effects);
         let connected: Vec<_> = self.peers.connected().map(|(peer, _)| peer).collect();
@@ -93,8 +94,8 @@ impl Engine {
     }
 
     /// How long a dismissed client must wait before it comes back, so that not all come at once.
-    /// Those with the same `number`, such as the members of a room, come within less than half a
-    /// second.
+    /// Clients with the same `number`, such as the members of a room, come back within less than
+    /// half a second of each other.
     pub(super) fn come_back_after(peer: PeerId, number: u32) -> Duration {
         let [together, apart] = [number, peer.index].map(u64::from);
         let together = together.wrapping_mul(7_919) % 4_000;

@@ -13,7 +13,7 @@ use crate::message::notice::LeaveReason;
 use crate::message::problem::{Problem, close};
 use crate::message::request::{KeptId, MessageId};
 
-/// What happens to a user who joins where an older connection of the same user is.
+/// What happens to a user who joins while an older connection of the same user has the place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Duplicates {
     /// The older connection is closed.
@@ -26,7 +26,8 @@ pub enum Duplicates {
 /// How long the older connection may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// So many may wait at the same time; one more is refused at once, as is a second one for the same place.
+/// How many may wait at the same time. One more is refused at once, as is a second one for the same
+/// place.
 const WAITING_MAX: usize = 64;
 
 /// A `join-room` that waits for an older connection to answer.
@@ -76,18 +77,19 @@ impl Engine {
         Ok(())
     }
 
-    /// A connection has answered a ping.
+    /// Notes that a connection has answered a ping.
     pub(super) fn note_answer(&mut self, peer: PeerId) {
         self.waiting.iter_mut().filter(|one| one.older == peer).for_each(|one| one.answered = true);
     }
 
-    /// When something is to be decided next.
+    /// When the next waiting `join-room` must be decided.
     pub(super) fn next_decision(&self, now: Instant) -> Option<Instant> {
         let due = |one: &Waiting| if self.is_decided(one) { now } else { one.until };
         self.waiting.iter().map(due).min()
     }
 
-    /// Those of whom it is known now whether they may have their place.
+    /// Decides the waiting `join-room`s whose older connection has answered, has left, or has run
+    /// out of time.
     pub(super) fn advance_waiting(&mut self, now: Now, effects: &mut Effects) {
         let is_ready =
             |engine: &Self, one: &Waiting| engine.is_decided(one) || one.until <= now.instant;
@@ -112,7 +114,7 @@ impl Engine {
         }
     }
 
-    /// Whether nothing more is to be waited for.
+    /// Whether a waiting `join-room` can be decided before its time is up.
     fn is_decided(&self, one: &Waiting) -> bool {
         let has_gone = matches!(self.peers.standing(one.newer), Standing::Gone);
         one.answered || has_gone || !self.holds(one)

@@ -17,20 +17,20 @@ use crate::wire::frame::CloseCode;
 pub enum Effect {
     /// Send a text message.
     Send {
-        /// To whom.
+        /// The recipient.
         to: PeerId,
-        /// Which.
+        /// The message.
         payload: Payload,
     },
     /// Send a ping, with the mark that [`super::Engine::ping_mark`] returns at that time.
     Ping {
-        /// To whom.
+        /// The recipient.
         peer: PeerId,
     },
     /// Close the connection, after everything that was sent to it. The engine has already forgotten
     /// it.
     Close {
-        /// Whose.
+        /// The connection.
         peer: PeerId,
         /// The code of the close frame.
         code: CloseCode,
@@ -74,7 +74,8 @@ pub struct Ticket {
     pub(super) generation: u32,
 }
 
-/// A list of effects, the bytes of the messages that the server writes, and notes for the audit log.
+/// A list of effects, the bytes of the messages that the server writes, and notes for the audit
+/// log.
 #[derive(Debug, Default)]
 pub struct Effects {
     list: Vec<Effect>,
@@ -115,8 +116,8 @@ impl Effects {
         self.list.is_empty() && self.notes.is_empty()
     }
 
-    /// The recipient of the received message, if relaying it is all there is to do. That is so for
-    /// nearly every message in a call.
+    /// The recipient of the received message, if relaying it is all there is to do. This is the
+    /// case for nearly every message in a call.
     pub fn only_relay(&self) -> Option<PeerId> {
         match self.list[..] {
             [Effect::Send { to, payload: Payload::Received }] if self.notes.is_empty() => Some(to),
@@ -190,7 +191,7 @@ impl Effects {
         self.errors.get_or_insert_default().add(code);
     }
 
-    /// How often each error was told.
+    /// How often each error was sent.
     pub fn errors(&self) -> &Errors {
         self.errors.as_deref().unwrap_or(&Errors::NONE)
     }
@@ -200,7 +201,7 @@ impl Effects {
         self.list.push(Effect::Send { to, payload: Payload::Received });
     }
 
-    /// Asks a peer whether what was sent to it has arrived.
+    /// Sends a ping, to learn whether everything sent before it has arrived.
     pub fn ping(&mut self, peer: PeerId) {
         self.list.push(Effect::Ping { peer });
     }

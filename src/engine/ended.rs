@@ -8,11 +8,12 @@ use crate::message::SessionId;
 /// How long an ended session is remembered at least, for tokens that nobody has presented yet.
 const REMEMBERED_AT_LEAST: Duration = Duration::from_secs(24 * 3_600);
 
-/// How many sessions are remembered. Past it the one whose tokens end first is forgotten: about 6 MB.
+/// How many sessions are remembered (about 6 MB). Past it, the session whose tokens expire first is
+/// forgotten.
 const SESSIONS_MAX: usize = 65_536;
 
-/// Until when a session that ends now is remembered: until every token for it that was seen has ended, and for a while for
-/// those that were not.
+/// Until when a session that ends now is remembered: until every token seen for it has expired, and
+/// for a while for tokens that were not seen.
 pub(super) fn closed_until(tokens_end_at: WallTime, now: WallTime) -> WallTime {
     tokens_end_at.max(now.plus(REMEMBERED_AT_LEAST))
 }
@@ -35,7 +36,8 @@ impl EndedSessions {
         }
     }
 
-    /// Whether a session has ended. A token that is presented for it is one more that must end before it is forgotten.
+    /// Whether a session has ended. If so, it is remembered at least until the presented token
+    /// expires.
     pub(super) fn contains(&mut self, session: SessionId, token_ends_at: WallTime) -> bool {
         let ended = self.until.contains_key(&session);
         if ended {

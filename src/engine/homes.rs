@@ -29,12 +29,12 @@ impl Homes {
     /// The number of the engine that has this session's room.
     pub fn of(&self, session: SessionId) -> u32 {
         let bits = session.reveal().as_u128();
-        // Fibonacci hashing: ids that count up are spread as well as random ones.
+        // Fibonacci hashing spreads sequential ids as evenly as random ones.
         let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         ((u128::from(mixed) * u128::from(self.count)) >> 64) as u32
     }
 
-    /// The same, if that is another engine.
+    /// The number of the engine that has this session's room, if it is another one.
     pub fn elsewhere(&self, session: SessionId) -> Option<u32> {
         let home = self.of(session);
         (home != self.own).then_some(home)
@@ -66,8 +66,8 @@ struct Known {
 }
 
 impl Engine {
-    /// The engine that a connection belongs to when it sends this message to enter a room, if that
-    /// is another one. A connection without a valid token stays: it is refused wherever it is.
+    /// The engine that a connection belongs to when it sends this message to enter a room, if it is
+    /// another one. A connection without a valid token stays: any engine can refuse it.
     pub fn home_of(&self, peer: PeerId, text: &str, now: Now) -> Option<u32> {
         let homes = &self.options.homes;
         if homes.is_one() {

@@ -10,52 +10,52 @@ use crate::message::notice;
 use crate::wire::ice_url::IceUrl;
 use crate::wire::turn::{Login, Minter};
 
-/// The servers that help clients to find a way to each other through their networks.
+/// The STUN and TURN servers that help clients to connect to each other.
 #[derive(Clone, Debug, Default)]
 pub struct IceOptions {
-    /// Those that tell a client its public address.
+    /// STUN servers, which tell a client its public address.
     pub stun: Vec<IceUrl>,
-    /// Those that relay.
+    /// TURN servers, which relay.
     pub turn: Vec<IceUrl>,
-    /// What opens those that relay.
+    /// The credentials for the TURN servers.
     pub logins: Logins,
 }
 
-/// What opens the servers that relay.
+/// The credentials for the TURN servers.
 #[derive(Clone, Debug, Default)]
 pub enum Logins {
-    /// Nothing: clients are not told of them.
+    /// None: clients are not told of TURN servers.
     #[default]
     None,
-    /// The same for everybody, for ever.
+    /// The same for everybody, without expiry.
     Fixed(Login),
-    /// Another one for each participant and time.
+    /// Short-lived ones, different for each participant and time.
     Limited {
-        /// Makes them.
+        /// Creates them.
         minter: Minter,
-        /// How long one is good at most: it never outlives the token of whom it is for.
+        /// How long credentials are valid at most. They never outlive their participant's token.
         lifetime: Duration,
     },
 }
 
 impl IceOptions {
-    /// How long after a login was given out the next one follows: at three quarters of its life.
+    /// When credentials are renewed: after three quarters of their lifetime.
     pub(super) const fn renewal(&self) -> Duration {
         match &self.logins {
             Logins::Limited { lifetime, .. } => Duration::from_micros(lifetime.as_micros() / 4 * 3),
-            // Never asked for.
+            // These are never renewed.
             Logins::None | Logins::Fixed(_) => Duration::from_secs(u64::MAX),
         }
     }
 
-    /// What a client is told.
+    /// The servers that a client is told of.
     pub(super) fn servers<'a>(&'a self, login: Option<&'a Login>) -> IceServers<'a> {
         IceServers { stun: &self.stun, turn: &self.turn, login }
     }
 }
 
 impl Engine {
-    /// A login for a participant, as of now; and the next one follows before it ends.
+    /// Issues credentials for a participant, and schedules their renewal before they expire.
     pub(super) fn issue_login(&mut self, key: Key<Participant>, now: Now) -> Option<Login> {
         let (minter, lifetime) = match &self.options.ice.logins {
             Logins::None => return None,
@@ -67,14 +67,15 @@ impl Engine {
         if own_end < token_end {
             self.logins.arm(key.index(), 0, now.instant);
         } else {
-            // It ends with the token, of whose end `token-expiring` warns: a new token brings a new login.
+            // They expire with the token, and `token-expiring` warns of that. A new token brings
+            // new credentials.
             self.logins.cancel(key.index());
         }
         self.logins_issued += 1;
         Some(minter.mint(self.logins_issued, own_end.min(token_end)))
     }
 
-    /// Sends a participant a fresh login, where there is such a thing.
+    /// Sends a participant fresh credentials, if they are short-lived.
     pub(super) fn renew_login(&mut self, key: Key<Participant>, now: Now, effects: &mut Effects) {
         if !matches!(self.options.ice.logins, Logins::Limited { .. }) {
             return;
@@ -85,7 +86,7 @@ impl Engine {
         effects.send(peer, |out| notice::ice_servers(out, &servers));
     }
 
-    /// Logins that are about to end.
+    /// Renews the credentials that are due.
     pub(super) fn advance_logins(&mut self, now: Now, effects: &mut Effects) {
         while let Some((index, _)) = self.logins.take_due(now.instant) {
             if let Some(key) = self.rooms.participant_at(index) {

@@ -1,10 +1,10 @@
-//! What must hold between the engine's tables, whatever has happened.
+//! The invariants between the engine's tables.
 
 use super::peers::Standing;
 use super::{Engine, GRACE, PROBE};
 
 impl Engine {
-    /// Panics where what the engine holds contradicts itself. For tests, simulations and fuzzers.
+    /// Panics if the engine's state contradicts itself. For tests, simulations and fuzzers.
     pub fn check_invariants(&self) {
         self.peers.check_invariants();
         self.rooms.check_invariants(self.options.participants_max);

@@ -24,14 +24,14 @@ use crate::message::{Permissions, Role};
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) newcomer: Newcomer,
-    /// What the connection's own token grants, if it presented one.
+    /// The grant of the connection's own token, if it presented one.
     pub(super) held: Option<Grant>,
-    /// Of the `join-room`.
+    /// The `id` of the `join-room`.
     id: Option<KeptId>,
 }
 
 impl Engine {
-    /// Handles `join-room`: judged now, carried out once its record is durable.
+    /// Handles `join-room`: it is judged now, and carried out once its record is durable.
     pub(super) fn join(
         &mut self,
         peer: PeerId,
@@ -45,7 +45,7 @@ impl Engine {
         if self.is_draining() {
             return Err(Problem::ServerShutdown);
         }
-        // A client that presented its token in the upgrade was judged at the door.
+        // A client that presented its token in the upgrade was already checked at admission.
         if self.is_stranger(peer) {
             self.check_bearer(peer, &newcomer.grant, now, effects)?;
         }
@@ -57,7 +57,7 @@ impl Engine {
         }
         self.gate.joined(&newcomer.grant, now.instant);
         let event = Event::Admission { entry, emergency: newcomer.emergency };
-        // The record of the connection itself may have been left out if many arrived.
+        // If many connections arrived, the record of this one may have been left out.
         let address = self.gate.origin(peer.index).map(|origin| Redacted::new(origin.address()));
         let record = Record { event, subject: newcomer.subject() };
         let note = Note { address, ..Note::about(peer, record) };
@@ -79,7 +79,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The record of an admission is durable, or cannot be written. The room may have changed meanwhile.
+    /// The record of an admission is durable, or cannot be written. The room may have changed
+    /// meanwhile.
     pub(super) fn go_on_joining(
         &mut self,
         candidate: Candidate,
@@ -96,7 +97,7 @@ impl Engine {
         let admitted = match written.then(|| self.find_way_in(&newcomer, now)) {
             None => Err(Problem::AuditUnavailable),
             Some(_) if self.is_draining() => Err(Problem::ServerShutdown),
-            // Another connection of the user was faster.
+            // Another connection of the same user was faster.
             Some(Ok(Entry::Takeover)) if self.options.duplicates == Duplicates::Reject => {
                 self.hits.add(Limit::Duplicate);
                 Err(Problem::AlreadyJoined)
@@ -111,7 +112,7 @@ impl Engine {
         }
     }
 
-    /// Who wants to enter, checked against the token.
+    /// Identifies the client that wants to enter, checked against its token.
     fn recognise(
         &mut self,
         peer: PeerId,
@@ -131,7 +132,8 @@ impl Engine {
             media: join.media,
             received: join.received,
             stream: join.stream,
-            // The token's room type takes precedence over the doctor's; nobody else's counts.
+            // The token's room type takes precedence over the doctor's; other participants cannot
+            // choose it.
             room_type: grant
                 .room_type
                 .filter(|_| !emergency)
@@ -212,7 +214,7 @@ impl Engine {
             (None, None) => Err(Problem::Unauthorized),
             (None, Some(grant)) => Ok(grant),
             (Some(grant), None) if now.wall >= tokens.ends_at(&grant) => Err(Problem::TokenExpired),
-            // It may have been on its way from another engine when the token was revoked.
+            // The token may have been revoked while the connection moved here from another engine.
             (Some(grant), None) if self.is_revoked(&grant, now.wall) => Err(Problem::Expelled),
             (Some(grant), None) => Ok(grant),
             (Some(held), Some(new)) if held.is_same_bearer(&new) => Ok(new),
@@ -220,7 +222,7 @@ impl Engine {
         }
     }
 
-    /// Whether a connection without a token so far may use one that grants this.
+    /// Whether a connection that has not presented a token yet may use one with this grant.
     pub(super) fn check_bearer(
         &mut self,
         peer: PeerId,
@@ -235,8 +237,8 @@ impl Engine {
         })
     }
 
-    /// What a token in a message grants. An invalid one counts against the address. An expired one
-    /// does not: our key signed it, so it was not guessed.
+    /// What a token in a message grants. An invalid token counts as a failure of the address. An
+    /// expired one does not: it was signed with our key, so it was not guessed.
     pub(super) fn check(
         &mut self,
         peer: PeerId,
@@ -250,7 +252,7 @@ impl Engine {
             TokenFault::Invalid if self.gate.failed_at(peer.index, now.instant).is_some() => {
                 self.hits.add(Limit::AuthFailures);
                 self.note_limit(peer, Limit::AuthFailures, effects);
-                // A client with a valid token keeps it, and the connection.
+                // A client with a valid token keeps that token and its connection.
                 let is_new = way != TokenWay::Refresh;
                 let excess = if is_new { Excess::Attempts } else { Excess::Tokens };
                 Problem::RateLimited(excess)
@@ -265,8 +267,8 @@ impl Engine {
         outcome
     }
 
-    /// Whether the message agrees with the token, and the token opens this room. `true`: by
-    /// emergency access.
+    /// Whether the message agrees with the token, and the token opens this room. Returns `true` if
+    /// by emergency access.
     fn authorise(&self, grant: &Grant, join: &Join<'_>) -> Result<bool, Problem> {
         if (join.speaker.user, join.role) != (grant.user, grant.role) {
             return Err(Problem::Forbidden);
@@ -351,7 +353,7 @@ impl Engine {
         participant.grant = grant;
         participant.probing = false;
         participant.connection_state = ConnectionState::Connected;
-        // Media that it does not mention stay as they were.
+        // Media that the message does not mention stay as they were.
         participant.media = participant.media.changed(newcomer.media);
         let room = participant.room;
         self.rooms.note_token(room, &grant);

@@ -16,7 +16,7 @@ use crate::message::record::{Event, ExitReason, Record, Subject};
 use crate::message::request::{KeptId, KeptReason, MessageId, Reason, Speaker};
 use crate::wire::frame::CloseCode;
 
-/// A session that ends once the record of it is durable.
+/// A session whose end waits until its record is durable.
 #[derive(Debug)]
 pub(super) struct Ending {
     room: Key<Room>,
@@ -26,13 +26,13 @@ pub(super) struct Ending {
 /// Why a session ends.
 #[derive(Debug)]
 enum Cause {
-    /// The doctor said so: who, with which id, and why.
+    /// The doctor ended it: which connection, the `id` of its message, and the reason.
     Asked { by: PeerId, id: Option<KeptId>, reason: Option<KeptReason> },
-    /// It reached the greatest age.
+    /// It reached the maximum age.
     Age,
-    /// It stood empty.
+    /// It was empty for too long.
     Empty,
-    /// An operator said so.
+    /// An operator ended it.
     Operator,
 }
 
@@ -75,11 +75,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The record of a session's end is durable, or cannot be written: it ends.
+    /// The record of a session's end is durable, or cannot be written. The session ends in either
+    /// case.
     pub(super) fn go_on_ending(&mut self, ending: &Ending, now: Now, effects: &mut Effects) {
         let reason = match &ending.cause {
             Cause::Asked { by, id, reason } => {
-                // Who asked may have gone meanwhile.
+                // The doctor may have left meanwhile.
                 if matches!(self.peers.standing(*by), Standing::Inside(_)) {
                     acknowledge(*by, id.as_ref().map(KeptId::as_id), effects);
                 }
@@ -91,7 +92,7 @@ impl Engine {
         self.end_room(ending.room, reason, now, effects);
     }
 
-    /// A connection is gone. A participant's place is kept for a while, and the others hear of it.
+    /// A connection is gone. A participant's place is kept for a while, and the others are told.
     pub(super) fn drop_peer(
         &mut self,
         peer: PeerId,
@@ -122,14 +123,15 @@ impl Engine {
         }
     }
 
-    /// The time to return is over.
+    /// The grace period of an absent participant is over.
     pub(super) fn exit_absent(&mut self, key: Key<Participant>, now: Now, effects: &mut Effects) {
         let Some(participant) = self.rooms.participant(key) else { return };
         self.hits.add(Limit::Grace);
         self.exit(key, ExitReason::Left(participant.absence), now, effects);
     }
 
-    /// Due rooms: too old, or empty for too long, or empty while another engine needs the place.
+    /// Handles rooms that are due: too old, empty for too long, or empty while another engine needs
+    /// the place.
     pub(super) fn advance_rooms(&mut self, now: Now, effects: &mut Effects) {
         self.forget_surplus(effects);
         while let Some((index, _)) = self.ages.take_due(now.instant) {
@@ -146,21 +148,23 @@ impl Engine {
         }
     }
 
-    /// Ends a session because an operator says so.
+    /// Ends a session on an operator's command.
     pub(super) fn end_for_operator(&mut self, room: Key<Room>, now: Now, effects: &mut Effects) {
         self.begin_to_end(room, Cause::Operator, Subject::default(), now, effects);
     }
 
-    /// Counts a new room. Where there are more than may be, the one that has stood empty for longest is forgotten for it; where none
-    /// of this engine's does, one of another's ([`Engine::calls_others`]).
+    /// Counts a new room. If that exceeds the maximum number of rooms, the room that has been empty
+    /// the longest is forgotten. If this engine has no empty room, another engine forgets one of
+    /// its own ([`Engine::calls_others`]).
     pub(super) fn make_place_for_room(&mut self, effects: &mut Effects) {
         self.gate.add_room();
         self.forget_surplus(effects);
         self.calls_others |= self.has_surplus();
     }
 
-    /// Forgets rooms that stand empty, as long as there are more rooms than may be. Their sessions are not over. Whoever comes back finds
-    /// a new room, where else somebody would have found none at all.
+    /// Forgets empty rooms, as long as there are more rooms than allowed. Their sessions are not
+    /// over: a participant who comes back gets a new room. Otherwise, an empty room could keep
+    /// somebody else from getting one.
     pub(super) fn forget_surplus(&mut self, effects: &mut Effects) {
         while self.empties.len(0) > 0 && self.gate.lose_room_above(self.options.rooms_max) {
             let oldest = self.empties.take_due(Instant::from_micros(u64::MAX));
@@ -175,18 +179,18 @@ impl Engine {
         }
     }
 
-    /// Whether there are more rooms than may be, over all engines.
+    /// Whether there are more rooms than allowed, over all engines.
     pub(super) fn has_surplus(&self) -> bool {
         self.gate.room_count() > self.options.rooms_max
     }
 
-    /// Nobody is in this room from now on.
+    /// Notes that a room is empty from now on.
     fn stand_empty(&mut self, room: Key<Room>, now: Now) {
         self.empties.arm(room.index(), 0, now.instant);
         self.gate.set_empty_rooms(self.empties.len(0));
     }
 
-    /// Somebody is in this room, or it is no more.
+    /// Notes that a room is not empty any more, or has been closed.
     pub(super) fn stand_empty_no_more(&mut self, room: Key<Room>) {
         self.empties.cancel(room.index());
         self.gate.set_empty_rooms(self.empties.len(0));
@@ -220,7 +224,7 @@ impl Engine {
         }
     }
 
-    /// Lets nobody in any more, and ends the room once the record of that is durable.
+    /// Lets nobody in any more, and ends the room once the record of its end is durable.
     fn begin_to_end(
         &mut self,
         room: Key<Room>,
@@ -255,13 +259,13 @@ impl Engine {
         }
     }
 
-    /// Until when no token opens the session of a room again.
+    /// Until when no token opens this room's session again.
     fn closed_until(&self, room: &Room, now: Now) -> WallTime {
         let leeway = self.options.tokens.leeway();
         super::ended::closed_until(room.tokens_end_at.plus(leeway), now.wall)
     }
 
-    /// Tells the audit log the status of a room.
+    /// Records the status of a room in the audit log.
     pub(super) fn note_status(
         &self,
         room: Key<Room>,
@@ -291,7 +295,7 @@ impl Engine {
         }
     }
 
-    /// Tells the audit log that everybody leaves and nobody enters any more.
+    /// Records in the audit log that everybody leaves and nobody enters any more.
     pub(super) fn note_shutdown(&self, effects: &mut Effects) {
         for (_, participant) in self.rooms.all() {
             let subject = self.rooms.subject_of(participant);
@@ -307,7 +311,8 @@ impl Engine {
         }
     }
 
-    /// Ends a room for good: everybody inside hears of it and is closed, and no token opens it again.
+    /// Ends a room for good: every participant is told and disconnected, and no token opens its
+    /// session again.
     fn end_room(
         &mut self,
         key: Key<Room>,
@@ -324,7 +329,7 @@ impl Engine {
         while let Some(first) = self.rooms.first(key) {
             self.places.cancel(first.index());
             self.logins.cancel(first.index());
-            // Who it is, is known as long as it has its place.
+            // The user is known only as long as its place exists.
             let peer = self.rooms.participant(first).and_then(|participant| participant.peer);
             peer.into_iter().for_each(|peer| self.set_standing(peer, Standing::Gone));
             let Some(participant) = self.rooms.remove(first, &mut self.retained) else { break };

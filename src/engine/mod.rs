@@ -90,7 +90,7 @@ pub struct Options {
     pub reconnect_grace: Duration,
     /// The maximum age of a room.
     pub room_max_age: Duration,
-    /// How long a room may stand empty.
+    /// How long a room may be empty.
     pub room_empty_timeout: Duration,
     /// How many participants a room may have, doctor and patient included.
     pub participants_max: usize,
@@ -114,7 +114,8 @@ pub struct Options {
     pub rooms_max: usize,
     /// What happens to a user who joins twice.
     pub duplicates: Duplicates,
-    /// Whether media goes through relays only. Clients are told so, and no other candidate passes.
+    /// Whether media goes through TURN relays only. Clients are told so, and other candidates are
+    /// not relayed.
     pub relay_only: bool,
     /// If not empty, the only networks that candidates may name.
     pub candidate_allowlist: Networks,
@@ -168,7 +169,7 @@ pub struct Engine {
     rooms: Rooms,
     ended: EndedSessions,
     revoked: Revocations,
-    /// How many rooms have ended.
+    /// How many rooms have ended since the start.
     rooms_ended: u64,
     /// Effects that wait until their audit record is durable.
     pending: Arena<Pending>,
@@ -188,7 +189,7 @@ pub struct Engine {
     joins: Deadlines<1>,
     /// Participants that are away, and those whose messages still have to be confirmed as received.
     places: Deadlines<2>,
-    /// Rooms by their age, and those that stand empty.
+    /// Rooms by their age.
     ages: Deadlines<1>,
     empties: Deadlines<1>,
     /// Participants whose TURN credentials have to be renewed.
@@ -342,8 +343,8 @@ impl Engine {
         self.rooms.participant(key)?.fingerprint()
     }
 
-    /// Counts who is inside, by address and by user. Whoever opens connections must consult it and
-    /// report to it.
+    /// Counts the connections inside, by address and by user. Code that opens connections must
+    /// consult it and report to it.
     pub fn gate(&mut self) -> &mut Gate {
         &mut self.gate
     }

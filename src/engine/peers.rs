@@ -11,7 +11,7 @@ use crate::admission::Grant;
 use crate::base::arena::{Arena, Key};
 use crate::base::time::{Duration, WallTime};
 
-/// How long before its token expires a client is told so.
+/// How long before a token expires its client is notified.
 const NOTICE: Duration = Duration::from_secs(60);
 
 /// How many stale entries the queue of tokens may hold in any case.
@@ -47,15 +47,15 @@ pub(super) struct Peers {
     table: Vec<Peer>,
     /// The grants of connections that have not joined yet.
     grants: Arena<Grant>,
-    /// Tokens by the wall time when something is due for them, with the index of their connection.
-    /// Stale entries stay until their time, or until there are more of them than of the others.
+    /// Tokens by the wall time at which something is due for them, with the index of their
+    /// connection. Stale entries stay until their time, or until they outnumber the others.
     by_time: BinaryHeap<Reverse<(WallTime, u32)>>,
     /// How many tokens are watched.
     watched: usize,
 }
 
-/// The entry of every connection, so it is kept small: the parts of a [`Stage`] and of what is due
-/// for the token, side by side.
+/// The entry of a connection. There is one for every connection, so it is kept small: the parts of
+/// a [`Stage`] and of what is due for the token, side by side.
 #[derive(Clone, Copy, Debug)]
 struct Peer {
     due_at: WallTime,
@@ -313,7 +313,7 @@ mod tests {
             peers.set_standing(peer, next);
             assert_eq!(peers.grants.len(), 0);
         }
-        // The index serves someone else, and nobody said that the one before had gone.
+        // A later connection uses the index, and nobody reported that the previous one had gone.
         let peer = |generation| PeerId { index: 3, generation };
         peers.insert(peer(3), Standing::Granted(GRANT));
         peers.insert(peer(4), Standing::Granted(GRANT));

@@ -1,5 +1,5 @@
 //! Effects that wait until their audit record is durable: nobody is told of an admission, or of the
-//! end of a session, that a power cut could undo. Also the other entries for the audit log.
+//! end of a session, that a power failure could undo. Also the other entries for the audit log.
 
 use super::effects::{Effects, Note, Ticket};
 use super::join::Candidate;
@@ -26,12 +26,13 @@ pub(super) enum Pending {
 /// What the engine may expect of the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recording {
-    /// Nobody answers tickets, so nothing waits. Entries are made all the same.
+    /// Nobody answers tickets, so nothing waits. Entries are still made.
     #[default]
     Off,
-    /// Admissions and the ends of sessions wait until [`Engine::recorded`] says that their record is durable.
+    /// Admissions and the ends of sessions wait until [`Engine::recorded`] says that their record
+    /// is durable.
     Available,
-    /// It cannot be written: nobody is let in, calls go on, sessions end at once.
+    /// The log cannot be written: nobody is let in, calls go on, sessions end at once.
     Unavailable,
 }
 
@@ -48,7 +49,7 @@ impl Engine {
         match self.pending.remove(key) {
             Some(Pending::Join(candidate)) => self.go_on_joining(candidate, written, now, effects),
             Some(Pending::End(ending)) => self.go_on_ending(&ending, now, effects),
-            // It was given up meanwhile.
+            // The action was given up meanwhile.
             None => {}
         }
     }

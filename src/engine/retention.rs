@@ -32,8 +32,8 @@ struct Chunk {
     next: u32,
 }
 
-/// The messages kept for one participant: the last `kept` of those that were `sent`, counted from its last `room-joined` with
-/// `resumed` false.
+/// The messages kept for one participant: the last `kept` of those that were `sent`, counted from
+/// its last `room-joined` with `resumed` false.
 #[derive(Debug)]
 pub(super) struct Queue {
     sent: u64,
@@ -63,7 +63,7 @@ impl Pool {
         self.chunks.len() - self.warm.len() - self.cold.len()
     }
 
-    /// Whether `len` bytes more would fit behind those of `queue`.
+    /// Whether `len` more bytes would fit after those of `queue`.
     fn fits(&self, queue: &Queue, len: usize) -> bool {
         let room_in_last =
             if queue.last == NONE { 0 } else { CHUNK_BYTES - usize::from(queue.tail) };
@@ -74,7 +74,7 @@ impl Pool {
     fn take(&mut self) -> u32 {
         let index = self.warm.pop().or_else(|| self.cold.pop()).unwrap_or_else(|| {
             self.chunks.push(Chunk { bytes: None, next: NONE });
-            // So giving chunks back never allocates.
+            // Growing here means that returning chunks never allocates.
             self.warm.reserve(self.chunks.len());
             self.cold.reserve(self.chunks.len());
             self.chunks.len() as u32 - 1
@@ -133,7 +133,7 @@ impl Pool {
         }
     }
 
-    /// Passes the next `len` bytes at a place to `piece` and returns the place behind them.
+    /// Passes the next `len` bytes from a place to `piece`, and returns the place after them.
     fn read(&self, mut at: Place, mut len: usize, mut piece: impl FnMut(&[u8])) -> Place {
         while len > 0 {
             let chunk = &self.chunks[at.chunk as usize];

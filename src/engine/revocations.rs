@@ -7,17 +7,18 @@ use crate::admission::Grant;
 use crate::base::time::WallTime;
 use crate::message::record::{Revocation, Revoked};
 
-/// How many revocations are remembered. One more is refused: none of those before may be forgotten for it.
+/// How many revocations are remembered. One more is refused, because none of the earlier ones may
+/// be forgotten.
 const REVOCATIONS_MAX: usize = 16_384;
 
-/// What is revoked, each until when.
+/// What is revoked, and until when.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
     until: BTreeMap<Revoked, WallTime>,
 }
 
 impl Revocations {
-    /// Remembers one, or forgets it where its time has passed; `false`: there is no room for it.
+    /// Adds a revocation, or lifts one if `until` has passed. Returns `false` if the table is full.
     pub(super) fn insert(&mut self, revocation: Revocation, now: WallTime) -> bool {
         let Revocation { what, until } = revocation;
         if until <= now {
@@ -34,7 +35,7 @@ impl Revocations {
         true
     }
 
-    /// Whether a token does not count.
+    /// Whether a token is revoked.
     pub(super) fn contains(&self, grant: &Grant, now: WallTime) -> bool {
         if self.until.is_empty() {
             return false;
@@ -50,7 +51,7 @@ impl Revocations {
         self.until.len()
     }
 
-    /// Those that hold.
+    /// The revocations that are still in effect.
     pub(super) fn list(&self, now: WallTime) -> Vec<Revocation> {
         let all = self.until.iter().filter(|(_, until)| **until > now);
         all.map(|(what, until)| Revocation { what: *what, until: *until }).collect()

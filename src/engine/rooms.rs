@@ -25,7 +25,7 @@ pub(super) struct Room {
     doctor: Option<UserId>,
     patient: Option<UserId>,
     room_type: RoomType,
-    /// The type comes from a token, which takes precedence over a doctor's request.
+    /// The room type comes from a token, which takes precedence over a doctor's request.
     type_is_claimed: bool,
     created_at: WallTime,
     status: RoomStatus,
@@ -74,18 +74,18 @@ pub(super) struct Newcomer {
     pub(super) media: MediaChange,
     /// How many relayed messages it has received, if it wants the rest.
     pub(super) received: Option<u64>,
-    /// The stream that this counts, if it says so.
+    /// The stream that `received` refers to, if the client names it.
     pub(super) stream: Option<u64>,
     /// The type of the room, if the newcomer may choose it.
     pub(super) room_type: Option<RoomType>,
     pub(super) joined_at: WallTime,
 }
 
-/// Every room, by its session.
+/// All rooms, by session.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
-    // Ordered, not hashed: the same inputs give the same effects in every run, and no seed is needed.
-    // By 64 bits of the session; the room has the rest.
+    // Ordered, not hashed: the same inputs give the same effects in every run, and no seed is
+    // needed. The key is 64 bits of the session; the room holds the complete id.
     by_session: BTreeSet<(u64, u32, u32)>,
     rooms: Arena<Room>,
     participants: Arena<Participant>,
@@ -114,7 +114,7 @@ impl Rooms {
         }
     }
 
-    /// Whether there is a place. Decided before anything changes.
+    /// Whether there is a place. This is decided before anything changes.
     pub(super) fn check_seat(
         &self,
         newcomer: &Newcomer,
@@ -132,7 +132,8 @@ impl Rooms {
         if seatless + 2 >= participants_max { Err(Problem::RoomFull) } else { Ok(()) }
     }
 
-    /// Gives the newcomer a place, in a new room if there is none yet. `true`: the room is new.
+    /// Gives the newcomer a place, in a new room if there is none yet. Returns `true` if the room
+    /// is new.
     pub(super) fn admit(&mut self, newcomer: Newcomer) -> (Key<Participant>, Key<Room>, bool) {
         let known = self.find_room(newcomer.session);
         let room_key = known.unwrap_or_else(|| self.open(newcomer.session, newcomer.joined_at));
@@ -204,7 +205,7 @@ impl Rooms {
         Some(removed)
     }
 
-    /// Removes a room that nobody is in.
+    /// Removes an empty room.
     pub(super) fn close(&mut self, key: Key<Room>) -> Option<Room> {
         let room = self.rooms.remove(key)?;
         debug_assert!(room.first.is_none());
@@ -299,7 +300,7 @@ impl Rooms {
         Subject { session, ..participant.grant.subject() }
     }
 
-    /// Lets nobody in any more.
+    /// Marks a room as ending: nobody is let in any more.
     pub(super) fn set_ending(&mut self, room: Key<Room>) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.ending = true;
@@ -310,7 +311,7 @@ impl Rooms {
         self.rooms.len()
     }
 
-    /// How many of them are waiting, and how many places there are in all of them.
+    /// How many rooms are waiting, and how many places all rooms have.
     pub(super) fn sizes(&self) -> (usize, usize) {
         (self.waiting, self.participants.len())
     }
@@ -322,7 +323,7 @@ impl Rooms {
         keys.filter_map(|key| Some((self.rooms.get(key)?.session, key)))
     }
 
-    /// Every place, with its room's session.
+    /// Every place, with the session of its room.
     pub(super) fn all(&self) -> impl Iterator<Item = (Key<Participant>, &Participant)> {
         self.participants.iter()
     }
@@ -410,7 +411,8 @@ impl Participant {
         }
     }
 
-    /// Stands for the fingerprints in its last offer or answer that had some: the first half of their hash.
+    /// Stands for the fingerprints in its last offer or answer that had any: the first half of
+    /// their hash.
     pub(super) fn fingerprint(&self) -> Option<Redacted<[u8; 16]>> {
         self.fingerprints.last()
     }

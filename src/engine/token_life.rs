@@ -14,7 +14,7 @@ use crate::message::record::{Event, Record, TokenWay};
 use crate::message::request::MessageId;
 
 impl Engine {
-    /// A new token for the same user, role and session takes the place of the one before.
+    /// A new token for the same user, role and session replaces the current one.
     pub(super) fn refresh_token(
         &mut self,
         peer: PeerId,
@@ -58,13 +58,13 @@ impl Engine {
         effects.note(Note::about(peer, Record { event, subject: self.subject_of(peer) }));
         acknowledge(peer, id, effects);
         if let Some(place) = place {
-            // The login of before may end with the token of before.
+            // The TURN credentials issued for the old token may expire with it.
             self.renew_login(place, now, effects);
         }
         Ok(())
     }
 
-    /// Tokens that are about to end, and those that have.
+    /// Handles tokens that are about to expire, and those that have expired.
     pub(super) fn advance_tokens(&mut self, now: Now, effects: &mut Effects) {
         while let Some((peer, due)) = self.peers.take_token_due(now.wall) {
             let Some(grant) = self.grant_of(peer) else { continue };
@@ -80,7 +80,7 @@ impl Engine {
         }
     }
 
-    /// What the token grants that the connection has shown.
+    /// The grant of the token that the connection has presented.
     pub(super) fn grant_of(&self, peer: PeerId) -> Option<Grant> {
         match self.peers.standing(peer) {
             Standing::Granted(grant) => Some(grant),

@@ -1,4 +1,4 @@
-//! What somebody shows to come in, apart from any message: `{"token", "sessionId"}`.
+//! The credentials that a client presents apart from any message: `{"token", "sessionId"}`.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::SessionId;
 use super::problem::{Flaw, Problem};
 use crate::wire::json::{self, Excess, Field, present};
 
-/// A token, and the session that it is shown for.
+/// A token, and the session that it is presented for.
 #[derive(Debug, Default)]
 pub struct Credentials<'a> {
     /// The token.
@@ -18,10 +18,10 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads a JSON object; nothing at all shows nothing.
+    /// Reads a JSON object. An empty text, or `null`, presents nothing.
     ///
     /// # Errors
-    /// Where it is no such object.
+    /// If it is not such an object.
     pub fn read(text: &'a str) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
-//! How often each error was told, over WebSocket or HTTP.
+//! How often each error was reported, over WebSocket or HTTP.
 
-/// Every code that an `error` message or the body of an HTTP refusal may carry, and one for what is none of them.
+/// Every code that an `error` message or the body of an HTTP refusal may have, and one for all
+/// others.
 pub const CODES: [&str; 29] = [
     "ALREADY_JOINED",
     "AUDIT_UNAVAILABLE",
@@ -35,36 +36,36 @@ pub const CODES: [&str; 29] = [
 
 const OTHER: &str = "OTHER";
 
-/// How often each code was told.
+/// How often each code was reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors([u64; CODES.len()]);
 
 impl Errors {
-    /// None yet.
+    /// No errors.
     pub const NONE: Self = Self([0; CODES.len()]);
 
-    /// As many as `count` says of each.
+    /// The numbers that `count` returns for each code.
     pub fn new(count: impl Fn(usize) -> u64) -> Self {
         Self(std::array::from_fn(count))
     }
 
-    /// One more.
+    /// Adds one error.
     pub fn add(&mut self, code: &str) {
         let at = CODES.iter().position(|known| *known == code).unwrap_or(CODES.len() - 1);
         self.0[at] += 1;
     }
 
-    /// Each code with how often it was told.
+    /// Each code, and how often it was reported.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         CODES.iter().copied().zip(self.0)
     }
 
-    /// All of them together.
+    /// The total.
     pub fn sum(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// These and others together.
+    /// The sum of two counts.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         self.0.iter_mut().zip(&others.0).for_each(|(mine, theirs)| *mine += theirs);

@@ -1,4 +1,5 @@
-//! `RTCIceServer[]`: the servers that help two clients to find a way to each other through their networks.
+//! `RTCIceServer[]`: the STUN and TURN servers that help two clients to connect through their
+//! networks.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -7,19 +8,20 @@ use crate::wire::ice_url::IceUrl;
 use crate::wire::json;
 use crate::wire::turn::Login;
 
-/// What a client is told of them.
+/// The servers that a client is told of.
 #[derive(Clone, Copy, Debug)]
 pub struct IceServers<'a> {
-    /// Servers that tell a client its public address.
+    /// STUN servers, which tell a client its public address.
     pub stun: &'a [IceUrl],
-    /// Servers that relay.
+    /// TURN servers, which relay.
     pub turn: &'a [IceUrl],
-    /// What opens those that relay.
+    /// The credentials for the TURN servers.
     pub login: Option<&'a Login>,
 }
 
 impl IceServers<'_> {
-    /// Writes the array, as `RTCPeerConnection` takes it. Servers that want a login are left out where there is none.
+    /// Writes the array as `RTCPeerConnection` expects it. Servers that require credentials are
+    /// omitted if there are none.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut separator = "[";
         if !self.stun.is_empty() {
@@ -42,7 +44,7 @@ impl IceServers<'_> {
     }
 }
 
-/// An address holds nothing that JSON would escape.
+/// A URL contains nothing that JSON would escape.
 fn write_urls(out: &mut Vec<u8>, urls: &[IceUrl]) {
     for (index, url) in urls.iter().enumerate() {
         let before = if index == 0 { "[" } else { "," };
@@ -52,7 +54,7 @@ fn write_urls(out: &mut Vec<u8>, urls: &[IceUrl]) {
 }
 
 fn write(out: &mut Vec<u8>, text: impl Display) {
-    // Writing into a vector cannot fail.
+    // Writing to a vector cannot fail.
     let written = write!(out, "{text}");
     debug_assert!(written.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Who and where: the ids of users and sessions.
+//! The ids of users and sessions.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -20,7 +20,8 @@ macro_rules! id {
                 Self(Redacted::new(uuid))
             }
 
-            /// Reads the text form of RFC 9562 4: 36 characters with hyphens, either letter case, nothing around it.
+            /// Parses the text form of RFC 9562 4: 36 characters with hyphens, either letter case,
+            /// nothing around it.
             pub fn parse(text: &str) -> Option<Self> {
                 read_uuid(text.as_bytes().try_into().ok()?).map(Self::new)
             }
@@ -32,7 +33,7 @@ macro_rules! id {
                 text
             }
 
-            /// The UUID. Never to be passed to a log, a metric or an error text.
+            /// The UUID. It must never be passed to a log, a metric or an error text.
             pub const fn reveal(&self) -> &Uuid {
                 self.0.reveal()
             }
@@ -46,7 +47,7 @@ macro_rules! id {
     };
 }
 
-/// `Uuid` itself also reads braces, `urn:uuid:` and 32 digits, and takes longer.
+/// `Uuid` itself also accepts braces, `urn:uuid:` and 32 digits, and is slower.
 #[inline]
 fn read_uuid(text: &[u8; 36]) -> Option<Uuid> {
     let mut digits = [0; 32];
@@ -69,14 +70,14 @@ id! {
     SessionId
 }
 
-/// Stands for the `jti` of a token: a part of its hash, since nobody needs the text again.
+/// Identifies a token by its `jti`: a part of its hash, since the text is not needed again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(Redacted<NonZeroU64>);
 
 impl TokenId {
-    /// From the first 8 bytes of a hash.
+    /// An id from the first 8 bytes of a hash.
     pub const fn from_hash(hash: [u8; 8]) -> Self {
-        // None means that there is no `jti`, so one hash of all has to stand for two.
+        // `None` means that there is no `jti`, so the hash 0 shares its id with another hash.
         match NonZeroU64::new(u64::from_be_bytes(hash)) {
             Some(number) => Self(Redacted::new(number)),
             None => Self(Redacted::new(NonZeroU64::MIN)),

@@ -1,4 +1,5 @@
-//! Floor 2: what is said. Requests of clients, notices of the server, and problems as the client hears of them.
+//! Floor 2: the messages. Requests of clients, notices of the server, and problems as they are
+//! reported to clients.
 
 pub mod credentials;
 mod description;

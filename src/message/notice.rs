@@ -1,4 +1,4 @@
-//! What the server says: flat JSON objects, written straight into a buffer.
+//! The server's messages: flat JSON objects, written straight into a buffer.
 
 use super::ice::IceServers;
 use super::problem::Problem;
@@ -10,44 +10,44 @@ use crate::wire::json;
 /// `Participant` of the contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Participant {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// In which part.
+    /// The role.
     pub role: Role,
-    /// What the participant's connection is like.
+    /// The state of the participant's connection.
     pub connection_state: &'static str,
     /// What the participant sends.
     pub media: Media,
-    /// Since when.
+    /// When the participant joined.
     pub joined_at: WallTime,
-    /// Whether it came by emergency access.
+    /// Whether it joined by emergency access.
     pub emergency: bool,
 }
 
 /// `MedicalRoom` of the contract, without its participants.
 #[derive(Clone, Copy, Debug)]
 pub struct MedicalRoom {
-    /// Which session.
+    /// The session.
     pub session: SessionId,
     /// Its doctor, once known.
     pub doctor: Option<UserId>,
     /// Its patient, once known.
     pub patient: Option<UserId>,
-    /// What it is for.
+    /// Its type.
     pub room_type: RoomType,
-    /// When the first participant came.
+    /// When the first participant joined.
     pub created_at: WallTime,
-    /// How far it is.
+    /// Its status.
     pub status: RoomStatus,
 }
 
-/// How far a room is.
+/// The status of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RoomStatus {
-    /// Doctor or patient has not come yet.
+    /// Doctor or patient has not joined yet.
     #[default]
     Waiting,
-    /// Both have come.
+    /// Both have joined.
     Active,
     /// Over for good.
     Ended,
@@ -67,11 +67,11 @@ impl RoomStatus {
 /// Why a participant is no longer in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaveReason {
-    /// It said `leave-room`.
+    /// It sent `leave-room`.
     Left,
     /// Its connection ended, and it did not return in time.
     Disconnected,
-    /// Its token ended, and it did not return with a new one in time.
+    /// Its token expired, and it did not return with a new one in time.
     TokenExpired,
     /// An operator has removed it, or revoked its token.
     Removed,
@@ -89,16 +89,16 @@ impl LeaveReason {
     }
 }
 
-/// What `room-joined` tells beside the room.
+/// The content of `room-joined` in addition to the room.
 #[derive(Clone, Copy, Debug)]
 pub struct Welcome<'a> {
     /// Whether the newcomer is the polite peer of perfect negotiation.
     pub polite: bool,
-    /// The servers that help it to find a way through the network.
+    /// The STUN and TURN servers to use.
     pub ice_servers: IceServers<'a>,
-    /// Whether its media may pass through those that relay only.
+    /// Whether its media must be relayed by TURN servers.
     pub relay_only: bool,
-    /// Whether nothing that was relayed has been missed.
+    /// Whether no relayed message was missed.
     pub resumed: bool,
     /// The number of the stream of relayed messages that the newcomer receives.
     pub stream: u64,
@@ -142,7 +142,7 @@ pub fn peer_joined(out: &mut Vec<u8>, session: SessionId, newcomer: &Participant
     let mut message = Object::about(out, "peer-joined", session, newcomer.user);
     message.text("userType", newcomer.role.as_str());
     message.emergency(newcomer.emergency);
-    // As it comes, unless it says otherwise, it sends sound and picture.
+    // By default a newcomer is assumed to send audio and video.
     if newcomer.media != Media::default() {
         message.media(newcomer.media);
     }
@@ -156,7 +156,7 @@ pub fn peer_left(out: &mut Vec<u8>, session: SessionId, user: UserId, reason: Le
     message.end();
 }
 
-/// `peer-state`, on a return with whether it resumed.
+/// `peer-state`; when a participant returns, with whether it resumed.
 pub fn peer_state(out: &mut Vec<u8>, session: SessionId, of: &Participant, resumed: Option<bool>) {
     let mut message = Object::about(out, "peer-state", session, of.user);
     message.text("connectionState", of.connection_state);
@@ -182,9 +182,9 @@ pub fn peer_stats(out: &mut Vec<u8>, session: SessionId, user: UserId, stats: &S
 /// Why a room's status changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusReason<'a> {
-    /// What the doctor said.
+    /// The reason that the doctor gave.
     Given(Reason<'a>),
-    /// The room had reached its greatest age.
+    /// The room reached its maximum age.
     AgeLimit,
 }
 
@@ -234,7 +234,7 @@ pub fn pong(out: &mut Vec<u8>, server_time: WallTime) {
     message.end();
 }
 
-/// `error`; `retry_after` where the client should come back.
+/// `error`; with `retry_after` if the client should try again.
 pub fn error(
     out: &mut Vec<u8>,
     problem: Problem,
@@ -257,7 +257,7 @@ pub fn error(
     message.end();
 }
 
-/// What a Socket.IO client is told that is not let in: `{"message", "data": {"code"}}`.
+/// The error for a Socket.IO client that is not admitted: `{"message", "data": {"code"}}`.
 pub fn connect_error(out: &mut Vec<u8>, problem: Problem) {
     let (text, name) = problem.text();
     let mut object = Object::begin(out);
@@ -269,7 +269,7 @@ pub fn connect_error(out: &mut Vec<u8>, problem: Problem) {
     object.end();
 }
 
-/// The body of a refusal as the original server of Socket.IO writes it, with a number.
+/// The body of a refusal in the format of the original Socket.IO server, with a number.
 pub fn engine_io_refusal(out: &mut Vec<u8>, code: u8, message: &'static str) {
     let mut body = Object::begin(out);
     body.number("code", u64::from(code));
@@ -296,7 +296,7 @@ pub fn readiness(out: &mut Vec<u8>, audit: bool, connections: bool, draining: bo
     body.end();
 }
 
-/// Writes the members of one object. Texts passed to it are ours and need no escaping.
+/// Writes the members of one object. The texts passed to it are ours and need no escaping.
 struct Object<'a> {
     out: &'a mut Vec<u8>,
     empty: bool,
@@ -391,7 +391,7 @@ impl<'a> Object<'a> {
         self.boolean("screen", media.screen);
     }
 
-    /// Said only where it is so.
+    /// Written only if true.
     fn emergency(&mut self, emergency: bool) {
         if emergency {
             self.boolean("emergency", true);

@@ -1,48 +1,49 @@
-//! What can be wrong, as the client hears of it.
+//! The errors that are reported to clients.
 
 use crate::wire::frame::CloseCode;
 use crate::wire::sdp::Fault;
 
-/// A refusal. It is the reply: its code and text go into the `error` message, and some end the connection.
+/// A refusal. It is the reply: its code and text go into the `error` message. Some refusals end the
+/// connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// Not a JSON text.
     BadJson,
-    /// JSON, but not a message of the contract; says what is wrong.
+    /// JSON, but not a valid message; says what is wrong.
     BadMessage(Flaw),
-    /// A `type` that the contract does not know.
+    /// An unknown `type`.
     UnknownType,
-    /// Past the message limit.
+    /// Larger than the message limit.
     MessageTooLarge,
-    /// No token at all.
+    /// No token was presented.
     Unauthorized,
-    /// A token that is not valid, whatever is wrong with it.
+    /// The token is invalid, for whatever reason.
     TokenInvalid,
-    /// A token that was good but has ended.
+    /// The token was valid but has expired.
     TokenExpired,
     /// The token does not allow it.
     Forbidden,
     /// An operator has removed the participant, or revoked the token.
     Expelled,
-    /// A second `join-room` on one connection, or of a user who may not join twice.
+    /// A second `join-room` on one connection, or one of a user who may not join twice.
     AlreadyJoined,
-    /// Something that only a participant may say.
+    /// A message that only a participant may send.
     NotInRoom,
     /// The addressee is not in the room.
     PeerNotFound,
-    /// The addressee is away, and what is kept for its return is full.
+    /// The addressee is absent, and the buffer of messages for its return is full.
     PeerUnreachable,
-    /// The session description or the candidate may not pass; says which rule is in its way.
+    /// The session description or the candidate is not allowed; says which rule it violates.
     SdpRejected(Fault),
-    /// Too much, of something.
+    /// A rate or count was exceeded.
     RateLimited(Excess),
-    /// The server has as many rooms as it may have.
+    /// The server has the maximum number of rooms.
     ServerFull,
-    /// The session is over.
+    /// The session has ended.
     SessionEnded,
-    /// The seat of this role is held by someone else.
+    /// Somebody else has the seat of this role.
     RoleTaken,
-    /// The room has as many participants as it may have.
+    /// The room has the maximum number of participants.
     RoomFull,
     /// The audit log cannot be written, so nobody can be let in.
     AuditUnavailable,
@@ -54,16 +55,18 @@ pub enum Problem {
     Internal,
 }
 
-/// What there is too much of.
+/// What was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
-    /// Messages: this one is not obeyed.
+    /// Messages: this one is ignored.
     Messages,
-    /// New certificates in offers and answers: this one is not passed on.
+    /// New certificates in offers and answers: this message is not relayed.
     Certificates,
-    /// Tokens of the address that were not valid, where the one before still counts: a good one would still do.
+    /// Invalid tokens from the address, while the previous token is still valid: a valid new one
+    /// would still be accepted.
     Tokens,
-    /// Connections of a user, their closes, failed authentications, or messages that had to be refused: the connection ends.
+    /// Connections of a user, their closes, failed authentications, or messages that had to be
+    /// refused: the connection ends.
     Attempts,
 }
 
@@ -78,11 +81,11 @@ pub enum Flaw {
     Missing(&'static str),
     /// A field has a wrong type or value.
     Wrong(&'static str),
-    /// Nested too deep, too many members, or half of a surrogate pair.
+    /// Nested too deep, too many members, or a lone surrogate.
     Bounds,
     /// Binary data.
     Binary,
-    /// Something that the protocol below the messages does not know.
+    /// A violation of the protocol below the messages.
     Protocol,
 }
 
@@ -115,8 +118,8 @@ impl Problem {
         }
     }
 
-    /// The text of the `error` message in two parts, the second of which is often empty; it repeats nothing that the
-    /// client sent.
+    /// The text of the `error` message in two parts, the second of which is often empty. It repeats
+    /// nothing that the client sent.
     pub const fn text(self) -> (&'static str, &'static str) {
         let text = match self {
             Self::BadJson => "the message is not a JSON text",
@@ -159,8 +162,8 @@ impl Problem {
         (text, "")
     }
 
-    /// The close code that follows the `error` message where it ends the connection. (Not so for a token that came with
-    /// `refresh-token`: the one before is still good.)
+    /// The close code that follows the `error` message, if the error ends the connection. (It does
+    /// not if the token came with `refresh-token`: the previous token is still valid.)
     pub const fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::MessageTooLarge => Some(CloseCode::Size),
@@ -206,7 +209,7 @@ impl From<Flaw> for Problem {
 pub mod close {
     use super::CloseCode;
 
-    /// The token is not valid, or has ended.
+    /// The token is invalid, or has expired.
     pub const UNAUTHORIZED: CloseCode = CloseCode::Library(4401);
     /// An operator has removed the participant, or revoked the token.
     pub const FORBIDDEN: CloseCode = CloseCode::Library(4403);

@@ -1,16 +1,17 @@
-//! What the audit log is told: who did what, and what became of it. Values only; how they are written, sealed and kept is
-//! the business of `service::audit`.
+//! The content of audit records: who did what, and with which result. Values only; `service::audit`
+//! writes, seals and keeps them.
 
 use super::notice::{LeaveReason, RoomStatus};
 use super::{Role, RoomType, SessionId, TokenId, UserId};
 use crate::base::time::WallTime;
 
-/// One fact for the audit log. Its time, the number of the connection and a text that a person gave travel beside it.
+/// A fact for the audit log. Its time, the number of the connection and a text that a person gave
+/// accompany it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// What happened.
     pub event: Event,
-    /// To whom and where, as far as a valid token says it.
+    /// Who and where, as far as a valid token says so.
     pub subject: Subject,
 }
 
@@ -21,38 +22,39 @@ pub struct Subject {
     pub session: Option<SessionId>,
     /// The person.
     pub user: Option<UserId>,
-    /// The part that the person plays.
+    /// The person's role.
     pub role: Option<Role>,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody asked for a WebSocket. `refusal`: the code of the answer where that was no.
+    /// A client asked for a WebSocket.
     Connect {
-        /// `None`: it was let in.
+        /// The code of the answer if it was refused; `None` if it was accepted.
         refusal: Option<&'static str>,
     },
     /// A token was presented.
     Authentication {
         /// How.
         way: TokenWay,
-        /// The code of the error where it did not count.
+        /// The code of the error if the token was not accepted.
         failure: Option<&'static str>,
     },
-    /// Somebody may enter a room. It is written before the room or the newcomer hear of it.
+    /// A user may enter a room. This is written before the room or the newcomer are told.
     Admission {
-        /// For the first time, again, or in place of an older connection.
+        /// For the first time, again, or instead of an older connection.
         entry: Entry,
-        /// By emergency access; the reason that was given stands beside the record.
+        /// By emergency access; the given reason accompanies the record.
         emergency: bool,
     },
-    /// An admission that was written came to nothing: the newcomer had gone, the place too, or the log could not be written.
+    /// A recorded admission did not take place: the newcomer had gone, the place was taken, or the
+    /// log could not be written.
     Withdrawal {
         /// Why: the code of the error that the newcomer got, or `GONE`.
         code: &'static str,
     },
-    /// Somebody wanted what the contract or the token does not allow.
+    /// A client asked for something that the protocol or the token does not allow.
     Refusal {
         /// The code of the error.
         code: &'static str,
@@ -61,25 +63,25 @@ pub enum Event {
     },
     /// A room was opened, became active, or ended.
     RoomStatus {
-        /// Its status from now on.
+        /// Its new status.
         status: RoomStatus,
-        /// What it is for.
+        /// Its type.
         room_type: RoomType,
-        /// Its doctor, where that is known.
+        /// Its doctor, if known.
         doctor: Option<UserId>,
-        /// Its patient, where that is known.
+        /// Its patient, if known.
         patient: Option<UserId>,
-        /// For an ended one: until when no token opens it again.
+        /// For an ended room: until when no token opens it again.
         closed_until: Option<WallTime>,
     },
-    /// The certificates of a participant's media (`a=fingerprint`) are new or others than before.
+    /// The certificates of a participant's media (`a=fingerprint`) are new, or have changed.
     Fingerprint {
         /// SHA-256 over the fingerprints of the description.
         sha256: [u8; 32],
     },
-    /// A participant's connection has gone; the place is kept for a while.
+    /// A participant's connection is gone; the place is kept for a while.
     Absence {
-        /// What the others will hear if that becomes final.
+        /// The reason that the others will be told if the absence becomes final.
         reason: LeaveReason,
     },
     /// A participant is no longer in the room.
@@ -87,67 +89,67 @@ pub enum Event {
         /// Why.
         reason: ExitReason,
     },
-    /// A new token took the place of the one before.
+    /// A new token replaced the previous one.
     TokenRefresh {
         /// The new token's `exp`.
         expires_at: WallTime,
     },
     /// A participant reported that its media connection has failed.
     ConnectionFailed {
-        /// What it said of it: one of [`FAILURES`], or `OTHER`.
+        /// The reported error: one of [`FAILURES`], or `OTHER`.
         code: &'static str,
     },
-    /// Somebody met a limit.
+    /// A limit was hit.
     Limit {
-        /// Its name: that of its counter.
+        /// The name of the limit, which is also that of its counter.
         name: &'static str,
     },
-    /// An operator did something.
+    /// An operator's action.
     Operator {
-        /// What.
+        /// The action.
         deed: Deed,
     },
 }
 
-/// What an operator may do.
+/// The actions of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// End the session that the record names.
     EndSession,
-    /// Take the person that the record names out of the session.
+    /// Remove the person that the record names from the session.
     Remove,
-    /// Let some tokens not count any more.
+    /// Revoke tokens.
     Revoke(Revocation),
-    /// Look at real ids in place of pseudonyms.
+    /// Show real ids instead of pseudonyms.
     ShowIds,
-    /// Change how much is logged.
+    /// Change the log level.
     LogLevel(&'static str),
     /// Shut the server down.
     Drain,
 }
 
-/// Tokens that do not count any more.
+/// A revocation of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Which.
     pub what: Revoked,
-    /// Until when. Where that has passed, they count again.
+    /// Until when. After that, they are valid again.
     pub until: WallTime,
 }
 
 /// Which tokens are revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revoked {
-    /// All of a person.
+    /// All tokens of a person.
     User(UserId),
-    /// All of a session.
+    /// All tokens for a session.
     Session(SessionId),
-    /// The one with this `jti`.
+    /// The token with this `jti`.
     Token(TokenId),
 }
 
-/// What clients may say of a failed media connection. Anything else is told as `OTHER`: a client's own words might name a
-/// person.
+/// The error codes that clients may report for a failed media connection. Anything else is recorded
+/// as `OTHER`: a client's own words might name a person.
 pub const FAILURES: [&str; 6] = [
     "ICE_FAILED",
     "DTLS_FAILED",
@@ -162,7 +164,7 @@ pub const FAILURES: [&str; 6] = [
 pub enum TokenWay {
     /// With the upgrade request.
     Upgrade,
-    /// With the first packet of Socket.IO.
+    /// With the first Socket.IO packet.
     Connect,
     /// In `join-room`.
     Join,
@@ -170,21 +172,21 @@ pub enum TokenWay {
     Refresh,
 }
 
-/// How somebody enters.
+/// How a user enters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// For the first time, or after having left.
     New,
     /// After a dropped connection, to the place that was kept.
     Return,
-    /// In place of an older connection of the same person.
+    /// Instead of an older connection of the same person.
     Takeover,
 }
 
-/// Why somebody is no longer in a room.
+/// Why a participant is no longer in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitReason {
-    /// As the others hear of it.
+    /// The reason that the others are told.
     Left(LeaveReason),
     /// The session ended.
     SessionEnded,
@@ -218,7 +220,7 @@ impl Revoked {
         }
     }
 
-    /// Whom a record of it names.
+    /// The subject of a record about it.
     pub fn subject(self) -> Subject {
         match self {
             Self::User(user) => Subject { user: Some(user), ..Subject::default() },
@@ -248,7 +250,8 @@ impl Event {
         }
     }
 
-    /// Whether strangers can cause as many as they like: such records may be counted instead of written one by one.
+    /// Whether strangers can cause any number of them: such records may be counted instead of
+    /// written one by one.
     pub const fn is_cheap(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What clients say: one JSON object per message, its event named by `type`.
+//! The clients' messages: one JSON object each, its event named by `type`.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub const ID_BYTES_MAX: usize = 64;
 /// The longest `reason` that a client may give, in bytes of UTF-8.
 pub const REASON_BYTES_MAX: usize = 256;
 
-/// A message whose shape is right; who may say it is not its business.
+/// A message with valid syntax. Whether its sender may send it is decided elsewhere.
 #[derive(Debug)]
 pub enum Request<'a> {
     /// `join-room`
@@ -25,7 +25,8 @@ pub enum Request<'a> {
     Relay(Relay<'a>),
     /// `media-state`
     MediaState(Speaker, MediaChange),
-    /// `connection-state`, with the `errorCode`: one of [`FAILURES`](super::record::FAILURES), or `OTHER`
+    /// `connection-state`, with the `errorCode`: one of [`FAILURES`](super::record::FAILURES), or
+    /// `OTHER`
     ConnectionState(Speaker, ConnectionState, Option<&'static str>),
     /// `connection-stats`
     ConnectionStats(Speaker, Stats<'a>),
@@ -40,21 +41,22 @@ pub enum Request<'a> {
 /// `join-room`
 #[derive(Debug)]
 pub struct Join<'a> {
-    /// The room, and who wants to enter it.
+    /// The room and the user.
     pub speaker: Speaker,
-    /// The part that the user claims to play.
+    /// The role that the user claims.
     pub role: Role,
-    /// The token, where it was not presented with the upgrade.
+    /// The token, if it was not presented with the upgrade.
     pub token: Option<Cow<'a, str>>,
-    /// The kind of room that is wished.
+    /// The requested room type.
     pub room_type: Option<RoomType>,
-    /// Why a session is entered that the token does not name (emergency access).
+    /// The reason for entering a session that the token does not name (emergency access).
     pub reason: Option<Reason<'a>>,
     /// What the user sends from the start.
     pub media: MediaChange,
-    /// How many relayed messages the client has received since its last `room-joined` with `resumed` false.
+    /// How many relayed messages the client has received since its last `room-joined` with
+    /// `resumed` false.
     pub received: Option<u64>,
-    /// The number of the stream that these belong to, where the client says so.
+    /// The number of the stream that `received` belongs to, if the client names it.
     pub stream: Option<u64>,
 }
 
@@ -67,27 +69,27 @@ pub struct Speaker {
     pub user: UserId,
 }
 
-/// A message that is passed on to another participant byte for byte.
+/// A message that is relayed to another participant byte for byte.
 #[derive(Clone, Copy, Debug)]
 pub struct Relay<'a> {
-    /// Which of them.
+    /// The kind of message.
     pub kind: RelayKind,
     /// The room and the sender that the message names.
     pub speaker: Speaker,
     /// The addressee.
     pub to: UserId,
-    /// What is in it that not everyone may say.
+    /// The part of it whose content is restricted.
     pub content: Content<'a>,
 }
 
-/// The JSON string in a relayed message that WebRTC reads.
+/// The JSON string in a relayed message that WebRTC interprets.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
     /// There is none: a `rollback`, the end of candidates, or a message of another kind.
     Nothing,
     /// The text of a session description.
     Description(Raw<'a>),
-    /// A `rollback` that has a text all the same.
+    /// A `rollback` that nevertheless has a text.
     Rollback(Raw<'a>),
     /// A candidate.
     Candidate(Raw<'a>),
@@ -106,14 +108,14 @@ pub enum RelayKind {
     MediaControl,
 }
 
-/// What a participant sends.
+/// The media that a participant sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Media {
-    /// Sound.
+    /// Audio.
     pub audio: bool,
-    /// Picture.
+    /// Video.
     pub video: bool,
-    /// The screen.
+    /// The shared screen.
     pub screen: bool,
 }
 
@@ -123,19 +125,19 @@ impl Default for Media {
     }
 }
 
-/// What a participant sends from now on, as far as a message says it.
+/// A change of the media that a participant sends. `None`: unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MediaChange {
-    /// Sound.
+    /// Audio.
     pub audio: Option<bool>,
-    /// Picture.
+    /// Video.
     pub video: Option<bool>,
-    /// The screen.
+    /// The shared screen.
     pub screen: Option<bool>,
 }
 
 impl Media {
-    /// This, changed as a message says.
+    /// The media after a change.
     #[must_use]
     pub fn changed(self, change: MediaChange) -> Self {
         Self {
@@ -146,7 +148,8 @@ impl Media {
     }
 }
 
-/// An `RTCPeerConnectionState` (WebRTC 1.0, 4.3.3) as a participant reports it, or what the server knows of it.
+/// An `RTCPeerConnectionState` (WebRTC 1.0, 4.3.3) as a participant reports it, or as the server
+/// knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the specification")]
 pub enum ConnectionState {
@@ -214,7 +217,7 @@ impl ConnectionState {
     }
 }
 
-/// How good a participant's connection is, in the JSON numbers that it reported.
+/// The quality of a participant's connection, in the JSON numbers that it reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats<'a> {
     /// kbit/s
@@ -227,22 +230,24 @@ pub struct Stats<'a> {
     pub quality: &'static str,
 }
 
-/// Why a client does something, in its own words: a JSON string as the client wrote it, not empty.
+/// The reason that a client gives, in its own words: a JSON string as the client wrote it, not
+/// empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason<'a>(&'a str);
 
 impl<'a> Reason<'a> {
-    /// The JSON string, quotes included.
+    /// The JSON string, including the quotes.
     pub const fn as_json(self) -> &'a str {
         self.0
     }
 
-    /// The reason, to be told later.
+    /// A copy of the reason for later use.
     pub fn keep(self) -> KeptReason {
         KeptReason(self.0.into())
     }
 
-    /// Reads a string that is not too long; one that says nothing, however it is written, is no reason.
+    /// Reads a string that is not too long. A string that is empty or blank, however it is written,
+    /// counts as no reason.
     pub(super) fn read(raw: Raw<'a>) -> Option<Option<Self>> {
         let text = json::string(raw)?;
         let says_something = !text.trim().is_empty();
@@ -250,7 +255,8 @@ impl<'a> Reason<'a> {
     }
 }
 
-/// The `id` of a message as the client wrote it, quotes and escapes included: what an `ack` or `error` repeats.
+/// The `id` of a message as the client wrote it, including quotes and escapes. An `ack` or `error`
+/// repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageId<'a>(&'a str);
 
@@ -260,8 +266,8 @@ impl<'a> MessageId<'a> {
         self.0
     }
 
-    /// An id that no client can write itself: the number of a callback, as a transport knows it. An array, where a client's own
-    /// is a string or a number.
+    /// The id of a Socket.IO callback. It is written as an array, which a client cannot send
+    /// itself: a client's own ids are strings or numbers.
     pub fn of_callback(digits: &str, buffer: &'a mut CallbackBuffer) -> Option<Self> {
         let len = digits.len() + 2;
         let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
@@ -272,7 +278,7 @@ impl<'a> MessageId<'a> {
         str::from_utf8(room).ok().map(Self)
     }
 
-    /// The id, to be repeated later.
+    /// A copy of the id for later use.
     pub fn keep(self) -> KeptId {
         KeptId(self.0.into())
     }
@@ -286,10 +292,10 @@ impl<'a> MessageId<'a> {
     }
 }
 
-/// Room for the id of a callback.
+/// The buffer for the id of a callback.
 pub type CallbackBuffer = [u8; 24];
 
-/// A [`Reason`] whose message is gone when it is told.
+/// A [`Reason`] that outlives its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptReason(Box<str>);
 
@@ -300,7 +306,7 @@ impl KeptReason {
     }
 }
 
-/// A [`MessageId`] whose message is gone when it is repeated.
+/// A [`MessageId`] that outlives its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptId(Box<str>);
 

@@ -1,13 +1,13 @@
-//! The parts that people play, the kinds of rooms, and what a token permits.
+//! The roles of participants, the types of rooms, and the permissions of tokens.
 
-/// The part that a participant plays in a room: the `userType` of a token.
+/// The role of a participant in a room: the `userType` of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The one doctor of the room; makes the offer.
     Doctor,
     /// The one patient of the room.
     Patient,
-    /// Watches and listens: a trainee, an interpreter, a relative.
+    /// Watches and listens: for example a trainee, an interpreter, a relative.
     Observer,
 }
 
@@ -32,15 +32,15 @@ impl Role {
     }
 }
 
-/// What a room is for: the `roomType` of a token or of the doctor's `join-room`.
+/// The type of a room: the `roomType` of a token or of the doctor's `join-room`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RoomType {
-    /// An ordinary visit.
+    /// An ordinary consultation.
     #[default]
     Consultation,
     /// An emergency. It needs no permission of its own.
     Emergency,
-    /// A visit after a visit.
+    /// A follow-up consultation.
     FollowUp,
 }
 
@@ -70,7 +70,7 @@ impl RoomType {
 pub struct Permissions(u8);
 
 impl Permissions {
-    /// Nothing is permitted.
+    /// No permissions.
     pub const NONE: Self = Self(0);
     /// `room:join`: to enter the room.
     pub const JOIN: Self = Self(1);
@@ -82,10 +82,10 @@ impl Permissions {
     pub const END: Self = Self(1 << 3);
     /// `room:emergency`: to join a session that the token does not name, with a reason.
     pub const EMERGENCY: Self = Self(1 << 4);
-    /// `room:*`: the four of every day, without `room:emergency`.
+    /// `room:*`: the first four, without `room:emergency`.
     pub const ALL: Self = Self(Self::JOIN.0 | Self::SIGNAL.0 | Self::MEDIA.0 | Self::END.0);
 
-    /// What the name of a permission in a token stands for; nothing for a name that is not ours.
+    /// The permissions that a name in a token stands for; none for an unknown name.
     pub fn parse(text: &str) -> Self {
         match text {
             "room:join" => Self::JOIN,
@@ -98,13 +98,13 @@ impl Permissions {
         }
     }
 
-    /// What either set permits.
+    /// The union of two sets.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether all of `wanted` is permitted.
+    /// Whether all permissions in `wanted` are granted.
     pub const fn contains(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
     }

@@ -1,18 +1,18 @@
 //! Bounded memory pools for unfinished data: partial messages on the way in, unsent bytes on the
 //! way out.
 
-/// The smallest block: a short notice, or a cut candidate.
+/// The smallest block: enough for a short notice or a partial candidate.
 pub(super) const SMALLEST: usize = 1_024;
 
-/// Sizes double from [`SMALLEST`]; the largest holds over 1 GiB, more than any limit allows.
+/// Sizes double from [`SMALLEST`]; the largest is over 1 GiB, more than any limit allows.
 const CLASSES: usize = 21;
 
-/// Classes of which a few blocks are there from the start: up to 8 KiB, which holds an offer.
+/// The classes that have a few blocks from the start: up to 8 KiB, which is enough for an offer.
 const ORDINARY_CLASSES: usize = 4;
 const ORDINARY_BLOCKS: usize = 8;
 
-/// A buffer on loan. Its size is a power of two. One pointer wide, since every connection has places for two of them and nearly
-/// none has one.
+/// A borrowed buffer. Its size is a power of two. It is one pointer wide, because every connection
+/// has room for two of them and nearly none has one.
 #[derive(Debug)]
 pub(super) struct Block(Box<Contents>);
 
@@ -22,7 +22,7 @@ struct Contents {
     marks: [u32; 2],
 }
 
-/// Lends blocks, takes them back, and keeps some for later. Lends at most a configured sum.
+/// Lends blocks, takes them back, and keeps some for reuse. Lends at most a configured total.
 #[derive(Debug)]
 pub(super) struct Pool {
     free: [Vec<Block>; CLASSES],
@@ -49,7 +49,7 @@ impl Block {
         self.0.bytes.len()
     }
 
-    /// Two numbers that whoever has the block notes on it.
+    /// Two numbers that the borrower may store with the block.
     pub(super) fn marks(&self) -> [u32; 2] {
         self.0.marks
     }
@@ -63,7 +63,8 @@ impl Pool {
     pub(super) fn new(lent_bytes_max: usize, free_bytes_max: usize) -> Self {
         let free = std::array::from_fn(|_| Vec::new());
         let mut pool = Self { free, free_bytes: 0, free_bytes_max, lent_bytes: 0, lent_bytes_max };
-        // What an ordinary turn needs at the same time is there from the start: 120 KiB, untouched until it is used.
+        // The blocks that an ordinary turn needs at the same time exist from the start: 120 KiB,
+        // untouched until used.
         for class in 0..ORDINARY_CLASSES {
             for _ in 0..ORDINARY_BLOCKS {
                 pool.keep(Block::new(SMALLEST << class));
@@ -72,12 +73,12 @@ impl Pool {
         pool
     }
 
-    /// Lends a block of at least `bytes`; `None`: the sum is reached.
+    /// Lends a block of at least `bytes`; `None` if the total is reached.
     pub(super) fn borrow(&mut self, bytes: usize) -> Option<Block> {
         self.borrow_within(bytes, usize::MAX)
     }
 
-    /// The same for somebody to whom nothing is lent any more once so much is lent to all.
+    /// The same for a borrower that gets nothing once `lent_bytes_max` is lent in total.
     pub(super) fn borrow_within(&mut self, bytes: usize, lent_bytes_max: usize) -> Option<Block> {
         let class = class_of(bytes)?;
         let size = SMALLEST << class;
@@ -94,7 +95,7 @@ impl Pool {
         }
     }
 
-    /// The same for more than is needed: only while at most a quarter of the sum is lent.
+    /// The same for more than is needed, but only while at most a quarter of the total is lent.
     pub(super) fn borrow_from_plenty(&mut self, bytes: usize) -> Option<Block> {
         self.borrow_within(bytes, self.lent_bytes_max / 4)
     }
@@ -115,8 +116,8 @@ impl Pool {
         }
     }
 
-    /// Exchanges a block for a larger one that begins with the same `used` bytes. `None`: the sum is reached, and the
-    /// block is back in the pool.
+    /// Exchanges a block for a larger one that begins with the same `used` bytes. `None`: the total
+    /// is reached, and the block is back in the pool.
     pub(super) fn grow(
         &mut self,
         block: Block,
@@ -133,7 +134,7 @@ impl Pool {
         grown
     }
 
-    /// How many bytes are on loan.
+    /// How many bytes are lent.
     pub(super) fn lent_bytes(&self) -> usize {
         self.lent_bytes
     }

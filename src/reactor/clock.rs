@@ -1,4 +1,4 @@
-//! The one place that reads clocks and draws random bits.
+//! The only place that reads clocks and draws random bits.
 
 use std::time;
 
@@ -18,12 +18,12 @@ impl Clock {
         Self { start: time::Instant::now() }
     }
 
-    /// What both clocks say.
+    /// The time on both clocks.
     pub fn read(&self) -> Now {
         Now { instant: self.instant(), wall: wall_time() }
     }
 
-    /// What the monotonic clock says.
+    /// The time on the monotonic clock.
     pub fn instant(&self) -> Instant {
         let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         Instant::from_micros(micros)
@@ -36,7 +36,7 @@ impl Default for Clock {
     }
 }
 
-/// What the wall clock says.
+/// The time on the wall clock.
 pub fn wall_time() -> WallTime {
     let since_epoch = time::SystemTime::now().duration_since(time::UNIX_EPOCH);
     // A clock before 1970 is not set yet; every token is refused until it is.

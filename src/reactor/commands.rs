@@ -11,7 +11,7 @@ use crate::connection::Application;
 use crate::engine::{Answer, Command};
 use crate::service::supervisor::Pulse;
 
-/// How many are read in one turn, so that nobody in a call waits for an operator.
+/// How many commands are read in one turn, so that no call waits for an operator.
 const LETTERS_MAX: usize = 16;
 
 /// A command, and where its answer goes.
@@ -21,22 +21,23 @@ pub(super) struct Letter {
     reply: SyncSender<Reply>,
 }
 
-/// First what came of it, then whether the record of it is durable.
+/// First the answer, then whether its record is durable.
 #[derive(Debug)]
 enum Reply {
     Answer(Answer),
     Recorded(bool),
 }
 
-/// The reactor's end.
+/// The reactor's end of the mailbox.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     letters: Receiver<Letter>,
-    /// Whose records are not known to be durable, in the order of their numbers.
+    /// The commands whose records are not known to be durable yet, in the order of their record
+    /// numbers.
     unrecorded: VecDeque<(u64, SyncSender<Reply>)>,
 }
 
-/// A command on its way.
+/// A command that was sent.
 #[derive(Debug)]
 pub struct Asked {
     replies: Receiver<Reply>,
@@ -50,11 +51,11 @@ impl Mailbox {
 }
 
 impl Handle {
-    /// Has each reactor do what `command` gives for its number. Returns at once.
+    /// Sends each reactor the command that `command` returns for its number. Returns at once.
     pub fn ask(&self, command: impl Fn(usize) -> Command) -> Vec<Asked> {
         let ask = |(index, lane): (usize, &Lane)| {
             let (reply, replies) = sync_channel(2);
-            // Fails where the loop is gone; nobody answers then.
+            // Fails if the loop is gone; then nobody answers.
             let _ = lane.letters.send(Letter { command: command(index), reply });
             Asked { replies }
         };
@@ -65,7 +66,7 @@ impl Handle {
 }
 
 impl Asked {
-    /// What came of it; `None` where the loop does not answer in time.
+    /// The answer; `None` if the loop does not answer in time.
     pub fn answer(&self, patience: Duration) -> Option<Answer> {
         match self.receive(patience)? {
             Reply::Answer(answer) => Some(answer),
@@ -73,17 +74,17 @@ impl Asked {
         }
     }
 
-    /// Whether the record of it is durable, once the answer has come.
+    /// Whether its record is durable. Call it after the answer has arrived.
     pub fn is_recorded(&self, patience: Duration) -> bool {
         matches!(self.receive(patience), Some(Reply::Recorded(true)))
     }
 
-    /// Whether the loop answers in time, whatever it says.
+    /// Whether the loop answers in time, whatever the answer is.
     pub fn pulse(&self, patience: Duration) -> Pulse {
         match self.replies.recv_timeout(std_time(patience)) {
             Ok(_) => Pulse::Turns,
             Err(RecvTimeoutError::Timeout) => Pulse::Stuck,
-            // What was asked went with the loop.
+            // The command was lost with the loop.
             Err(RecvTimeoutError::Disconnected) => Pulse::Ended,
         }
     }
@@ -98,14 +99,14 @@ const fn std_time(duration: Duration) -> time::Duration {
 }
 
 impl<A: Application> Reactor<A> {
-    /// Does what operators have asked for.
+    /// Carries out the operators' commands.
     pub(super) fn heed_commands(&mut self, now: Now) {
         for _ in 0..LETTERS_MAX {
             let Ok(Letter { command, reply }) = self.mailbox.letters.try_recv() else { return };
             self.records.take_last();
             let answer = self.app.command(&command, now, &mut self.output.effects);
             self.apply(None, None, now);
-            // Who asked may have gone. There is always room for both.
+            // The operator may have gone. There is always room for both replies.
             let _ = reply.try_send(Reply::Answer(answer));
             match self.records.take_last() {
                 Some(number) => {
@@ -115,11 +116,11 @@ impl<A: Application> Reactor<A> {
                 None => drop(reply.try_send(Reply::Recorded(false))),
             }
         }
-        // There may be more.
+        // There may be more in the next turn.
         self.shared.wake(self.index);
     }
 
-    /// Tells operators whose records are durable, or cannot be written now.
+    /// Tells operators whose records are durable, or cannot be written.
     pub(super) fn tell_operators(&mut self) {
         while let Some((number, reply)) = self.mailbox.unrecorded.front() {
             let Some(written) = self.records.is_durable(*number) else { return };

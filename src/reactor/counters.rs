@@ -23,21 +23,21 @@ macro_rules! counters {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Snapshot {
             $($(#[$doc])* pub $name: u64,)*
-            /// How often each limit was hit, but for those that have a counter of their own here.
+            /// How often each limit was hit, except those that have a counter of their own here.
             pub limits: Hits,
-            /// How often each error was told, over WebSocket or HTTP.
+            /// How often each error was reported, over WebSocket or HTTP.
             pub errors: Errors,
-            /// How long relayed messages were in the server: from the beginning of the turn that read them until they had
-            /// been written.
+            /// How long relayed messages were in the server: from the beginning of the turn that
+            /// read them until they had been written.
             pub relays: Histogram,
-            /// How long turns were, without the wait before them.
+            /// How long turns took, without the wait before them.
             pub turn_times: Histogram,
-            /// How long those who may enter waited for the record of it.
+            /// How long admitted participants waited for their record.
             pub joins: Histogram,
         }
 
         impl Counters {
-            /// The counters, each as of the end of some late turn.
+            /// The counters, each as of the end of a recent turn.
             pub fn read(&self) -> Snapshot {
                 let limits = Hits::new(|limit| self.limits[limit as usize].load(Ordering::Relaxed));
                 Snapshot {
@@ -65,7 +65,7 @@ macro_rules! counters {
         }
 
         impl Snapshot {
-            /// What several reactors counted, together.
+            /// The sum over several reactors.
             #[must_use]
             pub fn and(&self, others: &Self) -> Self {
                 Self {
@@ -90,59 +90,60 @@ counters! {
     writes,
     /// Connections accepted since the start.
     accepted,
-    /// Connections at the moment.
+    /// Current connections.
     connections,
-    /// Connections that have gone over to another loop, which has their room.
+    /// Connections that moved to another loop, which has their room.
     moved,
     /// TLS handshakes completed.
     handshakes,
-    /// TLS handshakes that came to nothing, plain HTTP on a TLS port among them.
+    /// TLS handshakes that failed, including plain HTTP on a TLS port.
     handshakes_failed,
-    /// Connections closed because their PROXY header was missing or broken, or came from who is no proxy.
+    /// Connections closed because their PROXY header was missing or malformed, or did not come from
+    /// a trusted proxy.
     proxy_headers_bad,
-    /// Connections closed before TLS because their address is not on the list.
+    /// Connections closed before TLS because their address is not allowed.
     strangers,
-    /// How long there was a connection, summed over all of them, in microseconds.
+    /// The duration of all connections, summed, in microseconds.
     connected_micros,
-    /// Whole messages received.
+    /// Complete messages received.
     received,
-    /// Messages passed on from one participant to another.
+    /// Messages relayed from one participant to another.
     relayed,
     /// Messages queued for a peer.
     sent,
-    /// Pings, heartbeats and those that ask what has arrived.
+    /// Pings: heartbeats, and those that probe what has arrived.
     pings,
     /// Peers closed because they did not read what was sent to them.
     overrun,
-    /// Peers closed because there was no memory left for their cut messages.
+    /// Peers closed because there was no memory left for their partial messages.
     starved,
     /// Times that accepting paused because the process had no file descriptor left.
     accept_paused,
-    /// Bytes in blocks on loan.
+    /// Bytes in borrowed blocks.
     block_bytes,
-    /// Of these, what holds cut messages.
+    /// Of these, bytes for partial messages.
     cut_bytes,
-    /// And what holds unsent ones.
+    /// Of these, bytes for unsent messages.
     unsent_bytes,
     /// Connections that have sent too much and are not read for a while.
     resting,
-    /// Connections that have not come in yet and wait for their turn.
+    /// Connections that have not been let in yet and wait for their turn.
     newcomers,
-    /// Connections of which more is to be read in the next turn.
+    /// Connections with more input to be read in the next turn.
     unread,
     /// Admissions and ends of sessions that wait for their record.
     unrecorded,
     /// Loops whose journal cannot be written.
     journals_unavailable,
-    /// Rooms whose doctor or patient has not come yet.
+    /// Rooms whose doctor or patient has not joined yet.
     rooms_waiting,
-    /// Rooms where both have come.
+    /// Rooms where both have joined.
     rooms_active,
     /// Rooms that have ended.
     rooms_ended,
     /// Places in rooms.
     participants,
-    /// Places that are kept for people who dropped.
+    /// Places that are kept for dropped participants.
     absent,
     /// Bytes of relayed messages that may have to be sent again.
     retained_bytes,
@@ -155,6 +156,6 @@ fn load(words: &[AtomicU64; WORDS]) -> Histogram {
 }
 
 fn store(words: &[AtomicU64; WORDS], times: &Histogram) {
-    // Most turns add nothing to most buckets, but a store costs less than to find out which.
+    // Most turns add nothing to most buckets, but a store costs less than finding out.
     words.iter().zip(times.words()).for_each(|(word, count)| word.store(*count, Ordering::Relaxed));
 }

@@ -37,20 +37,20 @@ impl Entrance {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// A connection of this network begins to wait.
+    /// Notes that a connection of this network begins to wait.
     pub(super) fn wait(&self, network: Network) {
         lock(&self.heads).add(network);
         self.waiting.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection of this network no longer waits.
+    /// Notes that a connection of this network no longer waits.
     pub(super) fn call(&self, network: Network) {
         lock(&self.heads).remove(network);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A connection of this network comes in, and has to send its request head. Returns how many
-    /// such there were before.
+    /// Lets a connection of this network in, whose request head is still to come. Returns how many
+    /// connections there were before.
     pub(super) fn enter(&self, network: Network) -> usize {
         lock(&self.heads).add(network);
         self.connections.fetch_add(1, Ordering::Relaxed)
@@ -68,17 +68,17 @@ impl Entrance {
         lock(&self.heads).count(network)
     }
 
-    /// A request head is complete, or never will be.
+    /// Notes that a request head is complete, or never will be.
     pub(super) fn pass(&self, network: Network) {
         lock(&self.heads).remove(network);
     }
 
-    /// A connection has gone.
+    /// Notes that a connection has gone.
     pub(super) fn leave(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether one more may come in; else how long to wait until there are `together`.
+    /// Whether one more may come in; otherwise how long to wait until there are `together`.
     pub(super) fn check(&self, rate: &Rate, together: u64, now: Instant) -> Result<(), Duration> {
         let newcomers = lock(&self.newcomers);
         match newcomers.available(rate, now) {
@@ -92,7 +92,7 @@ impl Entrance {
         lock(&self.newcomers).available(rate, now) > 0
     }
 
-    /// One more comes in.
+    /// Counts one more that comes in.
     pub(super) fn accept(&self, rate: &Rate, now: Instant) {
         lock(&self.newcomers).spend(1, rate, now);
     }

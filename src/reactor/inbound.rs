@@ -3,7 +3,7 @@
 use super::blocks::{Block, Pool};
 use crate::wire::frame::Cursor;
 
-/// The minimum room for a read behind the kept bytes, before the block grows.
+/// The minimum room for a read after the kept bytes; with less, the block grows.
 const ROOM_MIN: usize = 512;
 
 /// The largest small block: a request head, a `join-room`, a candidate.
@@ -34,7 +34,8 @@ impl Share {
 /// A partial head or message. An idle peer has none.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// Its marks say how many bytes are used, and how many of these are the unmasked beginning of a message.
+    /// Its marks say how many bytes are used, and how many of these are the unmasked beginning of a
+    /// message.
     block: Block,
 }
 

@@ -15,9 +15,8 @@ use crate::message::record::{Event, Record};
 
 /// A write-ahead log, as the reactor sees it. Nothing here may block.
 pub trait Journal: Send {
-    /// Takes an entry and gives it a number, larger than those before. It may be written from the next
-    /// [`Journal::publish`] on.
-    /// `None`: there is no room for it, or it was only counted.
+    /// Takes an entry and gives it a number, larger than those before. It may be written from the
+    /// next [`Journal::publish`] on. `None`: there is no room for it, or it was only counted.
     fn take(&mut self, entry: &Entry<'_>) -> Option<u64>;
 
     /// The turn is over, and the entries taken must be written: now if something waits for them
@@ -100,7 +99,7 @@ impl Records {
         self.last.take()
     }
 
-    /// Something waits for the entries handed over.
+    /// Notes that something waits for the entries handed over.
     pub(super) fn await_last(&mut self) {
         self.awaited = true;
     }

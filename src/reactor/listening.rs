@@ -64,7 +64,7 @@ impl Listening {
         matches!(self, Self::Shared(_))
     }
 
-    /// The socket. Only one that others have too listens already: see [`start`](Self::start).
+    /// The socket. Only a shared or inherited one is already listening: see [`start`](Self::start).
     pub(super) fn open(&self) -> io::Result<Socket> {
         let (address, shared) = match self {
             Self::Inherited(inherited) => {
@@ -82,13 +82,14 @@ impl Listening {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         if shared {
-            // Who shares it may be asked to leave before this server is ready, and nobody is to find the door shut meanwhile.
+            // The server that shares the address may be asked to leave before this one is ready.
+            // Clients must not be refused meanwhile.
             socket.listen(BACKLOG)?;
         }
         Ok(socket)
     }
 
-    /// From now on somebody can connect.
+    /// Starts to listen: clients can connect from now on.
     pub(super) fn start(&self, socket: SockRef<'_>) -> io::Result<()> {
         match self {
             Self::Alone(_) => socket.listen(BACKLOG),

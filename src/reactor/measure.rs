@@ -5,10 +5,10 @@ use crate::base::time::Now;
 use crate::connection::Application;
 
 impl<A: Application> Reactor<A> {
-    /// Closes the books of a turn that began at `now`, and shows them to others. When newcomers had their time, so many messages had
-    /// been `relayed`, whose delay is written down already.
+    /// Finishes the measurements of a turn that began at `now`, and publishes them. `relayed` is
+    /// the number of messages whose delay was already recorded, before newcomers were served.
     pub(super) fn measure(&mut self, now: Now, relayed: u64) {
-        // Whoever came with this turn is counted from the next on.
+        // Connections that arrived in this turn are counted from the next turn on.
         if let Some(before) = self.measured_at.replace(now.instant) {
             let apart = now.instant.since(before).as_micros();
             self.counters.connected_micros += self.counters.connections.saturating_mul(apart);
@@ -33,9 +33,9 @@ impl<A: Application> Reactor<A> {
         counters.participants = gauges.participants;
         counters.absent = gauges.absent;
         counters.retained_bytes = gauges.retained_bytes;
-        // Every loop remembers all of them.
+        // Every loop remembers all revocations.
         counters.revocations = if self.index == 0 { gauges.revocations } else { 0 };
-        // Everything of the turn has been written.
+        // Everything in this turn has been written.
         let took = self.clock.instant().since(now.instant);
         self.counters.relays.observe(took, self.counters.relayed - relayed);
         self.counters.turn_times.observe(took, 1);

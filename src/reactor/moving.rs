@@ -51,7 +51,7 @@ pub(super) struct Mail {
 }
 
 impl Mail {
-    /// For so many reactors, by their numbers.
+    /// Mailboxes for `count` reactors, by number.
     pub(super) fn between(count: usize) -> Vec<Self> {
         let (outboxes, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
         let mail = |inbox| Self { outboxes: outboxes.clone(), inbox };

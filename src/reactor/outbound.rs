@@ -5,10 +5,10 @@ use std::mem;
 
 use super::blocks::{Block, Pool, SMALLEST};
 
-/// Unsent bytes, in one block. A peer to which nothing is to be sent has none.
+/// Unsent bytes, in one block. A peer with nothing unsent has no block.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
-    /// Its marks say how many bytes are sent, and where the queued ones end.
+    /// Its marks are the number of bytes sent, and the end of the queued ones.
     block: Option<Block>,
 }
 
@@ -17,10 +17,11 @@ pub(super) struct Outbound {
 pub(super) struct Full;
 
 impl Outbound {
-    /// Appends one message, all of it or nothing. An empty queue takes a message of any size, however small the limit.
+    /// Appends one message, either all of it or nothing. An empty queue accepts a message of any
+    /// size, however small the limit.
     ///
-    /// About `ahead` more bytes will probably follow. While the pool has plenty, the block has room for them too, because each time
-    /// a queue grows, it has to be moved.
+    /// About `ahead` more bytes will probably follow. While the pool has plenty, the block has room
+    /// for them too, because a queue has to be moved each time it grows.
     pub(super) fn push(
         &mut self,
         parts: &[&[u8]],
@@ -36,7 +37,7 @@ impl Outbound {
         self.make_room(len, ahead.min(limit.saturating_sub(unsent + len)), pool)?;
         let Some(block) = &mut self.block else { return Err(Full) };
         let [sent, mut end] = block.marks();
-        // Of a message that goes out as it came, most parts are empty.
+        // For a message that is sent as it was received, most parts are empty.
         for part in parts.iter().filter(|part| !part.is_empty()) {
             let start = end as usize;
             block.bytes_mut()[start..start + part.len()].copy_from_slice(part);
@@ -46,7 +47,8 @@ impl Outbound {
         Ok(())
     }
 
-    /// Writes what it can. `true`: nothing is left. `write` tells how many bytes it took.
+    /// Writes as much as possible. Returns `true` if nothing is left. `write` returns how many
+    /// bytes it accepted.
     pub(super) fn flush(
         &mut self,
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
@@ -70,7 +72,7 @@ impl Outbound {
         Ok(true)
     }
 
-    /// What is unsent. The block goes back.
+    /// Takes the unsent bytes. The block is returned to the pool.
     pub(super) fn take(&mut self, pool: &mut Pool) -> Vec<u8> {
         let unsent = |block: &Block| {
             let [sent, end] = block.marks();
@@ -98,7 +100,8 @@ impl Outbound {
         })
     }
 
-    /// Exchanges a block that is mostly unused for a smaller one: a peer that reads slowly must not hold more than it needs.
+    /// Exchanges a block that is mostly unused for a smaller one: a peer that reads slowly must not
+    /// hold more than it needs.
     fn tighten(&mut self, pool: &mut Pool) {
         let unsent = self.unsent();
         let bytes = (2 * unsent).max(SMALLEST);
@@ -125,8 +128,9 @@ impl Outbound {
         let [sent, mut end] = block.marks().map(|mark| mark as usize);
         let unsent = end - sent;
         if end + len > block.len() {
-            // To the front of the same block only where at least as much was sent since the last time: else a peer that
-            // reads little by little would have its whole queue moved with each message.
+            // Move to the front of the same block only if at least as much was sent since the last
+            // time. Otherwise a peer that reads in small steps would have its whole queue moved for
+            // each message.
             let stays = unsent + len <= block.len() && sent >= unsent;
             let wanted = (unsent + len).max(block.len() + 1);
             match if stays { None } else { pool.borrow(wanted) } {
@@ -134,7 +138,7 @@ impl Outbound {
                     larger.bytes_mut()[..unsent].copy_from_slice(&block.bytes()[sent..end]);
                     pool.give_back(mem::replace(&mut block, larger));
                 }
-                // Also where there is nothing larger to be had: what was queued must not be lost.
+                // Also if no larger block is available: what was queued must not be lost.
                 None => block.bytes_mut().copy_within(sent..end, 0),
             }
             end = unsent;
@@ -150,7 +154,7 @@ impl Outbound {
 mod tests {
     use super::*;
 
-    /// Takes `room` bytes, then would block.
+    /// Accepts `room` bytes, then would block.
     struct Pipe {
         taken: Vec<u8>,
         room: usize,

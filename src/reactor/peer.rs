@@ -13,7 +13,7 @@ use crate::base::bucket::Bucket;
 use crate::connection::Connection;
 use crate::wire::proxy_header::Header;
 
-/// A connected socket, or a session that requests carry. Idle, it holds no buffer.
+/// A connected socket, or a session that is carried by requests. An idle one holds no buffer.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) transport: Option<Transport>,
@@ -21,15 +21,15 @@ pub(super) struct Peer {
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Outbound,
     pub(super) flags: Flags,
-    /// What may still be read of it.
+    /// How many bytes may still be read from it.
     pub(super) bytes: Bucket,
-    /// Where it comes from, as long as its request head counts there.
+    /// Its network, as long as its request head counts there.
     pub(super) head: Option<Network>,
-    /// Names the connection in logs: nothing about the patient can be told from it.
+    /// Identifies the connection in logs. It reveals nothing about the patient.
     pub(super) number: u64,
 }
 
-/// A socket on its way from one to another.
+/// A socket that moves from one peer to another.
 #[derive(Debug)]
 pub(super) struct Carried {
     transport: Transport,
@@ -37,7 +37,7 @@ pub(super) struct Carried {
     flags: Flags,
 }
 
-/// In which lists of the turn the peer stands, and what is done already.
+/// The lists of the turn that the peer is in, and what has already been done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
     pub(super) dirty: bool,
@@ -48,15 +48,16 @@ pub(super) struct Flags {
     pub(super) resting: bool,
     /// It has rested since its last regular ping.
     pub(super) rested: bool,
-    /// Nothing of it is handled before a record is durable.
+    /// Nothing from it is handled before a record is durable.
     pub(super) waiting: bool,
-    /// It has waited: what was kept of it is handled before anything is read.
+    /// It has waited: its kept input is handled before anything is read.
     pub(super) resumed: bool,
     /// The sending side was shut down.
     pub(super) shut: bool,
-    /// The kernel said, and says only once, that an end or an error stands behind what can be read.
+    /// The kernel has reported, which it does only once, that an end or an error follows the
+    /// readable bytes.
     pub(super) end_announced: bool,
-    /// The end was read: the peer sends no more.
+    /// The end was read: the peer sends nothing more.
     pub(super) read_closed: bool,
 }
 
@@ -79,7 +80,7 @@ impl Peer {
         }
     }
 
-    /// A session that requests carry.
+    /// A session that is carried by requests.
     pub(super) fn without_socket(connection: Connection, number: u64) -> Self {
         Self {
             transport: None,
@@ -98,13 +99,13 @@ impl Peer {
         self.transport.is_some()
     }
 
-    /// Its socket, for somebody else, with what was read and not handled.
+    /// Gives its socket to another peer, with the input that was read and not handled.
     pub(super) fn give_socket(&mut self) -> Option<Carried> {
         let transport = self.transport.take()?;
         Some(Carried { transport, inbound: self.inbound.take(), flags: self.flags })
     }
 
-    /// From now on this socket is its own.
+    /// Takes over a socket.
     pub(super) fn take_socket(&mut self, carried: Carried) {
         self.transport = Some(carried.transport);
         self.inbound = carried.inbound;
@@ -124,14 +125,15 @@ impl Peer {
         filled
     }
 
-    /// Writes what it can of what is queued; `true`: all of it. `Err` where the connection is broken.
+    /// Writes as much of the queue as possible; returns `true` if nothing is left. `Err` if the
+    /// connection is broken.
     pub(super) fn write_out(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
         let Some(transport) = &mut self.transport else { return Ok(self.outbound.is_empty()) };
         let written = self.outbound.flush(|bytes| transport.write(bytes, calls), pool)?;
         Ok(written && transport.send(calls)?)
     }
 
-    /// The same, and shuts the sending side down behind the last bytes.
+    /// The same, and shuts the sending side down after the last bytes.
     pub(super) fn flush(&mut self, pool: &mut Pool, calls: &mut u64) -> io::Result<bool> {
         let flushed = self.write_out(pool, calls)?;
         if flushed
@@ -150,13 +152,15 @@ impl Peer {
         !self.outbound.is_empty() || self.transport.as_ref().is_some_and(Transport::wants_write)
     }
 
-    /// Whether there is more to do than to send what is queued: an end to tell of, or TLS's own messages.
+    /// Whether there is more to do than to send the queue: an end to announce, or TLS's own
+    /// messages.
     pub(super) fn wants_flush(&self) -> bool {
         (self.connection.is_draining() && !self.flags.shut)
             || self.transport.as_ref().is_some_and(Transport::wants_write)
     }
 
-    /// Writes a message past the queue, which is empty; an error where the socket does not take all of it at once.
+    /// Writes a message without queueing it; the queue must be empty. An error if the socket does
+    /// not accept all of it at once.
     pub(super) fn write_at_once(&mut self, parts: &[&[u8]], calls: &mut u64) -> io::Result<()> {
         let Some(transport) = &mut self.transport else {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -164,31 +168,31 @@ impl Peer {
         let whole = parts.concat();
         let len = transport.write(&whole, calls)?;
         if len == whole.len() {
-            // What TLS has of it beyond that it keeps.
+            // TLS keeps what the socket did not accept.
             transport.send(calls)?;
             return Ok(());
         }
-        // The rest has no place to wait. Nothing may follow half a message.
+        // There is no place to keep the rest. Nothing may follow a partial message.
         transport.shut_down(calls)?;
         Err(io::ErrorKind::WriteZero.into())
     }
 
-    /// Whether something of it may be read and handled now.
+    /// Whether its input may be read and handled now.
     pub(super) fn may_be_served(&self) -> bool {
         !self.flags.read_closed && !self.flags.waiting
     }
 
-    /// Whether it may have sent what we left unread at some time since the last call.
+    /// Whether some of its input may have been left unread at some time since the last call.
     pub(super) fn take_behind(&mut self) -> bool {
         std::mem::take(&mut self.flags.rested) || self.flags.resting || self.flags.ready
     }
 
-    /// Whether nothing is to be read or written any more.
+    /// Whether nothing is left to be read or written.
     pub(super) fn is_done(&self) -> bool {
         self.connection.is_ended() && !self.has_unsent()
     }
 
-    /// Whether serving it may take long: what is costly in a connection is its beginning.
+    /// Whether serving it may take long: the expensive part of a connection is its beginning.
     pub(super) fn is_handshaking(&self) -> bool {
         self.transport.as_ref().is_some_and(Transport::is_handshaking)
     }
@@ -200,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_everybody_pays_for_is_small() {
-        // Less in a build without debugging checks: mio knows then only the descriptor.
+        // It is smaller in a build without debug assertions, where mio keeps only the descriptor.
         assert!(size_of::<Peer>() <= 152, "{}", size_of::<Peer>());
     }
 }

@@ -10,7 +10,8 @@ use crate::engine::PeerId;
 use crate::wire::engine_io::SEPARATOR;
 
 impl<A: Application> Reactor<A> {
-    /// Does what only whoever has all connections can do. `from`: the request that it comes of.
+    /// Carries out an order that only the owner of all connections can. `from`: the request that it
+    /// results from.
     pub(super) fn carry_out(&mut self, order: Order, from: Option<Key<Peer>>, now: Now) {
         match order {
             Order::Open => self.open_session(from, now),
@@ -20,7 +21,7 @@ impl<A: Application> Reactor<A> {
                 self.mark_unsent(key);
             }
             Order::Bring(session) => {
-                // What a client may send a second, it may by however many requests.
+                // The byte rate applies to the client, however many requests it uses.
                 let session = self.peers.get(peer_key_of(session));
                 let state = session.map(|peer| (peer.bytes, peer.flags.waiting));
                 let request = from.and_then(|key| self.peers.get_mut(key));
@@ -48,8 +49,9 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// A session that closes and has nothing else to say tells so the request that waits, where one does: whoever has not been
-    /// let in hears of no reason, but does hear that it is over.
+    /// A session that closes and has nothing else to send tells the waiting request that it is
+    /// over, if there is one. A client that has not been admitted is told no reason, but it is told
+    /// of the end.
     pub(super) fn say_last_words(&mut self, key: Key<Peer>) {
         let idle = self.peers.get(key).filter(|peer| peer.outbound.is_empty());
         if let Some(words) = idle.and_then(|peer| peer.connection.last_words())
@@ -59,10 +61,12 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// The session counts as a connection of its own, with the number of the request in logs.
+    /// Opens a session, which counts as a connection of its own. In logs it has the number of the
+    /// request.
     fn open_session(&mut self, from: Option<Key<Peer>>, now: Now) {
         if !self.entrance.add_place(self.options.connections_max) {
-            // Another loop had a session begin in the same moment. The client finds no session, and asks for another one.
+            // Another loop opened a session at the same moment. The client finds no session, and
+            // asks for another one.
             return;
         }
         let number = from.and_then(|key| self.peers.get(key)).map_or(0, |peer| peer.number);
@@ -83,7 +87,7 @@ impl<A: Application> Reactor<A> {
         let (goes_on, waits) =
             session.map_or((false, false), |peer| (peer.connection.is_open(), peer.flags.waiting));
         if let Some(request) = self.peers.get_mut(from) {
-            // The rest is handled when the session is.
+            // The rest is handled when the session continues.
             request.flags.waiting = waits;
             if !goes_on {
                 request.connection.bring_no_more();
@@ -91,7 +95,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Handles one packet of somebody who speaks Socket.IO.
+    /// Handles one packet of a Socket.IO client.
     pub(super) fn hear_packet(&mut self, key: Key<Peer>, packet: &str, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let (app, output) = (&mut self.app, &mut self.output);
@@ -107,7 +111,7 @@ impl<A: Application> Reactor<A> {
         self.settle(key, now);
     }
 
-    /// The session at `key` goes on, and so does the request that brings something for it.
+    /// The session at `key` continues, and so does the request that brings something for it.
     pub(super) fn resume_body(&mut self, key: Key<Peer>) {
         let Some(request) = self.app.bringing_post(peer_id(key)).map(peer_key_of) else { return };
         if let Some(peer) = self.peers.get_mut(request).filter(|peer| peer.flags.waiting) {
@@ -117,7 +121,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Gives what waits for a session to the request that waits for it, where there is one.
+    /// Sends the queued bytes of a session through its waiting request, if there is one.
     pub(super) fn deliver(&mut self, key: Key<Peer>, now: Now) {
         let session = peer_id(key);
         let request = self.app.waiting_poll(session);
@@ -131,7 +135,7 @@ impl<A: Application> Reactor<A> {
         if body.is_empty() {
             return;
         }
-        // There is none behind the last packet of a body.
+        // There is no separator after the last packet of a body.
         body.pop_if(|last| *last == SEPARATOR as u8);
         peer.connection.delivered(&body);
         let mut reply = Vec::new();
@@ -144,7 +148,7 @@ impl<A: Application> Reactor<A> {
         self.settle(key, now);
     }
 
-    /// A WebSocket takes a session over. What it has sent behind that is handled at the end of the turn.
+    /// A WebSocket takes a session over. Further input from it is handled at the end of the turn.
     pub(super) fn begin_take_over(&mut self, key: Key<Peer>, session: PeerId) {
         if let Some(peer) = self.peers.get_mut(key) {
             peer.flags.waiting = true;
@@ -156,13 +160,13 @@ impl<A: Application> Reactor<A> {
     pub(super) fn take_over(&mut self, now: Now) {
         while let Some((from, session)) = self.lists.takeovers.pop() {
             let to = peer_key_of(session);
-            // Also one that closes: its last words may be still to be said.
+            // Also a session that is closing: its final message may still have to be sent.
             let is_there = self.peers.get(to).is_some_and(|peer| {
                 !peer.connection.is_ended() && !peer.has_socket() && !peer.flags.doomed
             });
             let mut frames = Vec::new();
             let socket = self.peers.get_mut(from).filter(|_| is_there).and_then(|peer| {
-                // Who does not wait for an answer is sent it all the same, and first.
+                // Bytes already queued for the socket are sent first.
                 frames = peer.outbound.take(&mut self.unsent);
                 peer.give_socket()
             });

@@ -10,8 +10,8 @@ use crate::message::problem::close;
 use crate::service::crowd::CROWD;
 
 impl<A: Application> Reactor<A> {
-    /// After everything that those in a call have said: who comes in, what is due, and then one write to each peer that something
-    /// is for.
+    /// Called after all input from participants in calls was handled: lets newcomers in, does what
+    /// is due, and then makes one write to each peer with unsent bytes.
     pub(super) fn wind_up(&mut self, now: Now) {
         self.heed_records(now);
         self.serve_newcomers(now);
@@ -23,9 +23,9 @@ impl<A: Application> Reactor<A> {
         self.publish();
     }
 
-    /// One write to each peer that something is for.
+    /// One write to each peer with unsent bytes.
     pub(super) fn flush(&mut self, now: Now) {
-        // Whoever breaks meanwhile is told of to others, who may be full.
+        // If a peer breaks meanwhile, others are told, and their queues may be full.
         while !(self.lists.overrun.is_empty() && self.lists.dirty.is_empty()) {
             self.give_up_overrun(now);
             self.flush_dirty(now);
@@ -38,10 +38,11 @@ impl<A: Application> Reactor<A> {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             let [beat, pong] = [Wait::Heartbeat, Wait::Pong].map(|wait| wait as usize);
             let beats = queue == beat || queue == pong;
-            // Its pongs may lie behind what was left unread, and nobody is given up for what we have not read.
+            // Its pongs may be among the unread input, and no peer is given up for input that we
+            // have not read.
             let behind = beats && peer.take_behind();
             if (beats && peer.flags.waiting) || (behind && queue == pong) {
-                // Nor is anything read before a record is durable.
+                // Nothing is read before a record is durable either.
                 self.settle(key, now);
                 continue;
             }
@@ -62,7 +63,7 @@ impl<A: Application> Reactor<A> {
         self.apply(None, None, now);
     }
 
-    /// Peers whose send queue was full: the application hears of it only now, as a new input.
+    /// Closes peers whose send queue was full. The application is told only now, as a new input.
     fn give_up_overrun(&mut self, now: Now) {
         while let Some(key) = self.lists.overrun.pop() {
             let Some(peer) = self.peers.get_mut(key) else { continue };
@@ -114,7 +115,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// To be freed at the end of the turn.
+    /// Marks a peer to be freed at the end of the turn.
     pub(super) fn doom(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.flags.doomed
@@ -124,7 +125,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// The socket broke.
+    /// Handles a broken socket.
     pub(super) fn lose(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.connection.end(peer_id(key), now, &mut self.app, &mut self.output.effects);
@@ -132,7 +133,7 @@ impl<A: Application> Reactor<A> {
         self.doom(key);
     }
 
-    /// After anything that may have changed what the peer waits for.
+    /// Call this after anything that may have changed what the peer waits for.
     pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if !peer.connection.is_request()

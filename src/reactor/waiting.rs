@@ -19,11 +19,11 @@ use crate::base::limits::Limit;
 use crate::base::time::{Instant, Now};
 use crate::connection::Application;
 
-/// How often per second the queues are served at most: not once for each connection, but often
-/// enough that nobody notices.
+/// How often per second the queues are served at most: not for each connection, but often enough
+/// that nobody notices.
 const CALLS_A_SECOND: u64 = 32;
 
-/// And for at least this many at once, if the rate is high.
+/// How many connections are let in together at most, if the rate is high.
 const TOGETHER_MAX: u64 = 32;
 
 /// Waiting connections, by network. Within a network the oldest is called first, and the networks
@@ -35,7 +35,7 @@ pub(super) struct WaitingRoom<T> {
     /// Every network that has a queue; the next in turn is first.
     turns: VecDeque<Network>,
     len: usize,
-    /// When the next may be called.
+    /// The earliest time of the next turn.
     next_at: Instant,
 }
 
@@ -48,7 +48,7 @@ impl<T> WaitingRoom<T> {
         self.len
     }
 
-    /// When the next may be called, if anybody waits.
+    /// The earliest time of the next turn, if anybody waits.
     pub(super) fn next_at(&self) -> Option<Instant> {
         (!self.is_empty()).then_some(self.next_at)
     }
@@ -58,7 +58,7 @@ impl<T> WaitingRoom<T> {
         self.next_at = instant;
     }
 
-    /// Adds one of this network.
+    /// Adds a connection of this network.
     fn push(&mut self, network: Network, who: T) {
         let queue = self.queues.entry(network).or_default();
         if queue.is_empty() {
@@ -90,8 +90,8 @@ impl<T> WaitingRoom<T> {
     /// Takes the oldest connection of the network with the longest queue, if it `is_gone`.
     fn pop_gone_of_most(&mut self, is_gone: impl FnOnce(&T) -> bool) -> Option<(Network, T)> {
         let (network, queue) = self.queues.iter_mut().max_by_key(|(_, queue)| queue.len())?;
-        // Not the last one of a queue: the queue would have to go with it, and it is called soon
-        // anyway.
+        // Not the last one of a queue: the queue would have to be removed with it, and it is called
+        // soon anyway.
         let network = *network;
         let who = queue.front().filter(|who| queue.len() > 1 && is_gone(who));
         let who = who.is_some().then(|| queue.pop_front()).flatten()?;
@@ -129,7 +129,7 @@ impl<T> Default for WaitingRoom<T> {
 impl<A: Application> Reactor<A> {
     /// Whether the rate lets a connection in now. If not, nobody is called until it may.
     pub(super) fn take_turn(&mut self, now: Now) -> bool {
-        // At the end, nobody who was accepted is to be cut off without an answer.
+        // While stopping, no accepted connection may be cut off without an answer.
         if self.stopping.is_some() {
             return true;
         }
@@ -196,7 +196,7 @@ impl<A: Application> Reactor<A> {
         let now = self.clock.read();
         while let Some((network, (mut socket, _))) = self.waiting.pop() {
             self.entrance.call(network);
-            // Whoever expects TLS would not understand it.
+            // A TLS client would not understand a plain answer.
             if self.options.edge.tls.is_none() {
                 turn_away(&mut socket, Refusal::ShuttingDown, now);
             }
@@ -212,14 +212,14 @@ impl<A: Application> Reactor<A> {
         now: Now,
     ) {
         self.hits.add(limit);
-        // Whoever expects TLS would not understand it.
+        // A TLS client would not understand a plain answer.
         if self.options.edge.tls.is_none() {
             turn_away(&mut socket, refusal, now);
             self.output.effects.count_error(refusal.code());
         }
     }
 
-    /// Whether the address of a socket is the client's own, and not that of a proxy for all its
+    /// Whether the address of a socket is that of the client, and not that of a proxy for all its
     /// clients.
     pub(super) fn tells_networks_apart(&self) -> bool {
         self.options.heads_per_address_max < u64::MAX
@@ -248,7 +248,7 @@ mod tests {
         Network::of(IpAddr::from([192, 0, 2, number]))
     }
 
-    /// So many of each of these, as many as there are at a time.
+    /// A waiting room with this many connections of each of these networks.
     fn room(counts: &[(u8, u32)]) -> WaitingRoom<(u8, u32)> {
         let mut room = WaitingRoom::default();
         for &(from, count) in counts {
@@ -287,7 +287,7 @@ mod tests {
         let mut full = room(&[(1, 2), (2, 1)]);
         full.push(network(3), (3, 0));
         assert_eq!(full.pop_last_of_most(network(3)).map(|(_, who)| who), Some((1, 1)));
-        // All have one: whoever came before the last stays.
+        // All have one: the network that came last gives way.
         for came_last in [3, 1] {
             let last = full.pop_last_of_most(network(came_last));
             assert_eq!(last, Some((network(came_last), (came_last, 0))));

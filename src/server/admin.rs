@@ -1,5 +1,5 @@
 //! The administrator's listener: metrics, statistics, the dashboard, and an API for actions. It is
-//! a separate reactor, on its own thread and address. So no client reaches it, and it reaches
+//! a separate reactor with its own thread and address. So no client reaches it, and it reaches
 //! clients only through their reactors' mailboxes.
 
 mod access;
@@ -35,10 +35,10 @@ use history::{History, PERIOD};
 use json::Json;
 use view::{Bounds, View, Watch};
 
-/// Operators, their browsers and what collects metrics.
+/// Enough for operators, their browsers and metrics collectors.
 const CONNECTIONS_MAX: usize = 256;
 
-/// What is small here, and has to be.
+/// The bound of each pool. Everything here is small, and must be.
 const POOL_BYTES: usize = 16 * 1024 * 1024;
 
 /// Nothing here speaks WebSocket.
@@ -46,7 +46,7 @@ const NO_MESSAGES: Limits = Limits { message_bytes_max: 0, fragments_max: 1, bin
 
 const JSON: &str = "application/json";
 
-/// What the administrator's listener serves.
+/// The application of the administrator's listener.
 pub struct Admin {
     access: Access,
     watch: Watch,
@@ -55,10 +55,10 @@ pub struct Admin {
     next_sample: Instant,
 }
 
-/// Takes the address, where nobody can connect yet.
+/// Binds the address, on which nobody can connect yet.
 ///
 /// # Errors
-/// Where it cannot be had.
+/// If that fails.
 pub fn prepare(config: &Config, address: SocketAddr, server: Handle) -> io::Result<Reactor<Admin>> {
     let now = clock::wall_time();
     let watch = Watch {
@@ -79,7 +79,7 @@ pub fn prepare(config: &Config, address: SocketAddr, server: Handle) -> io::Resu
         next_sample: Instant::default(),
     };
     let options = reactor::Options {
-        // Of two servers that share an address, the one that comes is asked from now on.
+        // If two servers share an address, the newer one answers from now on.
         listening: if config.take_over {
             Listening::Shared(address)
         } else {
@@ -101,7 +101,7 @@ pub fn prepare(config: &Config, address: SocketAddr, server: Handle) -> io::Resu
 }
 
 impl Admin {
-    /// Shows how this audit log stands, and calls people as it does.
+    /// Shows the state of this audit log, and uses its pseudonyms.
     pub fn watch_audit(&mut self, audit: Audit) {
         self.names = audit.names().clone();
         self.watch.audit = Some(audit);
@@ -167,7 +167,7 @@ impl Admin {
         })
     }
 
-    /// The rooms, by pseudonym. With `ids=1` by their real ids, of which the audit log is told.
+    /// The rooms, by pseudonym. With `ids=1` by their real ids, which is recorded in the audit log.
     fn rooms(&mut self, request: &Request<'_>, now: Now) -> Result<Reply, Refusal> {
         let skip = number(request, "skip")?.unwrap_or(0) as usize;
         let most = number(request, "limit")?.unwrap_or(100).min(1_000) as usize;
@@ -187,7 +187,7 @@ impl Admin {
 
     fn revocations(&mut self, _now: Now) -> Result<Reply, Refusal> {
         let answers = self.watch.ask(|_| Command::Revocations).map_err(Refused::Stuck)?;
-        // Each loop knows all of them.
+        // Each loop knows all revocations.
         let first = answers.into_iter().next().map(|(_, answer)| answer);
         let list = match first {
             Some(Answer::Revocations(list)) => list,
@@ -204,7 +204,7 @@ impl Admin {
     }
 }
 
-/// A good answer.
+/// A successful answer.
 enum Reply {
     Page,
     Json(Vec<u8>),
@@ -212,7 +212,7 @@ enum Reply {
     Metrics(String),
 }
 
-/// Another one.
+/// A refusal.
 enum Refusal {
     Denied(Denied),
     Refused(Refused),

@@ -18,10 +18,10 @@ use crate::service::demo::Demo;
 use crate::wire::jwt::Key;
 use crate::wire::turn::{Login, Minter};
 
-/// For more connections than this, tables grow when they come.
+/// Past this many connections, tables grow on demand.
 const CONNECTIONS_PLANNED_MAX: usize = 131_072;
 
-/// The rooms of each event loop. Who comes to any of them is counted together.
+/// The rooms of each event loop. All loops share the counts of connections.
 pub fn rooms(config: &Config) -> io::Result<Vec<Signaling>> {
     let gate = Gate::new(gate_limits(config));
     let count = config.event_loops() as u32;
@@ -102,7 +102,8 @@ pub fn door(config: &Config) -> Door {
 
 fn ice_options(config: &Config) -> io::Result<IceOptions> {
     let logins = if !config.turn.secret.reveal().is_empty() {
-        // The previous secret is for the TURN servers, which accept both; nothing new is made with it.
+        // The previous secret is only for the TURN servers, which accept both; new credentials are
+        // made with the current one.
         let minter = Minter::new(config.turn.secret.reveal(), &clock::random_secret());
         Logins::Limited { minter: minter.map_err(invalid)?, lifetime: config.turn.ttl }
     } else if let Some(username) = &config.turn.username {
@@ -147,7 +148,7 @@ pub fn reactor_options(config: &Config, listening: Listening, edge: Edge) -> rea
         heartbeat: config.heartbeat,
         send_queue_bytes_max: config.send_queue_bytes_max,
         heads_per_address_max: gate_limits(config).per_address_max,
-        // As many at once as in a second.
+        // The burst is one second's worth.
         accept_rate: rate(config.accept_rate, config.accept_rate),
         bytes_rate: rate(config.bytes_rate, config.bytes_burst),
         cut_bytes_max: memory::cut_bytes_max(config),
@@ -156,7 +157,8 @@ pub fn reactor_options(config: &Config, listening: Listening, edge: Edge) -> rea
     }
 }
 
-/// Behind a proxy that is not trusted to tell who its clients are, all have its address, which says nothing about them.
+/// Behind a proxy that is not trusted to report client addresses, all clients have the proxy's
+/// address, which says nothing about them.
 fn gate_limits(config: &Config) -> GateLimits {
     let is_hidden = config.behind_proxy && config.trusted_proxies.is_empty();
     let by_address = |max: usize| if is_hidden { u64::MAX } else { unlimited(max) };
@@ -174,7 +176,7 @@ pub fn rate(per_second: usize, burst: usize) -> Rate {
     Rate { per_second: unlimited(per_second), burst: unlimited(burst) }
 }
 
-/// On any machine `usize::MAX` stands for no limit.
+/// `usize::MAX` stands for no limit on any machine.
 fn unlimited(number: usize) -> u64 {
     if number == usize::MAX { u64::MAX } else { number as u64 }
 }

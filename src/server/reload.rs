@@ -1,5 +1,5 @@
-//! SIGHUP and [`Handle::reload`]: everything is read again. If all of it is right it takes effect
-//! at once, otherwise none of it does.
+//! SIGHUP and [`Handle::reload`]: everything is read again. If all of it is valid, it takes effect
+//! at once; otherwise none of it does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,22 +10,22 @@ use crate::admission::door::Rules;
 use crate::config::{Config, Problems, changes};
 use crate::service::audit::{Audit, OwnRecord};
 
-/// Reads the configuration anew.
+/// Reads the configuration again.
 pub type Read = Box<dyn FnMut() -> Result<Config, Problems> + Send>;
 
-/// What is needed for it.
+/// What a reload needs.
 pub struct Reloading {
     pub read: Read,
-    /// What counts now.
+    /// The configuration in effect.
     pub config: Config,
     pub handle: Handle,
     pub audit: Option<Audit>,
 }
 
 impl Reloading {
-    /// Something to be called between two packets of a call: the work is done beside the event loop, which goes on meanwhile.
+    /// The reload as a function. Call it on a thread of its own: the event loops go on meanwhile.
     pub fn into_call(self) -> impl FnMut() + Send {
-        // One at a time, so that the last to begin is the last to be taken.
+        // One at a time, so that the last to begin takes effect last.
         let this = Arc::new(Mutex::new(self));
         move || {
             let this = Arc::clone(&this);
@@ -62,10 +62,10 @@ impl Reloading {
         if taken.behind_proxy && proxied(&taken) != proxied(&self.config) {
             log::warn!("limits by address follow TRUSTED_PROXIES with the next start only");
         }
-        // What is right for itself may be wrong beside what stays as it is.
+        // A setting that is valid by itself may conflict with one that cannot be changed.
         taken.validate()?;
         let tls = taken.tls_files().map(|files| files.load()).transpose()?;
-        // A secret that is too short has been found already.
+        // A secret that is too short has already been reported.
         let Ok(tokens) = tokens(&taken) else { return Ok(()) };
         for change in changes(&self.config, &next) {
             let (name, [before, after]) = (change.name, &change.values);

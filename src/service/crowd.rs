@@ -5,26 +5,26 @@
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Instant, WallTime};
 
-/// The target of such lines.
+/// The log target of such lines.
 pub const CROWD: &str = "autamedica_signaling::crowd";
 
-/// How many are written, and of their records in the audit log as many.
+/// How many lines are written, and the same number of their records in the audit log.
 pub const RATE: Rate = Rate { per_second: 20, burst: 1_000 };
 
-/// How long those that are left out are counted before that is told.
+/// How long suppressed lines are counted before the count is reported.
 pub const COUNTED_MS: u64 = 10_000;
 
-/// What is left of the rate, and what was left out.
+/// The rest of the rate, and the number of suppressed lines.
 #[derive(Debug, Default)]
 pub struct Crowd {
     bucket: Bucket,
     left_out: u64,
-    /// Since when.
+    /// When counting began.
     since: Option<Instant>,
 }
 
 impl Crowd {
-    /// Whether one more line is written; it is counted where it is not.
+    /// Whether one more line may be written. If not, it is counted.
     pub fn pass(&mut self, now: WallTime) -> bool {
         let now = instant(now);
         let passes = self.bucket.take(1, &RATE, now);
@@ -35,10 +35,11 @@ impl Crowd {
         passes
     }
 
-    /// How many were left out since that was told last, where it is time to tell it, or these are the last words.
+    /// How many lines were suppressed since the last report. `None` if no report is due, unless
+    /// these are the last words.
     pub fn left_out(&mut self, now: WallTime, last_words: bool) -> Option<u64> {
         let (now, since) = (instant(now), self.since?);
-        // Also of a clock that has gone back.
+        // Also reports if the clock has gone back.
         let waits = now >= since && now.since(since).as_micros() < COUNTED_MS * 1_000;
         if waits && !last_words {
             return None;
@@ -48,7 +49,7 @@ impl Crowd {
     }
 }
 
-/// Logs have no other clock; one that jumps costs a burst at most.
+/// Logs have no other clock; a jump costs one burst at most.
 pub fn instant(now: WallTime) -> Instant {
     Instant::from_micros(u64::try_from(now.as_millis()).unwrap_or_default().saturating_mul(1_000))
 }

@@ -10,7 +10,7 @@ use crate::message::{Role, SessionId, UserId};
 use crate::wire::http::{Request, Response, StatusCode};
 use crate::wire::jwt::Key;
 
-/// What the page may load: itself, the camera, and a connection to where it came from.
+/// What the page may load: its own files, the camera, and a connection to its own server.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; media-src 'self' blob: mediastream:; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
@@ -45,7 +45,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/visit.js", SCRIPT, include_str!("demo/visit.js")),
 ];
 
-/// How long a token of the demo is good, where the page does not ask for less.
+/// The lifetime of a demo token, unless the page asks for less.
 const LIFETIME_SECS: u64 = 3_600;
 
 /// The demo's pages.
@@ -58,7 +58,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// A demo whose tokens are signed with `key` and carry what the server asks for.
+    /// A demo whose tokens are signed with `key` and have the claims that the server requires.
     pub fn new(
         key: Key,
         issuer: Option<String>,
@@ -114,7 +114,7 @@ impl Pages for Demo {
         }
         let token;
         let (status, content_type, body) = if request.path == "/development/token" {
-            // A page from elsewhere has no business here (Fetch Metadata; absent outside browsers).
+            // Pages of other sites may not ask (Fetch Metadata; absent outside browsers).
             let foreign = request
                 .field("sec-fetch-site")
                 .is_some_and(|site| site != "same-origin" && site != "none");

@@ -12,22 +12,22 @@ use std::time;
 use crate::base::redacted::Redacted;
 use crate::base::time::Duration;
 
-/// How long each step may take: to connect, to write, to hear something.
+/// The timeout for each step: connecting, writing, reading.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 
-/// `HTTP/1.1 200`
+/// The length of `HTTP/1.1 200`.
 const STATUS_BYTES: usize = 12;
 
-/// Where `GET /health` is asked for, and how.
+/// Where and how to ask for `GET /health`.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// Where the server listens.
     pub address: SocketAddr,
-    /// What an administrator has to show; empty for nothing.
+    /// The administrator's token to present; empty for none.
     pub token: Redacted<Vec<u8>>,
-    /// Whether a PROXY header must come first.
+    /// Whether a PROXY header must be sent first.
     pub proxy_header: bool,
-    /// Whether it speaks TLS there.
+    /// Whether the server uses TLS there.
     pub tls: bool,
 }
 
@@ -40,16 +40,16 @@ pub enum Silence {
     TimedOut,
     /// The connection was closed before an answer.
     Closed,
-    /// What came is no HTTP, or no TLS.
+    /// The answer is not HTTP, or not TLS.
     Senseless,
-    /// What else the system says.
+    /// Another error of the system.
     Failed(io::Error),
 }
 
-/// The status of the answer.
+/// The status code of the answer.
 ///
 /// # Errors
-/// [`Silence`] where there is none.
+/// [`Silence`] if there is none.
 pub fn ask(question: &Question) -> Result<u16, Silence> {
     let patience = time::Duration::from_micros(PATIENCE.as_micros());
     let mut stream = TcpStream::connect_timeout(&question.address, patience)?;

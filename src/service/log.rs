@@ -19,15 +19,15 @@ use crate::wire::json;
 /// How many lines may wait to be written.
 const QUEUE_LINES_MAX: usize = 4_096;
 
-/// How long a flush waits for a terminal or pipe that takes nothing: once for room in the queue, once for the writing. The
-/// program is to end then, with or without its last lines.
+/// How long a flush waits for a terminal or pipe that accepts nothing: once for room in the queue,
+/// once for the writing. After that the program ends, with or without its last lines.
 const FLUSH_TRIES_MAX: u32 = 100;
 const FLUSH_TRY: Duration = Duration::from_millis(10);
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// For people, coloured on a terminal.
     Text {
@@ -36,7 +36,7 @@ pub enum Format {
     },
 }
 
-/// Our side of the `log` facade.
+/// The implementation of the `log` facade.
 #[derive(Debug)]
 struct Logger {
     lines: SyncSender<Line>,
@@ -45,7 +45,7 @@ struct Logger {
     crowd: Arc<Mutex<Crowd>>,
 }
 
-/// How lines look, and what time they tell.
+/// The format of lines, and the clock for their times.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     wall_time: fn() -> WallTime,
@@ -55,15 +55,15 @@ struct Look {
 #[derive(Debug)]
 enum Line {
     Text(Vec<u8>),
-    /// Answered when everything before it is written.
+    /// Answered once everything before it is written.
     Flush(SyncSender<()>),
 }
 
-/// Makes the program's log write to standard output. Only this crate's own lines are written: what a dependency logs has not
-/// been checked for patients' data.
+/// Makes the program's log write to standard output. Only this crate's own lines are written: what
+/// a dependency logs has not been checked for patients' data.
 ///
 /// # Errors
-/// Where another logger is in place, or no thread can be had.
+/// If another logger is installed, or no thread can be started.
 pub fn install(level: LevelFilter, format: Format, wall_time: fn() -> WallTime) -> io::Result<()> {
     let (lines, queue) = sync_channel(QUEUE_LINES_MAX);
     let look = Look { wall_time, format };
@@ -77,7 +77,7 @@ pub fn install(level: LevelFilter, format: Format, wall_time: fn() -> WallTime) 
     Ok(())
 }
 
-/// What is told whatever the level is, as a line of this log.
+/// A line of this log that is written whatever the level is.
 pub fn announcement(format: Format, time: WallTime, message: &str, url: &str) -> String {
     let line = write_line(format, time, Level::Info, message, &[("url", url)]);
     String::from_utf8_lossy(&line).into_owned()
@@ -112,7 +112,7 @@ impl Log for Logger {
         for _ in 0..FLUSH_TRIES_MAX {
             match self.lines.try_send(flush) {
                 Ok(()) => {
-                    // Fails where the writer is gone or stuck, and then nothing is left to wait for.
+                    // Fails if the writer is gone or stuck; then there is nothing left to wait for.
                     let _ = written.recv_timeout(FLUSH_TRY * FLUSH_TRIES_MAX);
                     return;
                 }
@@ -157,7 +157,7 @@ fn write_line(
             line.extend_from_slice(level.as_str().to_ascii_lowercase().as_bytes());
             line.extend_from_slice(b"\",\"message\":");
             json::write_string(&mut line, message);
-            // The fields cannot fail, and a field that did would be left out.
+            // This cannot fail, and a field that did would be left out.
             let _ = fields.visit(&mut JsonFields(&mut line));
             line.push(b'}');
         }
@@ -173,7 +173,8 @@ fn write_line(
     line
 }
 
-/// `,"name":value`: numbers and truth values as such, all else as a string. What is not there is left out.
+/// Writes `,"name":value`: numbers and booleans as such, everything else as a string. A missing
+/// value is left out.
 struct JsonFields<'a>(&'a mut Vec<u8>);
 
 impl<'kvs> VisitSource<'kvs> for JsonFields<'_> {
@@ -194,7 +195,7 @@ impl<'kvs> VisitSource<'kvs> for JsonFields<'_> {
     }
 }
 
-/// ` name=value`
+/// Writes ` name=value`.
 struct TextFields<'a>(&'a mut Vec<u8>, bool);
 
 impl<'kvs> VisitSource<'kvs> for TextFields<'_> {
@@ -213,7 +214,7 @@ fn is_absent(value: &Value<'_>) -> bool {
     value.to_borrowed_str().is_none() && value.to_string() == "None"
 }
 
-/// A line is a line, whatever a message holds.
+/// Appends a text without line breaks: a line stays a line, whatever a message contains.
 fn push_line(line: &mut Vec<u8>, text: &str) {
     line.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
 }
@@ -229,7 +230,7 @@ const fn colour_of(level: Level) -> &'static str {
 
 fn write_lines(queue: &Receiver<Line>, look: Look, crowd: &Mutex<Crowd>) {
     let mut output = io::stdout();
-    // Nobody can be told that the log cannot be written, and the calls go on.
+    // If the log cannot be written, nobody can be told, and the calls go on.
     let mut write = |line: &[u8]| drop(output.write_all(line).and_then(|()| output.flush()));
     loop {
         let line = match queue.recv_timeout(Duration::from_millis(COUNTED_MS)) {

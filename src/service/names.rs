@@ -13,7 +13,7 @@ use crate::message::{SessionId, UserId};
 
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// A pseudonym: a letter for what it stands for, a hyphen, 12 random letters and digits.
+/// A pseudonym: a letter for the kind, a hyphen, and 12 random-looking letters and digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name([u8; 14]);
 
@@ -26,24 +26,25 @@ pub struct Names {
 }
 
 impl Names {
-    /// Names of this run, from `seed`, which must be random and kept nowhere.
+    /// The pseudonyms of this run, from `seed`, which must be random and must not be stored.
     pub fn new(seed: [u8; 32]) -> Self {
         let mut block = [0; 64];
         block[..32].copy_from_slice(&seed);
         Self { key: Redacted::new(Hmac::new(&block.into())) }
     }
 
-    /// The name of a session.
+    /// The pseudonym of a session.
     pub fn session(&self, session: SessionId) -> Name {
         self.name(b's', &[session.reveal().as_bytes()])
     }
 
-    /// The name of a person in a session; in the next session the same person has another one.
+    /// The pseudonym of a person in a session. In the next session, the same person has another
+    /// one.
     pub fn user(&self, session: SessionId, user: UserId) -> Name {
         self.name(b'u', &[session.reveal().as_bytes(), user.reveal().as_bytes()])
     }
 
-    /// The name of an address.
+    /// The pseudonym of an address.
     pub fn address(&self, address: IpAddr) -> Name {
         match address {
             IpAddr::V4(address) => self.name(b'a', &[&address.octets()]),
@@ -51,7 +52,8 @@ impl Names {
         }
     }
 
-    /// Parts are not told apart by where they end: those of one kind all have the same lengths, or there is only one.
+    /// The parts need no separators: those of one kind always have the same lengths, or there is
+    /// only one.
     fn name(&self, kind: u8, parts: &[&[u8]]) -> Name {
         let mut mac = self.key.reveal().clone();
         mac.update(&[kind]);

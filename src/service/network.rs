@@ -1,8 +1,9 @@
-//! Asks STUN and TURN servers whether they do what clients need, as a client would: for
-//! `check --network`.
+//! Tests whether STUN and TURN servers do what clients need, as a client would: for `check
+//! --network`.
 //!
-//! A STUN server is asked which address it sees (RFC 8489). A TURN server is asked to relay, with the credentials that
-//! clients get (RFC 8656), and then to stop. Sockets block: nobody waits but whoever asked.
+//! A STUN server is asked which address it sees (RFC 8489). A TURN server is asked to relay, with
+//! the credentials that clients get (RFC 8656), and then to stop. Sockets block, because only the
+//! caller waits.
 
 pub mod exchange;
 pub mod names;
@@ -17,13 +18,14 @@ use crate::wire::turn::Login;
 use exchange::{Channel, Silence};
 use names::{Unnamed, lookup};
 
-/// How long one server may take for everything that it is asked.
+/// How long one server may take for the whole test.
 pub const PATIENCE: Duration = Duration::from_secs(6);
 
-/// UDP, as REQUESTED-TRANSPORT names it (RFC 8656 18.8). Media is relayed as datagrams, whatever the client speaks.
+/// UDP, as REQUESTED-TRANSPORT names it (RFC 8656 18.8). Media is relayed in datagrams, whatever
+/// transport the client uses to reach the server.
 const RELAYED_TRANSPORT: [u8; 4] = [17, 0, 0, 0];
 
-/// What comes from outside: the clock, and random bits for what must not be guessed.
+/// What the caller provides: the clock, and random bits for what must not be guessed.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// Reads the clock.
@@ -32,49 +34,49 @@ pub struct Surroundings<'a> {
     pub random: &'a dyn Fn() -> [u8; 16],
 }
 
-/// What a server turned out to do.
+/// What a server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// It tells addresses: it sees us as this one.
+    /// STUN: it sees us at this address.
     Sees(SocketAddr),
-    /// It relays, at this address.
+    /// TURN: it relays.
     Relays {
-        /// Where others would reach us.
+        /// The relayed address, where others would reach us.
         at: SocketAddr,
-        /// It did so without asking for the credentials.
+        /// It relayed without asking for the credentials.
         for_anybody: bool,
     },
-    /// Something listens there. Whether it is more was not asked, since that takes TLS.
+    /// Something listens there. Nothing more was tested, because that takes TLS.
     Listens,
-    /// Nothing was tried: that takes DTLS.
+    /// Nothing was tested, because that takes DTLS.
     NotTried,
 }
 
 /// Why a server is of no use to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Its name leads nowhere.
+    /// Its name cannot be resolved.
     Unnamed(Unnamed),
     /// No answer, or none in time.
     Silent(Silence),
-    /// It does not take the credentials (401).
+    /// It does not accept the credentials (401).
     LoginRefused,
-    /// It refuses for another reason, which has this number.
+    /// It refuses with another error code.
     Refused(u16),
-    /// It answers, but without what must be in such an answer.
+    /// Its answer lacks what such an answer must contain.
     Senseless,
 }
 
-/// What was asked of one server, and what came of it.
+/// The result for one server.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The address that was spoken to, once it was known.
+    /// The address that was used, once it was known.
     pub address: Option<SocketAddr>,
-    /// What came of it.
+    /// The result.
     pub result: Result<Finding, Failure>,
 }
 
-/// Asks one server; `login` is for those that relay.
+/// Tests one server; `login` is for TURN servers.
 pub fn ask(url: &IceUrl, login: Option<&Login>, around: Surroundings<'_>) -> Report {
     let ip: Result<IpAddr, Unnamed> = match &url.host {
         Host::Ip(ip) => Ok(*ip),
@@ -115,16 +117,16 @@ fn ask_at(
     }
 }
 
-/// A talk with a TURN server.
+/// An exchange with a TURN server.
 struct Talk<'a, 'b> {
     channel: &'a mut Channel<'b>,
     login: &'a Login,
     around: Surroundings<'b>,
-    /// What the server wants in each request, once it has said so.
+    /// What the server requires in each request, once it has said so.
     realm: Option<Realm>,
 }
 
-/// RFC 8489 9.2: whose credentials these are, and a mark against replays.
+/// The realm of the credentials, and a nonce against replays (RFC 8489 9.2).
 struct Realm {
     name: Vec<u8>,
     nonce: Vec<u8>,
@@ -132,21 +134,22 @@ struct Realm {
 }
 
 impl Talk<'_, '_> {
-    /// Asks for a relay, and gives it back.
+    /// Asks for an allocation, and releases it.
     fn relay(&mut self) -> Result<Finding, Failure> {
         let answer =
             self.request(Method::Allocate, attribute::REQUESTED_TRANSPORT, RELAYED_TRANSPORT)?;
         let relayed = message(&answer)?.xor_address(attribute::XOR_RELAYED_ADDRESS);
         let at = relayed.ok_or(Failure::Senseless)?;
         let for_anybody = self.realm.is_none();
-        // Whoever gets no answer to this has a relay that ends by itself after some minutes.
+        // If there is no answer to this, the allocation expires by itself after some minutes.
         self.request(Method::Refresh, attribute::LIFETIME, [0; 4])?;
         Ok(Finding::Relays { at, for_anybody })
     }
 
-    /// One request until it is granted: without credentials first, then with what the server asks for (RFC 8489 9.2.5).
+    /// Repeats a request until it is granted: first without credentials, then with what the server
+    /// asks for (RFC 8489 9.2.5).
     fn request(&mut self, method: Method, kind: u16, value: [u8; 4]) -> Result<Vec<u8>, Failure> {
-        // Once to be told the realm, once with it, and once where the nonce has just become stale.
+        // Once to learn the realm, once with it, and once if the nonce has just become stale.
         const ATTEMPTS: usize = 3;
         let mut stale = false;
         for _ in 0..ATTEMPTS {
@@ -190,7 +193,7 @@ impl Talk<'_, '_> {
         Ok(())
     }
 
-    /// A success must show that the server has the password, too (RFC 8489 9.2.5).
+    /// A success response must also prove that the server has the password (RFC 8489 9.2.5).
     fn authentic(&self, answer: Message<'_>) -> Result<(), Failure> {
         match &self.realm {
             Some(realm) if answer.is_signed_by(&realm.key) != Some(true) => Err(Failure::Senseless),
@@ -205,7 +208,7 @@ fn transaction(around: Surroundings<'_>) -> [u8; 12] {
     transaction
 }
 
-/// What [`Channel::ask`] has found to be one.
+/// Parses an answer, which [`Channel::ask`] has already checked to be a message.
 fn message(bytes: &[u8]) -> Result<Message<'_>, Failure> {
     Message::parse(bytes).map_err(|_| Failure::Senseless)
 }

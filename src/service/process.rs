@@ -9,24 +9,25 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::base::time::WallTime;
 
-/// Ticks of a second in `/proc/self/stat`. The kernel's own clock may be quicker; this is what it tells programs.
+/// Ticks per second in `/proc/self/stat`. The kernel's own timer may be faster; this is the unit
+/// that programs see.
 const TICKS: u64 = 100;
 
-/// What the process uses.
+/// The resources that the process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Processor time of all threads, in microseconds.
+    /// CPU time of all threads, in microseconds.
     pub cpu_micros: u64,
-    /// Memory that is in use.
+    /// Resident memory.
     pub resident_bytes: Option<u64>,
-    /// Memory that has an address.
+    /// Virtual memory.
     pub virtual_bytes: Option<u64>,
-    /// Threads.
+    /// The number of threads.
     pub threads: Option<u64>,
 }
 
 impl Usage {
-    /// Now. Costs two system calls and a small file.
+    /// Reads the current values. Costs two system calls and a small file.
     pub fn read() -> Self {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         let secs = u64::try_from(cpu.tv_sec).unwrap_or(0);
@@ -48,14 +49,14 @@ impl Usage {
 /// How many file descriptors are open.
 pub fn open_files() -> Option<u64> {
     let folder = fs::metadata("/proc/self/fd").ok()?;
-    // Since Linux 6.2 that is the size of the folder, and nothing has to be counted.
+    // Since Linux 6.2 the length of the folder is their number, and nothing has to be counted.
     match folder.len() {
         0 => Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64),
         len => Some(len),
     }
 }
 
-/// How many may be.
+/// How many file descriptors may be open.
 pub fn open_files_max() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -65,7 +66,7 @@ pub fn open_files_max() -> Option<u64> {
 /// When the process was started.
 pub fn started_at() -> Option<WallTime> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the name, which may hold anything: the 22nd field is the 20th.
+    // The fields are counted from after the name, which may contain anything: field 22 is the 20th.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
     let boot = fs::read_to_string("/proc/stat").ok()?;

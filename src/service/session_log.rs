@@ -1,5 +1,6 @@
-//! What the operational log says of people and sessions: what the audit log is told, under pseudonyms. Nothing that a client
-//! wrote is repeated. What a crowd can cause is what the audit log may count as well ([`Event::is_cheap`]).
+//! What the operational log says about people and sessions: the same as the audit log, under
+//! pseudonyms. Nothing that a client wrote is repeated. Lines that a crowd can cause are those that
+//! the audit log may count as well ([`Event::is_cheap`]).
 
 use std::net::IpAddr;
 
@@ -12,7 +13,7 @@ use crate::message::notice::RoomStatus;
 use crate::message::record::{Event, Record, Subject};
 use crate::message::{Role, UserId};
 
-/// Writes the line for a record, where its level is wanted.
+/// Writes the line for a record, if its level is enabled.
 pub fn tell(names: &Names, record: &Record, address: Option<Redacted<IpAddr>>, connection: u64) {
     if log::max_level() < log::LevelFilter::Warn {
         return;

@@ -12,32 +12,34 @@ use std::time;
 
 use crate::base::time::Duration;
 
-/// How often the server is looked at, if the manager does not want to hear of it more often.
+/// How often the server is checked, unless the manager wants to hear of it more often.
 const TICK: Duration = Duration::from_secs(1);
 
-/// After how many looks the line is sent again, where it has changed: each is work for the manager.
+/// After how many checks the status line is sent again, if it has changed: each one is work for the
+/// manager.
 const STATUS_TICKS: u32 = 10;
 
-/// How an event loop is.
+/// The state of an event loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pulse {
-    /// It answers.
+    /// It responds.
     Turns,
-    /// It does not answer in time.
+    /// It does not respond in time.
     Stuck,
-    /// It has come to its end.
+    /// It has ended.
     Ended,
 }
 
-/// The server, as the manager is told of it.
+/// The server as the supervisor sees it.
 pub trait Supervised: Send + 'static {
-    /// How each event loop is. Waits for their answers, but no longer than `patience` in all.
+    /// The state of each event loop. Waits for their answers, but no longer than `patience` in
+    /// total.
     fn pulses(&mut self, patience: Duration) -> Vec<Pulse>;
 
-    /// Whether it has been told to end.
+    /// Whether the server has been told to stop.
     fn is_stopping(&self) -> bool;
 
-    /// Connections, now.
+    /// The current number of connections.
     fn connections(&self) -> u64;
 }
 
@@ -49,10 +51,10 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Behind the address that `NOTIFY_SOCKET` names: a path, or `@` and an abstract name.
+    /// Opens the socket at the address in `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
     ///
     /// # Errors
-    /// Where that is no such address, or the system has no socket left.
+    /// If that is no such address, or the system has no socket left.
     pub fn at(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes() {
             [b'@', abstract_name @ ..] => abstract_address(abstract_name)?,
@@ -60,7 +62,7 @@ impl Manager {
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
         let socket = UnixDatagram::unbound()?;
-        // A manager that does not read must not hold anybody up.
+        // A manager that does not read must not block us.
         socket.set_nonblocking(true)?;
         Ok(Self { socket, address })
     }
@@ -88,7 +90,7 @@ fn abstract_address(_name: &[u8]) -> io::Result<SocketAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The thread that tells the manager; it ends with this.
+/// The thread that reports to the manager. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Watch {
     end: Option<Sender<()>>,
@@ -96,11 +98,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to tell `manager` of `server`: that it is ready once every event loop has answered. `watchdog` is how long the
-    /// manager waits for a sign of life before it ends the process; none is given while a loop is stuck.
+    /// Begins to report `server` to `manager`: that it is ready, once every event loop has
+    /// answered, and so on. `watchdog` is how long the manager waits for a keep-alive before it
+    /// kills the process. None is sent while a loop is stuck.
     ///
     /// # Errors
-    /// Where the system has no thread left.
+    /// If the system cannot start a thread.
     pub fn begin(
         manager: Manager,
         watchdog: Option<Duration>,
@@ -118,13 +121,13 @@ impl Drop for Watch {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say.
+            // Its result carries no information.
             let _ = thread.join();
         }
     }
 }
 
-/// What the manager has been told.
+/// What the manager has been told so far.
 struct Told {
     manager: Manager,
     watchdog: Option<Duration>,
@@ -134,10 +137,10 @@ struct Told {
 }
 
 impl Told {
-    /// Goes on until the other end of `ended` is gone.
+    /// Runs until the other end of `ended` is dropped.
     fn go_on(mut self, mut server: impl Supervised, ended: &Receiver<()>) {
-        // A sign is given after half of the time at the latest, or three quarters where a loop takes as long as it may: a busy one
-        // is no stuck one.
+        // A keep-alive is sent after half of the time, or after three quarters if a loop takes as
+        // long as it may: a busy loop is not a stuck one.
         let tick = self.watchdog.map_or(TICK, |every| TICK.min(half(every)));
         let patience = self.watchdog.map_or(half(TICK), |every| half(half(every)));
         let mut ticks = 0_u32;
@@ -181,8 +184,8 @@ impl Told {
     }
 }
 
-/// Whether a sign of life may be given: not while a loop is stuck. One that has come to its end is as it should be only
-/// where all are to.
+/// Whether a keep-alive may be sent: not while a loop is stuck. A loop may have ended only if the
+/// server is stopping.
 fn is_alive(pulses: &[Pulse], stopping: bool) -> bool {
     pulses.iter().all(|pulse| match pulse {
         Pulse::Turns => true,

@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::ice_url::is_name;
 
-/// The longest answer that is read: what fits into a datagram without extensions, and more, as some resolvers send it.
+/// The longest answer that is accepted: more than fits into a datagram without extensions, because
+/// some resolvers send more.
 pub const ANSWER_BYTES_MAX: usize = 4_096;
 
 const HEADER_BYTES: usize = 12;
 const INTERNET: u16 = 1;
 
-/// Which addresses are asked for.
+/// Which kind of address to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A
@@ -22,21 +23,22 @@ pub enum Kind {
 /// What a resolver answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The addresses; none where the name has others only.
+    /// The addresses; empty if the name has only others.
     Addresses(Vec<IpAddr>),
     /// There is no such name.
     NoSuchName,
-    /// It could not tell; holds its code (RFC 1035 4.1.1: 2 is a failure of its own, 5 a refusal).
+    /// The resolver failed, with this response code (RFC 1035 4.1.1: 2 is a server failure, 5 a
+    /// refusal).
     Failed(u8),
 }
 
-/// A question for `name`, which a resolver answers by itself; `None` where that is no name of a host.
+/// A recursive query for `name`; `None` if that is not a valid host name.
 pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
     if !is_name(name) {
         return None;
     }
     let mut bytes = id.to_be_bytes().to_vec();
-    // Recursion is desired; one question.
+    // Recursion desired; one question.
     bytes.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.trim_end_matches('.').split('.') {
         bytes.push(u8::try_from(label.len()).ok()?);
@@ -47,16 +49,17 @@ pub fn query(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads the answer to a question that [`query`] wrote; `None` where it is not the answer to that one, or is broken.
+/// Parses the answer to a query that [`query`] wrote; `None` if it answers another query, or is
+/// malformed.
 ///
-/// Whose name a record bears is not compared: aliases on the way (CNAME) have others.
+/// The names of the records are not compared: aliases (CNAME) have other names.
 pub fn answer(query: &[u8], bytes: &[u8], kind: Kind) -> Option<Answer> {
     let question = query.get(HEADER_BYTES..)?;
     let head = bytes.get(..HEADER_BYTES)?;
     let echoed = bytes.get(HEADER_BYTES..HEADER_BYTES + question.len())?;
     let number = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
     let is_answer = head[2] & 0x80 != 0 && number(4) == 1;
-    // Names are the same in either letter case.
+    // Names are compared without letter case.
     if head[..2] != query[..2] || !is_answer || !echoed.eq_ignore_ascii_case(question) {
         return None;
     }
@@ -91,7 +94,7 @@ fn address(data: &[u8], kind: Kind) -> Option<IpAddr> {
     })
 }
 
-/// Type, class and data of the record at the beginning, and what stands behind it.
+/// The type, class and data of the record at the front, and the bytes after it.
 fn split_record(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
     let (head, rest) = skip_name(bytes)?.split_first_chunk::<10>()?;
     let number = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
@@ -99,7 +102,8 @@ fn split_record(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
     Some((number(0), number(2), data, behind))
 }
 
-/// What stands behind a name. A pointer ends it (RFC 1035 4.1.4) and is not followed, so nothing can go in circles.
+/// The bytes after a name. A pointer ends the name (RFC 1035 4.1.4) and is not followed, so there
+/// can be no loop.
 fn skip_name(mut bytes: &[u8]) -> Option<&[u8]> {
     loop {
         let (&length, rest) = bytes.split_first()?;
@@ -118,7 +122,7 @@ mod tests {
 
     const NAME: &str = "turn.example.org";
 
-    /// An alias, then two addresses, in the answer to `query`.
+    /// An answer to `query`: an alias, then two addresses.
     fn reply(query: &[u8], code: u8) -> Vec<u8> {
         let mut bytes = query.to_vec();
         bytes[2] |= 0x80;

@@ -1,53 +1,54 @@
 //! Engine.IO, version 4: the packets below Socket.IO, and how several of them share the body of a
 //! request.
 //!
-//! A packet is a text: its kind as a digit, then its data. On a WebSocket each is a text message; by polling, the body of a
-//! request or of an answer holds some, with [`SEPARATOR`] between them.
+//! A packet is a text: its type as a digit, then its data. On a WebSocket each packet is a text
+//! message. With polling, the body of a request or response contains one or more packets, separated
+//! by [`SEPARATOR`].
 
 use super::http::Request;
 
-/// Stands between the packets of a body.
+/// Separates the packets in a body.
 pub const SEPARATOR: char = '\u{1e}';
 
-/// The version that is spoken: `EIO=4` in the query.
+/// The supported protocol version: `EIO=4` in the query.
 pub const VERSION: &str = "4";
 
 /// One packet of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// `1`: the client goes.
+    /// `1`: the client disconnects.
     Close,
-    /// `2probe`: the first words on a WebSocket that is to take over from polling.
+    /// `2probe`: the first packet on a WebSocket that is to replace polling.
     Probe,
     /// `3`: the answer to the server's ping.
     Pong,
-    /// `4`: something for Socket.IO.
+    /// `4`: a Socket.IO packet.
     Message(&'a str),
-    /// `5`: from now on by the WebSocket.
+    /// `5`: the client uses the WebSocket from now on.
     Upgrade,
     /// `6`: nothing.
     Noop,
 }
 
-/// Why a packet cannot be served. The connection ends.
+/// Why a packet is invalid. The connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Binary data in base64: nothing here is binary.
+    /// Binary data in base64; no binary data is supported.
     Binary,
     /// Not a packet that a client sends.
     Unknown,
 }
 
-/// Reads one packet.
+/// Parses one packet.
 ///
 /// # Errors
-/// Whoever sends such a packet speaks another protocol.
+/// [`Fault`]: the sender speaks another protocol.
 pub fn parse(packet: &str) -> Result<Packet<'_>, Fault> {
-    // Indexing by byte is right behind a digit.
+    // After a digit, the byte index is a character boundary.
     let data = packet.get(1..).unwrap_or_default();
     match packet.as_bytes().first() {
         Some(b'1') if data.is_empty() => Ok(Packet::Close),
-        // Version 3 had the client ping; what is left of that is the probe.
+        // In version 3 the client sent pings. Only the probe is left of that.
         Some(b'2') if data == "probe" => Ok(Packet::Probe),
         Some(b'3') if data.is_empty() => Ok(Packet::Pong),
         Some(b'4') => Ok(Packet::Message(data)),
@@ -58,23 +59,23 @@ pub fn parse(packet: &str) -> Result<Packet<'_>, Fault> {
     }
 }
 
-/// The next packet at the front of a body, and what follows it: `None` behind the last.
+/// The first packet of a body, and the rest of the body; `None` after the last packet.
 pub fn next_packet(body: &str) -> (&str, Option<&str>) {
     body.split_once(SEPARATOR).map_or((body, None), |(packet, rest)| (packet, Some(rest)))
 }
 
-/// What a server tells with its first packet.
+/// The content of the server's first packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening<'a> {
-    /// Names the session.
+    /// The id of the session.
     pub sid: &'a str,
-    /// Whether a WebSocket may take over.
+    /// Whether a WebSocket may take over the session.
     pub may_upgrade: bool,
     /// Time between pings, in milliseconds.
     pub ping_interval_ms: u64,
-    /// How long an answer to one may take, in milliseconds.
+    /// How long the answer to a ping may take, in milliseconds.
     pub ping_timeout_ms: u64,
-    /// How large a body or message may be, in bytes.
+    /// The maximum size of a body or message, in bytes.
     pub payload_bytes_max: usize,
 }
 
@@ -91,43 +92,44 @@ impl Opening<'_> {
     }
 }
 
-/// How packets travel.
+/// The transport of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    /// In requests and their answers.
+    /// HTTP long polling.
     Polling,
-    /// As text messages.
+    /// WebSocket text messages.
     WebSocket,
 }
 
-/// Which session a request is for, and how it wants to travel.
+/// The session that a request is for, and the transport that it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query<S> {
-    /// How.
+    /// The transport.
     pub carrier: Carrier,
-    /// Which; `None` for a new one.
+    /// The session; `None` for a new one.
     pub sid: Option<S>,
 }
 
-/// Why a request is refused, with the number and the words of the original server, which its clients know.
+/// Why a request is refused, with the number and text of the original server, which its clients
+/// know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Neither polling nor WebSocket, or another than the session has.
+    /// The transport is neither polling nor WebSocket, or not that of the session.
     Transport,
     /// There is no such session.
     Session,
-    /// A session begins with `GET`.
+    /// A session must begin with `GET`.
     Method,
-    /// Something else.
+    /// Any other mistake in the request.
     Request,
-    /// The session belongs to another page.
+    /// The session belongs to a page of another origin.
     Forbidden,
     /// Another version than [`VERSION`].
     Version,
 }
 
 impl Refusal {
-    /// Its number and words.
+    /// The number and the text.
     pub const fn parts(self) -> (u8, &'static str) {
         match self {
             Self::Transport => (0, "Transport unknown"),
@@ -140,10 +142,10 @@ impl Refusal {
     }
 }
 
-/// Reads the query of a request; `read_sid` makes of a text what names a session, or nothing.
+/// Reads the query of a request. `read_sid` parses the id of a session.
 ///
 /// # Errors
-/// In the order in which the original server looks.
+/// Checked in the same order as by the original server.
 pub fn read_query<S>(
     request: &Request<'_>,
     read_sid: impl FnOnce(&str) -> Option<S>,
@@ -153,7 +155,7 @@ pub fn read_query<S>(
             request.query_parameters().filter(|(key, _)| key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            // Which of two counts would be a matter of taste.
+            // It would be ambiguous which of two values counts.
             _ => Err(Refusal::Request),
         }
     };
@@ -170,7 +172,8 @@ pub fn read_query<S>(
     if once("EIO")?.as_deref() != Some(VERSION) {
         return Err(Refusal::Version);
     }
-    // JSONP: an answer in a script, for browsers that are gone. (`b64` only asks for what is never sent, in another form.)
+    // JSONP, an answer in a script, is not supported: the browsers that needed it are gone. (`b64`
+    // only asks for another encoding of binary data, which is never sent.)
     if once("j")?.is_some() {
         return Err(Refusal::Request);
     }

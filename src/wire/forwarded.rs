@@ -1,29 +1,30 @@
-//! For whom a proxy says that it forwards a request: the fields `Forwarded` (RFC 7239) and
-//! `X-Forwarded-For`. Only what a trusted proxy has written means anything; `crate::admission`
-//! decides which part that is.
+//! The client that a proxy reports: the fields `Forwarded` (RFC 7239) and `X-Forwarded-For`. Only
+//! what a trusted proxy has written means anything; `crate::admission` decides which part that is.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// One step of the way: from where a proxy was reached.
+/// One hop: from where a proxy was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
     /// From this address.
     Address(IpAddr),
-    /// It does not say (`unknown`, `_hidden`), or says it in a way that is not an address.
+    /// It is not disclosed (`unknown`, `_hidden`), or not written as an address.
     Hidden,
 }
 
-/// A quotation that does not close, or anything else that two readers could take for different ways.
+/// An unterminated quoted string, or anything else that two parsers could understand differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault;
 
-/// Calls `step` with each step that one `Forwarded` line tells of, in its order: the last is of the proxy next to us.
+/// Calls `step` with each hop in one `Forwarded` line, in order: the last one was added by the
+/// proxy next to us.
 ///
-/// An unquoted address may have a port or brackets, which the RFC would have quoted: nothing else can be meant by it.
+/// An unquoted address may have a port or brackets. The RFC requires quotes there, but the meaning
+/// is clear.
 ///
 /// # Errors
-/// At the first thing that does not fit the grammar (RFC 7239 4), however many steps were right.
+/// At the first violation of the grammar (RFC 7239 4), even after valid hops.
 pub fn read_forwarded(line: &str, mut step: impl FnMut(Node)) -> Result<(), Fault> {
     let mut rest = skip_blanks(line);
     while !rest.is_empty() {
@@ -39,8 +40,8 @@ pub fn read_forwarded(line: &str, mut step: impl FnMut(Node)) -> Result<(), Faul
     Ok(())
 }
 
-/// The steps that one `X-Forwarded-For` line tells of, in its order. There is no standard; this is what is in use: addresses
-/// separated by commas, some with a port, those of IPv6 then in brackets.
+/// The hops in one `X-Forwarded-For` line, in order. There is no standard; common practice is a
+/// comma-separated list of addresses, some with a port, IPv6 addresses with a port in brackets.
 pub fn x_forwarded_for(line: &str) -> impl Iterator<Item = Node> {
     let elements = line.split(',').map(|element| element.trim_matches([' ', '\t']));
     elements.filter(|element| !element.is_empty()).map(|element| match element.parse() {
@@ -49,11 +50,11 @@ pub fn x_forwarded_for(line: &str) -> impl Iterator<Item = Node> {
     })
 }
 
-/// One element and what follows its comma.
+/// One element, and the text after its comma.
 fn read_element(mut rest: &str) -> Result<(Node, &str), Fault> {
     let mut node = None;
     loop {
-        // A pair may be left out (RFC 7239 4).
+        // A pair may be omitted (RFC 7239 4).
         if !rest.starts_with([';', ',']) && !rest.is_empty() {
             let (name, value, behind) = read_pair(rest)?;
             if name.eq_ignore_ascii_case("for") && node.replace(read_node(&value)).is_some() {
@@ -71,7 +72,7 @@ fn read_element(mut rest: &str) -> Result<(Node, &str), Fault> {
     }
 }
 
-/// `name=value` or `name="value"`, and what follows.
+/// `name=value` or `name="value"`, and the text after it.
 fn read_pair(text: &str) -> Result<(&str, Cow<'_, str>, &str), Fault> {
     let (name, rest) = split_while(text, is_token_char);
     let rest = rest.strip_prefix('=').filter(|_| !name.is_empty()).ok_or(Fault)?;
@@ -83,7 +84,7 @@ fn read_pair(text: &str) -> Result<(&str, Cow<'_, str>, &str), Fault> {
     if value.is_empty() { Err(Fault) } else { Ok((name, value.into(), behind)) }
 }
 
-/// What stands before the closing quote, and what behind it (RFC 9110 5.6.4).
+/// The text before the closing quote, and the text after it (RFC 9110 5.6.4).
 fn read_quoted(text: &str) -> Result<(Cow<'_, str>, &str), Fault> {
     let mut unescaped = String::new();
     let mut from = 0;
@@ -107,7 +108,7 @@ fn read_quoted(text: &str) -> Result<(Cow<'_, str>, &str), Fault> {
     Err(Fault)
 }
 
-/// A node (RFC 7239 6): an address, perhaps with a port, or a name that hides it.
+/// A node (RFC 7239 6): an address, possibly with a port, or an obfuscated name.
 fn read_node(text: &str) -> Node {
     let (address, port): (Option<IpAddr>, &str) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -125,7 +126,7 @@ fn read_node(text: &str) -> Node {
     }
 }
 
-/// A colon and up to five digits, or a name that hides them.
+/// A port of up to five digits after a colon, or an obfuscated one.
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return false };
     match port.strip_prefix('_') {
@@ -138,7 +139,7 @@ fn is_port(text: &str) -> bool {
 }
 
 impl Node {
-    /// An IPv4 address that is written as an IPv6 one is the IPv4 address.
+    /// An IPv4-mapped IPv6 address becomes the IPv4 address.
     fn canonical(self) -> Self {
         match self {
             Self::Address(address) => Self::Address(address.to_canonical()),
@@ -151,17 +152,17 @@ fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t'])
 }
 
-/// What of ASCII fits, from the front, and the rest.
+/// The longest ASCII prefix whose bytes all fit, and the rest.
 fn split_while(text: &str, fits: impl Fn(u8) -> bool) -> (&str, &str) {
     text.split_at(text.bytes().position(|byte| !fits(byte)).unwrap_or(text.len()))
 }
 
-/// RFC 9110 5.6.2.
+/// A `tchar` of RFC 9110 5.6.2.
 fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What may stand in a quoted string, of ASCII.
+/// An ASCII character that is allowed in a quoted string.
 fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~')
 }
@@ -170,7 +171,7 @@ fn is_text(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// The steps as text: addresses, and `-` for what is hidden.
+    /// The hops as text: addresses, and `-` for hidden ones.
     fn told(nodes: impl IntoIterator<Item = Node>) -> String {
         let text = |node| match node {
             Node::Address(address) => address.to_string(),

@@ -1,5 +1,5 @@
-//! The head of an HTTP/1.1 request (RFC 9110, 9112) and the response to it. A connection serves one request, or is
-//! upgraded.
+//! The head of an HTTP/1.1 request (RFC 9110, 9112) and the response to it. A connection serves one
+//! request, or is upgraded.
 
 use std::borrow::Cow;
 use std::str;
@@ -8,22 +8,22 @@ use httparse::{EMPTY_HEADER, Status};
 
 use crate::base::time::WallTime;
 
-/// The longest request head in bytes; one byte more is answered with 431.
+/// The longest request head in bytes. A longer one is answered with 431.
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// How many header fields a request may have.
 pub const FIELDS_MAX: usize = 64;
 
-/// A request head whose shape is right.
+/// A request head with valid syntax.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The method, as it was sent.
     pub method: &'a str,
     /// The path, from `/` up to any `?`.
     pub path: &'a str,
-    /// What stands behind the `?`, undecoded.
+    /// The query after the `?`, undecoded.
     pub query: Option<&'a str>,
-    /// The version is HTTP/1.0: nothing can be upgraded (RFC 9110 7.8).
+    /// The version is HTTP/1.0, which cannot be upgraded (RFC 9110 7.8).
     pub is_http_1_0: bool,
     fields: [httparse::Header<'a>; FIELDS_MAX],
 }
@@ -37,11 +37,13 @@ pub enum Fault {
     TooLarge,
 }
 
-/// Reads the request head at the front of `bytes`: the request, and how many bytes its head is long; what follows belongs
-/// to the upgraded protocol. `None`: more bytes are needed. `seen` bytes were looked at by an earlier call, in vain.
+/// Parses the request head at the front of `bytes`. Returns the request and the length of its head
+/// in bytes; what follows belongs to the upgraded protocol. `None`: more bytes are needed. `seen`
+/// bytes were already examined by an earlier call.
 pub fn parse(bytes: &[u8], seen: usize) -> Result<Option<(Request<'_>, usize)>, Fault> {
     let window = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
-    // A head that comes a byte at a time is parsed when it begins and when it is whole, not with each byte.
+    // A head that arrives byte by byte is parsed at its beginning and when it is complete, not with
+    // each byte.
     if seen > 0 && !ends_head(&window[seen.saturating_sub(3).min(window.len())..]) {
         return more_or_too_large(window);
     }
@@ -57,7 +59,8 @@ pub fn parse(bytes: &[u8], seen: usize) -> Result<Option<(Request<'_>, usize)>, 
         (Some(method), Some(target), Some(version)) => (method, target, version),
         _ => return Err(Fault::Malformed),
     };
-    // httparse lets a line end in a bare LF; a proxy before us may see other lines than we do then (RFC 9112 2.2).
+    // httparse accepts a bare LF as a line end. A proxy in front of us may then see other lines
+    // than we do (RFC 9112 2.2).
     if has_bare_lf(&window[..len]) {
         return Err(Fault::Malformed);
     }
@@ -68,7 +71,8 @@ pub fn parse(bytes: &[u8], seen: usize) -> Result<Option<(Request<'_>, usize)>, 
 }
 
 impl<'a> Request<'a> {
-    /// The value of a field that occurs once, without the white space around it. `None` where it is absent or not ASCII.
+    /// The value of a field that may occur only once, without surrounding white space. `None` if it
+    /// is absent or not ASCII.
     pub fn field(&self, name: &str) -> Option<&'a str> {
         self.values(name).next().and_then(ascii)
     }
@@ -78,12 +82,13 @@ impl<'a> Request<'a> {
         self.values(name).next().is_some()
     }
 
-    /// Whether every value of a field is ASCII, so that [`Request::field`] and [`Request::list`] leave out nothing.
+    /// Whether every value of a field is ASCII, so that [`Request::field`] and [`Request::list`]
+    /// omit nothing.
     pub fn is_ascii(&self, name: &str) -> bool {
         self.values(name).all(<[u8]>::is_ascii)
     }
 
-    /// The values of a field, a line each; those that are not ASCII are left out.
+    /// The values of a field, one for each line; values that are not ASCII are omitted.
     pub fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.values(name).filter_map(ascii)
     }
@@ -93,9 +98,9 @@ impl<'a> Request<'a> {
         self.values("content-length").any(|length| length.iter().any(|&digit| digit != b'0'))
     }
 
-    /// How long the body is that follows the head; `None` where it does not say.
+    /// The length of the body that follows the head; `None` if the request does not say.
     pub fn content_length(&self) -> Option<usize> {
-        // Digits only, so that what does not fit is over any limit.
+        // Only digits remain at this point, so a number that does not fit is over any limit.
         self.field("content-length").map(|length| length.parse().unwrap_or(usize::MAX))
     }
 
@@ -108,7 +113,8 @@ impl<'a> Request<'a> {
             .filter(|element| !element.is_empty())
     }
 
-    /// Whether the query has a parameter of this name, however it is spelled (letter case, percent-encoding).
+    /// Whether the query has a parameter of this name, however it is spelled (letter case,
+    /// percent-encoding).
     pub fn has_query_parameter(&self, name: &str) -> bool {
         self.query_parameters().any(|(key, _)| key.eq_ignore_ascii_case(name))
     }
@@ -128,7 +134,8 @@ impl<'a> Request<'a> {
             .map(|field| field.value)
     }
 
-    /// What makes a head safe to act on: no two readers can take it for different requests (RFC 9112 11.2).
+    /// Checks that make a head safe to act on: no two parsers can understand it differently (RFC
+    /// 9112 11.2).
     fn check(&self) -> Result<(), Fault> {
         const ONCE: [&str; 6] = [
             "host",
@@ -151,11 +158,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The `Origin` of a head that cannot be served, where that much is certain: it stands in a line that is whole, of which there is no
-/// other, and no line ends as only some readers would have it.
+/// The `Origin` of a head that cannot be served, if it is certain: it is in a complete line, occurs
+/// only once, and no line has an ambiguous end.
 pub fn origin_in(head: &[u8]) -> Option<&str> {
     let mut lines = head[..head.len().min(HEAD_BYTES_MAX)].split(|&byte| byte == b'\n');
-    lines.next_back(); // what comes behind the last end of a line
+    lines.next_back(); // the rest after the last line end
     lines.next()?.strip_suffix(b"\r")?;
     let mut found = None;
     for line in lines {
@@ -182,7 +189,8 @@ fn ends_head(bytes: &[u8]) -> bool {
 }
 
 fn has_bare_lf(head: &[u8]) -> bool {
-    // Empty lines before the request line are httparse's to skip, and are judged here like any other line.
+    // httparse skips empty lines before the request line; here they are checked like any other
+    // line.
     head.first() == Some(&b'\n') || head.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
 }
 
@@ -200,7 +208,8 @@ fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
     Some((if path.is_empty() { "/" } else { path }, query))
 }
 
-/// What follows `http://clinic.example` or `https://clinic.example`; neither may go without a host (RFC 9110 4.2).
+/// The text after `http://clinic.example` or `https://clinic.example`. The host may not be empty
+/// (RFC 9110 4.2).
 fn behind_authority(target: &str) -> Option<&str> {
     let (scheme, rest) = target.split_once("://")?;
     let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -212,7 +221,8 @@ fn ascii(value: &[u8]) -> Option<&str> {
     str::from_utf8(value).ok().filter(|text| text.is_ascii())
 }
 
-/// Decodes `%41` and `+`; what is not an escape, or not UTF-8 when decoded, stays readable as U+FFFD.
+/// Decodes `%41` and `+`. What is not an escape stays as it is; what is not UTF-8 when decoded
+/// becomes U+FFFD.
 fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
@@ -238,7 +248,7 @@ fn percent_decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
-/// An answer that ends the connection.
+/// A response that ends the connection.
 #[derive(Debug)]
 pub struct Response<'a> {
     /// The status, with its usual reason phrase.
@@ -292,7 +302,7 @@ impl StatusCode {
     }
 }
 
-/// Puts further fields into the response that begins at `start`, right behind its status line.
+/// Inserts further fields into the response that begins at `start`, directly after its status line.
 pub fn add_fields(out: &mut Vec<u8>, start: usize, fields: &[(&str, &str)]) {
     let response = out.get(start..).unwrap_or_default();
     let Some(line_end) = response.windows(2).position(|end| end == b"\r\n") else { return };
@@ -301,11 +311,13 @@ pub fn add_fields(out: &mut Vec<u8>, start: usize, fields: &[(&str, &str)]) {
     out.splice(at..at, lines.flat_map(str::bytes));
 }
 
-/// The policy of an answer that is not a page: nothing in it may load or run anything.
+/// The content security policy of a response that is not a page: nothing in it may load or run
+/// anything.
 pub const NO_CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 impl Response<'_> {
-    /// Appends the response; `head_only` leaves out the body, as the answer to `HEAD` does (RFC 9110 9.3.2).
+    /// Appends the response; `head_only` omits the body, as in the response to `HEAD` (RFC 9110
+    /// 9.3.2).
     pub fn write(&self, out: &mut Vec<u8>, now: WallTime, head_only: bool) {
         let mut line = |parts: &[&str]| {
             parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
@@ -314,12 +326,12 @@ impl Response<'_> {
         let date = now.to_http_date();
         line(&["HTTP/1.1 ", &(self.status as u16).to_string(), " ", self.status.reason()]);
         line(&["Date: ", str::from_utf8(&date).unwrap_or_default()]);
-        // RFC 9110 8.6: never in a 204.
+        // RFC 9110 8.6: not in a 204.
         if self.status != StatusCode::NoContent {
             line(&["Content-Type: ", self.content_type]);
             line(&["Content-Length: ", &self.body.len().to_string()]);
         }
-        // RFC 9110 7.8: whoever sends `Upgrade` names it here as well.
+        // RFC 9110 7.8: a sender of `Upgrade` must name it in `Connection` as well.
         let has = |wanted| self.fields.iter().any(|(name, _)| *name == wanted);
         line(&[if has("Upgrade") { "Connection: close, Upgrade" } else { "Connection: close" }]);
         line(&["Cache-Control: no-store"]);

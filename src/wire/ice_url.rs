@@ -1,4 +1,4 @@
-//! The addresses of STUN and TURN servers, as browsers take them (RFC 7064, RFC 7065).
+//! The URLs of STUN and TURN servers, as browsers accept them (RFC 7064, RFC 7065).
 //!
 //! ```text
 //!   stun:turn.example.org                       3478, UDP
@@ -9,23 +9,23 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The longest name of a host (RFC 1035 2.3.4, less the dots and lengths of the wire).
+/// The longest host name (RFC 1035 2.3.4, without the dots and lengths of the wire format).
 pub const NAME_BYTES_MAX: usize = 253;
 
-/// One server and the way to it. Its `Display` is the address again, in ASCII without quotes or backslashes.
+/// The URL of a server. Its `Display` is the URL in ASCII, without quotes or backslashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IceUrl {
-    /// What it is for, and whether TLS (over UDP: DTLS) protects it.
+    /// Whether it is STUN or TURN, and whether it uses TLS (over UDP: DTLS).
     pub scheme: Scheme,
-    /// Where it is.
+    /// The host.
     pub host: Host,
-    /// Its port, where it is not the usual one.
+    /// The port, if it is given.
     pub port: Option<u16>,
-    /// How a TURN server is spoken to, where it is said.
+    /// The transport to a TURN server, if it is given.
     pub transport: Option<Transport>,
 }
 
-/// What stands before the colon.
+/// The scheme, before the colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// STUN.
@@ -47,31 +47,32 @@ pub enum Host {
     Name(String),
 }
 
-/// What carries the messages.
+/// The transport of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Datagrams.
+    /// UDP datagrams.
     Udp,
-    /// A stream.
+    /// A TCP stream.
     Tcp,
 }
 
-/// What is wrong with an address. Its `Display` says it in half a sentence, and repeats nothing.
+/// What is wrong with a URL. Its `Display` says it in half a sentence, and repeats nothing of the
+/// URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadUrl {
-    /// It begins with none of the four schemes.
+    /// The scheme is none of the four.
     Scheme,
-    /// Slashes, as in addresses of web pages.
+    /// Slashes, as in URLs of web pages.
     Slashes,
-    /// A user name or a password is in it.
+    /// A user name or a password.
     Login,
-    /// Neither an address nor a name.
+    /// The host is neither an address nor a name.
     Host,
-    /// Not a number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     Port,
-    /// Something else than `?transport=udp` or `?transport=tcp` behind it.
+    /// A query other than `?transport=udp` or `?transport=tcp`.
     Query,
-    /// A transport for STUN, which has no choice (RFC 7064).
+    /// A transport for STUN, which has none (RFC 7064).
     StunTransport,
 }
 
@@ -83,11 +84,11 @@ const SCHEMES: [(&str, Scheme); 4] = [
 ];
 
 impl IceUrl {
-    /// Reads one address.
+    /// Parses a URL.
     ///
     /// # Errors
     ///
-    /// [`BadUrl`], the first thing that is wrong, from left to right.
+    /// [`BadUrl`], the first fault from left to right.
     pub fn parse(text: &str) -> Result<Self, BadUrl> {
         let (scheme, rest) = text.split_once(':').ok_or(BadUrl::Scheme)?;
         let scheme = SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
@@ -114,12 +115,12 @@ impl IceUrl {
         Ok(Self { scheme, host: read_host(host)?, port, transport })
     }
 
-    /// The port to speak to (RFC 7064 3.2, RFC 7065 3.1).
+    /// The effective port (RFC 7064 3.2, RFC 7065 3.1).
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.scheme.is_secure() { 5_349 } else { 3_478 })
     }
 
-    /// How to speak to it: what it says, or what is usual for the scheme.
+    /// The effective transport: the given one, or the default of the scheme.
     pub fn transport(&self) -> Transport {
         let usual = if self.scheme.is_secure() { Transport::Tcp } else { Transport::Udp };
         self.transport.unwrap_or(usual)
@@ -132,7 +133,7 @@ impl Scheme {
         matches!(self, Self::Turn | Self::Turns)
     }
 
-    /// Whether TLS or DTLS protects it.
+    /// Whether it is protected by TLS or DTLS.
     pub const fn is_secure(self) -> bool {
         matches!(self, Self::Stuns | Self::Turns)
     }
@@ -149,7 +150,7 @@ impl Scheme {
 }
 
 impl Transport {
-    /// The name in an address.
+    /// The name as in URLs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",
@@ -158,7 +159,7 @@ impl Transport {
     }
 }
 
-/// The host, and the text behind its colon.
+/// The host, and the text after its colon.
 fn split_port(place: &str) -> Result<(&str, Option<&str>), BadUrl> {
     let end = match place.strip_prefix('[') {
         Some(rest) => rest.find(']').ok_or(BadUrl::Host)? + 2,
@@ -185,7 +186,7 @@ fn read_host(text: &str) -> Result<Host, BadUrl> {
     if is_name(text) { Ok(Host::Name(text.to_ascii_lowercase())) } else { Err(BadUrl::Host) }
 }
 
-/// Whether this can be the name of a host (RFC 1123 2.1, and the underscore that some networks use).
+/// Whether this is a valid host name (RFC 1123 2.1, plus the underscore that some networks use).
 pub fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -193,7 +194,7 @@ pub fn is_name(text: &str) -> bool {
     };
     let text = text.strip_suffix('.').unwrap_or(text);
     let last = text.rsplit('.').next().unwrap_or_default();
-    // Four numbers that are no address, such as 10.0.0.256, are no name either.
+    // Four numbers that are not an address, such as 10.0.0.256, are not a name either.
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
     text.len() <= NAME_BYTES_MAX && !is_number && text.split('.').all(is_label)
 }

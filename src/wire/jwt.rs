@@ -1,7 +1,8 @@
 //! Signed tokens: the compact form of RFC 7515 with HS256 (RFC 7518 3.2) and nothing else, as RFC
 //! 8725 recommends.
 //!
-//! A token is `header.payload.signature`, each part base64url. What the payload means is not known here.
+//! A token is `header.payload.signature`, each part in base64url. This module does not interpret
+//! the payload.
 
 use std::fmt;
 
@@ -13,22 +14,23 @@ use sha2::Sha256;
 
 use super::members::{self, Members, Skipped, Text};
 
-/// The longest token that is looked at. A longer one is refused before anything is computed from it.
+/// The longest token that is accepted. A longer one is refused before anything is computed from it.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
-/// The shortest secret: RFC 7518 3.2 wants a key at least as long as the hash.
+/// The shortest secret: RFC 7518 3.2 requires a key at least as long as the hash.
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// Room for the largest part of a token, decoded: four characters stand for three bytes.
+/// The size of the largest part of a token, decoded: four characters stand for three bytes.
 pub const SCRATCH_BYTES: usize = TOKEN_BYTES_MAX / 4 * 3;
 
-/// 32 bytes in base64url without padding.
+/// The length of 32 bytes in base64url without padding.
 const SIGNATURE_CHARS: usize = 43;
 
 /// The header of the tokens that we sign.
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// A secret that signs and checks tokens: a hash that has taken the secret in already and is cloned for each token.
+/// A secret that signs and verifies tokens: an HMAC state that is already keyed, and is cloned for
+/// each token.
 #[derive(Clone)]
 pub struct Key {
     keyed: Hmac<Sha256>,
@@ -41,18 +43,18 @@ pub struct ShortSecret;
 
 /// What is wrong with a token, in the order of the checks.
 ///
-/// For tests and counters. The peer learns only that the token is not valid.
+/// For tests and counters. The peer learns only that the token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// Over [`TOKEN_BYTES_MAX`].
     TooLong,
     /// Not three parts.
     Shape,
-    /// The signature is not 43 characters of canonical base64url, or of none of the keys.
+    /// The signature is not 43 characters of canonical base64url, or no key made it.
     Signature,
-    /// The header is not the one JSON object that we accept.
+    /// The header is not a JSON object that we accept.
     Header,
-    /// The payload is not base64url of UTF-8.
+    /// The payload is not UTF-8 in base64url.
     Payload,
 }
 
@@ -70,7 +72,8 @@ impl Key {
         Ok(Self { keyed, name: None })
     }
 
-    /// The same key under a name, which is the `kid` of the tokens that it signs (RFC 7515 4.1.4), or without one.
+    /// The same key with a name, which is the `kid` of the tokens that it signs (RFC 7515 4.1.4),
+    /// or without one.
     #[must_use]
     pub fn named(self, name: Option<&str>) -> Self {
         Self { name: name.map(Into::into), ..self }
@@ -97,13 +100,13 @@ impl fmt::Display for ShortSecret {
 
 impl std::error::Error for ShortSecret {}
 
-/// Checks `token` against all of `keys` and returns its payload, decoded into `scratch`.
+/// Verifies `token` with all of `keys` and returns its payload, decoded into `scratch`.
 ///
-/// Where any of the keys has a name, a token that has a `kid` must be signed by a key of that name. It only ever selects among
-/// `keys`; a token without one may be signed by any.
+/// If any of the keys has a name, a token with a `kid` must be signed by a key of that name. The
+/// `kid` only selects among `keys`; a token without one may be signed by any of them.
 ///
-/// The signature comes before the JSON: a parser only ever sees bytes that a holder of a secret has written. Allocates
-/// nothing as long as the header has no escapes.
+/// The signature is checked before the JSON, so the parser only sees bytes that a holder of a
+/// secret has written. Allocates nothing as long as the header has no escapes.
 ///
 /// # Errors
 ///
@@ -145,14 +148,15 @@ fn sign_under(header: &str, key: &Key, claims_json: &str) -> String {
     token
 }
 
-/// Which of `keys` signed, a bit for each of the first 64. All are tried, each in constant time, so that the time does not tell
-/// which.
+/// Which of `keys` made the signature, one bit for each of the first 64. All are tried, each in
+/// constant time, so that the time does not reveal which.
 fn signers(signed: &str, signature: &str, keys: &[Key]) -> u64 {
     if signature.len() != SIGNATURE_CHARS {
         return 0;
     }
-    // The engine refuses padding, whitespace, `+`, `/`, and a last character with bits beyond the 32nd byte: otherwise
-    // four signatures would be the same, and a token would have more than one spelling.
+    // The base64 engine refuses padding, whitespace, `+`, `/`, and a last character with bits
+    // beyond the 32nd byte. Otherwise four signatures would be equivalent, and a token would have
+    // more than one spelling.
     let mut bytes = [0; 32];
     if BASE64URL.decode_slice(signature, &mut bytes) != Ok(bytes.len()) {
         return 0;
@@ -184,7 +188,7 @@ struct Header<'k> {
 }
 
 impl Header<'_> {
-    /// Whether a key that is called so signed; where no key has a name, every name is as good.
+    /// Whether a key with this name made the signature. If no key has a name, any name is accepted.
     fn is_signer(&self, name: &str) -> bool {
         let mut keys = self.keys.iter().enumerate().take(64);
         self.keys.iter().all(|key| key.name.is_none())
@@ -200,18 +204,19 @@ impl<'de> Members<'de> for Header<'_> {
                 self.has_algorithm = true;
                 header.next_value_seed(Text(|alg: &str| (alg == "HS256").then_some(())))
             }
-            // A media type, so in either case (RFC 7515 4.1.9). Another one is another kind of token (RFC 8725 3.11).
-            // The part before the slash may be left out (RFC 7515 4.1.9). Another type is another kind of token (RFC 8725 3.11).
+            // A media type, so letter case is ignored and the part before the slash may be omitted
+            // (RFC 7515 4.1.9). Another type is another kind of token (RFC 8725 3.11).
             "typ" => header.next_value_seed(Text(|typ: &str| {
                 let is_ours = |name: &str| typ.eq_ignore_ascii_case(name);
                 (is_ours("JWT") || is_ours("application/jwt")).then_some(())
             })),
-            // It chooses among the keys that are known, and never fetches one.
+            // It selects among the known keys, and never fetches one.
             "kid" => header.next_value_seed(Text(|kid: &str| self.is_signer(kid).then_some(()))),
-            // Each would change what the payload is: an extension that must be understood, no encoding (RFC 7797),
-            // compression, encryption, a token within the token.
+            // Each of these would change the meaning of the payload: a critical extension, an
+            // unencoded payload (RFC 7797), compression, encryption, a nested token.
             "crit" | "b64" | "zip" | "enc" | "cty" => Err(A::Error::custom("not supported")),
-            // Keys that a token brings along (`jwk`, `jku`, `x5u`, ..) are ignored like all else (RFC 7515 4).
+            // Keys in the token itself (`jwk`, `jku`, `x5u`, ..) are ignored like all other members
+            // (RFC 7515 4).
             _ => header.next_value_seed(Skipped::new()),
         }
     }

@@ -1,12 +1,13 @@
 //! The header of the PROXY protocol, versions 1 and 2, as HAProxy's `proxy-protocol.txt` defines
-//! it. With it a proxy says, ahead of everything else, whose connection it forwards.
+//! it. A proxy sends it first on a connection, to say whose connection it forwards.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The longest header that is read, with all its extensions; those of common balancers have a few hundred bytes.
+/// The longest header that is accepted, with all its extensions; those of common load balancers
+/// have a few hundred bytes.
 pub const HEADER_BYTES_MAX: usize = 4 * 1024;
 
-/// The longest line of version 1, with its end.
+/// The longest line of version 1, including its line end.
 const LINE_BYTES_MAX: usize = 107;
 
 const SIGNATURE_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -15,19 +16,20 @@ const PREFIX_V1: &[u8] = b"PROXY ";
 /// Signature, version and command, family, length.
 const FIXED_BYTES_V2: usize = 16;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Where the connection comes from; `None`: from the proxy itself, which looks whether we are well, or from where there
-    /// are no IP addresses.
+    /// The source address of the connection. `None`: the proxy itself (a health check), or a
+    /// connection without IP addresses.
     pub source: Option<IpAddr>,
 }
 
-/// There is no header, or one that cannot be read. Nothing that follows can be trusted.
+/// There is no header, or it is malformed. Nothing that follows can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault;
 
-/// Reads the header at the front of `bytes`: what it says, and how many bytes it is long. `None`: more bytes are needed.
+/// Parses the header at the front of `bytes`. Returns its content and its length in bytes. `None`:
+/// more bytes are needed.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
     match bytes.first() {
         None => Ok(None),
@@ -49,7 +51,7 @@ fn parse_line(bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
     let line = line.and_then(|line| std::str::from_utf8(line).ok()).ok_or(Fault)?;
     let mut words = line.split(' ');
     let family = words.next();
-    // What follows may be anything, and is not looked at.
+    // The rest of the line may be anything, and is ignored.
     if family == Some("UNKNOWN") {
         return Ok(Some((Header { source: None }, end + 1)));
     }
@@ -67,7 +69,7 @@ fn parse_line(bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
     Ok(Some((Header { source: Some(source.to_canonical()) }, end + 1)))
 }
 
-/// Version 2 (section 2.2). Extensions behind the addresses (section 2.2.1) are passed over.
+/// Version 2 (section 2.2). Extensions after the addresses (section 2.2.1) are skipped.
 fn parse_binary(bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
     /// Version and command.
     const LOCAL: u8 = 0x20;
@@ -109,13 +111,13 @@ fn parse_binary(bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
     Ok(Some((Header { source: source.map(|source: IpAddr| source.to_canonical()) }, len)))
 }
 
-/// Whether `bytes` begin with `start`, as far as they go.
+/// Whether `bytes` begin with `start`, or are a prefix of it.
 fn begins_alike(bytes: &[u8], start: &[u8]) -> bool {
     let len = bytes.len().min(start.len());
     bytes[..len] == start[..len]
 }
 
-/// A port in decimal without a leading zero.
+/// A decimal port without a leading zero.
 fn is_port(text: &str) -> bool {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     plain && (text == "0" || !text.starts_with('0')) && text.parse::<u16>().is_ok()

@@ -8,49 +8,50 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// How many letters a name has: two that tell the reactor, and 120 bits that nobody can guess.
+/// The length of an id in characters: two that name the reactor, and 120 random bits.
 const LETTERS: usize = 22;
 
-/// How many bytes those letters stand for, without the 12 bits in front.
+/// How many bytes those characters stand for, without the 12 bits at the front.
 const SECRET_BYTES: usize = 15;
 
-/// The letters of base64url (RFC 4648 5), by their value.
+/// The alphabet of base64url (RFC 4648 5), by value.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// How many reactors the letters in front can tell apart.
+/// How many reactors the first two characters can distinguish.
 pub const REACTORS_MAX: u16 = 64 * 64;
 
-/// The name of a session.
+/// The id of a session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sid([u8; LETTERS]);
 
 impl Sid {
-    /// Reads a name; `None` for what is none.
+    /// Parses an id; `None` if it is malformed.
     pub fn read(text: &str) -> Option<Self> {
         let letters: [u8; LETTERS] = text.as_bytes().try_into().ok()?;
         letters.iter().all(|letter| ALPHABET.contains(letter)).then_some(Self(letters))
     }
 
-    /// The name, as it is written.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The reactor where the session began. Nothing is known of others there, so this is asked before anything else.
+    /// The reactor where the session began. Only that reactor knows of the session at first, so
+    /// this is checked before anything else.
     pub fn reactor(&self) -> u16 {
         let value = |letter| ALPHABET.iter().position(|one| *one == letter).unwrap_or_default();
         (value(self.0[0]) * 64 + value(self.0[1])) as u16
     }
 }
 
-/// It opens a session.
+/// Shows nothing: an id gives access to a session.
 impl fmt::Debug for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-/// Makes names. From one secret: what is drawn at the start serves until the end.
+/// Makes ids, all from one secret that is drawn at the start.
 pub struct Sids {
     key: Hmac<Sha256>,
     made: u64,
@@ -58,9 +59,10 @@ pub struct Sids {
 }
 
 impl Sids {
-    /// From a secret that nobody else has, for the sessions of one reactor (below [`REACTORS_MAX`]).
+    /// A generator for the sessions of one reactor (below [`REACTORS_MAX`]), from a secret that
+    /// nobody else has.
     pub fn new(secret: &[u8; 32], reactor: u16) -> Self {
-        // HMAC takes a key of any length (RFC 2104 3).
+        // HMAC accepts a key of any length (RFC 2104 3).
         let key = Hmac::new_from_slice(secret);
         Self {
             key: key.unwrap_or_else(|_| Hmac::new(&Default::default())),
@@ -69,7 +71,7 @@ impl Sids {
         }
     }
 
-    /// Makes a name that there was not before.
+    /// Makes a new id.
     pub fn make(&mut self) -> Sid {
         self.made += 1;
         let mut mac = self.key.clone();
@@ -79,7 +81,7 @@ impl Sids {
         let mut letters = [ALPHABET[0]; LETTERS];
         letters[0] = ALPHABET[usize::from(self.reactor / 64)];
         letters[1] = ALPHABET[usize::from(self.reactor % 64)];
-        // 15 bytes are 20 letters.
+        // 15 bytes are 20 characters.
         let written = URL_SAFE_NO_PAD.encode_slice(&tag[..SECRET_BYTES], &mut letters[2..]);
         debug_assert_eq!(written, Ok(LETTERS - 2));
         Sid(letters)

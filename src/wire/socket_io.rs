@@ -1,45 +1,47 @@
-//! Socket.IO, version 5 of its protocol: what the messages of Engine.IO say. Borrowing, and in place.
+//! Socket.IO, version 5 of its protocol: the content of Engine.IO messages. Parsed in place,
+//! without copying.
 //!
 //! ```text
-//!   0/namespace,{…}       connect, with what authenticates
+//!   0/namespace,{…}       connect, with credentials
 //!   1                     disconnect
-//!   2[…]  213["name",{…}] an event, with the number of its callback where there is one
+//!   2[…]  213["name",{…}] an event, with the number of its callback if there is one
 //! ```
 
 use super::json;
 
-/// The most digits in the number of a callback: a client counts from 0, and JavaScript counts exactly up to 2^53.
+/// The maximum number of digits in a callback number: a client counts from 0, and JavaScript counts
+/// exactly up to 2^53.
 const CALLBACK_DIGITS_MAX: usize = 16;
 
 /// One packet of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// `0`: wants to be let into a namespace, with a JSON value that says who it is.
+    /// `0`: asks to be admitted to a namespace, with a JSON value as credentials.
     Connect {
         /// `/`, or another.
         namespace: &'a str,
-        /// The value; empty where there is none.
+        /// The credentials; empty if there are none.
         auth: &'a str,
     },
     /// `1`: leaves a namespace.
     Disconnect {
-        /// Which.
+        /// The namespace.
         namespace: &'a str,
     },
     /// `2`: an event.
     Event {
-        /// Of which namespace.
+        /// The namespace.
         namespace: &'a str,
-        /// The number of the callback that waits for an answer; empty where none does.
+        /// The number of the callback that waits for an answer; empty if there is none.
         callback: &'a str,
-        /// What should be an array: the name, and what goes with it.
+        /// The arguments, which should be an array: the name, and the data.
         arguments: &'a str,
     },
     /// `3`: the answer to an event. The server asks for none.
     Answer,
 }
 
-/// Why a packet cannot be served. The connection ends.
+/// Why a packet is invalid. The connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// An event or answer with binary attachments.
@@ -48,10 +50,10 @@ pub enum Fault {
     Unknown,
 }
 
-/// Reads one packet.
+/// Parses one packet.
 ///
 /// # Errors
-/// Whoever sends such a packet speaks another protocol.
+/// [`Fault`]: the sender speaks another protocol.
 pub fn parse(text: &str) -> Result<Packet<'_>, Fault> {
     let rest = text.get(1..).unwrap_or_default();
     let kind = text.as_bytes().first().copied();
@@ -65,7 +67,7 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Fault> {
     } else {
         ("/", rest)
     };
-    // A client may have put a query there; it is no part of the name.
+    // A client may have appended a query, which is not a part of the name.
     let namespace = namespace.split_once('?').map_or(namespace, |(name, _)| name);
     match kind {
         Some(b'0') => Ok(Packet::Connect { namespace, auth: rest }),
@@ -83,22 +85,24 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Fault> {
     }
 }
 
-/// An event as the text of a message whose `type` is its name.
+/// An event as the text of a message whose `type` is the name of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plain<'a> {
-    /// The object of the event is one already.
+    /// The object of the event already is such a message.
     Given(&'a str),
-    /// It was written into the buffer: the object of the event with its name as `type` put in front.
+    /// The message was written into the buffer: the object of the event, with its name added at the
+    /// front as `type`.
     Written,
 }
 
-/// Makes a message of the arguments of an event. What is no event of ours becomes a text that is no message either, so that
-/// whoever reads messages refuses it; nothing is judged here.
+/// Turns the arguments of an event into a message. If they are not a valid event, the result is a
+/// text that is not a valid message either: the reader of messages refuses it, and nothing is
+/// judged here.
 ///
-/// Where the object says another `type` than the name of the event, the message has it twice.
+/// If the object has a `type` that differs from the name of the event, the message has two.
 pub fn to_plain<'a>(arguments: &'a str, buffer: &mut String) -> Plain<'a> {
     let Some(Event { name, payload }) = read_event(arguments) else {
-        // What stands where an array should may be an object by itself, which would be a message.
+        // The arguments should be an array. A bare object could pass for a message.
         let is_object = arguments.trim_start().starts_with('{');
         return Plain::Given(if is_object { "0" } else { arguments });
     };
@@ -115,9 +119,10 @@ pub fn to_plain<'a>(arguments: &'a str, buffer: &mut String) -> Plain<'a> {
     Plain::Written
 }
 
-/// The `type` of a message, as the JSON string that it is there. Of what is not a message, anything or nothing.
+/// The `type` of a message as a JSON string, including the quotes. If the text is not a message,
+/// the result may be anything or `None`.
 pub fn kind_of(message: &str) -> Option<&str> {
-    // Nearly everybody says it first.
+    // Most clients send it first.
     if let Some(rest) = message.strip_prefix("{\"type\":\"") {
         let len = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
         if rest.as_bytes()[len] == b'"' {
@@ -136,14 +141,14 @@ struct Event<'a> {
 }
 
 struct Object<'a> {
-    /// From its first to its last brace.
+    /// The text from the first to the last brace.
     text: &'a str,
     /// The first `type` in it.
     kind: Option<&'a str>,
     is_empty: bool,
 }
 
-/// An array of a name and at most one object; `null` counts for none.
+/// An array of a name and at most one object; `null` counts as none.
 fn read_event(arguments: &str) -> Option<Event<'_>> {
     let bytes = arguments.as_bytes();
     let open = skip_space(bytes, 0);
@@ -166,7 +171,7 @@ fn read_event(arguments: &str) -> Option<Event<'_>> {
     (at == bytes.len()).then_some(Event { name, payload })
 }
 
-/// Walks over an object, and finds where it ends. What is in it is not checked: whoever reads the message does that.
+/// Finds the end of an object. Its content is not validated: the reader of the message does that.
 fn read_object(text: &str, start: usize) -> Option<(Object<'_>, usize)> {
     let bytes = text.as_bytes();
     let mut at = skip_space(bytes, expect(bytes, start, b'{')?);
@@ -183,7 +188,7 @@ fn read_object(text: &str, start: usize) -> Option<(Object<'_>, usize)> {
         at = skip_space(bytes, value_end);
         if bytes.get(at) == Some(&b',') {
             at = skip_space(bytes, at + 1);
-            // An object does not end behind a comma.
+            // An object does not end after a comma.
             (bytes.get(at) != Some(&b'}')).then_some(())?;
         } else if bytes.get(at) != Some(&b'}') {
             return None;
@@ -197,7 +202,7 @@ fn is_type(key: &str) -> bool {
     key == "\"type\"" || key.contains('\\') && unescaped(key).as_deref() == Some("type")
 }
 
-/// What a JSON string says; `None` where it is none.
+/// The value of a JSON string; `None` if it is malformed.
 fn unescaped(string: &str) -> Option<std::borrow::Cow<'_, str>> {
     json::Raw::parse(string).and_then(json::string)
 }
@@ -213,7 +218,7 @@ fn expect(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
     (bytes.get(at) == Some(&byte)).then_some(at + 1)
 }
 
-/// Behind the closing quote of the string that begins here.
+/// The index after the closing quote of the string that begins here.
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = expect(bytes, at, b'"')?;
     loop {
@@ -225,7 +230,7 @@ fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Behind the value that begins here.
+/// The index after the value that begins here.
 fn value_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let start = at;
     let mut depth = 0_usize;
@@ -304,7 +309,7 @@ mod tests {
                 r#"{"type":"offer", "sdp" : {"type":"offer","x":[{"type":1}]} }"#,
             ),
             (r#"["a\"b",{"c":"]}\\\""}]"#, r#"{"type":"a\"b","c":"]}\\\""}"#),
-            // The two disagree, which the reader of the message finds.
+            // The two differ, which the reader of the message detects.
             (r#"["offer",{"type":"answer"}]"#, r#"{"type":"offer","type":"answer"}"#),
             (r#"["offer",{"type":7}]"#, r#"{"type":"offer","type":7}"#),
         ] {

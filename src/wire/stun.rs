@@ -9,43 +9,44 @@ use sha1::Sha1;
 
 use crate::base::redacted::Redacted;
 
-/// The fixed part of every message.
+/// The length of the fixed header.
 pub const HEADER_BYTES: usize = 20;
 
-/// The number that tells STUN from what else comes on a port (RFC 8489 5).
+/// The magic cookie, which distinguishes STUN from other protocols on the same port (RFC 8489 5).
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 
-/// What FINGERPRINT is combined with (RFC 8489 14.7).
+/// The value with which FINGERPRINT is combined by XOR (RFC 8489 14.7).
 const FINGERPRINT_XOR: u32 = 0x5354_554e;
 
 const MAC_BYTES: usize = 20;
 
-/// Ties an answer to its request. Random for each request, but the same when that is sent again.
+/// The transaction id: matches a response to its request. Random for each request, but the same for
+/// retransmissions.
 pub type Transaction = [u8; 12];
 
-/// What a message is about.
+/// The method of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Which address do you see?
+    /// Asks for the address that the server sees.
     Binding,
-    /// Relay for me.
+    /// Asks for an allocation.
     Allocate,
-    /// Go on relaying, or with a lifetime of 0 stop.
+    /// Extends an allocation, or ends it with a lifetime of 0.
     Refresh,
-    /// Something else.
+    /// Any other method.
     Other(u16),
 }
 
-/// Which half of an exchange a message is.
+/// The class of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Wants an answer.
+    /// A request, which expects a response.
     Request,
-    /// Wants none.
+    /// An indication, which expects none.
     Indication,
-    /// The answer: done.
+    /// A success response.
     Success,
-    /// The answer: refused.
+    /// An error response.
     Error,
 }
 
@@ -77,7 +78,8 @@ pub mod attribute {
 
 /// The key of MESSAGE-INTEGRITY (RFC 8489 9.2.2): MD5 of user name, realm and password.
 ///
-/// Texts are taken as they are: what OpaqueString (RFC 8265) would change in them, a TURN server's operator avoids.
+/// Texts are used as they are, without OpaqueString (RFC 8265): operators of TURN servers avoid
+/// what it would change.
 #[derive(Clone, Debug)]
 pub struct Key(Redacted<[u8; 16]>);
 
@@ -94,7 +96,7 @@ impl Key {
     }
 }
 
-/// A request being written. Attributes stand in the order in which they are added.
+/// A request being written. The attributes are in the order in which they were added.
 #[derive(Clone, Debug)]
 pub struct Request {
     bytes: Vec<u8>,
@@ -111,7 +113,8 @@ impl Request {
         Self { bytes }
     }
 
-    /// Adds an attribute. A value past what a message can hold is left out, which the server then finds missing.
+    /// Adds an attribute. A value that is too long for a message is omitted; the server then finds
+    /// the attribute missing.
     #[must_use]
     pub fn with(mut self, kind: u16, value: &[u8]) -> Self {
         let padded = value.len().next_multiple_of(4);
@@ -127,7 +130,7 @@ impl Request {
         self
     }
 
-    /// Adds MESSAGE-INTEGRITY over what is there so far.
+    /// Adds MESSAGE-INTEGRITY over everything added so far.
     #[must_use]
     pub fn signed(self, key: &Key) -> Self {
         let at = self.bytes.len();
@@ -138,7 +141,7 @@ impl Request {
         }
     }
 
-    /// Adds FINGERPRINT, and is done.
+    /// Adds FINGERPRINT, and returns the message.
     pub fn finish(self) -> Vec<u8> {
         let at = self.bytes.len();
         let value = fingerprint(&self.bytes, at);
@@ -146,30 +149,30 @@ impl Request {
     }
 }
 
-/// A message whose shape has been checked: header, length, and the chain of attributes.
+/// A message whose structure has been checked: header, length, and the sequence of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     bytes: &'a [u8],
 }
 
-/// The bytes are not one whole STUN message.
+/// The bytes are not exactly one complete STUN message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotStun;
 
-/// How far the next message of a stream has come (RFC 8489 6.2.2: its own length frames it).
+/// The state of the next message in a stream (RFC 8489 6.2.2: its own length frames it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// Not all of it yet.
+    /// Incomplete.
     More,
-    /// It is these first bytes.
+    /// Complete: this many bytes.
     Whole(usize),
-    /// This is no STUN.
+    /// Not STUN.
     Broken,
 }
 
-/// Looks for a whole message at the beginning of a stream.
+/// Looks for a complete message at the beginning of a stream.
 pub fn frame(stream: &[u8]) -> Frame {
-    // The first byte tells already, and so does each of the cookie.
+    // The first byte already tells, and so does each byte of the cookie.
     let begins = stream.first().is_none_or(|byte| byte & 0xc0 == 0);
     let cookie = stream.get(4..).unwrap_or_default();
     if !begins || cookie.iter().zip(COOKIE).any(|(byte, wanted)| *byte != wanted) {
@@ -185,11 +188,11 @@ pub fn frame(stream: &[u8]) -> Frame {
 }
 
 impl<'a> Message<'a> {
-    /// Checks the shape of a datagram, or of what [`frame`] found.
+    /// Checks the structure of a datagram, or of a message that [`frame`] found.
     ///
     /// # Errors
     ///
-    /// [`NotStun`] for anything but one whole message.
+    /// [`NotStun`] for anything but one complete message.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NotStun> {
         if bytes.len() < HEADER_BYTES || frame(bytes) != Frame::Whole(bytes.len()) {
             return Err(NotStun);
@@ -201,7 +204,7 @@ impl<'a> Message<'a> {
         Ok(Self { bytes })
     }
 
-    /// What it is about.
+    /// The method.
     pub fn method(&self) -> Method {
         let bits = self.type_bits();
         match (bits & 0x3e00) >> 2 | (bits & 0x00e0) >> 1 | bits & 0x000f {
@@ -212,7 +215,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Which half of an exchange it is.
+    /// The class.
     pub fn class(&self) -> Class {
         match self.type_bits() & 0x0110 {
             0x0000 => Class::Request,
@@ -222,14 +225,14 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Which request it belongs to.
+    /// The transaction id.
     pub fn transaction(&self) -> Transaction {
         let mut transaction = [0; 12];
         transaction.copy_from_slice(&self.bytes[8..HEADER_BYTES]);
         transaction
     }
 
-    /// All attributes, with where each begins.
+    /// All attributes, each with its offset.
     pub fn attributes(&self) -> impl Iterator<Item = (usize, u16, &'a [u8])> + use<'a> {
         let bytes = self.bytes;
         let mut rest = &bytes[HEADER_BYTES..];
@@ -241,7 +244,8 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The first attribute of a kind. What stands behind MESSAGE-INTEGRITY does not count (RFC 8489 14.5).
+    /// The first attribute of a type. Attributes after MESSAGE-INTEGRITY are ignored (RFC 8489
+    /// 14.5).
     pub fn find(&self, wanted: u16) -> Option<&'a [u8]> {
         for (_, kind, value) in self.attributes() {
             if kind == wanted {
@@ -254,7 +258,7 @@ impl<'a> Message<'a> {
         None
     }
 
-    /// ERROR-CODE: 300 to 699, where there is one (RFC 8489 14.8).
+    /// ERROR-CODE, 300 to 699, if there is one (RFC 8489 14.8).
     pub fn error_code(&self) -> Option<u16> {
         let value = self.find(attribute::ERROR_CODE)?;
         let (class, number) = (value.get(2)? & 0x07, *value.get(3)?);
@@ -262,7 +266,8 @@ impl<'a> Message<'a> {
         ((3..=6).contains(&class) && number <= 99).then_some(code)
     }
 
-    /// An address that is combined with cookie and transaction, so that no middlebox rewrites it (RFC 8489 14.2).
+    /// An address that is combined by XOR with cookie and transaction id, so that no middlebox
+    /// rewrites it (RFC 8489 14.2).
     pub fn xor_address(&self, kind: u16) -> Option<SocketAddr> {
         let value = self.find(kind)?;
         let (family, port) = (*value.get(1)?, value.get(2..4)?);
@@ -278,12 +283,12 @@ impl<'a> Message<'a> {
         Some(SocketAddr::new(ip, port))
     }
 
-    /// Whether the sender has the key; `None` where it does not say.
+    /// Whether the sender has the key; `None` if the message has no MESSAGE-INTEGRITY.
     pub fn is_signed_by(&self, key: &Key) -> Option<bool> {
         self.is_signed_with(key.mac()?)
     }
 
-    /// Whether FINGERPRINT is right, and the last attribute; `None` where there is none.
+    /// Whether FINGERPRINT is correct and the last attribute; `None` if there is none.
     pub fn has_fingerprint(&self) -> Option<bool> {
         let mut found = self.attributes().filter(|(_, kind, _)| *kind == attribute::FINGERPRINT);
         let (at, _, value) = found.next()?;
@@ -302,7 +307,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Kind and value of the attribute at the beginning, and what stands behind its padding.
+/// The type and value of the attribute at the front, and the bytes after its padding.
 fn split_attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let (head, rest) = bytes.split_first_chunk::<4>()?;
     let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
@@ -310,7 +315,7 @@ fn split_attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((u16::from_be_bytes([head[0], head[1]]), &rest[..length], behind))
 }
 
-/// Method and class, bit by bit between each other (RFC 8489 5).
+/// The message type: the bits of method and class are interleaved (RFC 8489 5).
 fn type_bits(method: Method, class: Class) -> u16 {
     let method = match method {
         Method::Binding => 0x001,
@@ -327,7 +332,8 @@ fn type_bits(method: Method, class: Class) -> u16 {
     (method & 0x0f80) << 2 | (method & 0x0070) << 1 | method & 0x000f | class
 }
 
-/// The MAC over the first `at` bytes, whose length counts up to the end of MESSAGE-INTEGRITY itself (RFC 8489 14.5).
+/// The MAC over the first `at` bytes, with a header length that includes MESSAGE-INTEGRITY itself
+/// (RFC 8489 14.5).
 fn integrity(mut mac: Hmac<Sha1>, bytes: &[u8], at: usize) -> Hmac<Sha1> {
     mac.update(&bytes[..2]);
     mac.update(&length_up_to(at + 4 + MAC_BYTES));
@@ -335,11 +341,12 @@ fn integrity(mut mac: Hmac<Sha1>, bytes: &[u8], at: usize) -> Hmac<Sha1> {
     mac
 }
 
-/// The checksum over the first `at` bytes, whose length counts up to the end of FINGERPRINT itself (RFC 8489 14.7).
+/// The checksum over the first `at` bytes, with a header length that includes FINGERPRINT itself
+/// (RFC 8489 14.7).
 fn fingerprint(bytes: &[u8], at: usize) -> u32 {
     let length = length_up_to(at + 8);
     let parts = bytes[..2].iter().chain(&length).chain(&bytes[4..at]);
-    // The CRC-32 of ITU V.42, bit by bit: a few hundred bytes, now and then.
+    // The CRC-32 of ITU V.42, bit by bit. Fast enough for a few hundred bytes now and then.
     let crc = parts.fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
     });
@@ -347,7 +354,7 @@ fn fingerprint(bytes: &[u8], at: usize) -> u32 {
 }
 
 fn length_up_to(end: usize) -> [u8; 2] {
-    // Longer ones cannot be: the attribute would not fit into its message.
+    // It cannot be longer: the attribute would not fit into its message.
     u16::try_from(end - HEADER_BYTES).unwrap_or(u16::MAX).to_be_bytes()
 }
 

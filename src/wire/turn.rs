@@ -1,12 +1,12 @@
-//! Expiring credentials for TURN servers, as coturn's `use-auth-secret` checks them: anyone who has
-//! the shared secret can check one without asking anybody.
+//! Expiring credentials for TURN servers, as coturn's `use-auth-secret` checks them: a server with
+//! the shared secret can verify them without asking anybody.
 //!
 //! ```text
 //!   username = <end, in seconds since 1970> ":" <opaque id>
 //!   password = base64(HMAC-SHA1(secret, username))
 //! ```
 //!
-//! The id is not a user's: it says nothing about anybody, and is another one each time.
+//! The id is not that of a user: it identifies nobody, and is different each time.
 
 use std::fmt;
 
@@ -19,13 +19,14 @@ use sha2::Sha256;
 use crate::base::redacted::Redacted;
 use crate::base::time::WallTime;
 
-/// The shortest secret. Every client gets a pair of user name and password, and could try secrets on it at leisure.
+/// The shortest secret. Every client gets a user name and a password, and could try secrets on them
+/// offline.
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// Bytes of an opaque id: enough that no two are the same, and none can be guessed.
+/// The length of an opaque id in bytes: enough that no two are the same, and none can be guessed.
 const ID_BYTES: usize = 15;
 
-/// What opens a TURN server.
+/// Credentials for a TURN server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The user name.
@@ -34,13 +35,13 @@ pub struct Login {
     pub password: Redacted<String>,
 }
 
-/// Mints logins from the secret that it shares with the TURN servers.
+/// Makes credentials from the secret that it shares with the TURN servers.
 #[derive(Clone)]
 pub struct Minter {
     keyed: Box<Keyed>,
 }
 
-/// Two hashes that have taken their keys in already, and are cloned for each login.
+/// Two HMAC states that are already keyed, and are cloned for each pair of credentials.
 #[derive(Clone)]
 struct Keyed {
     secret: Hmac<Sha1>,
@@ -52,7 +53,8 @@ struct Keyed {
 pub struct ShortSecret;
 
 impl Minter {
-    /// A minter for `secret`, whose opaque ids come from `seed`: random, and of nobody else.
+    /// A minter for `secret`. Its opaque ids come from `seed`, which must be random and known to
+    /// nobody else.
     ///
     /// # Errors
     ///
@@ -66,12 +68,13 @@ impl Minter {
         Ok(Self { keyed: Box::new(Keyed { secret, ids }) })
     }
 
-    /// The login number `number`, which ends at `ends_at`. Each number is to be used once.
+    /// The credentials with number `number`, which expire at `ends_at`. Each number must be used
+    /// only once.
     pub fn mint(&self, number: u64, ends_at: WallTime) -> Login {
         let mut id = self.keyed.ids.clone();
         id.update(&number.to_be_bytes());
         let id = BASE64URL.encode(&id.finalize().into_bytes()[..ID_BYTES]);
-        // Rounded down: it never outlives what it was bound to.
+        // Rounded down, so that they never outlive what they are bound to.
         let username = format!("{}:{id}", ends_at.as_secs().max(0));
         let password = password(&self.keyed.secret, &username);
         Login { username: Redacted::new(username), password: Redacted::new(password) }
@@ -109,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_password_is_the_one_that_coturn_computes() {
-        // printf %s 1800000000:opaque | openssl dgst -sha1 -hmac marker-secret-0123456789-0123456789 -binary | base64
+        // printf %s 1800000000:opaque | openssl dgst -sha1 -hmac
+        // marker-secret-0123456789-0123456789 -binary | base64
         let secret = Hmac::new_from_slice(SECRET).expect("a key");
         assert_eq!(password(&secret, "1800000000:opaque"), "EpFRR5lKMJM4pFdaHxp1YAm2HfM=");
     }

@@ -6,26 +6,27 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::http::Request;
 
-/// The one version of the protocol.
+/// The only supported version of the protocol.
 pub const VERSION: &str = "13";
 
-/// A request to become a WebSocket.
+/// A request to open a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upgrade<'a> {
     key: &'a str,
 }
 
-/// Why a request is not one.
+/// Why a request is not a valid handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It does not ask for WebSocket, or for another version, or not in HTTP/1.1: 426.
+    /// It does not ask for WebSocket, or asks for another version, or is not HTTP/1.1: 426.
     NotAnUpgrade,
-    /// Its key is missing or not 16 bytes in base64, or it has a body, which could pass for the first frames: 400.
+    /// Its key is missing or not 16 bytes in base64, or it has a body, which could be mistaken for
+    /// the first frames: 400.
     Malformed,
 }
 
 impl<'a> Upgrade<'a> {
-    /// Reads the fields of RFC 6455 4.2.1.
+    /// Reads the header fields of RFC 6455 4.2.1.
     pub fn read(request: &Request<'a>) -> Result<Self, Fault> {
         let mut upgrade = request.list("upgrade");
         let mut connection = request.list("connection");

@@ -3,19 +3,18 @@
 
 use crate::base::time::WallTime;
 
-/// What of DER stands on the way.
+/// The DER tags that are needed.
 const VERSION: u8 = 0xa0;
 const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 
-/// The first moment at which the certificate no longer counts is just behind this one, its `notAfter`. `None` where it cannot
-/// be read.
+/// The last moment at which the certificate is valid, its `notAfter`. `None` if it cannot be read.
 pub fn not_after(certificate: &[u8]) -> Option<WallTime> {
     let (certificate, _) = element(certificate, SEQUENCE)?;
     let (signed, _) = element(certificate, SEQUENCE)?;
-    // The version is left out where it is the first.
+    // The version is omitted if it is the first.
     let signed = element(signed, VERSION).map_or(signed, |(_, rest)| rest);
     let (_, signed) = element(signed, INTEGER)?; // serialNumber
     let (_, signed) = element(signed, SEQUENCE)?; // signature
@@ -25,7 +24,7 @@ pub fn not_after(certificate: &[u8]) -> Option<WallTime> {
     time(not_after).map(|(time, _)| time)
 }
 
-/// The contents of the element at the front, which has this tag, and what follows it.
+/// The contents of the element at the front, which must have this tag, and the bytes after it.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let (length, rest) = length(rest)?;
@@ -33,7 +32,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// A length in as few bytes as it takes (X.690 10.1): no certificate has more than four.
+/// A length in its shortest form (X.690 10.1). No certificate needs more than four bytes for it.
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let count = match *first {
@@ -46,8 +45,8 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     is_shortest.then_some((length, rest))
 }
 
-/// The time at the front, and what follows it: in two digits for the year from 1950 to 2049, in four otherwise, always in UTC
-/// and with seconds (RFC 5280 4.1.2.5).
+/// The time at the front, and the bytes after it. The year has two digits from 1950 to 2049, and
+/// four otherwise; the time is always in UTC and has seconds (RFC 5280 4.1.2.5).
 fn time(bytes: &[u8]) -> Option<(WallTime, &[u8])> {
     let (digits, rest, century) = match *bytes.first()? {
         UTC_TIME => {
@@ -79,7 +78,7 @@ fn time(bytes: &[u8]) -> Option<(WallTime, &[u8])> {
 mod tests {
     use super::*;
 
-    /// An element with its length in as few bytes as it takes.
+    /// An element with its length in the shortest form.
     fn der(tag: u8, contents: &[u8]) -> Vec<u8> {
         let length = match contents.len() {
             len @ 0..=0x7f => vec![len as u8],

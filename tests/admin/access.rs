@@ -1,4 +1,4 @@
-//! Who may ask the administrator's listener.
+//! Who may use the administrator's listener.
 
 use autamedica_signaling::base::redacted::Redacted;
 

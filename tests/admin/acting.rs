@@ -1,4 +1,4 @@
-//! What an operator does, what those in a call hear of it, and what the audit log says.
+//! An operator's actions, what participants in calls are told of them, and their audit records.
 
 use std::net::Ipv4Addr;
 

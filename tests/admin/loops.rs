@@ -1,4 +1,5 @@
-//! Several event loops: what an operator asks reaches all of them, and who does not answer is named.
+//! Several event loops: an operator's commands reach all of them, and a loop that does not answer
+//! is named.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! The administrator's listener: who may ask, what it tells, what it does, and what the audit log says of that.
+//! The administrator's listener: who may use it, what it shows, what it does, and the audit records
+//! of that.
 
 #[path = "../common/mod.rs"]
 mod common;

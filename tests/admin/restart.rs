@@ -1,4 +1,4 @@
-//! Revocations outlive the program, also where it is killed.
+//! Revocations survive a restart, even if the program is killed.
 
 use std::io::BufRead;
 use std::net::SocketAddr;

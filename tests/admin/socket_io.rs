@@ -1,4 +1,5 @@
-//! What an operator does, and the end of the server, for apps that speak Socket.IO: by requests, and by a WebSocket.
+//! An operator's actions and the shutdown, for Socket.IO clients: with polling and with a
+//! WebSocket.
 
 use std::net::TcpStream;
 

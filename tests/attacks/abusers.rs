@@ -1,7 +1,8 @@
-//! One abuser for each limit, as fast as it can, beside ten calls. Every message of theirs arrives, in order; how long one
-//! takes is measured with and without the abuser, by turns, and printed, since that depends on the machine.
+//! One abuser for each limit, as fast as it can, beside ten calls. Every message of the calls
+//! arrives, in order. How long a message takes is measured with and without the abuser alternately,
+//! and printed, because that depends on the machine.
 //!
-//! `ABUSE_SECONDS` makes each measurement longer, `ABUSER` names the only one.
+//! `ABUSE_SECONDS` makes each measurement longer, `ABUSER` selects a single abuser.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};

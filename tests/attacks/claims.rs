@@ -1,4 +1,4 @@
-//! Tokens that are signed properly and say what they must not: claims of wrong types, twice, at wrong times.
+//! Correctly signed tokens with invalid claims: wrong types, repeated claims, wrong times.
 
 use autamedica_signaling::message::Role;
 

@@ -1,4 +1,4 @@
-//! Tokens with another algorithm, another key, another shape or another spelling.
+//! Tokens with another algorithm, key, shape or spelling.
 
 use autamedica_signaling::base::redacted::Redacted;
 use base64::Engine;

@@ -1,4 +1,4 @@
-//! Every rule of RFC 6455 on frames, broken by a stranger and by somebody in a room.
+//! Every rule of RFC 6455 on frames, violated by a stranger and by a participant.
 
 use crate::common::Raw;
 use crate::common::raw::{

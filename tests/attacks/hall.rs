@@ -1,4 +1,4 @@
-//! Where the attacks take place: a server, and on it a call that never stops.
+//! The scene of the attacks: a server with a call that never stops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Where TLS is expected: none of it, old versions of it, broken and unfinished handshakes, and too many of them.
+//! TLS handshakes: none at all, old versions, malformed and unfinished ones, and too many of them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Requests that two readers could take for different ones, and such as no browser sends.
+//! Requests that two parsers could understand differently, and requests that no browser sends.
 
 use crate::common::Raw;
 use crate::common::http::check_refusal;

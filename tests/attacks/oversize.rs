@@ -1,4 +1,4 @@
-//! More of everything than there may be.
+//! More of everything than allowed.
 
 use serde_json::{Value, json};
 

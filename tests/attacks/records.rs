@@ -1,4 +1,5 @@
-//! Records of TLS that somebody in a room sends: cut, changed, repeated, or properly encrypted and wrong all the same.
+//! TLS records from a participant: truncated, modified, repeated, or correctly encrypted but still
+//! invalid.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,4 @@
-//! What was right once, said again when it no longer is.
+//! Messages and tokens that were valid once, sent again when they no longer are.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Tokens that were not issued, or not like this. Each is shown in all four ways, and is as bad in each.
+//! Tokens that were never issued, or not in this form. Each is presented in all four ways, and
+//! refused in each.
 
 use autamedica_signaling::message::{Role, SessionId, UserId};
 use autamedica_signaling::reactor::clock;

@@ -1,4 +1,5 @@
-//! Texts that are not UTF-8 (RFC 6455 8.1), whole, cut anywhere, and as the reason of a close frame.
+//! Texts that are not UTF-8 (RFC 6455 8.1): whole, fragmented anywhere, and as the reason of a
+//! close frame.
 
 use crate::common::raw::{CLOSE, CONTINUATION, PING, TEXT, frame, part};
 

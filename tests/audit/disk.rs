@@ -1,4 +1,4 @@
-//! Real disks that are full or read-only: nothing that was taken is lost, and the log tells of the time.
+//! Real disks that are full or read-only: no accepted entry is lost, and the log records the gap.
 
 use std::fs;
 use std::path::{Path, PathBuf};

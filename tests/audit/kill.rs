@@ -1,4 +1,5 @@
-//! A process that is killed in the middle of writing, again and again: what it had reported as durable is in the log.
+//! A process that is killed while writing, again and again: everything that it had reported as
+//! durable is in the log.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

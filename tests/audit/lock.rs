@@ -1,4 +1,5 @@
-//! Taking a log over from the process that writes it: that one is asked to leave, and nobody else ever is.
+//! Taking a log over from the process that writes it: that process is asked to leave, and no other
+//! ever is.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,5 +1,5 @@
-//! The audit log on real files: what is reported durable is there, whatever happens, and nothing in it can be changed
-//! without being noticed.
+//! The audit log on real files: what is reported durable is there, whatever happens, and nothing in
+//! it can be changed unnoticed.
 
 mod disk;
 mod kill;

@@ -1,4 +1,4 @@
-//! A server that stops while its disk is full: what it still knows is written into room that was kept for that.
+//! A server that stops while its disk is full: its last records are written into reserved space.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};

@@ -1,4 +1,4 @@
-//! Records are kept as long as they must be, and no clock and no crash removes more.
+//! Records are kept for their retention period, and no clock and no crash removes more.
 
 use std::fs;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,4 +1,4 @@
-//! Whatever is changed in a log is found, and the place is named.
+//! Every change to a log is found, and its place is named.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Power cuts: wherever the last writing was cut, what was durable is there, and the log goes on.
+//! Power failures: wherever the last write was cut, all durable records are there, and the log
+//! continues.
 
 use std::fs;
 

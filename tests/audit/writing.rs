@@ -1,4 +1,4 @@
-//! What is taken is written, and a log goes on where it ended.
+//! Accepted entries are written, and a log continues where it ended.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! A client that speaks the contract, on tungstenite's WebSocket.
+//! A client that speaks the protocol, on tungstenite's WebSocket.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

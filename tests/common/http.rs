@@ -1,4 +1,4 @@
-//! Plain requests, and what every answer and every refusal has in common.
+//! Plain HTTP requests, and what all responses and refusals have in common.
 
 use autamedica_signaling::Config;
 use autamedica_signaling::admission::Origins;

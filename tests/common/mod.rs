@@ -1,5 +1,5 @@
-//! What the integration tests share: a server within the test, people with tokens, and two clients: one that speaks the
-//! contract through tungstenite, and one that speaks raw bytes.
+//! Shared by the integration tests: a server inside the test, people with tokens, and two clients:
+//! one that speaks the protocol through tungstenite, and one that sends raw bytes.
 //!
 //! ```text
 //!   let server = TestServer::start();                  // or start_with(|config| config.connections_max = 2)

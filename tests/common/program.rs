@@ -1,4 +1,4 @@
-//! The program as a process of its own.
+//! The program as a separate process.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

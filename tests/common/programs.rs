@@ -1,4 +1,4 @@
-//! Programs that others wrote, which meet the server in tests.
+//! Third-party programs that tests use together with the server.
 
 use std::fs;
 use std::io::Write;

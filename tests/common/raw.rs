@@ -1,4 +1,4 @@
-//! A client that speaks bytes, right or wrong.
+//! A client that sends arbitrary bytes, valid or not.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};

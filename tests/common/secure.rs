@@ -1,4 +1,4 @@
-//! Certificates for a test, and clients that speak TLS.
+//! Certificates for a test, and TLS clients.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

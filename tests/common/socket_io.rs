@@ -1,4 +1,4 @@
-//! Somebody whose app speaks Socket.IO, over any stream: first by requests, then by a WebSocket that takes over.
+//! A Socket.IO client over any stream: first polling, then a WebSocket that takes over.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! A socket that speaks plainly or through TLS, whichever the server does, so that a test need not know.
+//! A socket with or without TLS, like the server's, so that a test need not know.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,4 +1,4 @@
-//! What operators read about the settings.
+//! The documentation of the settings.
 
 use autamedica_signaling::config::{EnvFile, Reading, SETTINGS, SetBy};
 

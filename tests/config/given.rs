@@ -1,4 +1,4 @@
-//! A process that exists only in these tests.
+//! A process environment that exists only in these tests.
 
 use std::collections::HashMap;
 use std::ffi::OsString;

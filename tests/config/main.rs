@@ -1,4 +1,4 @@
-//! What an operator may set, what is refused, and in which words.
+//! What an operator may set, what is refused, and the wording of the problems.
 
 mod document;
 mod files;

@@ -1,4 +1,4 @@
-//! Values, one by one and together.
+//! Values, one by one and in combination.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

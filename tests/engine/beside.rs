@@ -1,4 +1,5 @@
-//! An engine beside others, which count together: how it makes place for their rooms, and what it leaves behind.
+//! Engines that share their counts: how an engine makes room for the rooms of others, and what it
+//! leaves behind.
 
 use super::script::read;
 use super::stage::Stage;

@@ -1,4 +1,4 @@
-//! Who plays: people, rooms and tokens, all made from their names.
+//! The cast: people, rooms and tokens, all made from their names.
 
 use autamedica_signaling::admission::mint::{Ticket, mint};
 use autamedica_signaling::base::time::{Duration, WallTime};

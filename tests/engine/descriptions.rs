@@ -1,4 +1,4 @@
-//! Which descriptions and candidates pass (RFC 8827 6.5), and what is noted of them.
+//! Which descriptions and candidates are relayed (RFC 8827 6.5), and what is recorded about them.
 
 use autamedica_signaling::base::cidr::Networks;
 use serde_json::json;

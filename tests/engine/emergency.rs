@@ -1,4 +1,5 @@
-//! Emergency access: a doctor enters a session that the token does not name, with a reason, and everybody can see it.
+//! Emergency access: a doctor enters a session that the token does not name, with a reason, visibly
+//! to everybody.
 
 use super::{DOCTOR_AND_PATIENT, play, play_with};
 

@@ -1,4 +1,4 @@
-//! How a room ends: by a word of the doctor, by its age, by standing empty. It does not open again.
+//! How a room ends: by the doctor, by its age, or by being empty. It does not open again.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

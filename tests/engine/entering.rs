@@ -1,4 +1,4 @@
-//! Who comes in: the three ways to present a token, and what each wrong one gets.
+//! Joining: the three ways to present a token, and the result of each invalid one.
 
 use super::play;
 

@@ -1,4 +1,4 @@
-//! Who is told of which STUN and TURN servers, and when credentials are renewed.
+//! Which STUN and TURN servers a participant is told of, and when credentials are renewed.
 
 use autamedica_signaling::base::redacted::Redacted;
 use autamedica_signaling::base::time::Duration;

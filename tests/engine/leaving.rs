@@ -1,4 +1,5 @@
-//! How one leaves: by saying so, by a connection that ends, by a server that stops. Each is told once.
+//! How participants leave: by a message, by the end of a connection, by the end of the server. Each
+//! exit is announced once.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

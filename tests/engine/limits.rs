@@ -1,4 +1,4 @@
-//! Too many messages, too many connections, too many rooms, and users who come twice.
+//! Too many messages, connections and rooms, and users who join twice.
 
 use autamedica_signaling::admission::GateLimits;
 use autamedica_signaling::base::bucket::Rate;

@@ -1,4 +1,5 @@
-//! The rooms, as plays: at this time one says this, and these hear that. Nothing else happens, and in no other order.
+//! The rooms, as plays: at a given time somebody says something, and these people hear something.
+//! Nothing else happens, and in no other order.
 //!
 //! ```text
 //! at 0 doctor connects with $token
@@ -10,17 +11,22 @@
 //!     doctor hears peer-left {"userId": "$patient", "reason": "left"}
 //! ```
 //!
-//! - A name is a person in a role, in the room after the `@` (`doctor`, `observer-2`, and `doctor@night` is the same doctor);
-//!   behind a `/` stands which connection of theirs it is (`doctor/phone`).
-//! - `says` fills in what a message must have, `"$absent"` takes a field away; `sends` is the text itself.
-//! - `hears` is all there is to hear, compared by value; the `sessionId` is filled in, and the words of an error are free.
-//!   With `and more` other fields may be there. `hears the same` is what was just sent, and `hears message 3` what was sent
-//!   earlier with the id 3, byte for byte.
-//! - Pings are answered at once and not spoken of, but where a play has the word `pinged`.
-//! - `$doctor`, `$room`, `$now`, `$time(2.5)`, `$token(room:join, of patient, ends 60, forged)` stand for what they say.
+//! - A name is a person in a role, followed by `@` and the room (`doctor`, `observer-2`;
+//!   `doctor@night` is the same doctor in another room). After a `/` comes the name of one of their
+//!   connections (`doctor/phone`).
+//! - `says` fills in the required fields of a message, `"$absent"` removes a field; `sends` is
+//!   followed by the raw text.
+//! - `hears` is a complete message, compared by value; the `sessionId` is filled in, and the
+//!   wording of an error is not compared. With `and more`, other fields may be present. `hears the
+//!   same` is the message that was just sent, and `hears message 3` the one that was sent earlier
+//!   with the id 3, byte for byte.
+//! - Pings are answered at once and not listed, unless a play contains the word `pinged`.
+//! - `$doctor`, `$room`, `$now`, `$time(2.5)`, `$token(room:join, of patient, ends 60, forged)`
+//!   stand for what they say.
 //!
-//! Whatever is played, the stage also sees to it that what the engine holds is consistent after each step, that nobody hears
-//! anything before they came or after they were closed, and that no one hears of another room.
+//! In every play, the stage also checks that the engine's state is consistent after each step, that
+//! nobody hears anything before they connected or after they were closed, and that nobody hears of
+//! another room.
 
 mod beside;
 mod cast;

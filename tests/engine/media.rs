@@ -1,4 +1,4 @@
-//! What participants tell of themselves, and the doctor's word on what a patient sends.
+//! What participants report about themselves, and the doctor's control of what a patient sends.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

@@ -1,4 +1,5 @@
-//! What passes from one participant to another: byte for byte, and only where both are in the room that the token names.
+//! What is relayed from one participant to another: byte for byte, and only if both are in the room
+//! that the token names.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

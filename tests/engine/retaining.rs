@@ -1,4 +1,4 @@
-//! How much is kept for whom, and until when: as far as is known to have arrived, nothing.
+//! How many messages are retained for whom, and until when: nothing that is known to have arrived.
 
 use super::stage::Stage;
 use super::{DOCTOR_AND_PATIENT, play, play_with, script};

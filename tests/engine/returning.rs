@@ -1,4 +1,4 @@
-//! A connection drops, and its participant comes back in time, or does not.
+//! A connection drops, and its participant returns in time, or does not.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

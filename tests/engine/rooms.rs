@@ -1,7 +1,8 @@
-//! Several rooms at once, with people who do anything in any order: nobody ever hears of another room than their own.
+//! Several rooms at once, with people who do anything in any order: nobody ever hears of another
+//! room than their own.
 //!
-//! What is checked is the stage's doing: after each step the engine is consistent, and every text is held against the ids of
-//! all other rooms. The same people are in several rooms, at the same time.
+//! The stage does the checking: after each step the engine is consistent, and every text is
+//! searched for the ids of all other rooms. The same people are in several rooms at the same time.
 
 use super::cast::Person;
 use super::script::Action;

@@ -1,4 +1,4 @@
-//! Reads a play: its cues, and what each must lead to.
+//! Parses a play: its cues, and the expected results of each.
 
 use autamedica_signaling::base::time::WallTime;
 use serde_json::{Map, Value};

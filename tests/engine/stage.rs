@@ -1,4 +1,4 @@
-//! Plays a script on the engine and compares what comes of it.
+//! Plays a script on the engine and compares the results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! The same user comes from elsewhere: another tab, another device.
+//! The same user joins from elsewhere: another tab, another device.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

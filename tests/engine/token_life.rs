@@ -1,4 +1,4 @@
-//! A token ends while its connection lives, or a new one comes in time.
+//! A token expires while its connection is open, or is replaced in time.
 
 use autamedica_signaling::base::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is wrong disturbs nobody else, and does not end the room.
+//! Invalid messages disturb nobody else, and do not end the room.
 
 use super::{DOCTOR_AND_PATIENT, play};
 

@@ -1,4 +1,5 @@
-//! The client's end: frames written by hand, and a reader that keeps cut messages just as the reactor does.
+//! The client's end: frames written by hand, and a reader that keeps partial messages as the
+//! reactor does.
 
 use autamedica_signaling::wire::frame::{
     CloseCode, Control, Cursor, Decoded, Decoder, Fault, Limits,

@@ -1,4 +1,4 @@
-//! However the network cuts a stream of frames, the same is heard.
+//! However the network splits a stream of frames, the result is the same.
 
 use super::client::*;
 

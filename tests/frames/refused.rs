@@ -1,4 +1,4 @@
-//! Frames that must not be: what each gets, and when.
+//! Invalid frames: the result of each, and when it is detected.
 
 use autamedica_signaling::wire::frame::{Fault, Limits};
 

@@ -1,4 +1,4 @@
-//! Texts are UTF-8 (RFC 6455 8.1), and where one is not, that is known at the first byte that cannot be right.
+//! Texts are UTF-8 (RFC 6455 8.1). If one is not, that is detected at the first invalid byte.
 
 use autamedica_signaling::wire::frame::Fault;
 

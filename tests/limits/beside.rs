@@ -1,4 +1,4 @@
-//! A call that goes on while somebody else behaves badly.
+//! A call that goes on while somebody else misbehaves.
 
 use std::thread;
 use std::time::Duration as StdDuration;

@@ -1,4 +1,5 @@
-//! Thousands who behave badly, and the server's memory: it is a process of its own, which may open as many files as this one.
+//! Thousands of misbehaving clients, and the server's memory: the server is a separate process,
+//! which may open as many files as this one.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

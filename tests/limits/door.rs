@@ -1,4 +1,4 @@
-//! Connections and attempts at the door.
+//! Connections and attempts at admission.
 
 use std::net::{IpAddr, Ipv4Addr};
 

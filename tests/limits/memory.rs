@@ -1,4 +1,5 @@
-//! One address that takes all the memory for cut messages that it can get, and newcomers from elsewhere beside it.
+//! One address that takes as much memory for partial messages as it can get, and newcomers from
+//! elsewhere.
 
 use std::net::{IpAddr, Ipv4Addr};
 

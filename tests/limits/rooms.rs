@@ -1,4 +1,4 @@
-//! Rooms, people in them, and people who come twice.
+//! Rooms, participants, and users who join twice.
 
 use autamedica_signaling::base::limits::Limit;
 use autamedica_signaling::engine::Duplicates;

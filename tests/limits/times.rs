@@ -1,4 +1,4 @@
-//! What ends by itself: rooms, places, connections; and what is kept for somebody until then.
+//! What ends by itself: rooms, places, connections; and what is kept until then.
 
 use std::time::{Duration as StdDuration, Instant};
 

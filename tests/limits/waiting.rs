@@ -1,4 +1,5 @@
-//! Who has come faster than the rate allows waits, and whoever floods the door keeps nobody else from it.
+//! Connections that arrive faster than the rate allows wait, and a client that floods the server
+//! keeps nobody else out.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,4 @@
-//! What is no JSON, what is JSON but no message, and how much of it there may be.
+//! Texts that are not JSON, JSON that is not a message, and the bounds of a message.
 
 use autamedica_signaling::message::problem::Flaw;
 

@@ -1,4 +1,4 @@
-//! Each field of each message: there, missing, of a wrong type, repeated, spelled with escapes.
+//! Each field of each message: present, missing, of a wrong type, repeated, spelled with escapes.
 
 use autamedica_signaling::message::problem::Flaw;
 

@@ -1,4 +1,4 @@
-//! The `id` of a message, by which a client finds the answer to it.
+//! The `id` of a message, by which a client recognises the answer to it.
 
 use autamedica_signaling::message::problem::Flaw;
 use autamedica_signaling::message::request::parse;

@@ -1,5 +1,5 @@
-//! What clients say and what the server says, by the wire contract: what is read, what is refused with which code, and
-//! which fields each notice has.
+//! The messages of clients and of the server: what is accepted, what is refused with which code,
+//! and which fields each notice has.
 
 mod bounds;
 mod fields;

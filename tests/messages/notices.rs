@@ -1,4 +1,4 @@
-//! Every message of the server is JSON and has just the fields of the contract.
+//! Every message of the server is JSON and has exactly the fields of the protocol.
 
 use autamedica_signaling::base::redacted::Redacted;
 use autamedica_signaling::base::time::{Duration, WallTime};

@@ -1,4 +1,4 @@
-//! Optional fields: `null` is as good as nothing, a wrong value is refused where the field means something.
+//! Optional fields: `null` counts as absent; a wrong value is refused if the field has a meaning.
 
 use autamedica_signaling::message::problem::Flaw;
 

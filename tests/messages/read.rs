@@ -1,4 +1,4 @@
-//! What is made of a message whose fields are fine.
+//! The result of reading a valid message.
 
 use autamedica_signaling::message::request::{
     ConnectionState, MediaChange, Parsed, RelayKind, Request, parse,

@@ -1,4 +1,4 @@
-//! The shapes that WebRTC gives to what is relayed: `RTCSessionDescriptionInit` and `RTCIceCandidateInit`.
+//! The WebRTC types in relayed messages: `RTCSessionDescriptionInit` and `RTCIceCandidateInit`.
 
 use autamedica_signaling::message::problem::Flaw;
 

@@ -1,4 +1,4 @@
-//! Messages written member by member, so that a test can leave one out, spoil it, or say it twice.
+//! Messages written member by member, so that a test can omit, corrupt or repeat one.
 
 use autamedica_signaling::message::problem::{Flaw, Problem};
 use autamedica_signaling::message::request::{Parsed, parse};

@@ -1,4 +1,4 @@
-//! A real TURN server: coturn, with the configuration that is shipped.
+//! A real TURN server: coturn, with the configuration in `deploy/`.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

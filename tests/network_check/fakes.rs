@@ -1,4 +1,5 @@
-//! Servers that do what a real one does not do on demand: lose datagrams, forget their nonces, answer nonsense.
+//! Servers that do what a real one does not do on demand: lose datagrams, forget nonces, send
+//! nonsense.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread::{self, JoinHandle};

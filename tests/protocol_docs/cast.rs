@@ -1,5 +1,5 @@
-//! The people of the document's examples and transcripts, and the placeholders that stand for what differs from run to
-//! run.
+//! The people in the document's examples and transcripts, and the placeholders for what differs
+//! from run to run.
 
 use autamedica_signaling::admission::mint::{Ticket, mint};
 use autamedica_signaling::base::time::Duration;

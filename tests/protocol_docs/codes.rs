@@ -1,4 +1,4 @@
-//! The codes of errors, refusals and closes in the document are those that there are.
+//! The document lists exactly the existing codes of errors, refusals and closes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,5 @@
-//! The document's examples: they fit the schema, the server accepts those of clients, and schema and server agree on what
-//! is wrong.
+//! The document's examples: they fit the schema, the server accepts those of clients, and schema
+//! and server agree on what is invalid.
 
 use std::net::TcpStream;
 

@@ -1,4 +1,5 @@
-//! Plays a transcript against a running server: what it says must come, in this order, and nothing else.
+//! Plays a transcript against a running server: the given messages must arrive, in this order, and
+//! nothing else.
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};

@@ -1,5 +1,5 @@
-//! Reads `docs/protocol.schema.json` and checks values against it: the part of JSON Schema 2020-12 that it uses, and
-//! anything else in it is an error.
+//! Reads `docs/protocol.schema.json` and validates values with it. Supports the part of JSON Schema
+//! 2020-12 that it uses; anything else in it is an error.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Reads `docs/transcripts/*.jsonl`: one step a line, the first line says what it is about.
+//! Reads `docs/transcripts/*.jsonl`: one step per line; the first line is the title.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A head that comes in pieces.
+//! A head that arrives in pieces.
 
 use autamedica_signaling::wire::http::{self, FIELDS_MAX, Fault, HEAD_BYTES_MAX};
 

@@ -1,4 +1,4 @@
-//! Header fields of a request that is fine.
+//! Header fields of a valid request.
 
 use super::{head, read};
 

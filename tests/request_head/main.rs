@@ -1,5 +1,5 @@
-//! The request head (RFC 9110, 9112) and the opening handshake of WebSocket (RFC 6455 4.2): what is read, what is refused,
-//! and that it does not matter how the network cuts the bytes.
+//! The request head (RFC 9110, 9112) and the opening handshake of WebSocket (RFC 6455 4.2): what is
+//! accepted, what is refused, and that it does not matter how the network splits the bytes.
 
 mod arriving;
 mod fields;

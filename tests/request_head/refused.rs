@@ -1,4 +1,5 @@
-//! Heads that two readers could take for different requests, and heads that are none (RFC 9112 2.2, 3, 5, 11.2).
+//! Heads that two parsers could understand differently, and malformed heads (RFC 9112 2.2, 3, 5,
+//! 11.2).
 
 use autamedica_signaling::wire::http::{self, Fault};
 

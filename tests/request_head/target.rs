@@ -1,4 +1,4 @@
-//! What is asked for: path and query (RFC 9112 3.2).
+//! The request target: path and query (RFC 9112 3.2).
 
 use autamedica_signaling::wire::http::Fault;
 

@@ -1,5 +1,6 @@
-//! A book of who is where, kept beside the server from what goes into it and comes out of it. It knows the contract and
-//! nothing of the server's code: what an input must lead to is worked out here a second time, in the simplest way.
+//! A model of who is where, derived only from the server's inputs and outputs. It knows the
+//! protocol and nothing of the server's code: the result of each input is computed here a second
+//! time, in the simplest way.
 
 #[path = "book/admission.rs"]
 mod admission;

@@ -1,5 +1,5 @@
-//! The audit log's disk. What the server hands over gets a number and becomes durable when the simulation says so; after a
-//! crash only that is left.
+//! The audit log's disk. An entry from the server gets a number and becomes durable when the
+//! simulation says so; after a crash, only durable entries are left.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

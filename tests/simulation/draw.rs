@@ -1,4 +1,4 @@
-//! A plan from a seed.
+//! Draws a plan from a seed.
 
 use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::engine::Rates;

@@ -1,8 +1,10 @@
-//! Every letter from one participant to another: written, accepted, delivered, or reported as possibly lost.
+//! Every relayed message ("letter") from one participant to another: written, accepted, delivered,
+//! or reported as possibly lost.
 //!
-//! The letters to one participant form a stream. It begins with a `room-joined` whose `resumed` is false and goes on
-//! over any number of connections whose `resumed` is true. What the participant receives must be exactly the stream,
-//! letter after letter: that is delivery once, in order and without gaps in one rule.
+//! The letters to one participant form a stream. It begins with a `room-joined` whose `resumed` is
+//! false and continues over any number of connections whose `resumed` is true. The participant must
+//! receive exactly the stream, letter by letter. This one rule covers delivery once, in order and
+//! without gaps.
 
 use std::collections::BTreeMap;
 

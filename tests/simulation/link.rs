@@ -1,5 +1,5 @@
-//! A TCP connection: two pipes with a bounded buffer, a delay, segments of any size, and everything that can happen to
-//! them.
+//! A TCP connection: two pipes with a bounded buffer, a delay, segments of any size, and everything
+//! that can happen to them.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! Ids from which a reader can tell the room and the person, and which can be found in any text.
+//! Ids that show a reader the room and the person, and that can be found in any text.
 
 use autamedica_signaling::message::{SessionId, UserId};
 

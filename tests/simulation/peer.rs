@@ -1,4 +1,4 @@
-//! One simulated socket and what belongs to it: `src/reactor/peer.rs` with another kind of socket.
+//! A simulated socket and its state: `src/reactor/peer.rs` with another kind of socket.
 
 use std::io::{self, Read, Write};
 

@@ -1,4 +1,5 @@
-//! What is going to happen in a run, all of it as data: so it can be shown, and made smaller while it still fails.
+//! Everything that will happen in a run, as data: so it can be printed, and shrunk while it still
+//! fails.
 
 use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::engine::Rates;

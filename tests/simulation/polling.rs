@@ -1,5 +1,5 @@
-//! In the place of `src/reactor/polling.rs`: the people of the simulation speak the plain protocol, so no session is carried by
-//! requests, and none of this is ever called for.
+//! Replaces `src/reactor/polling.rs`: the clients of the simulation speak the plain protocol, so no
+//! session is carried by requests, and none of this is ever called.
 
 use autamedica_signaling::base::arena::Key;
 use autamedica_signaling::base::time::Now;

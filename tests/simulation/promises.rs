@@ -1,4 +1,5 @@
-//! What must hold in every run, whatever happens. Each check elsewhere names the promise that it is part of.
+//! What must hold in every run, whatever happens. Each check elsewhere names the promise that it
+//! belongs to.
 
 use std::fmt;
 

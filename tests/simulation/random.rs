@@ -1,5 +1,6 @@
-//! Chance from a seed: SplitMix64. Whoever needs chance has a generator of its own, made from the seed and its own number,
-//! so that leaving one participant out of a run changes nothing for the others.
+//! Random numbers from a seed: SplitMix64. Everything that is random has a generator of its own,
+//! made from the seed and a number, so that leaving one participant out of a run changes nothing
+//! for the others.
 
 use std::ops::RangeInclusive;
 

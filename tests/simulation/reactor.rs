@@ -1,5 +1,5 @@
-//! The reactor without its operating system. What a poll would tell comes from the simulation; the way of a message, the
-//! buffers and queues, and everything else of a turn are the real files.
+//! The reactor without its operating system. The simulation provides the events of a poll; the path
+//! of a message, the buffers and queues, and everything else in a turn are the real files.
 
 #[path = "../../src/reactor/blocks.rs"]
 #[allow(dead_code, reason = "the real file serves the real reactor too")]

@@ -1,4 +1,5 @@
-//! The audit log as somebody reads it who knows nothing else: who was let in, who is in which room, and how each of them went.
+//! The audit log as read by somebody who knows nothing else: who was let in, who is in which room,
+//! and how each of them left.
 
 use std::collections::BTreeMap;
 

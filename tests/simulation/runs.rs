@@ -1,4 +1,4 @@
-//! Runs of many seeds, and of one that failed.
+//! Runs many seeds, or one that failed.
 
 use std::cell::{Cell, RefCell};
 use std::env;

@@ -1,4 +1,4 @@
-//! What clients say, as text.
+//! The messages of clients, as text.
 
 use super::ledger::Who;
 use super::names;

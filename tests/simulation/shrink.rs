@@ -1,4 +1,4 @@
-//! Makes a failing plan smaller while it still breaks the same promise (delta debugging, Zeller 2002).
+//! Shrinks a failing plan while it still breaks the same promise (delta debugging, Zeller 2002).
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! What happened, for people to read.
+//! A run as text for people to read.
 
 use std::cell::RefCell;
 use std::rc::Rc;

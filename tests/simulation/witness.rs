@@ -1,4 +1,5 @@
-//! Stands between the connections and the signaling application, passes everything on, and writes it into the book.
+//! Stands between the connections and the signaling application: passes everything on, and reports
+//! it to the model in `book`.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! A client of Socket.IO that does what a test says.
+//! A Socket.IO client that does what a test says.
 
 use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::engine::Command;

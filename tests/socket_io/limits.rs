@@ -1,4 +1,4 @@
-//! Limits, the audit log and the end of the server hold for these clients as for all others.
+//! Limits, the audit log and the shutdown apply to these clients as to all others.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Sessions that go over to another event loop while something is under way for them.
+//! Sessions that move to another event loop while requests for them are in flight.
 
 use std::sync::{Arc, Condvar, Mutex};
 

@@ -1,4 +1,4 @@
-//! Sessions that requests carry, and the WebSocket that takes one over.
+//! Sessions that are carried by requests, and the WebSocket that takes one over.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Requests that are refused, and what becomes of the session that they are about.
+//! Refused requests, and the consequences for their session.
 
 use autamedica_signaling::base::time::Duration;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Every rule shown to catch what it is there for, and to leave alone what is allowed.
+//! Shows that every rule catches what it is meant to catch, and accepts what is allowed.
 
 use super::rules::{self, File};
 use super::table::{

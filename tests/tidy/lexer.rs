@@ -1,5 +1,6 @@
-//! Rust source as tokens, good enough to read house rules off it: comments are gone, strings cannot be mistaken for
-//! code, and every token knows its line, its inline module and whether only tests compile it.
+//! Rust source as tokens, precise enough to check house rules: comments are removed, strings cannot
+//! be mistaken for code, and every token knows its line, its inline module and whether it is
+//! compiled only for tests.
 
 use std::rc::Rc;
 

@@ -1,4 +1,5 @@
-//! Which paths a source file names, in imports and in the middle of code, resolved as far as that needs no compiler.
+//! The paths that a source file names, in imports and in code, resolved as far as possible without
+//! a compiler.
 
 use std::collections::HashMap;
 

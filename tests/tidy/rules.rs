@@ -1,4 +1,5 @@
-//! Checks of one source file against the table. Each returns what is wrong in words, with the line and the way out.
+//! Checks of one source file against the table. Each returns the violations in words, with the line
+//! and how to fix them.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! What TLS costs: system calls for a message, memory for who says nothing.
+//! The cost of TLS: system calls per message, and memory per idle client.
 
 use crate::common::secure::{self, HOST, Pair, Stream};
 use crate::common::{self, Client, client, people};

@@ -1,4 +1,4 @@
-//! Many who come at once, beside a call that goes on.
+//! Many clients that connect at once, beside a call in progress.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;

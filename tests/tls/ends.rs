@@ -1,4 +1,4 @@
-//! A certificate that has ended, or soon will.
+//! A certificate that has expired, or soon will.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! TLS in the server itself: who speaks it well, who does not, and what a call beside them notices of that.
+//! TLS in the server itself: valid clients, invalid clients, and what a call in progress notices of
+//! them.
 #![cfg(feature = "tls")]
 
 #[path = "../common/mod.rs"]

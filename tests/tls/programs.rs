@@ -1,4 +1,4 @@
-//! What everybody has on a desk: curl and openssl.
+//! Common tools: curl and openssl.
 
 use crate::common::TestServer;
 use crate::common::programs::{run, said};

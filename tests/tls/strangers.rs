@@ -1,4 +1,4 @@
-//! Clients that do not speak TLS, or not well.
+//! Clients that do not use TLS, or use it wrongly.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

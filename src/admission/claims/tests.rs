@@ -1,12 +1,12 @@
-//! Claims, good and bad, and what each gets.
+//! Valid and invalid claims, and the result of each.
 
 use super::*;
 
 const USER: &str = "6f1f0c2e-8a52-4c6e-9d1e-0b6f3a7c5d21";
 const SESSION: &str = "0d9c6a1b-4b3f-4f0e-8a77-5f1c2e9b8d34";
 
-/// The required claims as JSON, with the value of `name` replaced (or the claim left out, where that is empty) and
-/// `more` at the end.
+/// The required claims as JSON, with the value of `name` replaced (or the claim left out, if that
+/// is empty) and `more` at the end.
 fn claims(name: &str, value: &str, more: &str) -> String {
     let (user, session) = (format!("\"{USER}\""), format!("\"{SESSION}\""));
     let required = [
@@ -61,10 +61,10 @@ fn each_required_claim_is_required() {
     }
 }
 
-/// What none of the claims may be, separated by blanks.
+/// Values that no claim may have, separated by blanks.
 const WRONG_EVERYWHERE: &str = r#"null true {} [null] [1] {"x":1}"#;
 
-/// What a claim may not be besides.
+/// Further values that a claim may not have.
 const WRONG: &[(&str, &str)] = &[
     (
         "userId",

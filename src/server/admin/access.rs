@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use crate::base::redacted::Redacted;
 use crate::wire::http::Request;
 
-/// A field that no page of another origin can send without being asked (Fetch, "CORS-safelisted request-header").
+/// A header field that a page of another origin cannot send without a preflight (Fetch,
+/// "CORS-safelisted request-header").
 const ACTION_FIELD: &str = "x-admin-action";
 
-/// What is asked of a request.
+/// What a request must satisfy.
 #[derive(Debug)]
 pub struct Access {
     token: Redacted<Vec<u8>>,
@@ -21,20 +22,21 @@ pub struct Access {
 pub enum Denied {
     /// The token is missing or wrong.
     Token,
-    /// It may come from a page of elsewhere.
+    /// It may come from a page of another origin.
     Elsewhere,
-    /// An action without the field that shows that it is meant.
+    /// An action without the header field that shows that it is intended.
     Unmeant,
 }
 
 impl Access {
-    /// `token` is empty where none is asked for.
+    /// `token` is empty if none is required.
     pub const fn new(token: Redacted<Vec<u8>>, address: IpAddr) -> Self {
         Self { token, address }
     }
 
-    /// Whether anything may be said to whoever asks. Without a token, a name that somebody else's name server lets point here
-    /// would do: the browser takes the page behind it for one of ours (DNS rebinding).
+    /// Whether the `Host` may be answered at all. Without a token, an attacker's host name that
+    /// resolves to this address would be enough: the browser would take the attacker's page for one
+    /// of ours (DNS rebinding).
     pub fn check_host(&self, request: &Request<'_>) -> Result<(), Denied> {
         if !self.token.reveal().is_empty() {
             return Ok(());
@@ -52,7 +54,7 @@ impl Access {
         if known { Ok(()) } else { Err(Denied::Elsewhere) }
     }
 
-    /// Whether the request may be answered, once its host is right.
+    /// Whether the request may be answered, once its host is accepted.
     pub fn check(&self, request: &Request<'_>) -> Result<(), Denied> {
         let site = request.field("sec-fetch-site");
         if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
@@ -65,7 +67,8 @@ impl Access {
         Ok(())
     }
 
-    /// Whether an action is meant: a form or a script of a page of elsewhere can send a POST, but not with these.
+    /// Whether an action is intended: a form or a script of another origin can send a POST, but not
+    /// with these fields.
     pub fn check_action(&self, request: &Request<'_>) -> Result<(), Denied> {
         let host = request.field("host").unwrap_or_default();
         let ours = |origin: &str| origin.split_once("://").is_some_and(|(_, from)| from == host);
@@ -85,7 +88,7 @@ fn shown<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' ').as_bytes())
 }
 
-/// In a time that tells nothing of where two texts of the same length differ.
+/// Compares in constant time for texts of the same length.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differ = one.iter().zip(other).fold(0, |differ, (a, b)| black_box(differ | (a ^ b)));
     one.len() == other.len() && differ == 0

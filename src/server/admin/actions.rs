@@ -1,5 +1,5 @@
 //! An operator's actions. Each is entered in the audit log, and answered once the entry is on disk,
-//! or cannot be.
+//! or cannot be written.
 
 use log::LevelFilter;
 
@@ -15,13 +15,13 @@ use crate::reactor::Asked;
 use crate::service::names::Names;
 use crate::wire::http::Request;
 
-/// How long the record of a deed is waited for.
+/// How long to wait for the record of an action.
 const RECORD_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How many rooms are looked through at a time.
+/// How many rooms are searched at a time.
 const ROOMS_AT_ONCE: usize = 500;
 
-/// How long a revocation lasts where nothing else is said, and at most.
+/// How long a revocation lasts by default, and at most.
 const REVOKED_SECS: i64 = 24 * 3_600;
 const REVOKED_SECS_MAX: i64 = 366 * 24 * 3_600;
 
@@ -30,9 +30,9 @@ const REVOKED_SECS_MAX: i64 = 366 * 24 * 3_600;
 pub enum Refused {
     /// No such session, participant or path.
     NotFound,
-    /// The request says something that is not understood; what.
+    /// The request is not understood; the text says which part.
     Wrong(&'static str),
-    /// There are as many revocations as are remembered.
+    /// The table of revocations is full.
     Full,
     /// An event loop does not answer.
     Stuck(usize),
@@ -47,7 +47,7 @@ pub struct Actions<'a> {
 }
 
 impl Actions<'_> {
-    /// Does what the request asks for.
+    /// Performs the requested action.
     pub fn perform(&mut self, request: &Request<'_>) -> Result<Vec<u8>, Refused> {
         let path: Vec<&str> = request.path.trim_start_matches("/api/").split('/').collect();
         match *path {
@@ -130,7 +130,7 @@ impl Actions<'_> {
             (Some(_), None) => return Err(Refused::Wrong("seconds")),
             _ => return Err(Refused::Wrong("exp")),
         };
-        // A moment later than the last token may be used, whatever the leeway.
+        // Later than any token can be used, whatever the leeway.
         let leeway = if secs == now { 0 } else { self.watch.leeway_secs };
         Ok(WallTime::from_secs(secs + leeway))
     }
@@ -167,13 +167,13 @@ impl Actions<'_> {
         Ok(done)
     }
 
-    /// A session by its id, or one with a room by its pseudonym.
+    /// A session by its id, or one that has a room, by its pseudonym.
     fn session(&self, text: &str) -> Result<SessionId, Refused> {
         let by_name = || self.find(|room| self.names.session(room.session).as_str() == text);
         SessionId::parse(text).map_or_else(|| by_name().map(|room| room.session), Ok)
     }
 
-    /// A person by its id, or one in this room by its pseudonym.
+    /// A user by id, or a member of this room by pseudonym.
     fn user(&self, session: SessionId, text: &str) -> Result<UserId, Refused> {
         if let Some(user) = UserId::parse(text) {
             return Ok(user);
@@ -183,7 +183,8 @@ impl Actions<'_> {
         room.members.iter().map(|member| member.user).find(called).ok_or(Refused::NotFound)
     }
 
-    /// Looks through the rooms. Names are made from ids and lead back to none, so there is no other way.
+    /// Searches all rooms. Pseudonyms are derived from ids and cannot be reversed, so there is no
+    /// other way.
     fn find(&self, is_it: impl Fn(&Outline) -> bool) -> Result<Outline, Refused> {
         let mut seen = 0;
         loop {
@@ -200,13 +201,13 @@ impl Actions<'_> {
     }
 }
 
-/// Whether the record of a deed is on the disk: that of the loop that told it.
+/// Whether the record of an action is on disk, according to the loop that wrote it.
 pub fn is_recorded(answers: &[(Asked, Answer)]) -> bool {
     let mut told = answers.iter().filter(|(_, answer)| *answer != Answer::NotFound);
     told.any(|(asked, _)| asked.is_recorded(RECORD_PATIENCE))
 }
 
-/// A parameter that stands in the query once.
+/// A query parameter that may occur only once.
 fn one(request: &Request<'_>, wanted: &'static str) -> Result<Option<String>, Refused> {
     let mut found = request.query_parameters().filter(|(name, _)| name == wanted);
     match (found.next(), found.next()) {
@@ -216,7 +217,7 @@ fn one(request: &Request<'_>, wanted: &'static str) -> Result<Option<String>, Re
 }
 
 impl Refused {
-    /// The code and the text of the answer.
+    /// The status code and the text of the answer.
     pub fn told(self) -> (&'static str, String) {
         match self {
             Self::NotFound => ("NOT_FOUND", "there is no such thing here".to_owned()),

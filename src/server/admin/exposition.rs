@@ -1,6 +1,6 @@
-//! Metrics in the Prometheus text format (version 0.0.4). There are as many series as rows here,
-//! limits, errors and loops. The number never depends on clients, and nothing in them names a
-//! person or a session.
+//! Metrics in the Prometheus text format (version 0.0.4). The number of series depends only on the
+//! rows here, limits, errors and loops, never on clients. Nothing in them names a person or a
+//! session.
 
 use std::fmt::{Display, Write};
 
@@ -15,7 +15,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const COUNTER: &str = "counter";
 const GAUGE: &str = "gauge";
 
-/// The text so far.
+/// The text written so far.
 #[derive(Default)]
 struct Page(String);
 
@@ -278,7 +278,7 @@ impl Page {
     }
 
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 

@@ -1,4 +1,5 @@
-//! The last minutes: one sample per second, and events that an operator should know of. No ids.
+//! The last minutes: one sample per second, and events that an operator should know of. Contains no
+//! ids.
 
 use std::collections::VecDeque;
 
@@ -10,16 +11,16 @@ use crate::service::process::Usage;
 /// Time between two samples.
 pub const PERIOD: Duration = Duration::from_secs(1);
 
-/// Ten minutes of them.
+/// Ten minutes of samples.
 const SAMPLES_MAX: usize = 600;
 
 /// How many events are kept.
 const EVENTS_MAX: usize = 100;
 
-/// The same within this time is told as one, with a count.
+/// The same event within this time is reported as one, with a count.
 const SAME_EVENT: Duration = Duration::from_secs(60);
 
-/// A moment.
+/// A sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     pub at: WallTime,
@@ -28,7 +29,7 @@ pub struct Sample {
     pub usage: Usage,
 }
 
-/// What happened between a sample and the one before.
+/// What happened between a sample and the previous one.
 #[derive(Clone, Copy, Debug)]
 pub struct Interval {
     pub at: WallTime,
@@ -40,7 +41,7 @@ pub struct Interval {
     pub usage: Usage,
 }
 
-/// How bad an event is.
+/// The severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     Info,
@@ -48,12 +49,12 @@ pub enum Severity {
     Critical,
 }
 
-/// Something that an operator should know of.
+/// An event that an operator should know of.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     pub at: WallTime,
     pub severity: Severity,
-    /// What happened: one of a few names, which the dashboard puts into words.
+    /// What happened: one of a few names, which the dashboard translates into text.
     pub kind: &'static str,
     /// The name of the limit or the action.
     pub detail: &'static str,
@@ -81,7 +82,7 @@ impl Severity {
 }
 
 impl History {
-    /// Adds a sample, and the events that it shows.
+    /// Adds a sample, and the events that it reveals.
     pub fn add(&mut self, now: Now, counters: Snapshot, usage: Usage) {
         if let Some(before) = self.samples.back().copied() {
             self.compare(now.wall, &before.counters, &counters);
@@ -92,7 +93,7 @@ impl History {
         }
     }
 
-    /// How things stand now; what is new of it is told.
+    /// Notes the current state, and adds an event for each change.
     pub fn note_state(&mut self, now: WallTime, audit_unavailable: bool, draining: bool) {
         if std::mem::replace(&mut self.audit_unavailable, audit_unavailable) != audit_unavailable {
             match audit_unavailable {
@@ -105,7 +106,7 @@ impl History {
         }
     }
 
-    /// Whether all loops turn.
+    /// Notes whether all event loops respond.
     pub fn note_loops(&mut self, now: WallTime, stuck: bool) {
         if std::mem::replace(&mut self.stuck, stuck) != stuck {
             match stuck {
@@ -115,7 +116,7 @@ impl History {
         }
     }
 
-    /// Something that happened so often. The same within a minute is one event.
+    /// Adds an event with a count. The same event within a minute is merged.
     pub fn tell(
         &mut self,
         at: WallTime,
@@ -142,7 +143,7 @@ impl History {
         self.events.iter().rev()
     }
 
-    /// The last sample and one that is so much older, or the oldest.
+    /// The last sample, and one that is older by `length`, or the oldest.
     pub fn window(&self, length: Duration) -> Option<(&Sample, &Sample)> {
         let last = self.samples.back()?;
         let old = |sample: &&Sample| last.instant.since(sample.instant) >= length;
@@ -150,13 +151,13 @@ impl History {
         Some((first, last))
     }
 
-    /// What happened in the last `length`; nothing before there are two samples.
+    /// What happened in the last `length`; `None` until there are two samples.
     pub fn last(&self, length: Duration) -> Option<Interval> {
         let (first, last) = self.window(length)?;
         between(first, last)
     }
 
-    /// What happened from sample to sample, after `since`.
+    /// What happened between consecutive samples after `since`.
     pub fn intervals(&self, since: WallTime) -> impl Iterator<Item = Interval> {
         let pairs = self.samples.iter().zip(self.samples.iter().skip(1));
         pairs.filter(move |(_, sample)| sample.at > since).filter_map(|(a, b)| between(a, b))
@@ -180,7 +181,7 @@ impl History {
     }
 }
 
-/// What happens on any good day: people leave without a word, rooms are left empty.
+/// Limits that are hit on any normal day: people leave without notice, rooms stay empty.
 fn is_ordinary(limit: &str) -> bool {
     matches!(limit, "reconnect_grace" | "room_empty" | "heartbeat" | "head_time" | "join_time")
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::json;
 
-/// The text so far.
+/// The text written so far.
 #[derive(Debug, Default)]
 pub struct Json {
     out: Vec<u8>,
@@ -34,7 +34,7 @@ impl Json {
         self.braces(b"[]", elements);
     }
 
-    /// An array of numbers as an element; what is not there is `null`.
+    /// An array of numbers as an element; missing values are `null`.
     pub fn numbers(&mut self, numbers: &[Option<f64>]) {
         self.separate();
         self.braces(b"[]", |json| {
@@ -57,13 +57,13 @@ impl Json {
         self.out.extend_from_slice(number.to_string().as_bytes());
     }
 
-    /// A number as a member, `null` where there is none.
+    /// A number as a member; `null` if there is none.
     pub fn number(&mut self, name: &str, number: Option<f64>) {
         self.name(name);
         self.write_number(number);
     }
 
-    /// A truth value as a member.
+    /// A boolean as a member.
     pub fn flag(&mut self, name: &str, flag: bool) {
         self.name(name);
         self.out.extend_from_slice(if flag { b"true" } else { b"false" });

@@ -13,7 +13,8 @@ const SCRIPTS: [&str; 3] = [
     include_str!("dashboard/main.js"),
 ];
 
-/// The policy and the page, whose one style and one script count by this nonce.
+/// The content security policy and the page. Only the style and the script with this nonce are
+/// allowed.
 pub fn dashboard(nonce: &str) -> (String, String) {
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
@@ -62,7 +63,8 @@ fn outline(json: &mut Json, room: &Outline, names: &Names, ids: bool) {
     });
 }
 
-/// What is revoked. People have pseudonyms within a session only, so of them, and of tokens, only the kind is told.
+/// The revocations. A person's pseudonym is valid only within a session, so for users and for
+/// tokens only the kind is shown.
 pub fn revocations(list: &[Revocation], names: &Names) -> Vec<u8> {
     Json::object(|json| {
         json.array("revocations", |json| {

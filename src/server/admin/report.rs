@@ -6,15 +6,15 @@ use super::view::{Bounds, View};
 use crate::base::histogram::Histogram;
 use crate::base::time::{Duration, WallTime};
 
-/// Rates are those of so long.
+/// The window over which rates are computed.
 const RATES: Duration = Duration::from_secs(10);
 
-/// The share of errors is that of so long, and so are percentiles.
+/// The window for the share of errors and for percentiles.
 const SHARES: Duration = Duration::from_secs(60);
 
 const MICROS: f64 = 1e6;
 
-/// `/stats`: the seven numbers, and some more.
+/// `/stats`: the seven main numbers, and some more.
 pub fn stats(view: &View, history: &History) -> Vec<u8> {
     Json::object(|json| {
         seven(json, view, history);
@@ -52,7 +52,7 @@ fn seven(json: &mut Json, view: &View, history: &History) {
     json.number("cpuUsage", Some(rates.map_or(0.0, |one| one.cpu_percent)));
 }
 
-/// `/api/overview`: all that the dashboard shows, with the samples after `since`.
+/// `/api/overview`: everything that the dashboard shows, with the samples after `since`.
 pub fn overview(
     view: &View,
     history: &History,
@@ -113,7 +113,7 @@ pub fn overview(
     })
 }
 
-/// Whether it is well, and which part is not.
+/// Whether the server is healthy, and which part is not.
 pub fn health(json: &mut Json, view: &View, bounds: &Bounds) {
     json.flag("alive", view.is_alive());
     json.flag("audit", view.audit_ok());
@@ -183,8 +183,8 @@ fn audit(json: &mut Json, view: &View) {
     json.number("forecastDays", audit.forecast_days.map(|days| days as f64));
 }
 
-/// Time, connections, active rooms, waiting rooms, messages a second, errors a second, percentiles of the relay in
-/// seconds, processor in percent, memory.
+/// Time, connections, active rooms, waiting rooms, messages per second, errors per second,
+/// percentiles of the relay latency in seconds, CPU in percent, memory.
 fn sample(json: &mut Json, one: &Interval) {
     let quantile =
         |of_thousand| one.relays.quantile_micros(of_thousand).map(|micros| micros as f64 / MICROS);

@@ -8,10 +8,10 @@ use crate::reactor::{Asked, Handle, Snapshot};
 use crate::service::audit::{Audit, Gauges};
 use crate::service::process::{self, Usage};
 
-/// How long a loop may take to answer.
+/// How long the loops may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What does not change.
+/// Values that do not change.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub connections_max: usize,
@@ -22,25 +22,25 @@ pub struct Bounds {
     pub open_files_max: Option<u64>,
 }
 
-/// Whoever looks at the server from outside of its loops.
+/// Observes the server from outside its event loops.
 pub struct Watch {
     pub server: Handle,
     pub audit: Option<Audit>,
     pub bounds: Bounds,
-    /// How much longer than its `exp` a token counts.
+    /// How much longer than its `exp` a token is valid.
     pub leeway_secs: i64,
     /// In ms since 1970.
     pub started_ms: i64,
 }
 
-/// One look.
+/// A snapshot.
 #[derive(Clone, Debug)]
 pub struct View {
     pub counters: Snapshot,
     pub audit: Option<Gauges>,
     pub usage: Usage,
     pub open_files: Option<u64>,
-    /// Of each loop, whether it answers.
+    /// For each loop, whether it answers.
     pub loops: Vec<bool>,
     pub draining: bool,
     pub now: Now,
@@ -60,7 +60,7 @@ impl Bounds {
 }
 
 impl Watch {
-    /// Asks every loop, so that what it shows is of now, and reads the rest.
+    /// Asks every loop, so that its numbers are current, and reads the rest.
     pub fn look(&self, now: Now) -> View {
         let loops = self.pulse();
         View {
@@ -81,7 +81,7 @@ impl Watch {
         asked.iter().map(|one| one.answer(until.left()).is_some()).collect()
     }
 
-    /// What each loop answers, or the first that does not.
+    /// The answer of each loop, or the first loop that does not answer.
     pub fn ask(&self, command: impl Fn(usize) -> Command) -> Result<Vec<(Asked, Answer)>, usize> {
         let until = Patience::begin();
         let asked = self.server.ask(command).into_iter().enumerate();
@@ -90,7 +90,8 @@ impl Watch {
     }
 }
 
-/// All loops together have so long to answer: one that is stuck must not keep the administrator from hearing so.
+/// The time that all loops have together: one that is stuck must not keep the administrator from
+/// learning of it.
 struct Patience {
     clock: Clock,
 }
@@ -106,8 +107,8 @@ impl Patience {
 }
 
 impl Watch {
-    /// The rooms behind the first `skip`, `most` at most, and how many there are in all: those of the first loop come first. `Err`:
-    /// the loop that does not answer.
+    /// Up to `most` rooms after the first `skip`, and how many there are in total, loop by loop.
+    /// `Err`: the loop that does not answer.
     pub fn rooms(&self, skip: usize, most: usize) -> Result<(Vec<Outline>, usize), usize> {
         let count = |(_, answer)| if let Answer::Rooms(_, count) = answer { count } else { 0 };
         let counts = self.ask(|_| Command::Rooms { skip: 0, most: 0 })?.into_iter().map(count);
@@ -131,7 +132,7 @@ impl Watch {
 }
 
 impl View {
-    /// Whether the audit log can be written; also where there is none.
+    /// Whether the audit log can be written; true if there is none.
     pub fn audit_ok(&self) -> bool {
         let noticed = self.counters.journals_unavailable > 0;
         !noticed && self.audit.is_none_or(|audit| audit.available)
@@ -142,12 +143,12 @@ impl View {
         self.counters.connections < bounds.connections_max as u64
     }
 
-    /// Whether all loops turn.
+    /// Whether all loops respond.
     pub fn is_alive(&self) -> bool {
         self.loops.iter().all(|answers| *answers)
     }
 
-    /// Since when the oldest record waits, in seconds, as an upper bound: 0 where none does.
+    /// How long the oldest record has been waiting, in seconds, as an upper bound; 0 if none is.
     pub fn audit_lag_seconds(&self) -> f64 {
         let Some(audit) = self.audit.filter(|audit| audit.queued > 0) else { return 0.0 };
         let since = self.now.wall.as_millis().saturating_sub(audit.synced_at.as_millis());

@@ -1,4 +1,4 @@
-//! Sends checkpoints out: to a file, or as syslog. It runs on its own thread, so that a slow
+//! Delivers checkpoints: to a file, or as syslog. It runs on its own thread, so that a slow
 //! receiver holds nothing up.
 
 use std::fs::OpenOptions;
@@ -16,16 +16,16 @@ use crate::base::time::WallTime;
 
 use super::Checkpoint;
 
-/// Checkpoints that may wait: an hour of them.
+/// How many checkpoints may wait: about an hour's worth.
 const QUEUE_MAX: usize = 64;
 
-/// How long a receiver may take to answer, or to take what it is sent.
+/// The timeout for connecting to a receiver, and for sending to it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Facility 13 (log audit), severity 5 (notice): RFC 5424 6.2.1.
 const PRIORITY: u32 = 13 * 8 + 5;
 
-/// The other end of the thread.
+/// The handle of the thread.
 #[derive(Debug)]
 pub struct Announcer {
     lines: SyncSender<(WallTime, String)>,
@@ -37,7 +37,7 @@ impl Announcer {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where none can be had.
+    /// If no thread can be started.
     pub fn start(target: Checkpoint) -> io::Result<Self> {
         let (lines, queue) = sync_channel(QUEUE_MAX);
         let failed = Arc::new(AtomicU64::new(0));
@@ -48,22 +48,22 @@ impl Announcer {
         Ok(Self { lines, failed, thread })
     }
 
-    /// Sends a checkpoint, soon.
+    /// Queues a checkpoint to be sent.
     pub fn tell(&self, time: WallTime, line: String) {
         if self.lines.try_send((time, line)).is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many could not be sent so far.
+    /// How many could not be delivered so far.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Sends what waits, and ends the thread.
+    /// Sends what is waiting, and ends the thread.
     pub fn finish(self) {
         drop(self.lines);
-        // It ends by itself, after a few patient tries at most.
+        // It ends by itself, after a few timeouts at most.
         let _ = self.thread.join();
     }
 }
@@ -101,7 +101,8 @@ impl Sender {
         }
     }
 
-    /// RFC 6587 3.4.1. What is sent on a connection that the receiver has just closed is lost, so that is looked at first.
+    /// Sends with octet counting (RFC 6587 3.4.1). A message on a connection that the receiver has
+    /// just closed would be lost, so this is checked first.
     fn send_on_connection(&mut self, address: SocketAddr, message: &str) -> io::Result<()> {
         let mut connection = match self.connection.take().filter(is_open) {
             Some(connection) => connection,
@@ -133,7 +134,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(connection)
 }
 
-/// A receiver says nothing; what can be read is its end.
+/// A receiver sends nothing; all that can be read is the end of the connection.
 fn is_open(connection: &TcpStream) -> bool {
     let look = || -> io::Result<usize> {
         connection.set_nonblocking(true)?;
@@ -147,7 +148,7 @@ fn is_open(connection: &TcpStream) -> bool {
     }
 }
 
-/// A message of RFC 5424 6, from a host and process that name themselves in its text.
+/// A syslog message (RFC 5424 6). It names no host and no process: the text identifies them.
 fn syslog(time: WallTime, line: &str) -> String {
     let time = time.to_iso8601();
     let time = String::from_utf8_lossy(&time);

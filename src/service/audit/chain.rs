@@ -18,10 +18,10 @@ pub type Mac = [u8; 32];
 /// Base64url of 32 bytes is this long.
 pub const MAC_TEXT_BYTES: usize = 43;
 
-/// What stands before the first record there ever was.
+/// The code before the very first record.
 pub const BEGINNING: Mac = [0; 32];
 
-/// How many epochs a reader goes forward to find the key of a record: one a minute for 60 years.
+/// How many epochs a reader advances to find the key of a record: one per minute for 60 years.
 pub const EPOCHS_MAX: u64 = 32_000_000;
 
 const NEXT_EPOCH: &[u8] = b"autamedica-audit next epoch";
@@ -34,12 +34,12 @@ pub struct EpochKey {
     key: Redacted<[u8; 32]>,
 }
 
-/// Where the chain stands: its last record.
+/// The end of the chain: its last record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Its number; 0 where there is none yet.
+    /// The number of the record; 0 if there is none yet.
     pub seq: u64,
-    /// Its code.
+    /// The code of the record.
     pub mac: Mac,
 }
 
@@ -49,7 +49,7 @@ impl Head {
 }
 
 impl EpochKey {
-    /// The key of `epoch`. That of epoch 0 is the verification key, which signs nothing itself.
+    /// The key of `epoch`. The key of epoch 0 is the verification key, which signs nothing itself.
     pub const fn new(epoch: u64, key: [u8; 32]) -> Self {
         Self { epoch, key: Redacted::new(key) }
     }
@@ -59,12 +59,12 @@ impl EpochKey {
         self.epoch
     }
 
-    /// The key itself, for the file that keeps it.
+    /// The key itself, for the file that stores it.
     pub const fn reveal(&self) -> &[u8; 32] {
         self.key.reveal()
     }
 
-    /// As the line of a key file, for the verification key.
+    /// The verification key as a line of a key file.
     pub fn to_key_line(&self) -> String {
         format!("verify {}", to_text(self.key.reveal()))
     }
@@ -75,7 +75,7 @@ impl EpochKey {
         Self::new(self.epoch.saturating_add(1), hmac_sha256(self.key.reveal(), &[NEXT_EPOCH]))
     }
 
-    /// The key of `epoch`; none where that is in the past, or further off than any log gets.
+    /// The key of `epoch`; `None` if that is in the past, or further ahead than any log gets.
     pub fn at(&self, epoch: u64) -> Option<Self> {
         if epoch < self.epoch || epoch - self.epoch > EPOCHS_MAX {
             return None;
@@ -87,7 +87,7 @@ impl EpochKey {
         Some(key)
     }
 
-    /// The code of a record whose body has this hash and which stands behind `before`.
+    /// The code of a record whose body has this hash and which follows the code `before`.
     pub fn mac(&self, before: &Mac, body_sha256: &Mac) -> Mac {
         hmac_sha256(self.key.reveal(), &[before, body_sha256])
     }
@@ -103,9 +103,9 @@ pub fn sha256(bytes: &[u8]) -> Mac {
     Sha256::digest(bytes).into()
 }
 
-/// HMAC-SHA256 (RFC 2104) over the parts as one text.
+/// HMAC-SHA256 (RFC 2104) over the concatenated parts.
 pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> Mac {
-    // A key that is shorter than the block is padded with zeros (RFC 2104 2), here as there.
+    // A key that is shorter than the block is padded with zeros (RFC 2104 2).
     let mut block = [0; 64];
     block[..32].copy_from_slice(key);
     let mut mac = Hmac::<Sha256>::new(&block.into());
@@ -120,7 +120,7 @@ pub fn to_text(bytes: &[u8]) -> String {
     BASE64URL.encode(bytes)
 }
 
-/// Reads base64url without padding, in its one spelling.
+/// Reads base64url without padding, only in its canonical spelling.
 pub fn from_text(text: &[u8]) -> Option<Vec<u8>> {
     BASE64URL.decode(text).ok()
 }
@@ -142,7 +142,7 @@ mod tests {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
         let mac = hmac_sha256(&key, &[b"what do ya want ", b"for nothing?"]);
-        // Zeros behind a short key are its own padding, so this is the published value.
+        // Zeros after a short key are equal to its padding, so this is the published value.
         assert_eq!(mac[..8], [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e]);
     }
 

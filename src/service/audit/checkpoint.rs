@@ -1,5 +1,5 @@
-//! Checkpoints: signed statements of how far the log had come, sent to another place. They reveal a
-//! log that was cut off or replaced since.
+//! Checkpoints: signed statements of how far the log had come, sent to another place. They reveal
+//! if a log was truncated or replaced later.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ const BEGINNING: &str = "{\"checkpoint\":1,";
 const MAC: &str = ",\"mac\":\"";
 const END: &str = "\"}";
 
-/// What a checkpoint says.
+/// The content of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// The version of this format: 1.
     pub checkpoint: u32,
-    /// When.
+    /// When it was made.
     pub time: String,
     /// The identity of the log.
     pub log: String,
@@ -32,23 +32,23 @@ pub struct Said {
     pub head: String,
 }
 
-/// A checkpoint that was found somewhere.
+/// A checkpoint that was found in a text.
 #[derive(Clone, Debug)]
 pub struct Witness {
-    /// What it says.
+    /// Its content.
     pub checkpoint: Said,
     /// The code of the record that it names.
     pub head: Mac,
     /// Where it was found.
     pub source: String,
-    /// The line there, from 1.
+    /// The line in that source, counted from 1.
     pub line: usize,
     body: Vec<u8>,
     mac: Mac,
 }
 
 impl Said {
-    /// As one line of text, signed with the key of the epoch, without a line end.
+    /// A checkpoint as one line of text without a line break, signed with the key of the epoch.
     pub fn sign(log: &str, time: WallTime, segment: u64, head: &Head, key: &EpochKey) -> String {
         let said = Self {
             checkpoint: 1,
@@ -67,7 +67,8 @@ impl Said {
 }
 
 impl Witness {
-    /// All those in a text: a file of ours, or one that a syslog server wrote, with what it wrote around them.
+    /// All checkpoints in a text: a file of ours, or one that a syslog server wrote, with
+    /// additional text around them.
     pub fn all(source: &Path, text: &[u8]) -> Vec<Self> {
         let source = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy();
         let lines = text.split(|byte| *byte == b'\n').enumerate();
@@ -90,7 +91,7 @@ impl Witness {
         })
     }
 
-    /// Whether who wrote it had `key`.
+    /// Whether it was signed with `key`.
     pub fn is_genuine(&self, key: &EpochKey) -> bool {
         self.checkpoint.epoch == key.epoch() && self.mac == key.checkpoint_mac(&self.body)
     }

@@ -1,5 +1,5 @@
 //! The content of a record, by event: the plain members, and the sealed ones. Pure, except for the
-//! names that are drawn.
+//! random pseudonyms.
 
 use crate::message::record::{Deed, Event};
 use crate::service::names::{Name, Names};
@@ -11,7 +11,7 @@ use super::line::Fields;
 use super::queue::{Counts, Item};
 use super::{Entry, OwnRecord};
 
-/// Writes the members of `item`, and returns the name of its event. Both buffers are empty before.
+/// Writes the members of `item`, and returns the name of its event. Both buffers must be empty.
 pub fn describe(
     item: &Item,
     names: &Names,
@@ -33,7 +33,7 @@ pub fn describe(
     }
 }
 
-/// How many of what, as JSON: `{"connect":{"FORBIDDEN":12}}`.
+/// The counts as JSON: `{"connect":{"FORBIDDEN":12}}`.
 pub fn counts_json(counts: &Counts) -> String {
     let mut text = String::from("{");
     let mut open = "";
@@ -102,7 +102,7 @@ fn optional(fields: &mut Fields, name: &str, value: Option<&str>) {
     }
 }
 
-/// Who and where, by pseudonym.
+/// User, session and address, by pseudonym.
 fn about(entry: &Entry, names: &Names, fields: &mut Fields) {
     let subject = &entry.record.subject;
     optional(fields, "role", subject.role.map(crate::message::Role::as_str));
@@ -129,7 +129,7 @@ fn about(entry: &Entry, names: &Names, fields: &mut Fields) {
     }
 }
 
-/// The same for real, and what a person wrote.
+/// The same with the real values, and the text that a person wrote.
 fn seal(entry: &Entry, secret: &mut Vec<u8>) {
     let subject = &entry.record.subject;
     let mut member = |name: &str, json: &[u8]| {

@@ -1,4 +1,4 @@
-//! The ended sessions that no token may open again, and the revoked tokens, as the log knows them.
+//! The ended sessions that no token may open again, and the revoked tokens, according to the log.
 //! Each segment begins with them, so that a start has little to read.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,13 +9,13 @@ use crate::base::time::WallTime;
 use crate::message::record::{Revocation, Revoked};
 use crate::message::{SessionId, TokenId, UserId};
 
-/// As many as the engine remembers. Past it the one whose tokens end first is forgotten.
+/// As many as the engine remembers. Past it, the session whose tokens expire first is forgotten.
 const SESSIONS_MAX: usize = 65_536;
 
-/// How many stand in one record.
+/// How many are stored in one record.
 const IN_A_PART: usize = 256;
 
-/// The sessions, each with the moment up to which it stays closed.
+/// The sessions, each with the time until which it stays closed.
 #[derive(Debug, Default)]
 pub struct Ended {
     until: BTreeMap<SessionId, WallTime>,
@@ -27,7 +27,7 @@ pub struct Ended {
 struct Part(Vec<(String, i64)>);
 
 impl Ended {
-    /// Adds a session, or lets it stay closed for longer.
+    /// Adds a session, or extends the time for which it stays closed.
     pub fn insert(&mut self, session: SessionId, until: WallTime) {
         if let Some(before) = self.until.insert(session, until) {
             self.by_time.remove(&(before, session));
@@ -40,7 +40,7 @@ impl Ended {
         }
     }
 
-    /// Adds a revocation; one whose time has passed when it was made lifts what was before it.
+    /// Adds a revocation. If its time has already passed, it lifts the earlier one.
     pub fn revoke(&mut self, revocation: Revocation) {
         self.revoked.insert(revocation.what, revocation.until);
     }
@@ -50,7 +50,7 @@ impl Ended {
         self.revoked.iter().map(|(what, until)| Revocation { what: *what, until: *until })
     }
 
-    /// Forgets those that may be opened again, and the revocations that are over.
+    /// Forgets sessions that may be opened again, and revocations that are over.
     pub fn forget_until(&mut self, now: WallTime) {
         self.revoked.retain(|_, until| *until > now);
         while let Some(&(until, session)) = self.by_time.first()
@@ -61,12 +61,12 @@ impl Ended {
         }
     }
 
-    /// All of them.
+    /// All sessions.
     pub fn iter(&self) -> impl Iterator<Item = (SessionId, WallTime)> {
         self.until.iter().map(|(session, until)| (*session, *until))
     }
 
-    /// As what is sealed in records of the log; one, empty, where there is nothing.
+    /// The plaintexts of the records that store all this; a single empty one if there is nothing.
     pub fn parts(&self) -> Vec<Vec<u8>> {
         let sessions = self.iter().map(|(session, until)| (text(&session.to_text()), until));
         let revoked = self.revoked.iter().map(|(what, until)| (revoked_text(*what), *until));
@@ -79,7 +79,7 @@ impl Ended {
         if all.is_empty() { vec![part(&[])] } else { all.chunks(IN_A_PART).map(part).collect() }
     }
 
-    /// Adds what stands in such a record; whether it could be read.
+    /// Adds the content of such a record. Returns whether it could be read.
     pub fn read_part(&mut self, secret: &[u8]) -> bool {
         let Ok(Part(pairs)) = serde_json::from_slice(secret) else { return false };
         for (id, until) in pairs {
@@ -100,7 +100,8 @@ fn text(id: &[u8]) -> String {
     String::from_utf8_lossy(id).into_owned()
 }
 
-/// What is revoked, in a text: `user:`, `session:` or `token:` and the id, of a token 16 hexadecimal digits.
+/// A revocation's target as text: `user:`, `session:` or `token:`, and the id; for a token 16
+/// hexadecimal digits.
 pub fn revoked_text(what: Revoked) -> String {
     match what {
         Revoked::User(user) => format!("user:{}", text(&user.to_text())),
@@ -109,7 +110,7 @@ pub fn revoked_text(what: Revoked) -> String {
     }
 }
 
-/// Reads such a text.
+/// Parses such a text.
 pub fn parse_revoked(told: &str) -> Option<Revoked> {
     let (kind, id) = told.split_once(':')?;
     match kind {

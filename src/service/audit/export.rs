@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! {"export":1,"log":"…","session":"<uuid>","seq":<the record before the first>,"mac":"<its code>"}
-//! {"record":"<the line>","key":"<key of this one record>","opened":{…}}     of the session
-//! {"record":"<the line>"}                                                of the server itself, with nothing sealed
-//! {"sha256":"<of the body>","epoch":N}                                   of somebody else
+//! {"record":"<the line>","key":"<key of this one record>","opened":{…}}   of the session
+//! {"record":"<the line>"}                                   of the server itself, nothing sealed
+//! {"sha256":"<of the body>","epoch":N}                                  of somebody else
 //! ```
 
 use std::io::{self, BufWriter, Write};
@@ -33,7 +33,7 @@ struct Header {
     mac: String,
 }
 
-/// A record that is shown, or the two members of one that is not.
+/// A record that is disclosed, or the two members of one that is not.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row<'a> {
@@ -49,24 +49,24 @@ struct Row<'a> {
     epoch: Option<u64>,
 }
 
-/// What came out of verifying an export.
+/// The result of verifying an export.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The session, as the file names it.
     pub session: String,
-    /// Records of the session.
+    /// How many records of the session there are.
     pub records: u64,
-    /// Records of others, which are there as hashes.
+    /// How many records of others there are, which are present as hashes only.
     pub foreign: u64,
-    /// What is wrong: the line, and what.
+    /// What is wrong: the line and the fault.
     pub faults: Vec<(usize, String)>,
 }
 
-/// Writes the records of `session` to a new file, for its owner only; how many there are. Where there is none, there is no file
-/// either.
+/// Writes the records of `session` to a new file, which only its owner may read, and returns how
+/// many there are. If there are none, no file is created.
 ///
 /// # Errors
-/// Where the log cannot be read, or the file is there already or cannot be written.
+/// If the log cannot be read, or the file already exists or cannot be written.
 pub fn export_to(path: &Path, folder: &Path, keys: &Keys, session: SessionId) -> io::Result<u64> {
     let file = create(path)?;
     let written = export(folder, keys, session, &mut BufWriter::new(&file));
@@ -143,8 +143,9 @@ fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Verifies an export with the verification key: that its records follow each other as they were written, with nothing left
-/// out between the first and the last, and that what is opened is what was sealed.
+/// Verifies an export with the verification key: its records follow each other as they were
+/// written, with nothing left out between the first and the last, and the opened content is what
+/// was sealed.
 pub fn verify_export(bytes: &[u8], key: &EpochKey) -> Outcome {
     let mut outcome = Outcome::default();
     let mut all = lines(bytes).enumerate();
@@ -218,7 +219,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether the record is of the session; an error where what is shown of it is not what was sealed.
+    /// Whether the record is of the session; an error if the content shown is not what was sealed.
     fn is_opened_rightly(
         &self,
         line: &Line<'_>,

@@ -1,5 +1,5 @@
-//! The files of the audit log's folder: their names, and writes that after a power cut are there
-//! either whole or not at all.
+//! The files in the audit log's folder: their names, and writes that are atomic across a power
+//! failure.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,53 +11,53 @@ pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.jsonl"))
 }
 
-/// The numbers of the segments in the folder, from the oldest.
+/// The numbers of the segments in the folder, oldest first.
 ///
 /// # Errors
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub fn segments(folder: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let digits = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
         let number = digits.and_then(|digits| digits.parse().ok());
-        // Only the name that we would give: 1.jsonl beside 00000001.jsonl is somebody else's.
+        // Only exact names count: 1.jsonl beside 00000001.jsonl is not ours.
         numbers.extend(number.filter(|number| segment_path(folder, *number).ends_with(&name)));
     }
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// Makes the folder, for its owner only, where there is none.
+/// Creates the folder for its owner only, if it does not exist.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// If it cannot be created.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a file that must not be there yet, for its owner only.
+/// Creates a file for its owner only. It must not exist yet.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// If it cannot be created.
 pub fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Writes the names in the folder to the disk.
+/// Syncs the folder, so that the names in it are on disk.
 ///
 /// # Errors
-/// Where that fails.
+/// If that fails.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     // The parent of a bare file name is the empty path.
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 
-/// Puts `contents` in the place of what the file held, at once or not at all, for its owner only.
+/// Atomically replaces what the file holds by `contents`, for its owner only.
 ///
 /// # Errors
-/// Where that fails; the file is as before then, or new.
+/// If that fails. The file is then either unchanged or new.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
@@ -70,10 +70,10 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Removes a file, where there is one.
+/// Removes a file if it exists.
 ///
 /// # Errors
-/// Where it is there and stays.
+/// If it exists and cannot be removed.
 pub fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -81,7 +81,7 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// At most `len` bytes of a file, from `from` on.
+/// At most `len` bytes of a file, starting at `from`.
 pub fn read_part(path: &Path, from: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;

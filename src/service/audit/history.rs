@@ -1,5 +1,5 @@
-//! The log for human readers: records opened with the encryption keys, those of one session, and
-//! figures over all.
+//! The log for human readers: records opened with the encryption keys, the records of one session,
+//! and statistics over all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +17,7 @@ use super::line::Line;
 use super::reading::Segments;
 use super::sealing::Sealed;
 
-/// Members that stand in a column of their own, or are of no use to a reader.
+/// Members that have a column of their own, or are of no use to a reader.
 const COMMON: [&str; 11] = [
     "seq",
     "time",
@@ -43,9 +43,9 @@ pub struct Opened {
     pub time: WallTime,
     /// What happened.
     pub event: String,
-    /// What was sealed, as JSON; nothing where nothing was, or the key is not here.
+    /// The sealed part, as JSON; `None` if there was none, or its key is not here.
     pub secret: Option<Vec<u8>>,
-    /// The key of this one record, where it could be opened.
+    /// The key of this one record, if it could be opened.
     pub record_key: Option<[u8; 32]>,
     /// Whether there is a sealed part.
     pub is_sealed: bool,
@@ -53,27 +53,27 @@ pub struct Opened {
     secret_members: Map<String, Value>,
 }
 
-/// Figures over all of a log.
+/// Statistics over a whole log.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Records by day (`2026-01-31`) and event.
     pub days: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Sessions that are named: by id where the keys are here, else by pseudonym.
+    /// The sessions named in it: by id if the keys are here, otherwise by pseudonym.
     pub sessions: BTreeSet<String>,
-    /// Segments, and bytes of all of them.
+    /// The number of segments.
     pub segments: u64,
-    /// The same.
+    /// The size of all segments in bytes.
     pub bytes: u64,
-    /// The times of the first and the last record.
+    /// The time of the first record.
     pub first: Option<WallTime>,
-    /// The same.
+    /// The time of the last record.
     pub last: Option<WallTime>,
 }
 
-/// Hands every record that counts to `each`, from the oldest.
+/// Passes every valid record to `each`, oldest first.
 ///
 /// # Errors
-/// Where a segment cannot be read.
+/// If a segment cannot be read.
 pub fn read(folder: &Path, keys: &Keys, mut each: impl FnMut(Opened)) -> io::Result<()> {
     for segment in Segments::of(folder)? {
         let segment = segment?;
@@ -116,13 +116,13 @@ impl Opened {
         named.and_then(SessionId::parse) == Some(session)
     }
 
-    /// A member: the real one where it could be opened, else the one that stands there plainly.
+    /// A member: the real value if it could be opened, otherwise the plain one.
     pub fn member(&self, name: &str) -> Option<&str> {
         let value = self.secret_members.get(name).or_else(|| self.members.get(name));
         value.and_then(Value::as_str)
     }
 
-    /// What happened, in words: the event, what it says of itself, and what a person wrote.
+    /// What happened, in words: the event, its details, and the text that a person wrote.
     pub fn what(&self) -> String {
         let mut words = vec![self.event.clone()];
         for (name, value) in
@@ -148,10 +148,10 @@ impl Opened {
 }
 
 impl Stats {
-    /// Over the log in `folder`.
+    /// The statistics of the log in `folder`.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn of(folder: &Path, keys: &Keys) -> io::Result<Self> {
         let mut stats = Self::default();
         for number in segments(folder)? {
@@ -169,7 +169,7 @@ impl Stats {
         Ok(stats)
     }
 
-    /// Bytes a day, over the days that the log spans; over one day where it is younger.
+    /// Bytes per day, over the days that the log spans (at least one).
     pub fn bytes_per_day(&self) -> u64 {
         const DAY_MS: u128 = 24 * 3_600_000;
         let span = |first: WallTime| Some(self.last?.as_millis().saturating_sub(first.as_millis()));
@@ -178,10 +178,10 @@ impl Stats {
     }
 }
 
-/// Bytes that are free on the disk of `folder`.
+/// The free bytes on the disk of `folder`.
 ///
 /// # Errors
-/// Where the system does not say.
+/// If the system does not tell.
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))

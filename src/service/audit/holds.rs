@@ -26,10 +26,10 @@ impl Holds {
         folder.join("holds")
     }
 
-    /// Reads the list; empty where there is none, `InvalidData` where it is not ours.
+    /// Reads the list; empty if there is none.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read; `InvalidData` if it is not in our format.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let text = match fs::read_to_string(Self::path(folder)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -43,7 +43,7 @@ impl Holds {
     /// Writes the list.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         replace(&Self::path(folder), self.to_text().as_bytes())
     }
@@ -52,12 +52,12 @@ impl Holds {
         self.sessions.iter().map(|session| to_text(session) + "\n").collect()
     }
 
-    /// Adds a session; whether that is new. Nothing without a key.
+    /// Adds a session, and returns whether it is new. `None` without a key.
     pub fn hold(&mut self, session: SessionId, keys: &Keys) -> Option<bool> {
         Some(self.sessions.insert(hash(session, keys.encryption.first()?)))
     }
 
-    /// Takes a session off the list; whether it stood there.
+    /// Removes a session, and returns whether it was on the list.
     pub fn release(&mut self, session: SessionId, keys: &Keys) -> Option<bool> {
         Some(self.sessions.remove(&hash(session, keys.encryption.first()?)))
     }
@@ -67,7 +67,7 @@ impl Holds {
         keys.encryption.first().is_some_and(|key| self.sessions.contains(&hash(session, key)))
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
@@ -83,7 +83,7 @@ impl Holds {
     }
 }
 
-/// With the first key, which stays in the file whatever is added behind it.
+/// Made with the first key, which stays in the file when others are added.
 fn hash(session: SessionId, key: &EncryptionKey) -> Mac {
     hmac_sha256(key.key.reveal(), &[HOLD, session.reveal().as_bytes()])
 }

@@ -23,14 +23,14 @@ use super::reading::Gone;
 use super::seal_file::{Ending, Seal};
 use super::sealing::Sealer;
 
-/// What stands aside: bytes of a segment that never came to a record.
+/// Bytes of a segment that were set aside, because they never became a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
     /// The name of the file.
     pub name: String,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// SHA-256 of it.
+    /// Its SHA-256.
     pub sha256: String,
 }
 
@@ -41,33 +41,34 @@ pub struct Journal {
     log: String,
     key: EpochKey,
     sealer: Sealer,
-    /// The open segment, where there is one.
+    /// The open segment, if there is one.
     file: Option<File>,
-    /// Its number, or that of the one to be opened next.
+    /// Its number, or that of the segment to be opened next.
     segment: u64,
-    /// How the one before it ended.
+    /// How the previous segment ended.
     previous: Option<Ending>,
-    /// Whether the seal file says already that the epoch begins with this segment.
+    /// Whether the seal file already says that the epoch begins with this segment.
     announced: bool,
-    /// Whether a file of this number is our own.
+    /// Whether a file with this number is our own.
     begun: bool,
-    /// Whether the kernel has said that it could not bring the segment to the disk. It says that once.
+    /// Whether the kernel has reported that it could not sync the segment. It reports that only
+    /// once.
     sync_failed: bool,
     buffer: Vec<u8>,
-    /// Bytes of the open segment that were handed to the system.
+    /// Bytes of the open segment that were passed to the system.
     written_bytes: u64,
-    /// Of these, what it began with.
+    /// How many of these the segment began with.
     head_bytes: u64,
     head: Head,
-    /// What of the open segment is on the disk.
+    /// How many bytes of the open segment are on disk.
     durable_bytes: u64,
     durable: Head,
     epoch_at: WallTime,
     opened_at: WallTime,
-    /// The segments that were removed, by the first of each range, and when it was last said.
+    /// The segments that were removed, by the first of each range, and when that was last recorded.
     pub(super) gone: BTreeMap<u64, Gone>,
     pub(super) gone_at: Option<WallTime>,
-    /// What is to be told in the next segment, of a start that found something.
+    /// What the next segment must record about files that the start set aside.
     aside: Vec<SetAside>,
     damage: Option<String>,
     /// Totals since the start.
@@ -75,29 +76,29 @@ pub struct Journal {
     syncs: u64,
 }
 
-/// Where a journal begins to write.
+/// The position at which a journal begins to write.
 #[derive(Debug)]
 pub struct Position {
     /// The folder.
     pub folder: PathBuf,
     /// The identity of the log.
     pub log: String,
-    /// The key of the last epoch; the next one is used.
+    /// The key of the last epoch. The next one is used for writing.
     pub key: EpochKey,
-    /// The last record that counts.
+    /// The last valid record.
     pub head: Head,
-    /// The segment that is opened next.
+    /// The number of the segment to open next.
     pub segment: u64,
-    /// How the one before it ended.
+    /// How the previous segment ended.
     pub previous: Option<Ending>,
     /// What was set aside.
     pub aside: Vec<SetAside>,
-    /// What was found to be wrong with what had been durable.
+    /// Damage that was found in durable records.
     pub damage: Option<String>,
 }
 
 impl Journal {
-    /// Goes on from `position`, with a segment of its own: see [`Journal::begin`].
+    /// Continues from `position`, in a new segment: see [`Journal::begin`].
     pub fn new(position: Position, sealer: Sealer) -> Self {
         Self {
             folder: position.folder,
@@ -127,18 +128,18 @@ impl Journal {
         }
     }
 
-    /// Seals with another key from now on, and returns the number of the one before.
+    /// Seals with another key from now on. Returns the number of the previous key.
     pub fn seal_with(&mut self, sealer: Sealer) -> u32 {
         let before = self.sealer.key_id();
         self.sealer = sealer;
         before
     }
 
-    /// The next segment, in an epoch of its own; what `snapshot` gives stands behind its first record. Durable when this
-    /// returns.
+    /// Begins the next segment, in a new epoch. Its first record is followed by `snapshot`.
+    /// Everything is durable when this returns.
     ///
     /// # Errors
-    /// What the system said. It may be tried again.
+    /// An error of the system. It may be tried again.
     pub fn begin(&mut self, time: WallTime, snapshot: &[Vec<u8>]) -> io::Result<()> {
         if !self.announced {
             let next = self.key.next();
@@ -148,7 +149,8 @@ impl Journal {
         }
         let path = segment_path(&self.folder, self.segment);
         if self.begun {
-            // Left over from a try of ours that failed: nothing in it counts, and its pages may be bad.
+            // Left over from a failed attempt of ours: nothing in it counts, and its pages may be
+            // bad.
             remove_if_there(&path)?;
         }
         self.file = Some(create(&path)?);
@@ -190,7 +192,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The segments that were removed, as JSON.
+    /// The removed segments as JSON.
     ///
     /// # Errors
     /// None that is known.
@@ -203,10 +205,10 @@ impl Journal {
         self.head = line::write(&mut self.buffer, draft, &self.head, &self.key, &mut self.sealer);
     }
 
-    /// Hands the buffer to the system.
+    /// Passes the buffer to the system.
     ///
     /// # Errors
-    /// What the system said; [`Journal::break_off`] then.
+    /// An error of the system; then call [`Journal::break_off`].
     pub fn write(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotConnected.into()) };
         file.write_all(&self.buffer)?;
@@ -216,10 +218,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Waits until all that was written is on the disk.
+    /// Waits until everything written is on disk.
     ///
     /// # Errors
-    /// What the system said; [`Journal::break_off`] then.
+    /// An error of the system; then call [`Journal::break_off`].
     pub fn sync(&mut self) -> io::Result<()> {
         let Some(file) = &self.file else { return Err(io::ErrorKind::NotConnected.into()) };
         file.sync_data().inspect_err(|_| self.sync_failed = true)?;
@@ -229,10 +231,10 @@ impl Journal {
         Ok(())
     }
 
-    /// The next epoch. Everything must be durable before.
+    /// Begins the next epoch. Everything must be durable before.
     ///
     /// # Errors
-    /// What the system said; [`Journal::break_off`] then.
+    /// An error of the system; then call [`Journal::break_off`].
     pub fn next_epoch(&mut self, time: WallTime) -> io::Result<()> {
         let next = self.key.next();
         self.write_seal(&next, self.durable_bytes)?;
@@ -241,10 +243,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends the segment in good order.
+    /// Ends the segment properly.
     ///
     /// # Errors
-    /// What the system said; [`Journal::break_off`] then.
+    /// An error of the system; then call [`Journal::break_off`].
     pub fn end(&mut self, time: WallTime) -> io::Result<()> {
         let fields = Fields::default();
         self.append(&Draft { time, event: "sealed", fields: &fields, secret: &[] });
@@ -255,13 +257,13 @@ impl Journal {
         Ok(())
     }
 
-    /// After a failure: as it was when it was durable last, and without an open segment.
+    /// After a failure, goes back to the last durable state, without an open segment.
     pub fn break_off(&mut self) {
         self.buffer.clear();
         self.head = self.durable;
         let Some(file) = self.file.take() else { return };
         if self.durable_bytes == 0 {
-            // The segment never began: it is made anew, with the same number.
+            // The segment never began: it is created again, with the same number.
             return;
         }
         let torn = self.torn(&file);
@@ -270,7 +272,7 @@ impl Journal {
         self.follow(bytes, torn.map(|torn| to_text(&sha256(&torn))));
     }
 
-    /// The bytes behind the durable ones, where it is known that they are on the disk as they are read.
+    /// The bytes after the durable ones, if it is certain that they are on disk as they are read.
     fn torn(&self, file: &File) -> Option<Vec<u8>> {
         (!self.sync_failed).then_some(())?;
         file.sync_data().ok()?;
@@ -281,7 +283,7 @@ impl Journal {
         Some(torn)
     }
 
-    /// The segment has ended; the next one is to be opened.
+    /// Notes that the segment has ended and the next one must be opened.
     fn follow(&mut self, torn: u64, torn_sha256: Option<String>) {
         self.previous = Some(Ending {
             segment: self.segment,
@@ -314,7 +316,7 @@ impl Journal {
         self.file.is_some()
     }
 
-    /// Bytes that wait in the buffer.
+    /// Bytes waiting in the buffer.
     pub const fn buffered_bytes(&self) -> usize {
         self.buffer.len()
     }
@@ -329,14 +331,14 @@ impl Journal {
         (self.opened_at, self.epoch_at)
     }
 
-    /// A checkpoint of what is durable.
+    /// A checkpoint of the durable records.
     pub fn checkpoint(&self, time: WallTime) -> String {
         let ended = self.previous.as_ref().filter(|_| self.file.is_none());
         let segment = ended.map_or(self.segment, |ended| ended.segment);
         Said::sign(&self.log, time, segment, &self.durable, &self.key)
     }
 
-    /// The number of the segment that is written, or comes next.
+    /// The number of the segment that is being written, or comes next.
     pub const fn segment(&self) -> u64 {
         self.segment
     }
@@ -347,10 +349,10 @@ impl Journal {
     }
 }
 
-/// Takes a file that holds no record of the log out of the way, and says what it holds.
+/// Moves aside a file that holds no record of the log, and returns what it holds.
 ///
 /// # Errors
-/// What the system said.
+/// An error of the system.
 pub fn set_aside(folder: &Path, segment: u64) -> io::Result<Option<SetAside>> {
     let path = segment_path(folder, segment);
     let bytes = fs::read(&path)?;

@@ -1,5 +1,5 @@
-//! The file with the keys of the audit log: created if there is none, refused if others can read
-//! it.
+//! The file with the keys of the audit log: created if it does not exist, refused if others can
+//! read it.
 //!
 //! ```text
 //! # comments
@@ -19,7 +19,7 @@ use super::chain::{EpochKey, mac_from_text, to_text};
 use super::files::replace;
 use super::sealing::EncryptionKey;
 
-/// Far more than a century of rotations.
+/// Far more than a century of key rotations needs.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 const HEADER: &str = "\
@@ -31,16 +31,17 @@ const HEADER: &str = "\
 /// The keys.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    /// The key of epoch 0, where it is still here.
+    /// The key of epoch 0, if it is still here.
     pub verification: Option<EpochKey>,
-    /// Those that open; the last one seals. Never empty in a file that a server uses.
+    /// The encryption keys: all of them open records; the last one seals. Never empty in a file
+    /// that a server uses.
     pub encryption: Vec<EncryptionKey>,
 }
 
 /// What is wrong with the key file.
 #[derive(Debug)]
 pub enum KeyFileError {
-    /// There is none.
+    /// It does not exist.
     Missing(PathBuf),
     /// The system does not let us read or write it.
     Io(PathBuf, io::Error),
@@ -48,14 +49,14 @@ pub enum KeyFileError {
     Open(PathBuf, u32),
     /// It belongs to another user.
     Foreign(PathBuf),
-    /// A line is not what it should be; its number, from 1.
+    /// A line is malformed; its number, counted from 1.
     Malformed(PathBuf, usize),
-    /// There is no key to seal with.
+    /// It contains no key to seal with.
     Empty(PathBuf),
 }
 
 impl Keys {
-    /// Fresh ones: one of each.
+    /// New random keys: one of each kind.
     pub fn draw(entropy: fn() -> [u8; 32]) -> Self {
         let mut keys =
             Self { verification: Some(EpochKey::new(0, entropy())), encryption: Vec::new() };
@@ -70,7 +71,7 @@ impl Keys {
         id
     }
 
-    /// Reads the file of a server: its own, and nobody else's.
+    /// Reads a server's key file, which must belong to the server's user alone.
     ///
     /// # Errors
     /// Whatever is wrong with it.
@@ -82,8 +83,8 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads a file of an auditor, who may have other habits: one line with the verification key will do, and who may read
-    /// the file is the auditor's business.
+    /// Reads an auditor's key file. A single line with the verification key is enough, and the
+    /// file's permissions are not checked: they are up to the auditor.
     ///
     /// # Errors
     /// Whatever is wrong with it.
@@ -97,7 +98,7 @@ impl Keys {
             _ => KeyFileError::Io(path.to_owned(), error),
         };
         let file = File::open(path).map_err(failed)?;
-        // Of the open file, so that nobody can put another one in its place in between.
+        // Checked on the open file, so that nobody can replace it in between.
         let metadata = file.metadata().map_err(failed)?;
         if private && metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(KeyFileError::Foreign(path.to_owned()));
@@ -110,7 +111,7 @@ impl Keys {
         Self::parse(&text).map_err(|line| KeyFileError::Malformed(path.to_owned(), line))
     }
 
-    /// Reads the text; the number of the line that is wrong.
+    /// Parses the text; an error is the number of the malformed line.
     fn parse(text: &str) -> Result<Self, usize> {
         let mut keys = Self { verification: None, encryption: Vec::new() };
         for (index, line) in text.lines().enumerate() {
@@ -135,10 +136,10 @@ impl Keys {
         Some(())
     }
 
-    /// Makes the file, readable by its owner only. It must not be there yet.
+    /// Creates the file, readable by its owner only. It must not exist yet.
     ///
     /// # Errors
-    /// Where the system does not let us, or it is there.
+    /// If the system does not allow it, or the file exists.
     pub fn create(&self, path: &Path) -> Result<(), KeyFileError> {
         let failed = |error| KeyFileError::Io(path.to_owned(), error);
         let mut file = OpenOptions::new()
@@ -152,10 +153,10 @@ impl Keys {
         path.parent().map_or(Ok(()), super::files::sync_folder).map_err(failed)
     }
 
-    /// Puts these keys in the place of those in the file, at once or not at all.
+    /// Atomically replaces the keys in the file by these.
     ///
     /// # Errors
-    /// Where the system does not let us.
+    /// If the system does not allow it.
     pub fn replace(&self, path: &Path) -> Result<(), KeyFileError> {
         replace(path, self.to_text().as_bytes())
             .map_err(|error| KeyFileError::Io(path.to_owned(), error))

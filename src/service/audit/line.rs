@@ -1,7 +1,8 @@
 //! A record as a line of text: writing and parsing it. Pure.
 //!
-//! `{"seq":N,"time":"…","event":"…","epoch":E, <fields of the event>, "sealed":"…","mac":"…"}`. The body is all that stands
-//! before `,"mac":"`, the plain part all that stands before `,"sealed":"`; both begin with the first byte of the line.
+//! `{"seq":N,"time":"…","event":"…","epoch":E, <fields of the event>, "sealed":"…","mac":"…"}`. The
+//! body is everything before `,"mac":"`, the plain part everything before `,"sealed":"`; both begin
+//! with the first byte of the line.
 
 use serde::Deserialize;
 
@@ -15,31 +16,31 @@ const MAC: &[u8] = b",\"mac\":\"";
 const SEALED: &str = ",\"sealed\":\"";
 const END: &[u8] = b"\"}";
 
-/// The members of a record that its event calls for, as they are written.
+/// The members of a record that depend on its event, as they are written.
 #[derive(Debug, Default)]
 pub struct Fields(Vec<u8>);
 
-/// What is written of a record, but for what the chain adds.
+/// The content of a record, without what the chain adds.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     /// When it happened.
     pub time: WallTime,
-    /// The name of what happened.
+    /// The name of the event.
     pub event: &'a str,
     /// The plain members.
     pub fields: &'a Fields,
-    /// What is sealed; empty for nothing.
+    /// What to seal; empty for nothing.
     pub secret: &'a [u8],
 }
 
-/// A line, taken apart. That it has this shape says nothing of who wrote it: [`Line::is_genuine`] does.
+/// A parsed line. Its shape says nothing about who wrote it: see [`Line::is_genuine`].
 #[derive(Debug)]
 pub struct Line<'a> {
-    /// The whole line, without its end.
+    /// The whole line, without its line break.
     pub whole: &'a [u8],
-    /// What its code covers.
+    /// The part that its code covers.
     pub body: &'a [u8],
-    /// What is not sealed of that.
+    /// The part of the body that is not sealed.
     pub plain: &'a [u8],
     /// The sealed part, as text.
     pub sealed: Option<&'a [u8]>,
@@ -49,7 +50,7 @@ pub struct Line<'a> {
     pub seq: u64,
     /// When it happened.
     pub time: WallTime,
-    /// What happened.
+    /// The name of the event.
     pub event: String,
     /// The epoch whose key made the code.
     pub epoch: u64,
@@ -64,36 +65,36 @@ struct Common {
 }
 
 impl Fields {
-    /// A text.
+    /// Adds a text.
     pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
         self.name(name);
         json::write_string(&mut self.0, value);
         self
     }
 
-    /// A number.
+    /// Adds a number.
     pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
         self.raw(name, &value.to_string())
     }
 
-    /// `true` or `false`.
+    /// Adds `true` or `false`.
     pub fn flag(&mut self, name: &str, value: bool) -> &mut Self {
         self.raw(name, if value { "true" } else { "false" })
     }
 
-    /// A moment.
+    /// Adds a time.
     pub fn time(&mut self, name: &str, value: WallTime) -> &mut Self {
         self.text(name, &String::from_utf8_lossy(&value.to_iso8601()))
     }
 
-    /// Anything that is JSON already.
+    /// Adds a value that is already JSON.
     pub fn raw(&mut self, name: &str, json: &str) -> &mut Self {
         self.name(name);
         self.0.extend_from_slice(json.as_bytes());
         self
     }
 
-    /// Takes everything out again.
+    /// Removes all members.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -105,7 +106,8 @@ impl Fields {
     }
 }
 
-/// Appends `draft` to `out` as the record behind `head`, line end included, and returns the new head.
+/// Appends `draft` to `out` as the record after `head`, including the line break, and returns the
+/// new head.
 pub fn write(
     out: &mut Vec<u8>,
     draft: &Draft<'_>,
@@ -136,7 +138,7 @@ pub fn write(
 }
 
 impl<'a> Line<'a> {
-    /// Takes a line without its end apart; nothing where it is none of ours.
+    /// Parses a line without its line break; `None` if it is not in our format.
     pub fn parse(whole: &'a [u8]) -> Option<Self> {
         let (body, mac) = split_tail(whole)?;
         let common: Common = serde_json::from_slice(whole).ok()?;
@@ -156,19 +158,19 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Whether it is the record behind `before`, written by who had `key`.
+    /// Whether it is the record after `before`, written by somebody who had `key`.
     pub fn is_genuine(&self, before: &Head, key: &EpochKey) -> bool {
         self.epoch == key.epoch()
             && Some(self.seq) == before.seq.checked_add(1)
             && self.mac == key.mac(&before.mac, &sha256(self.body))
     }
 
-    /// The chain up to here.
+    /// The head of the chain after this record.
     pub const fn head(&self) -> Head {
         Head { seq: self.seq, mac: self.mac }
     }
 
-    /// Its members, those that `T` asks for.
+    /// The members that `T` asks for.
     pub fn members<T: Deserialize<'a>>(&self) -> Option<T> {
         serde_json::from_slice(self.whole).ok()
     }
@@ -180,7 +182,8 @@ fn split_tail(whole: &[u8]) -> Option<(&[u8], Mac)> {
     Some((rest.strip_suffix(MAC)?, mac_from_text(mac)?))
 }
 
-/// A quote within a text is written `\"`, so this name can stand nowhere else.
+/// Splits the body before its sealed part. A quote within a text is written `\"`, so this name can
+/// occur nowhere else.
 fn split_sealed(body: &str) -> (&[u8], Option<&[u8]>) {
     let sealed = |at: usize| body[at + SEALED.len()..].strip_suffix('"');
     match body.rfind(SEALED).and_then(|at| Some((at, sealed(at)?))) {
@@ -189,7 +192,7 @@ fn split_sealed(body: &str) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// The lines of `bytes` with the offset of each, and whether it has its end.
+/// The lines of `bytes`, each with its offset and whether it has its line break.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8], bool)> {
     let mut at = 0;
     bytes.split_inclusive(|byte| *byte == b'\n').map(move |line| {

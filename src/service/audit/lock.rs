@@ -12,13 +12,14 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 use super::OpenError;
 use crate::base::time::Duration;
 
-/// How often it is looked whether the one before has left.
+/// How often to check whether the predecessor has left.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Takes the lock of a folder. `patience`: so long the process that has it is waited for, after it was asked to leave.
+/// Takes the lock of a folder. With `patience`, the process that holds the lock is asked to leave,
+/// and given that long.
 ///
 /// # Errors
-/// Where another process has it, or it cannot be had at all.
+/// If another process holds the lock, or it cannot be taken at all.
 pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, OpenError> {
     let path = folder.join("lock");
     let failed = |error| OpenError::Io(path.clone(), error);
@@ -31,13 +32,14 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
         match lock.try_lock() {
             Ok(()) => {
                 if let Err(error) = leave_number(&mut lock) {
-                    // The disk may be full. That is told where records cannot be written, and keeps nobody from starting.
+                    // The disk may be full. That is reported where records cannot be written, and
+                    // is no reason not to start.
                     log::warn!("the next server could not take over from this one: {error}");
                 }
                 return Ok(lock);
             }
             Err(TryLockError::WouldBlock) if looks > 0 => {
-                // There may be one between the two.
+                // Another process may have taken the lock in between.
                 let owner = read(&mut lock).map_err(failed)?;
                 if asked.as_ref() != Some(&owner) {
                     ask_to_leave(&owner);
@@ -54,7 +56,7 @@ pub(super) fn take(folder: &Path, patience: Option<Duration>) -> Result<File, Op
     Err(OpenError::Locked(folder.to_owned()))
 }
 
-/// Whoever comes next is to know whom to ask.
+/// Leaves our process id and name for a successor.
 fn leave_number(lock: &mut File) -> io::Result<()> {
     let own = getpid();
     let name = name_of(own);
@@ -66,7 +68,7 @@ fn leave_number(lock: &mut File) -> io::Result<()> {
     }
 }
 
-/// What the process that has the lock has left of itself; nothing before it has.
+/// The name that the process holding the lock has written; empty before it has written one.
 fn read(lock: &mut File) -> io::Result<String> {
     let mut text = String::new();
     lock.rewind()?;
@@ -74,8 +76,8 @@ fn read(lock: &mut File) -> io::Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Asks the process of this name to leave, where it is certain that its number is that of the same process here: in another
-/// container, on another machine or after a while it may be anybody's.
+/// Asks the process of this name to leave, if it is certain that it is the same process: in another
+/// container, on another machine, or after some time, the process id may belong to anybody.
 fn ask_to_leave(name: &str) {
     let number = name.split(' ').next().and_then(|number| number.parse().ok());
     let pid = number.filter(|number| *number > 0).and_then(Pid::from_raw);
@@ -89,20 +91,21 @@ fn ask_to_leave(name: &str) {
         return;
     }
     log::info!("taking over from process {}", pid.as_raw_nonzero());
-    // It may have ended just now, and then the lock is free.
+    // It may have ended just now; then the lock is free.
     let _ = kill_process(pid, Signal::TERM);
 }
 
-/// A name that no other process has or will have: its number, the namespace in which that counts, which run of which machine it is,
-/// and when it began. `None`: there is no such process here, or no `/proc`.
+/// A name that no other process has or will have: its process id, its pid namespace, the boot of
+/// the machine, and its start time. `None` if there is no such process here, or no `/proc`.
 fn name_of(pid: Pid) -> Option<String> {
     let pid = pid.as_raw_nonzero();
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the name of the program, in parentheses, and may hold anything (proc_pid_stat(5)).
+    // The second field is the name of the program, in parentheses, and may contain anything
+    // (proc_pid_stat(5)).
     let (_, fields) = stat.rsplit_once(')')?;
     let began = fields.split_whitespace().nth(19)?;
-    // Hidden from some services. Then it is for all of them.
+    // Some services may not read it. Then none of the servers here can, and they agree.
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let boot = if boot.is_empty() { "-" } else { boot.trim() };
     Some(format!("{pid} {} {boot} {began}", namespace.display()))

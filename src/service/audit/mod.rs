@@ -92,7 +92,8 @@ pub struct Entry {
     pub address: Option<Redacted<IpAddr>>,
     /// What happened, and to whom.
     pub record: Record,
-    /// What a person wrote, such as the reason of an emergency access: a JSON string literal, checked to be one.
+    /// What a person wrote, such as the reason of an emergency access: a JSON string literal,
+    /// checked to be one.
     pub text: Option<Redacted<Box<str>>>,
 }
 
@@ -235,7 +236,7 @@ pub struct Gauges {
     pub queued: usize,
     /// Entries that found no room, since the start.
     pub dropped: u64,
-    /// The age of the oldest entry that is not yet on the disk, in ms.
+    /// The age of the oldest entry that is not yet on disk, in ms.
     pub lag_ms: u64,
     /// Bytes written since the start.
     pub bytes_written: u64,
@@ -261,19 +262,20 @@ impl Audit {
         self.shared.take(entry)
     }
 
-    /// Has the entries taken written now, since something waits for them. Call it once per turn,
-    /// for all entries of the turn.
+    /// Asks for all entries taken to be written now, because something waits for them. Call it once
+    /// per turn, for all entries of the turn.
     pub fn publish(&self) {
         self.shared.hurry();
     }
 
-    /// Has the entries taken written with the next one that something waits for, and within 20 ms
-    /// in any case: each sync costs the disk as much as a hundred records.
+    /// Asks for all entries taken to be written together with the next one that something waits
+    /// for, and within 20 ms in any case: each sync costs the disk as much as a hundred records.
     pub fn publish_soon(&self) {
         self.shared.wake_writer();
     }
 
-    /// The number up to which every entry is on the disk (with [`Sync::Interval`]: in the hands of the kernel).
+    /// The number up to which every entry is on disk (with [`Sync::Interval`]: passed to the
+    /// kernel).
     pub fn durable(&self) -> u64 {
         self.shared.durable.load(Ordering::Acquire)
     }
@@ -286,12 +288,13 @@ impl Audit {
         }
     }
 
-    /// Calls `wake`, on the writer's thread, each time after [`Audit::durable`] or [`Audit::state`] has changed.
+    /// Calls `wake`, on the writer's thread, each time after [`Audit::durable`] or [`Audit::state`]
+    /// has changed.
     pub fn on_change(&self, wake: impl Fn() + Send + std::marker::Sync + 'static) {
         self.shared.on_change(Arc::new(wake));
     }
 
-    /// Writes something of the server itself.
+    /// Records something about the server itself.
     pub fn note(&self, own: OwnRecord) {
         self.shared.note((self.wall_time)(), own);
         self.shared.wake_writer();

@@ -20,31 +20,33 @@ use crate::service::names::Names;
 /// Why the log cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// The folder or a file in it.
+    /// The folder, or a file in it, cannot be used.
     Io(PathBuf, io::Error),
-    /// Another process writes there.
+    /// Another process writes the log.
     Locked(PathBuf),
-    /// The key file.
+    /// The key file is wrong.
     Key(KeyFileError),
-    /// There is a log, but no file with its keys.
+    /// There is a log, but no key file.
     KeysGone(PathBuf),
-    /// There is a log, but not the file that says where it ends, and the verification key is not here either.
+    /// There is a log, but neither its seal file, which says where it ends, nor the verification
+    /// key.
     SealLost,
-    /// There is no verification key to begin with.
+    /// There is no verification key to begin a log with.
     NoVerificationKey,
 }
 
-/// Opens the log in the folder, or begins one: takes the folder for this process alone, finds out where the log ends, and
-/// starts the thread that writes.
+/// Opens the log in the folder, or begins one: locks the folder for this process, finds out where
+/// the log ends, and starts the writer thread.
 ///
 /// # Errors
-/// What must be put right by a person. A disk that is full is not among that: the log is [`Unavailable`](super::State::Unavailable) then.
+/// Problems that a person must solve. A full disk is not one of them: the log is then
+/// [`Unavailable`](super::State::Unavailable).
 pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let folder = options.folder.clone();
     let failed = |error| OpenError::Io(folder.clone(), error);
     files::make_folder(&folder).map_err(failed)?;
     if options.take_over.is_some() {
-        // Nobody is asked to leave for a server that cannot start.
+        // Check first: no running server is asked to leave for one that cannot start.
         match Keys::read(&options.key_file) {
             Ok(_) | Err(KeyFileError::Missing(_)) => {}
             Err(error) => return Err(error.into()),
@@ -87,14 +89,14 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     (journal.gone, journal.gone_at) = (gone, gone_at);
     let writer = Writer::new(options, shared, names, keys, journal, ended, lock);
     let mut writer = writer.map_err(failed)?;
-    // Here, so that whoever asks for the state next knows whether the disk takes anything.
+    // Done here, so that the state is correct from the beginning.
     writer.turn(false);
     let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run());
     *audit.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.map_err(failed)?);
     Ok((audit, restored))
 }
 
-/// The keys, and whether they were made just now.
+/// The keys, and whether they have just been created.
 fn read_keys(options: &Options) -> Result<(Keys, bool), OpenError> {
     let begun = || -> io::Result<bool> {
         Ok(!files::segments(&options.folder)?.is_empty()
@@ -109,7 +111,7 @@ fn read_keys(options: &Options) -> Result<(Keys, bool), OpenError> {
             Ok((keys, true))
         }
         Ok(mut keys) if !begun && keys.verification.is_none() => {
-            // That of another log has been taken away; this one gets its own.
+            // The verification key of another log was detached; this log gets its own.
             keys.verification = Some(chain::EpochKey::new(0, (options.entropy)()));
             keys.replace(&options.key_file)?;
             Ok((keys, true))

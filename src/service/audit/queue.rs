@@ -12,36 +12,37 @@ use crate::service::crowd;
 
 use super::{Entry, OwnRecord};
 
-/// Entries that may wait, those included that were written and are not known to be on the disk: about 12 MB.
+/// How many entries may wait (about 12 MB), including those that are written but not yet known to
+/// be on disk.
 pub const ENTRIES_MAX: usize = 65_536;
 
-/// Bytes of their texts.
+/// How many bytes their texts may have.
 pub const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How long cheap events are counted before the counts are written.
 pub const COUNTED_MS: i64 = 10_000;
 
-/// How many, by event and code.
+/// Counts by event and code.
 pub type Counts = BTreeMap<(&'static str, &'static str), u64>;
 
-/// One thing to be written.
+/// An item to be written.
 #[derive(Debug)]
 pub enum Item {
-    /// What the reactor told.
+    /// An entry from the reactor.
     Entry(Entry),
-    /// What the server tells of itself.
+    /// A record about the server itself.
     Own(WallTime, OwnRecord),
-    /// Cheap events past the rate, from when.
+    /// Cheap events past the rate, and since when they were counted.
     Suppressed(WallTime, Counts),
 }
 
-/// What waits, and what was not taken.
+/// The items that wait, and the counts of those that were not accepted.
 #[derive(Debug, Default)]
 pub struct Queue {
     items: Vec<(u64, Item)>,
-    /// The number of the last entry that was taken.
+    /// The number of the last accepted entry.
     last: u64,
-    /// Entries and text bytes that are taken and not yet durable.
+    /// Accepted entries that are not yet durable.
     held: usize,
     held_bytes: usize,
     bucket: Bucket,
@@ -53,7 +54,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Takes an entry and returns its number; nothing where it was only counted.
+    /// Accepts an entry and returns its number; `None` if it was only counted.
     pub fn take(&mut self, entry: Entry) -> Option<u64> {
         let event = &entry.record.event;
         let key = key_of(event);
@@ -77,12 +78,13 @@ impl Queue {
         Some(self.last)
     }
 
-    /// Takes something that the server tells of itself. There are few of these, so they have no bound.
+    /// Accepts a record about the server itself. There are few of these, so they have no bound.
     pub fn note(&mut self, time: WallTime, own: OwnRecord) {
         self.items.push((self.last, Item::Own(time, own)));
     }
 
-    /// Moves what waits to the end of `into`, and the counts of suppressed events where it is time for them.
+    /// Moves the waiting items to the end of `into`, followed by the counts of suppressed events if
+    /// they are due.
     pub fn drain(&mut self, into: &mut Vec<(u64, Item)>, now: WallTime, last_words: bool) {
         into.append(&mut self.items);
         if let Some(since) = self.suppressed_since
@@ -93,13 +95,14 @@ impl Queue {
         }
     }
 
-    /// Those that found no room since when, to be told; as if there had been none from now on.
+    /// Takes the counts of the entries that found no room, with the time of the first. They start
+    /// from zero again.
     pub fn dropped(&mut self) -> Option<(WallTime, Counts)> {
         let since = self.dropped_since.take()?;
         Some((since, mem::take(&mut self.dropped)))
     }
 
-    /// What was taken is on the disk, and its room is free again.
+    /// Frees the room of items that are on disk.
     pub fn release(&mut self, items: &[(u64, Item)]) {
         for (_, item) in items {
             if let Item::Entry(entry) = item {
@@ -109,18 +112,18 @@ impl Queue {
         }
     }
 
-    /// Whether there is something to write.
+    /// Whether there is nothing to write.
     pub const fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Entries that are not yet durable, and how many found no room in all.
+    /// The number of entries that are not yet durable, and the total number that found no room.
     pub const fn sizes(&self) -> (usize, u64) {
         (self.held, self.dropped_total)
     }
 }
 
-/// The time between two moments, whichever is the later, in ms.
+/// The absolute difference between two times, in ms.
 pub fn apart(one: WallTime, other: WallTime) -> i64 {
     one.as_millis().saturating_sub(other.as_millis()).saturating_abs()
 }
@@ -129,7 +132,7 @@ fn text_bytes(entry: &Entry) -> usize {
     entry.text.as_ref().map_or(0, |text| text.reveal().len())
 }
 
-/// What events are counted by, where they are.
+/// What an event is counted by: its name and its code.
 pub const fn key_of(event: &Event) -> (&'static str, &'static str) {
     (event.name(), code(event))
 }

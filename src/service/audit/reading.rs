@@ -1,4 +1,4 @@
-//! Reads the log: segments in order, and the part of each that counts.
+//! Reads the log: segments in order, and the part of each that is valid.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,26 +14,26 @@ use super::journal::SetAside;
 use super::line::{Line, lines};
 use super::seal_file::Ending;
 
-/// What the first record of a segment says.
+/// The content of a segment's first record.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct First {
     /// The name of the event, `segment`.
     pub event: String,
-    /// Its number.
+    /// The number of the segment.
     pub segment: u64,
     /// The identity of the log.
     pub log: String,
-    /// How the one before ended.
+    /// How the previous segment ended.
     pub previous: Option<Ending>,
     /// What was set aside under this number.
     #[serde(default)]
     pub set_aside: Vec<SetAside>,
-    /// What was wrong with durable records.
+    /// Damage that was found in durable records.
     pub damage: Option<String>,
 }
 
-/// Segments that were removed because they were older than they must be kept, as a `retired` record tells it.
+/// Segments that were removed after their retention period, according to a `retired` record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gone {
@@ -45,39 +45,40 @@ pub struct Gone {
     pub first_seq: u64,
     /// The number of their last record.
     pub last_seq: u64,
-    /// The code of that.
+    /// The code of that record.
     pub mac: String,
-    /// The epoch of that.
+    /// The epoch of that record.
     pub epoch: u64,
 }
 
-/// What a `retired` record says, and the first one of a segment.
+/// The common content of a `retired` record and of a segment's first record.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retired {
-    /// All segments that have gone so far.
+    /// All segments that were removed so far.
     #[serde(default)]
     pub gone: Vec<Gone>,
-    /// When the last of them were removed, where this does not say so itself.
+    /// When the last of them were removed, if the record does not say so itself.
     pub gone_at: Option<String>,
 }
 
-/// A segment, read.
+/// A segment that was read.
 #[derive(Debug)]
 pub struct Segment {
     /// Its number.
     pub number: u64,
-    /// Its file.
+    /// The content of its file.
     pub contents: Vec<u8>,
-    /// How many of its bytes count: as the next one says, or all of them.
+    /// How many of its bytes are valid, according to the next segment; all of them if there is
+    /// none.
     pub counts: usize,
-    /// What its first record says, where it can be read.
+    /// The content of its first record, if it can be read.
     pub first: Option<First>,
-    /// How it ended, as the next one says; nothing for the last one.
+    /// How it ended, according to the next segment; `None` for the last one.
     pub ending: Option<Ending>,
 }
 
-/// Goes through the segments that are in a folder, from the oldest.
+/// Reads the segments of a folder, oldest first.
 #[derive(Debug)]
 pub struct Segments {
     folder: PathBuf,
@@ -87,10 +88,10 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// Those of `folder`. Nothing is locked: a server may be writing.
+    /// The segments of `folder`. Nothing is locked: a server may be writing.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn of(folder: &Path) -> io::Result<Self> {
         let numbers = segments(folder)?;
         Ok(Self { folder: folder.to_owned(), numbers, at: 0, ahead: None })
@@ -134,29 +135,31 @@ impl Iterator for Segments {
 }
 
 impl Segment {
-    /// The lines that count: the number of each from 1, its bytes, and whether it has its end.
+    /// The valid lines: the number of each, counted from 1, its bytes, and whether it has its line
+    /// break.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &[u8], bool)> {
         let numbered = lines(&self.contents[..self.counts]).enumerate();
         numbered.map(|(index, (_, line, whole))| (index + 1, line, whole))
     }
 
-    /// What stands behind what counts.
+    /// The bytes after the valid ones.
     pub fn torn(&self) -> &[u8] {
         &self.contents[self.counts..]
     }
 }
 
-/// What the first record of a segment says, where it is one.
+/// The content of a segment's first record, if it is one.
 pub fn first_record(contents: &[u8]) -> Option<First> {
     let (_, line, _) = lines(contents).next()?;
     Line::parse(line)?.members::<First>().filter(|first| first.event == "segment")
 }
 
-/// What the log says of segments that have gone, by the first of them, and when it last said so: the newest `retired` record,
-/// or the first record of the newest segment, which repeats it.
+/// The removed segments according to the log, by the first of each range, and when that was last
+/// recorded: in the newest `retired` record, or in the first record of the newest segment, which
+/// repeats it.
 ///
 /// # Errors
-/// Where a segment cannot be read.
+/// If a segment cannot be read.
 pub fn newest_gone(folder: &Path) -> io::Result<(BTreeMap<u64, Gone>, Option<WallTime>)> {
     let mut after: Option<First> = None;
     for number in segments(folder)?.into_iter().rev() {
@@ -165,7 +168,7 @@ pub fn newest_gone(folder: &Path) -> io::Result<(BTreeMap<u64, Gone>, Option<Wal
         let bytes = ending.map_or(usize::MAX, |ending| usize::try_from(ending.bytes).unwrap_or(0));
         let counted = &contents[..contents.len().min(bytes)];
         after = first_record(counted);
-        // Most lines need no closer look.
+        // A quick test that most lines fail.
         let may_tell = |line: &[u8]| {
             let short = String::from_utf8_lossy(&line[..line.len().min(100)]);
             short.contains("\"event\":\"segment\"") || short.contains("\"event\":\"retired\"")

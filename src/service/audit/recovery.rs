@@ -1,7 +1,8 @@
-//! A start: where the log that is in the folder ends, and how it goes on.
+//! Recovery at the start: finds where the existing log ends, and how to continue it.
 //!
-//! The seal file says where the present epoch begins and has its key, so that only this epoch is read, and a good record is
-//! told from what a power cut left behind. What does not count any more stays where it is; nothing is written over.
+//! The seal file says where the present epoch begins and contains its key. So only this epoch has
+//! to be read, and a good record can be told from the remains of a power failure. Invalid bytes
+//! stay where they are; nothing is overwritten.
 
 use std::fs;
 use std::io;
@@ -15,26 +16,28 @@ use super::key_file::Keys;
 use super::line::{Line, lines};
 use super::seal_file::{Ending, Seal};
 
-/// Epochs that a record may be ahead of the seal file: one is possible where its last writing was lost.
+/// How many epochs a record may be ahead of the seal file. One is possible, if the last write of
+/// the seal file was lost.
 const EPOCHS_AHEAD_MAX: u64 = 1_000;
 
-/// What a start found.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Found {
-    /// Where to go on.
+    /// Where to continue.
     pub position: Position,
-    /// Whether the last run ended in good order, or there was none.
+    /// Whether the previous run ended properly, or there was none.
     pub clean: bool,
-    /// Bytes behind the last good record.
+    /// Bytes after the last good record.
     pub torn_bytes: u64,
-    /// The number of the encryption key that was in use; 0 where that is not known.
+    /// The number of the encryption key that was in use; 0 if unknown.
     pub encryption: u32,
 }
 
-/// Reads what is necessary of the folder. Moves files that are not part of the log any more aside, and changes nothing else.
+/// Reads as much of the folder as necessary. Moves aside files that do not belong to the log any
+/// more, and changes nothing else.
 ///
 /// # Errors
-/// Where the folder cannot be read, or its key has gone.
+/// If the folder cannot be read, or its key is gone.
 pub fn recover(folder: &Path, keys: &Keys, new_log: &str) -> Result<Found, OpenError> {
     let failed = |error| OpenError::Io(folder.to_owned(), error);
     let existing = segments(folder).map_err(failed)?;
@@ -88,13 +91,13 @@ fn from_the_beginning(folder: &Path, key: EpochKey) -> Option<Seal> {
     })
 }
 
-/// The way along the records of the present epoch.
+/// Walks along the records of the present epoch.
 struct Walk<'a> {
     folder: &'a Path,
     log: String,
     key: EpochKey,
     head: Head,
-    /// The last segment of which something counts, and how much.
+    /// The last segment with valid records, and how many of its bytes are valid.
     segment: u64,
     bytes: u64,
     torn: Vec<u8>,
@@ -123,9 +126,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes on until a record is not good, or there is none any more.
+    /// Continues until a record is not good, or there are no more.
     fn run(&mut self, existing: &[u64]) -> io::Result<()> {
-        // Of what the epoch before ended with: whether that was in good order.
+        // Finds out whether the previous epoch ended properly.
         self.look_back()?;
         loop {
             if !existing.contains(&self.segment) {
@@ -144,7 +147,8 @@ impl<'a> Walk<'a> {
                 None => self.read_segment(&read_part(&path, self.bytes, u64::MAX)?),
             }
             let next = self.segment.saturating_add(1);
-            // Without a damaged end, a segment can follow only where the last writing of the seal file was lost.
+            // If the end is not damaged, another segment can only follow if the last write of the
+            // seal file was lost.
             if !self.torn.is_empty() || self.bytes == 0 || !self.leads_on(next)? {
                 return Ok(());
             }
@@ -177,7 +181,7 @@ impl<'a> Walk<'a> {
             let good = line.as_ref().is_some_and(|line| self.follow(line));
             if !good {
                 if line.is_some() {
-                    // A power cut loses bytes; it does not write other ones in their place.
+                    // A power failure loses bytes; it does not write others in their place.
                     self.damage(format!(
                         "a record behind number {} was not genuine",
                         self.head.seq
@@ -240,7 +244,8 @@ impl<'a> Walk<'a> {
         let clean = self.last_event == "sealed" && torn_bytes == 0 && self.damage.is_none();
         let mut next = self.segment;
         if self.bytes > 0 {
-            // On the disk before it is told of, so that its hash is that of what stays there.
+            // Synced before it is recorded, so that the hash is that of the bytes that stay on
+            // disk.
             match fs::File::open(segment_path(self.folder, self.segment)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 file => file?.sync_all()?,

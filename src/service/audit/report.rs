@@ -4,40 +4,40 @@ use std::fmt;
 
 use crate::base::time::WallTime;
 
-/// Faults that are listed; the rest is counted.
+/// How many faults are listed; the rest is counted.
 const FAULTS_MAX: usize = 100;
 
-/// What came out.
+/// The result.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Segments that were read.
+    /// How many segments were read.
     pub segments: u64,
-    /// Records that are good.
+    /// How many records are good.
     pub records: u64,
-    /// The first and the last record, with the times of both.
+    /// The first good record: its number and time.
     pub first: Option<(u64, WallTime)>,
-    /// The same.
+    /// The last good record: its number and time.
     pub last: Option<(u64, WallTime)>,
-    /// Whether the last record is the one with which a log ends in good order.
+    /// Whether the last record is the one with which a log ends properly.
     pub ended: bool,
-    /// Checkpoints that were found in the log.
+    /// How many checkpoints were found in the log.
     pub checkpoints: u64,
-    /// What is worth knowing and nothing to worry about.
+    /// What is worth knowing, but no fault.
     pub notes: Vec<String>,
     /// What is wrong, in the order of the log.
     pub faults: Vec<Fault>,
-    /// How many more faults there are than are listed.
+    /// How many faults are not listed.
     pub more_faults: u64,
 }
 
-/// One thing that is wrong.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The segment.
     pub segment: Option<u64>,
-    /// The line there, from 1.
+    /// The line in that segment, counted from 1.
     pub line: Option<usize>,
-    /// The number of the record, as far as it is known.
+    /// The number of the record, if known.
     pub seq: Option<u64>,
     /// What is wrong.
     pub what: String,

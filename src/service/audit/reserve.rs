@@ -1,5 +1,5 @@
-//! Disk space that is reserved for the last records of a server that stops while the disk is full:
-//! a file without content.
+//! Disk space reserved for the last records of a server that stops while the disk is full: a file
+//! without content.
 
 use std::fs;
 use std::io;
@@ -12,29 +12,30 @@ use super::files::{create, remove_if_there, sync_folder};
 use super::queue::{Item, key_of};
 use super::writer::Writer;
 
-/// How large the file is: what thousands of records take, and the beginning of the segment in which they stand.
+/// The size of the file: enough for thousands of records, and for the beginning of the segment that
+/// contains them.
 pub const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// There is none where less is free: the log needs that more.
+/// With less free space than this, none is reserved: the log needs the space more.
 const FREE_BYTES_MIN: u64 = 16 * RESERVE_BYTES;
 
-/// So many records become durable together, so that as many as find room are.
+/// How many records are synced together, so that as many as possible become durable.
 const TOGETHER: usize = 256;
 
-/// Past so many, what strangers have caused is counted and not written.
+/// Past this many waiting records, events caused by strangers are counted and not written.
 const ONE_BY_ONE_MAX: usize = 4_096;
 
-/// Keeps the room, where so many bytes are free and it is not there yet.
+/// Reserves the space, if `free` bytes are enough and it is not reserved yet.
 ///
 /// # Errors
-/// Where it cannot be had.
+/// If it cannot be reserved.
 pub fn keep(folder: &Path, free: u64) -> io::Result<()> {
     let path = folder.join("reserve");
     if free < FREE_BYTES_MIN || path.try_exists()? {
         return Ok(());
     }
     let file = create(&path)?;
-    // A file that is only said to be so long would have nothing to give.
+    // The space must really be allocated: a sparse file would have nothing to give back.
     let kept = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES);
     kept.map_err(io::Error::from).and_then(|()| file.sync_all()).inspect_err(|_| {
         // It is of no use then.
@@ -42,19 +43,20 @@ pub fn keep(folder: &Path, free: u64) -> io::Result<()> {
     })
 }
 
-/// Gives the room back to the disk; `false`: there was none.
+/// Releases the reserved space; returns `false` if there was none.
 fn give_back(folder: &Path) -> io::Result<bool> {
     match fs::remove_file(folder.join("reserve")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         removed => removed?,
     }
-    // Only now is it free for others.
+    // Only now is the space free for others.
     sync_folder(folder)?;
     Ok(true)
 }
 
 impl Writer {
-    /// The log ends, and what waits could not be written: as much of it as finds room in what was kept for that.
+    /// The log ends, and the waiting records could not be written: writes as many of them as fit
+    /// into the reserved space.
     pub(super) fn last_words(&mut self) {
         match give_back(&self.options.folder) {
             Ok(true) => {}
@@ -94,7 +96,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes out what strangers can cause at will. The gap tells how much there was of what.
+    /// Removes the events that strangers can cause at will. The `gap` record reports how many there
+    /// were of each kind.
     fn count_what_is_cheap(&mut self) {
         let now = self.now();
         let (cheap, rest) = mem::take(&mut self.pending).into_iter().partition(

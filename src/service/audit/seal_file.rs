@@ -1,5 +1,5 @@
 //! The file `seal`: the key of the present epoch, and where in the log that epoch begins. It holds
-//! nothing older.
+//! no older key.
 
 use std::fs;
 use std::io;
@@ -12,40 +12,41 @@ use super::files::replace;
 
 const VERSION: u32 = 1;
 
-/// How a segment ended, as the first record of the next one tells it.
+/// How a segment ended, according to the first record of the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ending {
     /// Its number.
     pub segment: u64,
-    /// How many of its bytes count.
+    /// How many of its bytes are valid.
     pub bytes: u64,
-    /// Its last record, or the one before it where it has none.
+    /// Its last record, or the one before if it has none.
     pub seq: u64,
     /// The code of that record.
     pub mac: String,
-    /// How many bytes stand behind those that count: what was being written when the power went, or the disk failed.
+    /// How many bytes follow the valid ones: what was being written when the power or the disk
+    /// failed.
     pub torn: u64,
-    /// SHA-256 of those bytes; none where it cannot be known what is on the disk.
+    /// SHA-256 of those bytes; `None` if it cannot be known what is on disk.
     pub torn_sha256: Option<String>,
 }
 
-/// What the file holds.
+/// The content of the file.
 #[derive(Clone, Debug)]
 pub struct Seal {
-    /// The identity of the log, made up when it was begun.
+    /// The identity of the log, drawn at random when it was begun.
     pub log: String,
     /// The key of the epoch.
     pub key: EpochKey,
     /// The segment where the epoch begins.
     pub segment: u64,
-    /// The byte there.
+    /// The offset in that segment, in bytes.
     pub offset: u64,
-    /// The last record of the epoch before.
+    /// The last record of the previous epoch.
     pub head: Head,
     /// The number of the encryption key that was in use.
     pub encryption: u32,
-    /// How the segment before ended, where there is one.
+    /// How the previous segment ended, if there is one.
     pub previous: Option<Ending>,
 }
 
@@ -64,22 +65,22 @@ struct Text {
 }
 
 impl Ending {
-    /// The chain up to there; nothing where the text is no code.
+    /// The head of the chain at that point; `None` if the text is not a valid code.
     pub fn head(&self) -> Option<Head> {
         Some(Head { seq: self.seq, mac: mac_from_text(self.mac.as_bytes())? })
     }
 }
 
 impl Seal {
-    /// Where the file stands.
+    /// The path of the file.
     pub fn path(folder: &Path) -> PathBuf {
         folder.join("seal")
     }
 
-    /// Reads it; `None` where there is none, `InvalidData` where it is not what we write.
+    /// Reads the file; `None` if there is none.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read; `InvalidData` if it is not in our format.
     pub fn read(folder: &Path) -> io::Result<Option<Self>> {
         let bytes = match fs::read(Self::path(folder)) {
             Ok(bytes) => bytes,
@@ -89,10 +90,10 @@ impl Seal {
         Self::parse(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Writes it in the place of the one before.
+    /// Replaces the file.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let text = Text {
             version: VERSION,

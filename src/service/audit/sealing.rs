@@ -1,10 +1,10 @@
 //! The sealed part of a record: the identities, readable only with the encryption key. Pure.
 //!
-//! `sealed = base64url(number of the key, 4 bytes || nonce, 24 bytes || ChaCha20-Poly1305 (RFC 8439) ciphertext and tag)`.
-//! Each record has a key of its own, `HMAC-SHA256(encryption key, nonce)`. The key is used once, so
-//! the nonce of the cipher is zero, and a single record can be opened for somebody without the
-//! others. The plain part of the record is authenticated with it, so a sealed part cannot be moved
-//! to another record.
+//! `sealed = base64url(number of the key, 4 bytes || nonce, 24 bytes || ChaCha20-Poly1305 (RFC
+//! 8439) ciphertext and tag)`. Each record has a key of its own, `HMAC-SHA256(encryption key,
+//! nonce)`. The key is used once, so the nonce of the cipher is zero, and a single record can be
+//! opened for somebody without the others. The plain part of the record is authenticated with it,
+//! so a sealed part cannot be moved to another record.
 
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::aead::Payload;
@@ -26,7 +26,7 @@ pub struct EncryptionKey {
     pub key: Redacted<[u8; 32]>,
 }
 
-/// Seals records, each under a nonce that was never used before.
+/// Seals records, each with a nonce that was never used before.
 #[derive(Debug)]
 pub struct Sealer {
     key: EncryptionKey,
@@ -35,7 +35,7 @@ pub struct Sealer {
     sealed: u64,
 }
 
-/// A sealed part, taken apart.
+/// A parsed sealed part.
 #[derive(Debug)]
 pub struct Sealed {
     /// The number of the key that opens it.
@@ -45,7 +45,7 @@ pub struct Sealed {
 }
 
 impl Sealer {
-    /// Seals with `key`; `run` must be random, and another one for each run.
+    /// Seals with `key`. `run` must be random, and different for each run.
     pub const fn new(key: EncryptionKey, run: [u8; 16]) -> Self {
         Self { key, run, sealed: 0 }
     }
@@ -63,7 +63,8 @@ impl Sealer {
         nonce[16..].copy_from_slice(&self.sealed.to_be_bytes());
         let cipher = cipher(&hmac_sha256(self.key.key.reveal(), &[&nonce]));
         let payload = Payload { msg: secret, aad: plain };
-        // It fails past 256 GiB only; then the record says that it could not be sealed by holding nothing.
+        // Encryption fails only past 256 GiB. Then the sealed part is empty, which shows that it
+        // could not be sealed.
         let ciphertext = cipher.encrypt(&Nonce::default(), payload).unwrap_or_default();
         let mut bytes = Vec::with_capacity(HEAD_BYTES + ciphertext.len());
         bytes.extend_from_slice(&self.key.id.to_be_bytes());
@@ -74,7 +75,7 @@ impl Sealer {
 }
 
 impl Sealed {
-    /// Takes the text apart.
+    /// Parses the text.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let bytes = from_text(text)?;
         let (id, rest) = bytes.split_first_chunk()?;
@@ -91,13 +92,14 @@ impl Sealed {
         hmac_sha256(key.key.reveal(), &[&self.nonce])
     }
 
-    /// Opens it with the key of the record; nothing where the key, the text or the plain part beside it is not the one.
+    /// Opens it with the key of the record; `None` if the key, the text or the plain part does not
+    /// match.
     pub fn open(&self, record_key: &[u8; 32], plain: &[u8]) -> Option<Vec<u8>> {
         let payload = Payload { msg: &self.ciphertext, aad: plain };
         cipher(record_key).decrypt(&Nonce::default(), payload).ok()
     }
 
-    /// Opens it with whichever of `keys` it was sealed.
+    /// Opens it with the one of `keys` that sealed it.
     pub fn open_with(&self, keys: &[EncryptionKey], plain: &[u8]) -> Option<Vec<u8>> {
         let key = keys.iter().find(|key| key.id == self.key_id)?;
         self.open(&self.record_key(key), plain)

@@ -1,4 +1,4 @@
-//! What reactors and the writer share: the queue, and its state.
+//! The state shared by the reactors and the writer: the queue and its flags.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use super::{Entry, Gauges, OwnRecord};
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Shared between threads.
+/// The shared state.
 #[derive(Default)]
 pub struct Shared {
     waiting: Mutex<Waiting>,
     woken: Condvar,
     /// The number up to which everything is durable.
     pub durable: AtomicU64,
-    /// Whether the log cannot be written now.
+    /// Whether the log cannot be written at present.
     pub unavailable: AtomicBool,
     told: AtomicU64,
     gauges: Mutex<Gauges>,
@@ -32,13 +32,13 @@ pub struct Shared {
 /// What the writer waits for.
 #[derive(Default)]
 pub struct Waiting {
-    /// What is to be written.
+    /// The entries to be written.
     pub entries: Queue,
-    /// Whether it is to come to an end.
+    /// Whether the writer must finish.
     pub closing: bool,
     /// Whether somebody waits for one of the entries.
     awaited: bool,
-    /// Whether the writer sleeps until something comes, and not just for a moment.
+    /// Whether the writer sleeps until something arrives, and not only for a moment.
     asleep: bool,
 }
 
@@ -54,45 +54,45 @@ impl Shared {
         lock(&self.waiting).entries.take(entry)
     }
 
-    /// Puts something of the server's own into the queue.
+    /// Puts a record about the server itself into the queue.
     pub fn note(&self, time: WallTime, own: OwnRecord) {
         lock(&self.waiting).entries.note(time, own);
     }
 
-    /// Has what waits written within a moment.
+    /// Wakes the writer, so that the waiting entries are written within a moment.
     pub fn wake_writer(&self) {
         if lock(&self.waiting).asleep {
             self.woken.notify_one();
         }
     }
 
-    /// Has what waits written now.
+    /// Wakes the writer, so that the waiting entries are written now.
     pub fn hurry(&self) {
         lock(&self.waiting).awaited = true;
         self.woken.notify_one();
     }
 
-    /// Tells the writer to come to an end.
+    /// Tells the writer to finish.
     pub fn close(&self) {
         lock(&self.waiting).closing = true;
         self.woken.notify_one();
     }
 
-    /// Waits at most `timeout` for the writer's end; whether it has come.
+    /// Waits at most `timeout` for the writer to finish; returns whether it has.
     pub fn wait_finished(&self, timeout: Duration) -> bool {
         let finished = lock(&self.finished);
         let waited = self.finish.wait_timeout_while(finished, timeout, |finished| !*finished);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// The writer has come to its end.
+    /// Notes that the writer has finished.
     pub fn finish(&self) {
         *lock(&self.finished) = true;
         self.finish.notify_all();
     }
 
-    /// The queue, once somebody waits for an entry, or there is one and `linger` has passed, or it is to close, or all of
-    /// `timeout` has passed.
+    /// Waits for work, and returns the queue: as soon as somebody waits for an entry or the writer
+    /// must finish, once there are entries and `linger` has passed, or after `timeout`.
     pub fn wait(&self, linger: Duration, timeout: Duration) -> MutexGuard<'_, Waiting> {
         let mut waiting = self.rest(linger.min(timeout));
         if waiting.is_idle() {
@@ -111,7 +111,7 @@ impl Shared {
         waiting
     }
 
-    /// The queue once `timeout` has passed, or it is to close.
+    /// Returns the queue after `timeout`, or as soon as the writer must finish.
     pub fn pause(&self, timeout: Duration) -> MutexGuard<'_, Waiting> {
         let goes_on = |waiting: &mut Waiting| !waiting.closing;
         let waited = self.woken.wait_timeout_while(lock(&self.waiting), timeout, goes_on);
@@ -120,29 +120,29 @@ impl Shared {
         waiting
     }
 
-    /// The same, or once somebody waits for an entry.
+    /// The same, but also returns as soon as somebody waits for an entry.
     fn rest(&self, timeout: Duration) -> MutexGuard<'_, Waiting> {
         let in_no_hurry = |waiting: &mut Waiting| !waiting.closing && !waiting.awaited;
         let waited = self.woken.wait_timeout_while(lock(&self.waiting), timeout, in_no_hurry);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Frees the room of what is durable.
+    /// Frees the room of durable items.
     pub fn release(&self, items: &[(u64, Item)]) {
         lock(&self.waiting).entries.release(items);
     }
 
-    /// The keys that were read anew, where there are some.
+    /// Takes the keys that were read again, if there are any.
     pub fn new_keys(&self) -> Option<Keys> {
         lock(&self.keys).take()
     }
 
-    /// Hands the writer keys that were read anew.
+    /// Passes the writer keys that were read again.
     pub fn use_keys(&self, keys: Keys) {
         *lock(&self.keys) = Some(keys);
     }
 
-    /// Says how it stands, and wakes the reactors where that is news.
+    /// Publishes the state, and wakes the reactors if it has changed.
     pub fn publish(&self, unavailable: bool, update: impl FnOnce(&mut Gauges)) {
         update(&mut lock(&self.gauges));
         let before = self.unavailable.swap(unavailable, Ordering::AcqRel);
@@ -158,7 +158,7 @@ impl Shared {
         lock(&self.wakes).push(wake);
     }
 
-    /// How it stands.
+    /// The state of the log.
     pub fn gauges(&self) -> Gauges {
         let (queued, dropped) = lock(&self.waiting).entries.sizes();
         let available = !self.unavailable.load(Ordering::Acquire);
@@ -166,7 +166,7 @@ impl Shared {
     }
 }
 
-/// Nothing here is left half done by a panic.
+/// A panic leaves nothing half done here, so a poisoned lock is still usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! Which sessions had ended and which tokens were revoked, according to the log: the snapshot at
-//! the beginning of a segment, and the records written since.
+//! The sessions that had ended and the tokens that were revoked, according to the log: the snapshot
+//! at the beginning of a segment, and the records written since.
 
 use std::fs;
 use std::io;
@@ -52,14 +52,15 @@ struct Who {
     session: String,
 }
 
-/// The sessions that had ended before `position`, from the newest segment whose snapshot is whole and those behind it.
+/// The sessions that had ended before `position`, according to the newest segment with a complete
+/// snapshot and the segments after it.
 ///
 /// # Errors
-/// Where a segment cannot be read.
+/// If a segment cannot be read.
 pub fn restore(position: &Position, keys: &Keys) -> io::Result<Ended> {
     let mut counted = position.previous.as_ref().map(|ending| (ending.segment, ending.bytes));
     let existing = segments(&position.folder)?;
-    // Newest first; what is in them is taken up in the order of time.
+    // The segments are read newest first; their records are applied in the order of time.
     let mut read = Vec::new();
     while let Some((segment, bytes)) = counted
         && existing.contains(&segment)
@@ -80,7 +81,8 @@ pub fn restore(position: &Position, keys: &Keys) -> io::Result<Ended> {
     Ok(ended)
 }
 
-/// What of a segment counts, whether its snapshot is whole, and how the one before ended.
+/// The valid part of a segment, whether its snapshot is complete, and how the previous segment
+/// ended.
 fn look(folder: &Path, segment: u64, bytes: u64) -> io::Result<(bool, Option<Ending>, Vec<u8>)> {
     let mut contents = fs::read(segment_path(folder, segment))?;
     contents.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -93,7 +95,8 @@ fn look(folder: &Path, segment: u64, bytes: u64) -> io::Result<(bool, Option<End
     Ok((whole, previous, contents))
 }
 
-/// Takes up what one record says of ended sessions. Only what opens with our keys counts, whatever stands in the file.
+/// Applies what a record says about ended sessions. Only what our keys open counts, whatever else
+/// the file contains.
 fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) {
     let secret = || Sealed::parse(line.sealed?)?.open_with(&keys.encryption, line.plain);
     match line.event.as_str() {

@@ -22,19 +22,21 @@ use super::writer::Writer;
 const HOUR_MS: i64 = 3_600_000;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Segments are removed once a day; a little less, so that the hour of the day stays the same.
+/// Segments are removed once a day. The interval is a little shorter, so that the time of day stays
+/// the same.
 const BETWEEN_REMOVALS_MS: i64 = 23 * HOUR_MS;
 
-/// However much is too old: a clock that is years ahead removes this much history a day and not all of it, and the log
-/// says so each time.
+/// The longest span removed at once, however much is too old. If the clock is years ahead, a
+/// removal takes only this much history per day instead of all of it, and the log records it each
+/// time.
 const REMOVED_AT_ONCE: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// Warn below these.
+/// Warn below this many free bytes.
 const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 const FREE_PERCENT_MIN: u64 = 10;
 const FORECAST_DAYS_MIN: u64 = 30;
 
-/// A rate is worth nothing before.
+/// The shortest time over which a rate is meaningful.
 const RATE_AFTER_MS: i64 = HOUR_MS;
 
 /// What is remembered from one hour to the next.
@@ -50,7 +52,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// At the start.
+    /// The state at the start.
     pub const fn new(now: WallTime) -> Self {
         Self {
             started: now,
@@ -63,18 +65,18 @@ impl Upkeep {
         }
     }
 
-    /// Free bytes, and days until there are none.
+    /// The free bytes, and the days until the disk is full.
     pub const fn disk(&self) -> (Option<u64>, Option<u64>) {
         (self.free_bytes, self.forecast_days)
     }
 }
 
 impl Writer {
-    /// What is due of it.
+    /// Does the upkeep that is due.
     pub fn upkeep(&mut self) {
         let now = self.now();
         let due = self.kept.last.is_none_or(|last| apart(now, last) >= HOUR_MS);
-        // A disk that takes nothing is looked at when it does again.
+        // While the disk accepts nothing, upkeep waits.
         if !due || self.failing.is_some() || self.encoded > 0 {
             return;
         }
@@ -134,7 +136,8 @@ impl Writer {
         (self.kept.checkpoints_told, self.kept.checkpoints_at) = (failed, now);
     }
 
-    /// At each start, and when the list is another one than before. An empty one is not told of at a start.
+    /// Records the list of holds at each start and whenever it has changed. An empty list is not
+    /// recorded at a start.
     fn tell_holds(&mut self, now: WallTime, holds: &Holds) {
         if self.kept.holds.as_ref().unwrap_or(&Holds::default()) != holds {
             let sessions = holds.len() as u64;
@@ -143,7 +146,8 @@ impl Writer {
         self.kept.holds = Some(holds.clone());
     }
 
-    /// Removes what is too old, oldest first: says so, waits until that is on the disk, and removes the files then.
+    /// Removes what is too old, oldest first: records the removal, waits until the record is on
+    /// disk, and then removes the files.
     fn retire(&mut self, now: WallTime, holds: &Holds) -> io::Result<()> {
         self.remove_gone()?;
         if self.journal.gone_at.is_some_and(|last| apart(now, last) < BETWEEN_REMOVALS_MS) {
@@ -174,7 +178,7 @@ impl Writer {
         self.journal.sync()
     }
 
-    /// The ranges that are gone, and with them what is too old now.
+    /// The removed ranges, including what is too old now.
     fn too_old(&self, kept_from: WallTime, holds: &Holds) -> io::Result<BTreeMap<u64, Gone>> {
         let mut gone = self.journal.gone.clone();
         let mut at_once = None;
@@ -217,7 +221,7 @@ impl Writer {
                 .any(|session| holds.contains(session, &self.keys))
     }
 
-    /// Removes the files of which it is on the disk that they are gone.
+    /// Removes the files whose removal is recorded on disk.
     fn remove_gone(&self) -> io::Result<()> {
         let folder = &self.options.folder;
         let is_gone = |number: u64| {
@@ -239,7 +243,7 @@ impl Writer {
     }
 }
 
-/// A segment as a range of one, and the time of its last record; nothing where that cannot be read.
+/// A segment as a range of one, and the time of its last record; `None` if that cannot be read.
 fn span(segment: &Segment) -> Option<(Gone, WallTime)> {
     let parsed = |line| Line::parse(line);
     let (_, first, _) = segment.lines().next()?;
@@ -256,7 +260,7 @@ fn span(segment: &Segment) -> Option<(Gone, WallTime)> {
     Some((gone, last.time))
 }
 
-/// Adds one segment to the ranges, which grow together where they touch.
+/// Adds one segment to the ranges, and merges adjacent ones.
 fn add(gone: &mut BTreeMap<u64, Gone>, one: Gone) {
     let merged = match gone.range(..one.from).next_back() {
         Some((from, before)) if before.to.saturating_add(1) == one.from => {

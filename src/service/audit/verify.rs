@@ -1,5 +1,5 @@
-//! Verifies that a log is what was written: nothing changed, dropped, added or cut off. Works on a
-//! copy on any machine.
+//! Verifies that a log is unchanged: nothing modified, dropped, added or truncated. Works on a copy
+//! on any machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,15 +14,17 @@ use super::reading::{First, Gone, Retired, Segment, Segments, newest_gone};
 use super::report::{Fault, Report};
 use super::seal_file::{Ending, Seal};
 
-/// Epochs in which nothing was written, one after the other: starts of a machine that failed again and again.
+/// How many consecutive epochs may be empty: a machine may have failed again and again at its
+/// start.
 const EPOCHS_AHEAD_MAX: u64 = 1_000_000;
 
-/// Verifies the log in `folder` with its verification key, and that it holds what `witnesses` saw.
+/// Verifies the log in `folder` with its verification key, and that it contains everything that
+/// `witnesses` confirm.
 ///
 /// # Errors
-/// Where it cannot be read. What can be read and is not what it should be is a fault in the report.
+/// If it cannot be read. Anything readable but wrong is a fault in the report.
 pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Result<Report> {
-    // Before the segments, so that a server that is writing cannot be ahead of what is read of them.
+    // Read before the segments, so that a server that is writing cannot be ahead of them.
     let seal = Seal::read(folder);
     let gone = newest_gone(folder)?.0;
     let mut walk = Walk::new(folder, key.clone(), gone);
@@ -33,7 +35,7 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
             walk.report.fault(Fault::of_log("the file `seal` cannot be read"));
             None
         }
-        // A copy may well leave it out: it is the one file that is secret.
+        // A copy may lack the seal file: it is the one file that is secret.
         Err(_) => None,
     };
     if let Some(seal) = &seal {
@@ -47,7 +49,7 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
         walk.segment(&segment?);
     }
     if let Some(seal) = &seal {
-        // Looked for now: a server that is writing says first that it begins a segment, and then does.
+        // Checked only now: a running server first announces a new segment, and then begins it.
         let begun = segment_path(folder, seal.segment).try_exists()?;
         if !begun && walk.next_segment <= seal.segment {
             walk.report.fault(Fault::of_log(&format!(
@@ -60,7 +62,8 @@ pub fn verify(folder: &Path, key: &EpochKey, witnesses: &[Witness]) -> io::Resul
     Ok(walk.finish())
 }
 
-/// Something that must stand in the log: the code of a record, and how its absence is told.
+/// Something that the log must contain: the code of a record, and the fault to report if it is
+/// missing.
 struct Expected {
     mac: [u8; 32],
     who: String,
@@ -70,10 +73,10 @@ struct Walk<'a> {
     folder: &'a Path,
     first_key: EpochKey,
     key: EpochKey,
-    /// The record behind which the next one must stand; nothing where that is not known after a fault.
+    /// The record that the next one must follow; `None` if unknown after a fault.
     head: Option<Head>,
     log: Option<String>,
-    /// How the segment before ended, as it was found.
+    /// How the previous segment really ended.
     ended: Option<Ending>,
     next_segment: u64,
     gone: BTreeMap<u64, Gone>,
@@ -158,7 +161,7 @@ impl<'a> Walk<'a> {
         self.end_of(segment);
     }
 
-    /// Over what is retired, or missing, to segment `number`.
+    /// Crosses retired or missing segments, up to segment `number`.
     fn cross_to(&mut self, number: u64) {
         while self.next_segment < number {
             let Some(gone) = self.gone.get(&self.next_segment).cloned() else { break };
@@ -191,7 +194,7 @@ impl<'a> Walk<'a> {
         self.next_segment = number.saturating_add(1);
     }
 
-    /// Where the first record claims to stand, if nothing better is known.
+    /// Takes the position that the first record claims, if nothing better is known.
     fn head_of(&mut self, segment: &Segment) {
         if self.head.is_none() {
             let previous = segment.first.as_ref().and_then(|first| first.previous.as_ref());
@@ -202,7 +205,8 @@ impl<'a> Walk<'a> {
     fn check_first(&mut self, segment: &Segment) {
         let number = segment.number;
         let Some(first) = &segment.first else {
-            // One that ends within its first record is being begun, or was torn then: that is told of with its line.
+            // A segment that ends within its first record was just being begun, or is torn. That is
+            // reported with its line.
             if segment.lines().next().is_some_and(|(_, _, whole)| whole) {
                 self.fault(number, Some(1), None, "it does not begin with the record of a segment");
             }
@@ -300,7 +304,7 @@ impl<'a> Walk<'a> {
             ));
         };
         match before {
-            // Behind something that cannot be read nothing can be checked; that is told of already.
+            // After something unreadable nothing can be checked; that has already been reported.
             None => None,
             Some(head) if line.is_genuine(&head, &key) => {
                 self.key = key;
@@ -310,7 +314,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a good record says that matters later.
+    /// Remembers what a good record says for later checks.
     fn keep_in_mind(&mut self, line: &Line<'_>) {
         if matches!(line.event.as_str(), "segment" | "retired")
             && let Some(Retired { gone, .. }) = line.members()
@@ -398,7 +402,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether a line without its end holds a whole record and more. What is being written, or was torn, does not.
+/// Whether a line without its line break contains a complete record and more. A line that is just
+/// being written, or is torn, does not.
 fn holds_a_record(bytes: &[u8]) -> bool {
     let ends = bytes.windows(2).enumerate().filter(|(_, pair)| *pair == b"\"}");
     ends.map(|(at, _)| at + 2)

@@ -24,28 +24,28 @@ use super::shared::Shared;
 use super::upkeep::Upkeep;
 use super::{Options, OwnRecord, Sync};
 
-/// An epoch, where something is written in it.
+/// The length of an epoch in which something is written.
 const EPOCH_MS: i64 = 60_000;
 
-/// A segment, however little is in it.
+/// The maximum age of a segment, however little it contains.
 const SEGMENT_MS: i64 = 24 * 3_600_000;
 
-/// Between two tries while the log cannot be written.
+/// The time between two attempts while the log cannot be written.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How long entries that nobody waits for wait for others, to share a sync with them.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// With nothing to do: often enough for what depends on the clock.
+/// The interval when idle: often enough for what depends on the clock.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What is encoded before it is handed to the system.
+/// How much is encoded before it is passed to the system.
 const WRITE_BYTES: usize = 1024 * 1024;
 
-/// Entries that are written and not synced, past which a sync does not wait for its time.
+/// How many entries may be written and unsynced; past it, a sync happens early.
 const UNSYNCED_MAX: usize = 8_192;
 
-/// The writer.
+/// The writer thread's state.
 pub struct Writer {
     pub(super) options: Options,
     pub(super) shared: Arc<Shared>,
@@ -53,14 +53,14 @@ pub struct Writer {
     pub(super) keys: Keys,
     pub(super) journal: Journal,
     pub(super) ended: Ended,
-    /// Taken and not yet durable; the first `encoded` of them are appended to the journal.
+    /// Items that are not yet durable; the first `encoded` of them are appended to the journal.
     pub(super) pending: Vec<(u64, Item)>,
     pub(super) encoded: usize,
-    /// Since when and why it cannot be written.
+    /// Since when and why the log cannot be written.
     pub(super) failing: Option<(WallTime, String)>,
-    /// What found no room in the queue, to be told.
+    /// What found no room in the queue, to be recorded.
     pub(super) dropped: Option<(WallTime, Counts)>,
-    /// Whether the record of these two is appended.
+    /// Whether the `gap` record about these two is appended.
     gap_told: bool,
     synced_at: WallTime,
     pub(super) announcer: Option<Announcer>,
@@ -72,7 +72,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Ready to write.
+    /// A writer that is ready to write.
     pub fn new(
         options: Options,
         shared: Arc<Shared>,
@@ -105,7 +105,7 @@ impl Writer {
         })
     }
 
-    /// Until it is told to close.
+    /// Runs until it is told to finish.
     pub fn run(mut self) {
         loop {
             self.upkeep();
@@ -127,14 +127,15 @@ impl Writer {
         if let Some(announcer) = self.announcer.take() {
             announcer.finish();
         }
-        // By name, and not by closing the file: a child of this process may have inherited it.
+        // Unlocked explicitly, not by closing the file: a child of this process may have inherited
+        // it.
         if let Err(error) = self.lock.unlock() {
             log::warn!("the folder of the audit log could not be given back: {error}");
         }
         self.shared.finish();
     }
 
-    /// A checkpoint, where somebody wants it.
+    /// Sends a checkpoint, if one is configured.
     fn announce(&mut self) {
         let now = self.now();
         if let Some(announcer) = &mut self.announcer {
@@ -142,7 +143,7 @@ impl Writer {
         }
     }
 
-    /// Waits until there is something to do, and takes what waits. Whether it is time to close.
+    /// Waits for work, and takes the waiting items. Returns whether it is time to finish.
     fn wait(&mut self) -> bool {
         let now = self.now();
         let unsynced = self.encoded > 0;
@@ -154,7 +155,7 @@ impl Writer {
             _ => IDLE,
         };
         let mut queue = match self.failing {
-            // Nothing that comes makes the disk better.
+            // New entries do not repair the disk.
             Some(_) => self.shared.pause(RETRY),
             None => self.shared.wait(LINGER, timeout),
         };
@@ -170,7 +171,7 @@ impl Writer {
         closing
     }
 
-    /// One round: everything that waits, written and synced.
+    /// One round: writes and syncs all waiting items.
     pub fn turn(&mut self, closing: bool) {
         if let Err(error) = self.try_turn(closing) {
             self.failed(&error);
@@ -207,7 +208,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A segment to write in, and a key that is not too old.
+    /// Opens a segment if there is none, and changes a key that is too old.
     fn open_what_is_due(&mut self) -> io::Result<()> {
         let now = self.now();
         let (opened_at, epoch_at) = self.journal.since();
@@ -231,7 +232,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends what is not yet appended.
+    /// Appends the items that are not yet appended.
     fn encode(&mut self) -> io::Result<()> {
         if !self.gap_told && (self.failing.is_some() || self.dropped.is_some()) {
             self.gap_told = true;
@@ -279,7 +280,7 @@ impl Writer {
         OwnRecord::Gap { from, to: self.now(), cause, dropped }
     }
 
-    /// Everything that is appended is on the disk.
+    /// Notes that everything appended is on disk.
     pub(super) fn commit(&mut self) {
         self.synced_at = self.now();
         if self.gap_told {
@@ -323,9 +324,9 @@ impl Writer {
         }
     }
 
-    /// Tells the reactors, where there is something new.
+    /// Informs the reactors of changes.
     fn publish(&mut self) {
-        // With an interval, what the kernel has is enough to go on.
+        // With an interval, it is enough that the kernel has the data.
         if self.failing.is_none()
             && let Some((number, _)) = self.pending[..self.encoded].last()
         {

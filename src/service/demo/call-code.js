@@ -2,21 +2,21 @@
 /**
  * A number that both sides of a call can compute, and that nobody in between can make the same for both (RFC 8827 9.1).
  *
- * Media is encrypted for the certificates whose fingerprints the descriptions carry. Whoever controls the signaling could
- * put fingerprints of their own in, and sit in the middle; then each side computes the code from other fingerprints. So two
- * people who see or know each other compare it aloud.
+ * Media is encrypted for the certificates whose fingerprints are in the descriptions. An attacker who controls the
+ * signaling could replace the fingerprints and act as a man in the middle. But then each side computes the code from
+ * different fingerprints. So two people who see or know each other compare the code aloud.
  *
- * Twenty digits and not fewer: nobody commits to a certificate before seeing the other's, so that whoever is in the middle may
- * try as many as they can while the call is being set up. Digits, since they are read out in any language.
+ * It has twenty digits: nobody commits to a certificate before seeing the other's, so an attacker may try as many as
+ * possible while the call is being set up. Digits can be read out in any language.
  */
 
-/** Names what is hashed, so that it means nothing elsewhere. */
+/** Names the purpose of the hash, so that it is useless for any other. */
 const CONTEXT = 'autamedica call code 1';
 const DIGITS = 20;
 
 /**
- * The code, in groups of four digits: the same on both sides, whichever offered. Null where a side shows no fingerprint,
- * and where the browser does not compute hashes: it does so for https and for this same computer (127.0.0.1) only.
+ * The code, in groups of four digits: the same on both sides, whichever offered. Null if a side has no fingerprint, or
+ * if the browser does not compute hashes: it does so only for https and for this same computer (127.0.0.1).
  *
  * @param {string | undefined} localSdp `pc.currentLocalDescription.sdp`
  * @param {string | undefined} remoteSdp `pc.currentRemoteDescription.sdp`
@@ -31,7 +31,7 @@ export async function callCode(localSdp, remoteSdp) {
   return digits.replace(/(\d{4})(?=\d)/g, '$1 ');
 }
 
-/** The different fingerprints of a description, in one way of writing and in order. @param {string} sdp */
+/** The distinct fingerprints of a description, normalised and sorted. @param {string} sdp */
 function fingerprints(sdp) {
   const found = [...sdp.matchAll(/^a=fingerprint:(.*)$/gmi)];
   return [...new Set(found.map(([, value]) => value.trim().toUpperCase()))].sort();

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * A call in a room: who is there, and a media connection to each of them.
+ * A call in a room: its participants, and a media connection to each of them.
  *
  * A doctor and a patient see each other; an observer sees both and is seen by nobody. In each pair the one with the
- * higher role offers: the doctor to everyone, as the server's `polite` has it, and the patient to observers.
+ * higher role offers: the doctor to everyone, as the server's `polite` says, and the patient to observers.
  *
  * @typedef {import('./signaling-client.js').SignalingClient} SignalingClient
  * @typedef {import('./signaling-client.js').UserType} UserType
@@ -15,15 +15,15 @@
  * @property {boolean} audio Whether they have their microphone on.
  * @property {boolean} video Whether they have their camera on.
  * @property {boolean} screen Whether they share their screen.
- * @property {boolean} [gone] Not in the room as the server knows it, though the media still flows.
+ * @property {boolean} [gone] Unknown to the server, but the media still flows.
  *
  * @typedef {{ stream: MediaStream, screen: MediaStream }} Own our camera and microphone, and our screen; their tracks come and go
  */
 import { Peer } from './peer.js';
 
 /**
- * Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. Tells the server how the
- * media connections stand.
+ * Dispatches `change` when there is something new to show, and `trouble` with `{ userId, problem }`. Reports the state of
+ * the media connections to the server.
  */
 export class Call extends EventTarget {
   /** @type {SignalingClient} */ #client;
@@ -34,7 +34,7 @@ export class Call extends EventTarget {
   #reported = 'new';
   /** Everybody else in the room. @type {Map<string, Participant>} */
   participants = new Map();
-  /** The media connections, where there is one. @type {Map<string, Peer>} */
+  /** The existing media connections. @type {Map<string, Peer>} */
   peers = new Map();
 
   /** @param {SignalingClient} client @param {Own} own */
@@ -57,7 +57,7 @@ export class Call extends EventTarget {
     for (const peer of this.peers.values()) peer.tracksChanged();
   }
 
-  /** Starts every connection that does not work anew. */
+  /** Restarts every connection that does not work. */
   retry() {
     for (const peer of this.peers.values()) {
       if (peer.state !== 'connected') peer.restart();
@@ -70,7 +70,7 @@ export class Call extends EventTarget {
     for (const userId of [...this.participants.keys()]) this.#remove(userId);
   }
 
-  /** What the media connections have done so far. */
+  /** Statistics of the media connections. */
   async stats() {
     return Promise.all([...this.peers].map(async ([userId, peer]) => {
       const totals = { framesDecoded: 0, screenFramesDecoded: 0, framesSent: 0, audioPacketsReceived: 0 };
@@ -88,7 +88,7 @@ export class Call extends EventTarget {
     }));
   }
 
-  // --- what the server says -----------------------------------------------------------------------------------------
+  // --- messages of the server ---------------------------------------------------------------------------------------
 
   /** @param {Record<string, any>} joined */
   #roomJoined(joined) {
@@ -118,7 +118,7 @@ export class Call extends EventTarget {
     this.#changed();
   }
 
-  /** @param {Participant} participant @param {boolean} anew whether what was under way between us is lost */
+  /** @param {Participant} participant @param {boolean} anew whether messages in flight between us were lost */
   #welcome(participant, anew) {
     const { userId, userType } = participant;
     clearTimeout(this.#farewells.get(userId));
@@ -132,8 +132,8 @@ export class Call extends EventTarget {
   }
 
   /**
-   * The server does not name someone whom we know. After it has restarted they may just not be back yet, and a call that
-   * runs goes on.
+   * The server does not list somebody whom we know. After a restart of the server they may just not be back yet, and a
+   * running call goes on.
    * @param {string} userId @param {boolean} resumed
    */
   #missing(userId, resumed) {
@@ -154,7 +154,7 @@ export class Call extends EventTarget {
     if (this.participants.delete(userId)) this.#changed();
   }
 
-  /** Says how it is when that changes: with several, the one that is worst off counts. */
+  /** Reports the state when it changes: that of the worst connection if there are several. */
   #report() {
     const states = new Set([...this.peers.values()].map((peer) => peer.state));
     const state = ['failed', 'disconnected', 'connecting', 'new', 'connected'].find((one) => states.has(/** @type {any} */ (one)));
@@ -163,7 +163,7 @@ export class Call extends EventTarget {
     this.#client.send('connection-state', { state, ...(state === 'failed' && { errorCode: 'ICE_FAILED' }) });
   }
 
-  // --- small parts --------------------------------------------------------------------------------------------------
+  // --- helpers ------------------------------------------------------------------------------------------------------
 
   /** @param {string} userId @param {UserType} userType */
   #connect(userId, userType) {
@@ -194,7 +194,7 @@ export class Call extends EventTarget {
     return mine === theirs ? this.#client.userId < userId : mine < theirs;
   }
 
-  /** `ice-servers` says nothing of the policy, which stays. @param {Record<string, any>} message */
+  /** `ice-servers` does not contain the policy, which stays the same. @param {Record<string, any>} message */
   #configure({ iceServers = [], iceTransportPolicy = this.#configuration.iceTransportPolicy ?? 'all' }) {
     this.#configuration = { iceServers, iceTransportPolicy };
     for (const peer of this.peers.values()) peer.setConfiguration(this.#configuration);
@@ -209,7 +209,7 @@ export class Call extends EventTarget {
   #changed() { this.dispatchEvent(new CustomEvent('change')); }
 }
 
-/** The way that the media takes from here: `host`, `srflx` or `relay`, then over what. @param {RTCStatsReport | undefined} reports */
+/** The path of the media from here: `host`, `srflx` or `relay`, then the transport. @param {RTCStatsReport | undefined} reports */
 function routeOf(reports) {
   const all = [...(reports?.values() ?? [])];
   const transport = all.find((report) => report.type === 'transport' && report.selectedCandidatePairId);
@@ -219,5 +219,5 @@ function routeOf(reports) {
 
 /** @type {Record<UserType, number>} */
 const RANK = { doctor: 0, patient: 1, observer: 2 };
-/** How long someone is waited for whom a restarted server does not know: its clients' first attempts fall in this time. */
+/** How long to wait for a participant whom a restarted server does not know. Clients make their first attempts within this time. */
 const FAREWELL_MS = 30_000;

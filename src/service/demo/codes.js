@@ -1,5 +1,5 @@
 // @ts-check
-/** The codes by which one makes sure that nobody is in the middle: one for each of the others. */
+/** The codes that reveal a man in the middle: one for each of the other participants. */
 import { $ } from './dom.js';
 import { nameOf } from './people.js';
 import { text } from './texts.js';

@@ -1,5 +1,5 @@
 // @ts-check
-/** The page: what is to be seen, and what the buttons do. */
+/** The page: what it shows, and what the buttons do. */
 import { renderCodes } from './codes.js';
 import { $, setText } from './dom.js';
 import { Flow } from './flow.js';
@@ -27,9 +27,9 @@ const invite = new Invite(link.sessionId);
 let screen = 'lobby';
 /** @type {Visit | null} */
 let visit = null;
-/** Why the last visit is over; null where one has hung up. @type {SignalingError | null} */
+/** Why the last visit is over; null after hanging up. @type {SignalingError | null} */
 let ending = null;
-/** Where that is because the room has ended, why it has. @type {Visit['roomEnded']} */
+/** Why the room has ended, if that is the reason. @type {Visit['roomEnded']} */
 let roomEnded = null;
 let soundBlocked = false;
 
@@ -64,7 +64,7 @@ function join(role, withMedia, off = []) {
 /** What the button after a visit does. */
 let again = () => show('lobby');
 
-// --- what is to be seen ---------------------------------------------------------------------------------------------
+// --- display --------------------------------------------------------------------------------------------------------
 
 /** @param {'lobby' | 'room' | 'over'} next */
 function show(next) {
@@ -141,7 +141,7 @@ function endedKey({ reason }) {
   return link.role === 'doctor' ? 'over.ended.own' : 'over.ended';
 }
 
-/** Who looks on is never a secret. @param {Visit} visit */
+/** Observers are always shown. @param {Visit} visit */
 function renderWatching({ role, call }) {
   const count = [...call.participants.values()].filter((one) => one.userType === 'observer').length;
   const words = count === 0 || role === 'observer' ? '' : text(count === 1 ? 'watching.one' : 'watching.many', { count });
@@ -168,7 +168,7 @@ function renderControls({ role, media, screen: shared, asking, signaling }) {
   setText(/** @type {HTMLElement} */ ($('hangup').querySelector('span')), text(role === 'observer' ? 'control.leave' : 'control.hangup'));
 }
 
-// --- small parts ----------------------------------------------------------------------------------------------------
+// --- helpers --------------------------------------------------------------------------------------------------------
 
 function playAloud() {
   soundBlocked = false;
@@ -219,7 +219,7 @@ stage.addEventListener('sound-blocked', () => {
 addEventListener('hashchange', () => location.reload());
 setInterval(renderCountdown, 250);
 
-/** For tests and for the curious: how the call is doing. */
+/** For tests and for the curious: the state of the call. */
 Object.defineProperty(window, 'autamedica', { value: Object.freeze({
   stats: async () => ({
     screen, state: visit?.signaling.state ?? 'idle', role: visit?.role, sessionId: link.sessionId, userId: visit?.client.userId,

@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * The signaling messages as a sequence that people can read: who told whom what, when; each opens to its text.
+ * The signaling messages as a readable sequence: who told whom what, and when. Each opens to its full text.
  *
  * Three lanes: you, the server, the others. A relayed message crosses all three, which is what a signaling server is for.
  */
 import { currentLanguage, hasText, inSentence, text } from './texts.js';
 
 /** @typedef {import('./signaling-client.js').Traffic} Traffic */
-/** @typedef {{ traffic: Traffic[], key: string, row: HTMLElement }} Entry one row; several messages where they repeat each other */
+/** @typedef {{ traffic: Traffic[], key: string, row: HTMLElement }} Entry one row; several messages if they repeat each other */
 
 export class Flow {
   /** @type {HTMLElement} */ #list;
@@ -40,10 +40,10 @@ export class Flow {
     this.#list.replaceChildren();
   }
 
-  /** Whether pings and acknowledgements are to be seen too. @param {boolean} show */
+  /** Whether to show pings and acknowledgements too. @param {boolean} show */
   showRoutine(show) { this.#scrollAlong(() => this.#list.classList.toggle('with-routine', show)); }
 
-  /** Writes everything anew: after a change of language, or when people have got their names. */
+  /** Renders everything again: after a change of language, or when the names of people are known. */
   render() {
     for (const entry of this.#entries) this.#fill(entry);
   }
@@ -56,7 +56,7 @@ export class Flow {
     if (this.#entries.length > ROWS_MAX) this.#entries.shift()?.row.remove();
   }
 
-  /** The row that a further candidate belongs to: candidates come in swarms, from both sides at once. @param {string} key */
+  /** The row that another candidate belongs to: many candidates arrive from both sides at once. @param {string} key */
   #candidates(key) {
     for (const entry of this.#entries.toReversed()) {
       const { type } = entry.traffic[0].message;
@@ -65,7 +65,7 @@ export class Flow {
     }
   }
 
-  /** Whoever looks at the end goes on looking at the end. @param {() => void} change */
+  /** Keeps a list that is scrolled to its end at its end. @param {() => void} change */
   #scrollAlong(change) {
     const box = /** @type {HTMLElement} */ (this.#list.parentElement);
     const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
@@ -73,7 +73,7 @@ export class Flow {
     if (atEnd) box.scrollTop = box.scrollHeight;
   }
 
-  /** Writes the row of an entry. @param {Entry} entry */
+  /** Renders the row of an entry. @param {Entry} entry */
   #fill(entry) {
     const { direction, message, at } = entry.traffic[0];
     const relayed = RELAYED.has(message.type);

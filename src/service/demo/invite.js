@@ -1,5 +1,5 @@
 // @ts-check
-/** The links for those who are still to come. */
+/** The links for participants who have not joined yet. */
 import { $, setText } from './dom.js';
 import { linkFor } from './link.js';
 import { counterparts } from './people.js';
@@ -9,7 +9,7 @@ import { currentLanguage, inSentence, text } from './texts.js';
 
 /** Dispatches `change`. */
 export class Invite extends EventTarget {
-  /** Whose link has just been copied. @type {UserType | null} */
+  /** The role whose link has just been copied. @type {UserType | null} */
   copied = null;
   #sessionId;
 

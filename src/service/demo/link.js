@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * Which consultation, as whom: read from the address, and kept so that a reload comes back as the same person.
+ * The consultation and the role: read from the URL, and stored so that a reload comes back as the same person.
  *
  * A link names the session and a role in its fragment, which browsers do not send to servers; it never holds a token.
  *
  * @typedef {import('./signaling-client.js').UserType} UserType
  * @typedef {{ sessionId: string, role: UserType | null, broken: boolean }} Link
- * @typedef {{ sessionId: string, role: UserType, withMedia: boolean, off?: ('audio' | 'video')[] }} Plan a visit that is under way;
- *   `off` is what has been switched off, which a reload must not switch on
+ * @typedef {{ sessionId: string, role: UserType, withMedia: boolean, off?: ('audio' | 'video')[] }} Plan a visit in progress;
+ *   `off`: the devices that are switched off, which a reload must not switch on
  */
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const ROLES = ['doctor', 'patient', 'observer'];
 
-/** What the address asks for; a new session where it names none. @returns {Link} */
+/** What the URL asks for; a new session if it names none. @returns {Link} */
 export function readLink() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const sessionId = fragment.get('session'), role = fragment.get('role');
@@ -28,8 +28,8 @@ export function linkFor(sessionId, role) {
 }
 
 /**
- * The id of whoever plays this role here: a tab's own, and for the two who have a seat the browser's, so that one who
- * has closed the window can come back to the place.
+ * The id of the person with this role here. For an observer it belongs to the tab; for doctor and patient it belongs to
+ * the browser, so that they can come back to their place after closing the window.
  * @param {string} sessionId @param {UserType} role
  */
 export function identity(sessionId, role) {
@@ -40,13 +40,13 @@ export function identity(sessionId, role) {
   return userId;
 }
 
-/** From now on a reload comes back by itself. @param {Plan} plan */
+/** From now on a reload rejoins by itself. @param {Plan} plan */
 export function remember(plan) {
   history.replaceState(null, '', linkFor(plan.sessionId, plan.role));
   write('sessionStorage', 'autamedica.visit', plan);
 }
 
-/** It was left for good. */
+/** The visit was left for good. */
 export function forget() {
   write('sessionStorage', 'autamedica.visit', null);
 }

@@ -1,32 +1,32 @@
 // @ts-check
-/** Camera and microphone: opening what there is, switching it, and saying in one word what is missing and why. */
+/** Camera and microphone: opens what there is, switches it on and off, and says in one word what is missing and why. */
 
 /**
  * @typedef {'media-denied' | 'no-devices' | 'no-camera' | 'no-microphone' | 'device-busy' | 'device-lost' | 'insecure'} MediaProblem
  */
 
-/** One's own camera and microphone, in a stream that stays the same while its tracks come and go. Dispatches `change`. */
+/** The user's own camera and microphone, in a stream that stays the same while its tracks come and go. Dispatches `change`. */
 export class Media extends EventTarget {
   stream = new MediaStream();
   /** @type {MediaProblem | null} */
   problem = null;
   #wanted = { audio: true, video: true };
 
-  /** Before the first `open()`: what is to be off at first. @param {('audio' | 'video')[]} kinds */
+  /** Call before the first `open()`: the devices that are off at first. @param {('audio' | 'video')[]} kinds */
   startOff(kinds) {
     for (const kind of kinds) this.#wanted[kind] = false;
   }
 
-  /** Which the user has switched off. @returns {('audio' | 'video')[]} */
+  /** The devices that the user has switched off. @returns {('audio' | 'video')[]} */
   get switchedOff() { return KINDS.filter((kind) => !this.#wanted[kind]); }
 
-  /** Opens what is missing of the two; afterwards `problem` says what could not be opened. */
+  /** Opens the devices that are not open; afterwards `problem` says what could not be opened. */
   async open() {
     this.problem = null;
     if (!navigator.mediaDevices) {
       this.problem = 'insecure';
     } else if (!await this.#tryOpen({ audio: !this.#track('audio'), video: !this.#track('video') && VIDEO })) {
-      // The browser refuses both when one is missing, so ask for each.
+      // The browser refuses both if one is missing, so ask for each.
       /** @type {(MediaProblem | null)[]} */ const why = [];
       if (!this.#track('audio')) why.push(await this.#whyNot({ audio: true }, 'no-microphone'));
       if (!this.#track('video')) why.push(await this.#whyNot({ video: VIDEO }, 'no-camera'));
@@ -35,7 +35,7 @@ export class Media extends EventTarget {
     this.#changed();
   }
 
-  /** Switches off and gives the devices back. */
+  /** Switches the devices off and releases them. */
   close() {
     for (const track of this.stream.getTracks()) {
       track.stop();

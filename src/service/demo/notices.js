@@ -1,5 +1,5 @@
 // @ts-check
-/** What went wrong, or is asked of one, each with what to do about it. */
+/** Problems and requests, each with what to do about it. */
 import { setText } from './dom.js';
 import { currentLanguage, inSentence, text } from './texts.js';
 
@@ -11,12 +11,12 @@ import { currentLanguage, inSentence, text } from './texts.js';
  * @property {string} [code]
  * @property {string} [again] the words of the button
  * @property {() => void} [act] what the button does
- * @property {() => void} [dismiss] what the second button does, where there is one
+ * @property {() => void} [dismiss] what the second button does, if there is one
  */
 
 /**
  * @param {HTMLElement} box @param {Visit} visit
- * @param {(() => void) | null} playAloud where the browser holds the sound back, what a click is to do
+ * @param {(() => void) | null} playAloud if the browser blocks the sound: what a click does
  */
 export function renderNotices(box, visit, playAloud) {
   const notices = [...wishes(visit), ...ofDevices(visit), ...ofCall(visit)];
@@ -27,7 +27,7 @@ export function renderNotices(box, visit, playAloud) {
   box.replaceChildren(...notices.map(noticeElement));
 }
 
-/** What the doctor has switched off, or asks to be switched on. @param {Visit} visit @returns {Notice[]} */
+/** What the doctor has switched off, or asks the user to switch on. @param {Visit} visit @returns {Notice[]} */
 function wishes(visit) {
   return [...visit.wishes].map(([kind, on]) => ({
     key: `wish.${kind}.${on ? 'on' : 'off'}`, again: `wish.${kind}.again`, act: () => visit.grant(kind), dismiss: () => visit.dismiss(kind),
@@ -56,7 +56,7 @@ function ofCall({ call, known, disagreement }) {
   for (const [userId, peer] of call.peers) {
     if (peer.state === 'connected') continue;
     const who = inSentence(`the.${known.get(userId) ?? 'observer'}`);
-    // The one explains the other.
+    // One explains the other.
     const key = peer.turnRefused ? 'problem.turn-refused' : peer.iceFailures > 0 ? 'problem.ice-failed' : null;
     if (key) notices.push({ key, who, again: 'over.retry', act: () => call.retry() });
     if (disagreement?.userId === userId) notices.push({ key: 'problem.negotiation', who, code: disagreement.code });

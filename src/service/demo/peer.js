@@ -1,34 +1,35 @@
 // @ts-check
 /**
- * The media connection to one other participant: an `RTCPeerConnection` with perfect negotiation, ICE restarts, and a
- * new start when the other side has one.
+ * The media connection to one other participant: an `RTCPeerConnection` with perfect negotiation and ICE restarts, which
+ * is replaced when the other side replaces its own.
  *
- * Of each pair one side is the initiator: it makes the first offer and wins when both offer at once (it is the impolite
- * one). Everything that changes the connection goes through one queue, so no step meets another one half done.
+ * In each pair one side is the initiator: it makes the first offer and wins when both offer at once (it is the impolite
+ * one). All changes to the connection go through one queue, so no step meets another one half done.
  *
  * Offers, answers and candidates carry two fields of our own, which the server forwards untouched: `connection` names the
- * sender's `RTCPeerConnection`, so that one who has reloaded the page is told from one who renegotiates; `offerId` ties an
- * answer to its offer. Other software that leaves them out is served too.
+ * sender's `RTCPeerConnection`, which distinguishes a reload of the page from a renegotiation; `offerId` ties an answer to
+ * its offer. Other software that leaves them out is supported too.
  *
- * The first video section of a connection is for the camera, the second, made once a side shares its screen, for that.
+ * The first video section of a connection is for the camera. The second one is for a shared screen, and is added when a
+ * side begins to share.
  *
  * @typedef {'offer' | 'answer' | 'ice-candidate'} Kind
  * @typedef {'audio' | 'video' | 'screen'} Content of one media section: microphone, camera, screen
  *
  * @typedef {object} PeerOptions
- * @property {string} userId Who is at the other end.
+ * @property {string} userId The participant at the other end.
  * @property {boolean} initiator Whether this side offers first and wins a tie.
- * @property {boolean} sends Whether the other side is to see and hear us.
- * @property {boolean} receives Whether we are to see and hear the other side.
+ * @property {boolean} sends Whether the other side can see and hear us.
+ * @property {boolean} receives Whether we can see and hear the other side.
  * @property {MediaStream} stream Our own camera and microphone, as far as there are any.
  * @property {MediaStream} screen Our own screen, while we share it.
  * @property {RTCConfiguration} configuration
- * @property {(kind: Kind, fields: Record<string, any>) => Promise<void>} send Hands a message to the signaling server.
+ * @property {(kind: Kind, fields: Record<string, any>) => Promise<void>} send Sends a message to the signaling server.
  */
 
 import { callCode } from './call-code.js';
 
-/** Dispatches `change` whenever something that can be seen of it changed, and `trouble` (with an Error) when a step failed. */
+/** Dispatches `change` when its visible state has changed, and `trouble` (with an Error) when a step has failed. */
 export class Peer extends EventTarget {
   /** @type {PeerOptions} */ #options;
   /** @type {RTCPeerConnection | null} */ #pc = null;
@@ -44,9 +45,9 @@ export class Peer extends EventTarget {
   #turnRefused = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #restartTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #answerTimer;
-  /** What arrives of the other side's camera and microphone. */
+  /** The media received from the other side's camera and microphone. */
   stream = new MediaStream();
-  /** What arrives of the other side's screen. */
+  /** The media received from the other side's screen. */
   screen = new MediaStream();
 
   /** @param {PeerOptions} options */
@@ -55,31 +56,31 @@ export class Peer extends EventTarget {
     this.#options = options;
   }
 
-  /** The connection's state in the words of `RTCPeerConnection.connectionState`. */
+  /** The connection's state, a value of `RTCPeerConnection.connectionState`. */
   get state() { return this.#pc?.connectionState ?? 'new'; }
 
-  /** How often in a row no way through the network was found. */
+  /** How many times in a row no path through the network was found. */
   get iceFailures() { return this.#iceFailures; }
 
-  /** Whether a TURN server has refused our credentials, since we got them. */
+  /** Whether a TURN server has refused our present credentials. */
   get turnRefused() { return this.#turnRefused; }
 
-  /** The name of the present connection: another one after a new start. */
+  /** The name of the present connection; a replacement gets another one. */
   get connection() { return this.#connection; }
 
-  /** Whether a picture arrives (a black one too: a camera that is switched off sends black). */
+  /** Whether video is received (including black: a camera that is switched off sends black). */
   get hasPicture() { return this.stream.getVideoTracks().some((track) => !track.muted); }
 
-  /** Whether a picture of the other side's screen arrives. */
+  /** Whether video of the other side's screen is received. */
   get hasScreen() { return this.screen.getVideoTracks().some((track) => !track.muted); }
 
-  /** What both sides compare to be sure of each other; null before they are connected. */
+  /** The code that both sides compare to be sure of each other; null before they are connected. */
   get code() { return this.#code; }
 
   /** The browser's statistics. */
   async stats() { return this.#pc?.getStats(); }
 
-  /** Negotiates from wherever things stand. A connection that works goes on working meanwhile. */
+  /** Negotiates from the present state. A working connection keeps working meanwhile. */
   negotiate() {
     this.#enqueue(async () => {
       if (!this.#options.initiator) return; // the other side does
@@ -88,7 +89,7 @@ export class Peer extends EventTarget {
       if (!this.#pc || broken || (this.#remoteConnection === undefined && !unanswered)) {
         this.#open();
       } else if (unanswered) {
-        // The first offer has not arrived, or its answer is on its way: it is as good as another one.
+        // The first offer has not arrived, or its answer is in flight: it is as good as another one.
       } else if (this.state !== 'connected') {
         this.#pc.restartIce();
       }
@@ -96,7 +97,7 @@ export class Peer extends EventTarget {
     });
   }
 
-  /** Looks for a way through the network again. */
+  /** Looks for a path through the network again (ICE restart). */
   restart() {
     this.#enqueue(async () => {
       this.#pc?.restartIce();
@@ -104,7 +105,7 @@ export class Peer extends EventTarget {
     });
   }
 
-  /** Takes in an `offer`, `answer` or `ice-candidate` of the other side. @param {Record<string, any>} message */
+  /** Handles an `offer`, `answer` or `ice-candidate` from the other side. @param {Record<string, any>} message */
   receive(message) {
     this.#enqueue(() => {
       switch (message.type) {
@@ -118,7 +119,11 @@ export class Peer extends EventTarget {
   /** Call after tracks of our own have come or gone. */
   tracksChanged() { this.#enqueue(() => this.#attachTracks()); }
 
-  /** Fresh TURN credentials, say. A connection that lacked them looks for its way again. @param {RTCConfiguration} configuration */
+  /**
+   * Sets a new configuration, for example with fresh TURN credentials. A connection that lacked them looks for a path
+   * again.
+   * @param {RTCConfiguration} configuration
+   */
   setConfiguration(configuration) {
     this.#options.configuration = configuration;
     this.#pc?.setConfiguration(configuration);
@@ -127,7 +132,7 @@ export class Peer extends EventTarget {
     if (lacking && this.state !== 'connected') this.restart();
   }
 
-  /** The other one has gone. */
+  /** The other participant has gone. */
   close() {
     this.#closed = true;
     this.#closeConnection();
@@ -135,7 +140,7 @@ export class Peer extends EventTarget {
 
   // --- negotiation --------------------------------------------------------------------------------------------------
 
-  /** Offers, unless an exchange is under way; the browser asks again after that one where there is still need. */
+  /** Offers, unless an exchange is in progress; the browser asks again after that one if there is still need. */
   async #offer() {
     const pc = this.#pc;
     if (!pc || pc.signalingState !== 'stable') return;
@@ -144,9 +149,9 @@ export class Peer extends EventTarget {
   }
 
   /**
-   * Offers, or says again what we have offered and what has no answer yet; what is still missing after that one, an ICE restart
-   * say, the browser asks for. Taken back an offer must not be: the other side may have answered it a moment ago, and after a
-   * rollback browsers give a new section another `mid`, which a side that knows the first refuses for ever.
+   * Offers, or repeats our offer that has no answer yet. If something is still missing after that, such as an ICE restart,
+   * the browser asks for it. The offer must not be rolled back: the other side may just have answered it, and after a
+   * rollback browsers give a new section another `mid`, which a side that knows the first one refuses for ever.
    */
   async #offerAgain() {
     if (this.#pc?.signalingState === 'have-local-offer') this.#sendOffer(this.#pc);
@@ -159,7 +164,10 @@ export class Peer extends EventTarget {
     this.#send('offer', { sdp: pc.localDescription, offerId: this.#offerId() }, pc);
   }
 
-  /** An offer that has reached the server, or was refused by it, is answered in time or made again, more slowly each time. */
+  /**
+   * If an offer is not answered in time, it is made again, with a longer wait each time. Call this once the server has
+   * accepted or refused the offer.
+   */
   #expectAnswer() {
     const offerId = this.#offerId();
     clearTimeout(this.#answerTimer);
@@ -185,8 +193,8 @@ export class Peer extends EventTarget {
   }
 
   /**
-   * Takes our own offer back: we are the polite side. What only that offer had goes too, since the other side's offer may
-   * bring the same section; what is still missing after it is added again.
+   * Rolls our own offer back: we are the polite side. Sections that only that offer had are removed too, because the other
+   * side's offer may bring the same sections. What is still missing afterwards is added again.
    * @param {RTCPeerConnection} pc
    */
   async #yield(pc) {
@@ -202,7 +210,7 @@ export class Peer extends EventTarget {
     if (pc?.signalingState !== 'have-local-offer') return;
     if (offerId !== undefined && offerId !== this.#offerId()) return; // we have said it again since: the answer to that one comes too
     if (this.#isNewConnection(connection)) {
-      // The other side has reloaded: our old connection would not get through to its new one.
+      // The other side has reloaded: our old connection cannot connect to its new one.
       this.#open();
       return this.#offer();
     }
@@ -221,7 +229,7 @@ export class Peer extends EventTarget {
     }
   }
 
-  /** @param {string | undefined} connection as the other side names its own */
+  /** @param {string | undefined} connection the name of the other side's connection */
   #isNewConnection(connection) {
     return connection !== undefined && this.#remoteConnection !== undefined && connection !== this.#remoteConnection;
   }
@@ -264,7 +272,7 @@ export class Peer extends EventTarget {
 
   // --- tracks -------------------------------------------------------------------------------------------------------
 
-  /** What one section is to carry. @param {Content} what */
+  /** The track that a section must carry. @param {Content} what */
   #plan(what) {
     const { sends, receives } = this.#options;
     const stream = what === 'screen' ? this.#options.screen : this.#options.stream;
@@ -275,7 +283,7 @@ export class Peer extends EventTarget {
     return { track, direction, streams: [stream] };
   }
 
-  /** The section that carries it, where there is one. @param {Content} what */
+  /** The section that carries it, if there is one. @param {Content} what */
   #section(what) {
     const kind = what === 'audio' ? 'audio' : 'video';
     const sections = (this.#pc?.getTransceivers() ?? []).filter((one) => (
@@ -283,7 +291,7 @@ export class Peer extends EventTarget {
     return sections[what === 'screen' ? 1 : 0];
   }
 
-  /** Gives every section what it is to carry. What changes a direction or adds a section makes the browser ask for an offer. */
+  /** Gives every section its track. A changed direction or a new section makes the browser ask for an offer. */
   async #attachTracks() {
     for (const what of /** @type {const} */ (['audio', 'video', 'screen'])) {
       const { track, direction, streams } = this.#plan(what);
@@ -307,9 +315,9 @@ export class Peer extends EventTarget {
     this.#changed();
   }
 
-  // --- the way through the network ----------------------------------------------------------------------------------
+  // --- the path through the network ---------------------------------------------------------------------------------
 
-  /** @param {number} errorCode of STUN, or 701 where there was no answer @param {RTCPeerConnection} pc */
+  /** @param {number} errorCode of STUN, or 701 if there was no answer @param {RTCPeerConnection} pc */
   #candidateFailed(errorCode, pc) {
     if (pc !== this.#pc || errorCode !== 401 || this.#turnRefused) return;
     this.#turnRefused = true;
@@ -324,7 +332,7 @@ export class Peer extends EventTarget {
     if (pc.connectionState === 'connected') {
       this.#iceFailures = 0;
     } else if (pc.connectionState === 'failed') {
-      // One side first, so that the two do not restart against each other; the second in case the first cannot.
+      // One side goes first, so that the two do not restart at the same time; the other one later, in case the first cannot.
       const pauseMs = Math.min(1000 * 2 ** this.#iceFailures, 30_000);
       this.#iceFailures += 1;
       this.#restartTimer = setTimeout(() => this.restart(), initiator ? pauseMs / 2 : pauseMs + 4000);
@@ -334,7 +342,7 @@ export class Peer extends EventTarget {
     this.#changed();
   }
 
-  /** Anew with each exchange: another certificate comes with a description or not at all. @param {RTCPeerConnection} pc */
+  /** Computed again with each exchange: another certificate can only come with a description. @param {RTCPeerConnection} pc */
   async #computeCode(pc) {
     if (pc.signalingState !== 'stable') return;
     const code = await callCode(pc.currentLocalDescription?.sdp, pc.currentRemoteDescription?.sdp);
@@ -343,9 +351,9 @@ export class Peer extends EventTarget {
     this.#changed();
   }
 
-  // --- small parts --------------------------------------------------------------------------------------------------
+  // --- helpers ------------------------------------------------------------------------------------------------------
 
-  /** @param {Kind} kind @param {Record<string, any>} fields @param {RTCPeerConnection} pc the connection it speaks for */
+  /** @param {Kind} kind @param {Record<string, any>} fields @param {RTCPeerConnection} pc the connection that it is about */
   #send(kind, fields, pc) {
     if (pc !== this.#pc) return;
     const sent = this.#options.send(kind, { ...fields, connection: this.#connection });
@@ -353,7 +361,7 @@ export class Peer extends EventTarget {
       if (kind === 'offer' && pc === this.#pc) this.#expectAnswer();
     };
     sent.then(expect, (problem) => {
-      // What follows these mends them: a new negotiation, or `peer-left`.
+      // These are repaired by what follows: a new negotiation, or `peer-left`.
       if (this.#closed || ['NOT_DELIVERED', 'PEER_NOT_FOUND', 'LEFT'].includes(problem.code)) return;
       if (['RATE_LIMITED', 'PEER_UNREACHABLE'].includes(problem.code)) return expect();
       this.#trouble(problem);

@@ -1,17 +1,17 @@
 // @ts-check
-/** Who is there, and what to call them. */
+/** The participants, and what to call them. */
 import { inSentence, text } from './texts.js';
 
 /** @typedef {import('./signaling-client.js').UserType} UserType */
 /** @typedef {import('./visit.js').Visit} Visit */
 
-/** Those whom one sees, the doctor first. @param {Visit | null} visit */
+/** The visible participants, the doctor first. @param {Visit | null} visit */
 export function counterparts(visit) {
   const others = [...(visit?.call.participants.values() ?? [])].filter((one) => one.userType !== 'observer');
   return others.sort((a, b) => a.userType.localeCompare(b.userType));
 }
 
-/** Whom one is waiting for. @param {UserType} role one's own */
+/** The role that the user is waiting for. @param {UserType} role the user's own */
 export function counterpartName(role) {
   return inSentence(role === 'doctor' ? 'the.patient' : 'the.doctor');
 }

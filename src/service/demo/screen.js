@@ -1,5 +1,5 @@
 // @ts-check
-/** One's own screen, shared for as long as one likes. */
+/** The user's own screen, shared for as long as they like. */
 
 /** Whether this browser can share a screen; those of phones cannot. */
 export function canShareScreen() {
@@ -9,13 +9,13 @@ export function canShareScreen() {
 /** The shared screen, in a stream that stays the same while its track comes and goes. Dispatches `change`. */
 export class Screen extends EventTarget {
   stream = new MediaStream();
-  /** Whether the last attempt failed for another reason than that the user did not want it after all. */
+  /** Whether the last attempt failed for another reason than the user changing their mind. */
   failed = false;
   #asking = false;
 
   get isShared() { return this.stream.active; }
 
-  /** Lets the user choose what to share. Returns when they have chosen, or have not. */
+  /** Lets the user choose what to share. Returns when they have chosen or cancelled. */
   async start() {
     if (this.#asking || this.isShared) return;
     this.#asking = true;

@@ -3,8 +3,8 @@
  * A client of the AutaMedica signaling server: one ES module without dependencies, for browsers and for Node.
  *
  * It joins a room and stays in it: it reconnects with jittered exponential backoff, resumes without losing or repeating
- * a message, renews the token when the server asks for it, and notices a dead connection. What the media does is the
- * application's business; this class only carries what two browsers have to tell each other to set it up.
+ * a message, renews the token when the server asks for it, and detects a dead connection. The media is the application's
+ * responsibility; this class only transports the messages by which two browsers set it up.
  *
  *     const client = new SignalingClient({ url, getToken, sessionId, userId, userType: 'doctor' });
  *     client.addEventListener('peer-joined', ({ detail }) => call(detail.userId));
@@ -12,35 +12,35 @@
  *     await client.connect();
  *     await client.sendOffer(patientId, peerConnection.localDescription);
  *
- * Events are `CustomEvent`s. Each message of the server is one, named by its `type`, the message being its `detail`
- * (`room-joined`, `peer-joined`, `offer`, ...). Two more come from the client itself:
+ * Events are `CustomEvent`s. Each message of the server is dispatched as an event that is named by its `type` and has the
+ * message as its `detail` (`room-joined`, `peer-joined`, `offer`, ...). Two more come from the client itself:
  *  - `state`, with a {@link StateChange}: whenever {@link SignalingClient#state} changes or a new attempt is planned;
  *  - `traffic`, with a {@link Traffic}: every message in either direction, tokens and TURN credentials blanked out, for logs and
  *    debugging.
  *
- * When `room-joined` says `resumed: false`, both sides have lost what was under way: negotiate anew with every
+ * When `room-joined` says `resumed: false`, both sides have lost the messages in flight: negotiate again with every
  * participant (the doctor offers). With `resumed: true` nothing was lost and there is nothing to do.
  *
  * @typedef {'doctor' | 'patient' | 'observer'} UserType
  *
  * @typedef {object} Options
  * @property {(why: { fresh: boolean }) => string | Promise<string>} getToken Called for each connection and when the
- *   token is about to end. With `fresh` the last token was refused or is ending, and a cached one will not do. What it
- *   throws counts as a failed attempt; an error with a true `final` ends the client instead.
+ *   token is about to expire. With `fresh`, the last token was refused or expires soon, so a cached one must not be used.
+ *   If it throws, the attempt has failed; an error with a true `final` ends the client instead.
  * @property {string} sessionId As in the token.
  * @property {string} userId As in the token.
  * @property {UserType} userType As in the token.
  * @property {string | URL} [url] `wss://host/ws`; by default `/ws` on the page's own host.
- * @property {'consultation' | 'emergency' | 'follow-up'} [roomType] Counts for a doctor only.
+ * @property {'consultation' | 'emergency' | 'follow-up'} [roomType] Only a doctor's value is used.
  * @property {string} [reason] Why a doctor enters a session that the token does not name (emergency access).
- * @property {{ audio: boolean, video: boolean }} [media] What is on at the start; default both.
+ * @property {{ audio: boolean, video: boolean }} [media] Which media are on at the start; default both.
  * @property {number} [retryFirstMs] The longest wait before the first new attempt; default 1,000.
  * @property {number} [retryMaxMs] The longest wait before any attempt; default 30,000.
  * @property {any} [WebSocket] The class to use instead of the global one.
  *
  * @typedef {'idle' | 'connecting' | 'joined' | 'waiting' | 'closed'} State
  *   `idle`: before `connect()`. `connecting`: an attempt runs. `joined`: in the room. `waiting`: until the next attempt.
- *   `closed`: after `leave()` or a problem that a new attempt would not mend.
+ *   `closed`: after `leave()` or a problem that a new attempt would not solve.
  *
  * @typedef {object} StateChange
  * @property {State} state
@@ -53,7 +53,7 @@
  * @typedef {{ id: string, message: Record<string, any>, settle: (problem?: SignalingError) => void }} Unacknowledged
  */
 
-/** Something that went wrong, under the server's error code or one of the client's own (listed in the documentation). */
+/** A problem, with the server's error code or one of the client's own (listed in the documentation). */
 export class SignalingError extends Error {
   /**
    * @param {string} code For example `ROLE_TAKEN`.
@@ -65,9 +65,9 @@ export class SignalingError extends Error {
     this.name = 'SignalingError';
     /** The server's error code, or the client's. */
     this.code = code;
-    /** How long the server wants to be left alone, at least. */
+    /** The minimum time that the server asks to wait before a new attempt. */
     this.retryAfterMs = more.retryAfterMs ?? 0;
-    /** Whether trying again by itself would be of no use. */
+    /** Whether an automatic new attempt would be of no use. */
     this.final = more.final ?? false;
   }
 }
@@ -77,7 +77,7 @@ export class SignalingClient extends EventTarget {
   /** @type {Options} */ #options;
   /** @type {State} */ #state = 'idle';
   /** @type {any} */ #socket = null;
-  /** Counts attempts and endings: what an older attempt still reports finds it changed and is dropped. */
+  /** Counts attempts and endings. Late events of an older attempt find it changed and are ignored. */
   #turn = 0;
   #opened = false;
   /** @type {SignalingError | null} The error message that explains the close that follows it. */ #said = null;
@@ -87,13 +87,13 @@ export class SignalingClient extends EventTarget {
   #mustWait = false;
   #tokenRefused = false;
   #tokenInJoin = false;
-  /** Marks the ids of this object's messages, so that a receiver can tell a repeated one. */
+  /** A part of the ids of this object's messages, so that a receiver recognises a repeated one. */
   #instance = randomHex(8);
   #lastId = 0;
   #joinId = '';
   /** @type {Unacknowledged[]} In the order in which they were sent. */ #outbox = [];
   /** @type {number | null} Relayed messages since the last `room-joined` that resumed nothing. */ #received = null;
-  /** @type {number | null} Which stream these belong to, as the server numbers them. */ #stream = null;
+  /** @type {number | null} The number of the stream that these belong to. */ #stream = null;
   /** @type {Map<string, { instance: string, number: number }>} The last message id of each sender. */ #lastFrom = new Map();
   /** @type {{ audio: boolean, video: boolean, screen: boolean }} */ #media;
   #heartbeatMs = 25_000;
@@ -108,18 +108,18 @@ export class SignalingClient extends EventTarget {
     this.#media = { audio: true, video: true, screen: false, ...options.media };
   }
 
-  /** What the client is doing. */
+  /** The state of the client. */
   get state() { return this.#state; }
   /** The room's id. */
   get sessionId() { return this.#options.sessionId; }
-  /** One's own id. */
+  /** The user's own id. */
   get userId() { return this.#options.userId; }
-  /** One's own role. */
+  /** The user's own role. */
   get userType() { return this.#options.userType; }
 
   /**
    * Connects, joins, and stays joined until `leave()`. Resolves with the first `room-joined`; while the server cannot
-   * be reached it keeps trying. Rejects with a {@link SignalingError} once trying is of no use, or on `leave()`.
+   * be reached it keeps trying. Rejects with a {@link SignalingError} once further attempts are of no use, or on `leave()`.
    * @returns {Promise<Record<string, any>>}
    */
   connect() {
@@ -145,11 +145,11 @@ export class SignalingClient extends EventTarget {
   }
 
   /**
-   * Sends one message. The session and one's own id are filled in. Resolves when the server has accepted it (for a
-   * message to a participant: has queued it for them); rejects with the server's `error`, or with `NOT_DELIVERED`
-   * when it was under way as the connection was lost for good. While the connection is away it waits its turn, and a
-   * message whose acknowledgement got lost is sent again under its id, which this class recognises on the other side.
-   * The promise may be ignored.
+   * Sends one message. The session and the user's own id are filled in. Resolves when the server has accepted it (for a
+   * message to a participant: has queued it for them). Rejects with the server's `error`, or with `NOT_DELIVERED` if it
+   * was in flight when the connection was lost for good. While there is no connection, the message waits in a queue. A
+   * message whose acknowledgement was lost is sent again with the same id, which this class recognises on the other
+   * side. The promise may be ignored.
    * @param {string} type
    * @param {Record<string, any>} [fields]
    * @returns {Promise<void>}
@@ -185,7 +185,7 @@ export class SignalingClient extends EventTarget {
    */
   sendCandidate(toUserId, candidate, more) { return this.send('ice-candidate', { ...more, toUserId, candidate }); }
 
-  /** Tells the others what of one's own is on, now or with the next join. @param {{ audio: boolean, video: boolean, screen?: boolean }} media */
+  /** Tells the others which of the user's media are on, now or with the next join. @param {{ audio: boolean, video: boolean, screen?: boolean }} media */
   async setMedia({ audio, video, screen = false }) {
     const before = this.#media;
     this.#media = { audio, video, screen };
@@ -193,13 +193,13 @@ export class SignalingClient extends EventTarget {
     if (changed && this.#state === 'joined') await this.send('media-state', this.#media);
   }
 
-  /** A doctor asks a participant to switch something. @param {string} toUserId @param {{ audio?: boolean, video?: boolean }} what */
+  /** Asks a participant to switch media on or off (doctors only). @param {string} toUserId @param {{ audio?: boolean, video?: boolean }} what */
   controlMedia(toUserId, what) { return this.send('media-control', { ...what, toUserId }); }
 
-  /** A doctor ends the session for everyone. @param {string} [reason] */
+  /** Ends the session for everyone (doctors only). @param {string} [reason] */
   endSession(reason) { return this.send('end-session', reason === undefined ? {} : { reason }); }
 
-  /** Looks now whether the connection still lives, or attempts now instead of waiting on. Called by itself when the network returns. */
+  /** Checks now whether the connection is alive, or makes the next attempt now. Called automatically when the network returns. */
   check() {
     if (this.#state === 'waiting') {
       this.#attempt();
@@ -232,7 +232,7 @@ export class SignalingClient extends EventTarget {
 
   /** @param {number} turn @param {string} token */
   #open(turn, token) {
-    // A handshake that the server refuses looks to a browser like no server at all. So after a failed one the token
+    // To a browser, a handshake that the server refuses looks like no server at all. So after a failed one the token
     // travels in `join-room` instead, where a refusal can be read.
     const inJoin = this.#tokenInJoin;
     const protocols = inJoin ? [PROTOCOL] : [PROTOCOL, `bearer.${token}`];
@@ -281,7 +281,7 @@ export class SignalingClient extends EventTarget {
     this.#tokenInJoin = false;
     this.#heartbeatMs = (joined.heartbeatSeconds ?? 25) * 1000;
     this.#after('beat', this.#heartbeatMs, () => this.#beat(PONG_MS));
-    // One who falls out again at once waits longer each time.
+    // A client that drops again at once waits longer each time.
     this.#after('settled', SETTLED_MS, () => { this.#failures = 0; });
     this.#stream = joined.stream ?? null; // a server of before says nothing of it
     if (!resumed) {
@@ -300,12 +300,12 @@ export class SignalingClient extends EventTarget {
       }
     }
     this.#changeState('joined');
-    // The one thing that `join-room` cannot say: the server has it as it was before a reload, say.
+    // `join-room` cannot carry this: the server may still have the value from before a reload.
     const known = joined.participants?.find((/** @type {any} */ one) => one.userId === this.userId.toLowerCase());
     if ((known?.screen ?? false) !== this.#media.screen) this.send('media-state', this.#media);
   }
 
-  // --- what the server says -----------------------------------------------------------------------------------------
+  // --- messages of the server ---------------------------------------------------------------------------------------
 
   /** @param {unknown} data */
   #receive(data) {
@@ -335,7 +335,7 @@ export class SignalingClient extends EventTarget {
     if (message.id === undefined) {
       this.#said = problem;
     } else if (message.id === this.#joinId) {
-      // Perhaps since too many tokens from this network were refused, and this one was no better: ask for a new one.
+      // Perhaps too many tokens from this network were refused, including this one: ask for a new one.
       if (problem.code === 'RATE_LIMITED') this.#tokenRefused = true;
       this.#lost(problem);
     } else {
@@ -360,7 +360,7 @@ export class SignalingClient extends EventTarget {
     return false;
   }
 
-  /** Answers `token-expiring`; tries on while the connection lasts. @param {number} turn @param {number} [failures] */
+  /** Answers `token-expiring`; keeps trying while the connection lasts. @param {number} turn @param {number} [failures] */
   async #refresh(turn, failures = 0) {
     try {
       const authToken = await this.#options.getToken({ fresh: true });
@@ -383,7 +383,7 @@ export class SignalingClient extends EventTarget {
     return new SignalingError('CONNECTION_LOST', `the connection was lost (${code})`);
   }
 
-  /** The attempt or the connection is over. Goes on where that can help. @param {SignalingError} problem */
+  /** The attempt or the connection is over. Makes another attempt if that can help. @param {SignalingError} problem */
   #lost(problem) {
     this.#abandonSocket();
     if (problem.code === 'MESSAGE_TOO_LARGE') this.#rejectOutbox(problem); // or it would be sent again, for ever
@@ -407,7 +407,7 @@ export class SignalingClient extends EventTarget {
     this.#changeState('waiting', problem, retryInMs);
   }
 
-  /** Between half and the whole of a bound that doubles: quick at first, and never all clients at once. @param {number} failures */
+  /** Exponential backoff with jitter: between half and the whole of a bound that doubles. @param {number} failures */
   #backoff(failures) {
     const { retryFirstMs = 1000, retryMaxMs = 30_000 } = this.#options;
     const boundMs = Math.min(retryMaxMs, retryFirstMs * 2 ** Math.min(failures, 30));
@@ -437,9 +437,9 @@ export class SignalingClient extends EventTarget {
     this.#socket = null;
   }
 
-  // --- small parts --------------------------------------------------------------------------------------------------
+  // --- helpers ------------------------------------------------------------------------------------------------------
 
-  /** A browser hides the WebSocket's own pings, so a connection that has died silently is found by one that we can see. @param {number} pongMs */
+  /** A browser hides the WebSocket's own pings, so a `ping` message detects a connection that has died silently. @param {number} pongMs */
   #beat(pongMs) {
     this.#after('beat', this.#heartbeatMs, () => this.#beat(PONG_MS));
     this.#after('pong', pongMs, () => this.#lost(new SignalingError('CONNECTION_LOST', 'the server does not answer')));
@@ -490,11 +490,11 @@ const ATTEMPT_MS = 15_000;
 const PONG_MS = 10_000;
 /** After a sign that the network has changed. */
 const PONG_QUICK_MS = 4_000;
-/** In the room for this long, the connection counts as good again. */
+/** After this long in the room, the connection counts as good again. */
 const SETTLED_MS = 10_000;
 const RATE_LIMITED_MS = 10_000;
 
-/** Error codes, and the code of the close that comes with them; the client's own names where the server sends no error. */
+/** Error codes, and the close code that comes with them; the client's own names if the server sends no error. */
 const CLOSED_WITH = new Map(Object.entries({
   MESSAGE_TOO_LARGE: 1009, INTERNAL: 1011, SERVER_SHUTDOWN: 1012, TOKEN_INVALID: 4401, TOKEN_EXPIRED: 4401, UNAUTHORIZED: 4401,
   FORBIDDEN: 4403, JOIN_TIMEOUT: 4408, REPLACED: 4409, SESSION_ENDED: 4410, TOO_SLOW: 4413, RATE_LIMITED: 4429, HEARTBEAT_TIMEOUT: 4480,
@@ -530,7 +530,7 @@ function webSocketUrl(url) {
   return absolute.href;
 }
 
-/** What `RTCSessionDescription` says, without what else an application's object may carry. @param {RTCSessionDescriptionInit} sdp */
+/** The fields of an `RTCSessionDescription`, without any others that an application's object may have. @param {RTCSessionDescriptionInit} sdp */
 function plainDescription({ type, sdp }) {
   return { type, sdp };
 }

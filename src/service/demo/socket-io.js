@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * A `WebSocket` as far as the signaling client needs one, over Socket.IO: for trying out what the apps of the original do. The
- * page comes with no client of Socket.IO; whoever serves one at `/socket.io/socket.io.esm.min.js` beside it can have the page use
- * it, with `?transport=socket.io` (and `&by=polling` for no WebSocket at all).
+ * The part of `WebSocket` that the signaling client needs, over Socket.IO: for trying out what the apps of the original
+ * do. The page comes without a Socket.IO client. If you serve one at `/socket.io/socket.io.esm.min.js` beside it, the page
+ * uses it with `?transport=socket.io` (and `&by=polling` for no WebSocket at all).
  */
 
-/** Codes of errors that end a connection, and the close code that says the same. @type {Record<string, number>} */
+/** The codes of errors that end a connection, and the corresponding close codes. @type {Record<string, number>} */
 const CLOSE_CODES = {
   TOKEN_INVALID: 4401, TOKEN_EXPIRED: 4401, REPLACED: 4409, SESSION_ENDED: 4410, RATE_LIMITED: 4429, SERVER_SHUTDOWN: 1012,
 };

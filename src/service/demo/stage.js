@@ -1,5 +1,5 @@
 // @ts-check
-/** The pictures: one tile for each person who can be seen, one's own small in the corner. */
+/** The video tiles: one for each visible person, and the user's own small one in the corner. */
 import { setText } from './dom.js';
 import { text } from './texts.js';
 
@@ -8,18 +8,18 @@ import { text } from './texts.js';
  * @property {string} id
  * @property {string} name
  * @property {'main' | 'corner' | 'screen'} size
- * @property {string} icon the id of a symbol, shown where there is no picture
+ * @property {string} icon the id of a symbol, shown if there is no video
  * @property {MediaStream} [stream]
- * @property {boolean} [own] one's own picture: silent, and as in a mirror
- * @property {boolean} picture whether to show the stream's picture
- * @property {string} words what is said where there is no picture
- * @property {boolean} [calm] the words tell of something that takes its time
+ * @property {boolean} [own] the user's own video: muted and mirrored
+ * @property {boolean} picture whether to show the stream's video
+ * @property {string} words the text if there is no video
+ * @property {boolean} [calm] the text is about something that takes a while
  * @property {boolean} [microphoneOff]
  * @property {{ label: string, act: () => void }} [action]
  * @property {{ label: string, icon: string, act: () => void }} [tool] a button in the corner
  */
 
-/** Dispatches `sound-blocked` when the browser plays nothing aloud before a click. */
+/** Dispatches `sound-blocked` if the browser plays no sound before a click. */
 export class Stage extends EventTarget {
   /** @type {HTMLElement} */ #box;
   /** @type {Map<string, HTMLElement>} */ #shown = new Map();
@@ -30,7 +30,7 @@ export class Stage extends EventTarget {
     this.#box = box;
   }
 
-  /** Shows these and no others. @param {Tile[]} tiles */
+  /** Shows exactly these tiles. @param {Tile[]} tiles */
   render(tiles) {
     for (const [id, figure] of this.#shown) {
       if (tiles.some((tile) => tile.id === id)) continue;
@@ -43,7 +43,7 @@ export class Stage extends EventTarget {
     this.#box.dataset.screens = count('screen');
   }
 
-  /** After a click the browser plays aloud. */
+  /** Call after a click: the browser then plays sound. */
   unmute() {
     for (const video of this.#box.querySelectorAll('video')) {
       video.muted = video.dataset.own === 'true';
@@ -92,7 +92,7 @@ export class Stage extends EventTarget {
     video.muted = own;
     video.srcObject = stream ?? null;
     if (!stream || own) return;
-    // A browser may refuse to start with sound before there was a click, after a reload for example.
+    // A browser may refuse to play sound before a click, for example after a reload.
     stream.addEventListener('addtrack', () => this.#start(video));
     this.#start(video);
   }

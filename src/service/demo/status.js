@@ -1,5 +1,5 @@
 // @ts-check
-/** Where things stand, in a sentence. */
+/** The current status, in a sentence. */
 import { counterpartName, counterparts } from './people.js';
 import { currentLanguage, hasText, inSentence, text } from './texts.js';
 

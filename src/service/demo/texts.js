@@ -83,7 +83,7 @@ const TEXTS = {
   'confirm.yes': ['End for all', 'Terminar para todos'],
   'confirm.cancel': ['Go on with it', 'Continuar la consulta'],
 
-  // What the doctor does to one's devices, or asks for
+  // What the doctor does to the user's devices, or asks for
   'wish.audio.off': ['The doctor has muted you', 'El médico ha silenciado su micrófono'],
   'wish.audio.off.text': ['Nobody hears you until you switch it on again.', 'Nadie le oye hasta que usted lo vuelva a activar.'],
   'wish.audio.on': ['The doctor asks you to switch your microphone on', 'El médico le pide que active su micrófono'],
@@ -96,7 +96,7 @@ const TEXTS = {
   'wish.video.again': ['Start camera', 'Encender cámara'],
   'notice.dismiss': ['Not now', 'Ahora no'],
 
-  // Where things stand
+  // The status
   'status.permission': ['Waiting for your permission to use camera and microphone…', 'A la espera de su permiso para usar cámara y micrófono…'],
   'status.connecting': ['Connecting to the server…', 'Conectando con el servidor…'],
   'status.waiting': ['You are in the room. Waiting for {who}.', 'Ya está en la sala. A la espera de {who}.'],
@@ -204,7 +204,7 @@ const TEXTS = {
   'problem.negotiation': ['The connection with {who} could not be agreed', 'No se pudo acordar la conexión con {who}'],
   'problem.negotiation.text': ['Reload the page on both sides. ({code})', 'Recargue la página en ambos lados. ({code})'],
 
-  // Why the server cannot be used for now
+  // Why the server cannot be used at the moment
   'problem.UNREACHABLE': ['The server cannot be reached', 'No se puede llegar al servidor'],
   'problem.UNREACHABLE.text': ['Check your network. It is tried again by itself.', 'Compruebe su red. Se reintenta solo.'],
   'problem.CONNECTION_LOST': ['The connection to the server was lost', 'Se ha perdido la conexión con el servidor'],
@@ -218,7 +218,7 @@ const TEXTS = {
     'It cannot write its audit log. Tell those who run it; it is tried again by itself.',
     'No puede escribir su registro de auditoría. Avise a quienes lo administran; se reintenta solo.'],
 
-  // Why one cannot stay
+  // Why the user cannot stay
   'problem.TOKEN_INVALID': ['Your access was refused', 'Se ha rechazado su acceso'],
   'problem.TOKEN_INVALID.text': [
     'The server did not accept the access token, nor a fresh one. Try again; if that does not help, the clocks or the secrets of the two systems differ.',
@@ -312,7 +312,7 @@ export function setLanguage(chosen) {
   try {
     localStorage.setItem('autamedica.language', chosen);
   } catch {
-    // A browser may forbid storage; then the choice lasts as long as the page.
+    // A browser may forbid storage. Then the choice lasts as long as the page.
   }
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the stage shows: the others, their screens, oneself. */
+/** What the stage shows: the others, their screens, and the user. */
 import { counterpartName, counterparts, nameOf } from './people.js';
 import { inSentence, text } from './texts.js';
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** One's own part in a consultation, from joining to leaving: the devices, the way to the server, the call. */
+/** The user's own part in a consultation, from joining to leaving: the devices, the signaling connection, the call. */
 import { Call } from './call.js';
 import { Media } from './media.js';
 import { Screen } from './screen.js';
@@ -18,7 +18,7 @@ const WebSocket = await chosenTransport();
 export class Visit extends EventTarget {
   media = new Media();
   screen = new Screen();
-  /** How the way to the server stands. @type {StateChange} */
+  /** The state of the signaling connection. @type {StateChange} */
   signaling = { state: 'idle', problem: null, attempt: 0, retryInMs: 0 };
   /** When the next attempt comes, in milliseconds since 1970. */
   retryAt = 0;
@@ -27,29 +27,29 @@ export class Visit extends EventTarget {
   /** Everybody who has ever been in the room, with their role. @type {Map<string, UserType>} */
   known = new Map();
   /**
-   * What the doctor wants of our devices, until we have answered: true where it is to be switched on, which only we do;
-   * false where it has been switched off.
+   * The doctor's requests about our devices, until we have answered: true to switch a device on, which only we do; false
+   * if it has been switched off.
    * @type {Map<'audio' | 'video', boolean>}
    */
   wishes = new Map();
-  /** Those whom we have asked, as the doctor, to switch the microphone on, a moment ago. @type {Set<string>} */
+  /** The participants whom we, as the doctor, have just asked to switch the microphone on. @type {Set<string>} */
   asked = new Set();
   /** Why the room has ended, once it has. @type {{ reason: string | undefined } | null} */
   roomEnded = null;
-  /** A connection that could not be agreed on, and why. @type {{ userId: string, code: string } | null} */
+  /** A media connection whose negotiation failed, and why. @type {{ userId: string, code: string } | null} */
   disagreement = null;
   #over = false;
 
   /**
    * @param {{ sessionId: string, userId: string, role: UserType, withMedia: boolean, off?: ('audio' | 'video')[] }} options
-   *   `off`: what is to be off at first
+   *   `off`: the devices that are off at first
    */
   constructor({ sessionId, userId, role, withMedia, off = [] }) {
     super();
     this.media.startOff(off);
     this.role = role;
     this.known.set(userId, role);
-    /** Whether one has chosen to come without camera and microphone. */
+    /** Whether the user has chosen to join without camera and microphone. */
     this.withoutMedia = !withMedia && role !== 'observer';
     this.client = new SignalingClient({
       sessionId, userId, userType: role,
@@ -90,7 +90,7 @@ export class Visit extends EventTarget {
     this.#changed();
   }
 
-  /** Mutes or unmutes; opens what is not open. @param {'audio' | 'video'} kind */
+  /** Mutes or unmutes a device; opens it if it is not open. @param {'audio' | 'video'} kind */
   toggle(kind) {
     if (this.media.has(kind)) {
       this.media.toggle(kind);
@@ -118,13 +118,13 @@ export class Visit extends EventTarget {
     this.#changed();
   }
 
-  /** Does what the doctor has wished for. @param {'audio' | 'video'} kind */
+  /** Does what the doctor asked for. @param {'audio' | 'video'} kind */
   grant(kind) {
     this.wishes.delete(kind);
     this.toggle(kind);
   }
 
-  /** Puts the doctor's wish aside. @param {'audio' | 'video'} kind */
+  /** Dismisses the doctor's request. @param {'audio' | 'video'} kind */
   dismiss(kind) {
     this.wishes.delete(kind);
     this.#changed();
@@ -147,8 +147,8 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * The doctor may switch off what is on. To switch something on stays our own decision: nobody is to be seen or heard
-   * who does not know it.
+   * The doctor may switch a device off. Switching one on stays our own decision: nobody may be seen or heard without
+   * knowing it.
    * @param {Record<string, any>} message
    */
   #control(message) {
@@ -201,7 +201,7 @@ export class Visit extends EventTarget {
   }
 }
 
-/** Only the development server gives tokens to whoever asks. @param {string} sessionId @param {string} userId @param {UserType} userType */
+/** Only the development server gives tokens to anybody. @param {string} sessionId @param {string} userId @param {UserType} userType */
 async function developmentToken(sessionId, userId, userType) {
   const query = new URLSearchParams({ sessionId, userId, userType });
   let response;

@@ -8,7 +8,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate, but only from who has its key.
+/// Accepts any certificate, but requires that the server has its private key.
 #[derive(Debug)]
 pub struct Anybody(pub Arc<CryptoProvider>);
 

@@ -12,10 +12,10 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::anybody::Anybody;
 
-/// Speaks TLS over a stream; the handshake comes with the first bytes.
+/// Speaks TLS over a stream. The handshake takes place with the first bytes.
 ///
 /// # Errors
-/// Where TLS itself cannot be set up.
+/// If TLS itself cannot be set up.
 pub fn client(stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let provider = Arc::new(ring::default_provider());
     let anybody = Arc::new(Anybody(Arc::clone(&provider)));

@@ -1,4 +1,4 @@
-//! One question, one answer: over datagrams that are repeated until they are answered, or over a
+//! A request and its response: over datagrams that are repeated until they are answered, or over a
 //! stream.
 
 use std::io::{self, Read, Write};
@@ -9,10 +9,11 @@ use crate::base::time::{Duration, Instant};
 use crate::wire::ice_url::Transport;
 use crate::wire::stun::{self, Class, Frame, Message};
 
-/// How long the first answer is waited for before a datagram is sent again; then twice as long (RFC 8489 6.2.1).
+/// How long to wait for an answer before a datagram is sent again. The time doubles with each
+/// attempt (RFC 8489 6.2.1).
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest answer that is read.
+/// The maximum length of an answer.
 const ANSWER_BYTES_MAX: usize = 4_096;
 
 /// Why no answer came.
@@ -20,15 +21,15 @@ const ANSWER_BYTES_MAX: usize = 4_096;
 pub enum Silence {
     /// Nothing came in time.
     TimedOut,
-    /// The machine is there, and nothing listens on that port.
+    /// The machine exists, but nothing listens on that port.
     NobodyListens,
-    /// The connection was closed before an answer, or something else than STUN came.
+    /// The connection was closed before an answer, or the answer was not STUN.
     NotStun,
-    /// What the system says, such as that there is no route.
+    /// Another error of the system, for example that there is no route.
     Unreachable(io::ErrorKind),
 }
 
-/// A way to one server, with a time by which everything must have happened.
+/// A connection to one server, with a deadline for everything.
 pub struct Channel<'a> {
     socket: Socket,
     until: Instant,
@@ -41,11 +42,11 @@ enum Socket {
 }
 
 impl<'a> Channel<'a> {
-    /// Opens a way to `address` that lasts for `patience`.
+    /// Opens a connection to `address` that lasts for `patience`.
     ///
     /// # Errors
     ///
-    /// [`Silence`] where there is none.
+    /// [`Silence`] if that fails.
     pub fn open(
         address: SocketAddr,
         transport: Transport,
@@ -62,11 +63,11 @@ impl<'a> Channel<'a> {
         Ok(Self { socket, until, now })
     }
 
-    /// Sends a STUN request, and returns the answer to it, which is a whole message.
+    /// Sends a STUN request, and returns the complete message that answers it.
     ///
     /// # Errors
     ///
-    /// [`Silence`] where none comes.
+    /// [`Silence`] if no answer comes.
     pub fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Silence> {
         match &mut self.socket {
             Socket::Datagrams(socket) => {
@@ -78,7 +79,7 @@ impl<'a> Channel<'a> {
     }
 }
 
-/// A socket that hears nobody but `address`, and hears of it where nothing listens there.
+/// A socket that receives only from `address`, and is told if nothing listens there.
 pub(super) fn connected_datagrams(address: SocketAddr) -> Result<UdpSocket, Silence> {
     let socket = match address {
         SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
@@ -88,8 +89,8 @@ pub(super) fn connected_datagrams(address: SocketAddr) -> Result<UdpSocket, Sile
     Ok(socket)
 }
 
-/// Sends a datagram, again and again, until `read` makes something of what comes back. What it makes nothing of is not
-/// for us, or forged, and is passed over (RFC 8489 6.3).
+/// Sends a datagram repeatedly, until `read` returns a value for a datagram that comes back.
+/// Datagrams for which it returns none are not for us, or forged, and are ignored (RFC 8489 6.3).
 pub(super) fn ask_datagrams<T>(
     socket: &UdpSocket,
     request: &[u8],
@@ -107,7 +108,7 @@ pub(super) fn ask_datagrams<T>(
             let length = match socket.recv(&mut buffer) {
                 Ok(length) => length,
                 Err(error) if is_timeout(&error) => break,
-                // A signal, or the process was stopped for a while: the time that is left is waited for.
+                // A signal, or the process was stopped for a while: wait for the remaining time.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
@@ -166,7 +167,7 @@ fn answers(request: &[u8], bytes: &[u8]) -> bool {
         && answer.has_fingerprint() != Some(false)
 }
 
-/// The time until then, where there is any. A socket takes no time at all for all the time in the world.
+/// The time until the deadline, if any is left. A socket does not accept a timeout of zero.
 fn left(until: Instant, now: &dyn Fn() -> Instant) -> Option<time::Duration> {
     let left = std_time(until.since(now()));
     (!left.is_zero()).then_some(left)

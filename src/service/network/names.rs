@@ -12,7 +12,7 @@ use crate::wire::dns::{self, Answer, Kind};
 /// How long one name server may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// As many as the system asks, too (resolv.conf(5)).
+/// As many as the system uses (resolv.conf(5)).
 const SERVERS_MAX: usize = 3;
 
 /// Why a name has no address.
@@ -20,34 +20,34 @@ const SERVERS_MAX: usize = 3;
 pub enum Unnamed {
     /// No such name.
     NoSuchName,
-    /// The name is there, without an address.
+    /// The name exists, but has no address.
     NoAddress,
-    /// No name server could tell; holds those that were asked.
+    /// No name server could answer; contains those that were asked.
     NobodyTells(Vec<SocketAddr>),
 }
 
-/// Where addresses of names are looked up.
+/// Where names are looked up.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// Lines of an address and its names (hosts(5)).
+    /// Lines with an address and its names (hosts(5)).
     pub hosts: String,
     /// The name servers.
     pub servers: Vec<SocketAddr>,
 }
 
 impl Sources {
-    /// Those of this machine. A file that cannot be read holds nothing.
+    /// The sources of this machine. A file that cannot be read counts as empty.
     pub fn of_system() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         Self { hosts: read("/etc/hosts"), servers: servers(&read("/etc/resolv.conf")) }
     }
 }
 
-/// The first address of `name`; one of IPv4 where there is any.
+/// The first address of `name`, preferably IPv4.
 ///
 /// # Errors
 ///
-/// [`Unnamed`] where there is none.
+/// [`Unnamed`] if there is none.
 pub fn lookup(name: &str, sources: &Sources, around: Surroundings<'_>) -> Result<IpAddr, Unnamed> {
     let listed = |kind| in_hosts(&sources.hosts, name).find(|ip| is_of(kind, *ip));
     if let Some(ip) = listed(Kind::V4).or_else(|| listed(Kind::V6)) {
@@ -94,7 +94,8 @@ fn is_of(kind: Kind, ip: IpAddr) -> bool {
     ip.is_ipv4() == (kind == Kind::V4)
 }
 
-/// The lines `nameserver ADDRESS`; without any, this machine's own (resolv.conf(5)).
+/// The addresses of the `nameserver ADDRESS` lines; if there are none, this machine's own
+/// (resolv.conf(5)).
 fn servers(resolv_conf: &str) -> Vec<SocketAddr> {
     const PORT: u16 = 53;
     let address = |line: &str| {

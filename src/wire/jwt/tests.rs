@@ -1,4 +1,4 @@
-//! Tokens, good and broken, and what each gets.
+//! Valid and malformed tokens, and the result of each.
 
 use super::*;
 
@@ -57,13 +57,13 @@ fn a_kid_chooses_among_the_keys_that_have_names() {
         ("one ", &one, &both, Err(Broken::Header)),
         (r"\u006fne", &one, &both, Ok(())),
         ("one", &other, &both, Err(Broken::Signature)),
-        // The one without a name is nobody's whose token has one.
+        // If a token has a `kid`, a key without a name does not match it.
         ("one", &one, &[one.clone(), other.clone()], Ok(())),
         ("one", &other, &[one.clone(), other.clone()], Err(Broken::Header)),
-        // One secret under two names.
+        // One secret with two names.
         ("one", &one, &[one.clone(), key(1).named(Some("two"))], Ok(())),
         ("two", &one, &[one.clone(), key(1).named(Some("two"))], Ok(())),
-        // No names: any.
+        // No key has a name: any `kid` is accepted.
         ("anything", &other, &[key(1), other.clone()], Ok(())),
     ] {
         let token = sign_under(&header(kid), signer, CLAIMS);
@@ -113,8 +113,8 @@ fn a_token_with_one_character_changed_added_or_lost_is_broken() {
 fn a_signature_has_one_spelling() {
     let (keys, good) = ([key(1)], sign(&key(1), CLAIMS));
     let all_but_last = &good[..good.len() - 1];
-    // The last of 43 characters carries 4 bits of the signature and 2 that must be zero: without that check, 4
-    // characters would do.
+    // The last of the 43 characters carries 4 bits of the signature and 2 bits that must be zero.
+    // Without that check, 4 characters would be accepted.
     let accepted: String =
         alphabet().filter(|last| check(&format!("{all_but_last}{last}"), &keys).is_ok()).collect();
     assert_eq!(accepted, good[good.len() - 1..]);
@@ -126,7 +126,7 @@ fn a_signature_has_one_spelling() {
 #[test]
 fn the_parts_are_three_and_base64url() {
     let key = key(1);
-    // Signed as they stand, so that only their form can be the reason.
+    // Correctly signed, so that only the form can be the reason.
     let signed =
         |text: &str| format!("{text}.{}", BASE64URL.encode(key.over(text).finalize().into_bytes()));
     let (header, payload) = (BASE64URL.encode(HEADER), BASE64URL.encode("{\"a\":\">>>???\"}"));

@@ -1,4 +1,4 @@
-//! The test vectors of RFC 5769, and what is no message.
+//! The test vectors of RFC 5769, and texts that are not messages.
 
 use super::*;
 
@@ -20,7 +20,8 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 fn key_of_the_vector() -> Key {
-    // As the profile of the RFC leaves it: without the soft hyphen, and the Roman numeral in letters.
+    // The user name after the profile of the RFC: without the soft hyphen, and with the Roman
+    // numeral as letters.
     Key::long_term("マトリックス", b"example.org", "TheMatrIX")
 }
 
@@ -93,7 +94,7 @@ fn one_changed_bit_is_noticed() {
         let mut changed = vector.clone();
         changed[at] ^= 4;
         let Ok(message) = Message::parse(&changed) else { continue };
-        // Of the padding nothing is told but by the fingerprint.
+        // Only the fingerprint covers the padding.
         assert_ne!(message.has_fingerprint(), Some(true), "at {at}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who may come in: what the contract says of tokens, seats and rooms.
+//! Who may join: the protocol's rules for tokens, seats and rooms.
 
 use autamedica_signaling::base::time::{Duration, Now, WallTime};
 use autamedica_signaling::engine::PeerId;

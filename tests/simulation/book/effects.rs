@@ -1,4 +1,4 @@
-//! What the server does: to whom it may speak, of whom, in which words, and when not any more.
+//! The server's outputs: to whom it may send, about whom, with which content, and when no more.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What the others must hear, and which connections must be closed: just that, and nothing else.
+//! What the others must be told, and which connections must be closed: exactly that, and nothing
+//! else.
 
 use autamedica_signaling::message::record::{Event, Record, Subject};
 

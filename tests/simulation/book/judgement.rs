@@ -1,4 +1,4 @@
-//! Whether whoever said something got the one answer that it should, and the addressee what was meant for it.
+//! Whether the sender got the one correct answer, and the addressee what was meant for it.
 
 use super::super::ledger::Who;
 use super::super::promises::Promise;

@@ -1,4 +1,5 @@
-//! The credentials for TURN servers: each told once, bound to the token, and renewed before it ends.
+//! The credentials for TURN servers: each is sent once, bound to the token, and renewed before it
+//! expires.
 
 use std::collections::{BTreeMap, BTreeSet};
 

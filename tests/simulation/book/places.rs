@@ -1,4 +1,4 @@
-//! Rooms, the places in them, and who has a place.
+//! Rooms, the places in them, and who has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

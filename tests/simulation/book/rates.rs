@@ -1,4 +1,4 @@
-//! How often somebody may say something: worked out with fractions, where the server counts in nanoseconds.
+//! Rate limits: computed here with fractions, while the server counts in nanoseconds.
 
 use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::time::{Instant, Now};

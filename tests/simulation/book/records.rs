@@ -1,4 +1,4 @@
-//! What the audit log must be told: just what happened, and nothing else.
+//! The expected audit records: exactly what happened, and nothing else.
 
 use autamedica_signaling::base::time::{Duration, Now, WallTime};
 use autamedica_signaling::engine::{Recording, Ticket};

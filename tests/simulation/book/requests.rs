@@ -1,4 +1,4 @@
-//! What a message of a client must lead to, and what becomes of everybody by it.
+//! The expected result of a client's message, and its consequences for everybody.
 
 use autamedica_signaling::base::time::Now;
 use autamedica_signaling::engine::{PeerId, Recording};

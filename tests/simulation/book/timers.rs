@@ -1,4 +1,5 @@
-//! What time does: who joins too late, whose token ends, who does not come back, which room is over.
+//! What happens with time: late joins, expired tokens, participants who do not return, rooms that
+//! are over.
 
 use autamedica_signaling::base::time::{Duration, Instant, Now, WallTime};
 

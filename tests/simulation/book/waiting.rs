@@ -1,4 +1,4 @@
-//! What waits for its record, and how it goes on.
+//! What waits for its record, and how it continues.
 
 use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::engine::Ticket;

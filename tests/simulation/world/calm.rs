@@ -1,4 +1,5 @@
-//! After the trouble: everybody gets to where they want to be, letters arrive, everybody goes, and nothing is left.
+//! After the faults: everybody gets to where they want to be, letters arrive, everybody leaves, and
+//! nothing is left.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What people do.
+//! The actions of people.
 
 use super::super::frames;
 use super::super::ledger::Who;

@@ -1,4 +1,4 @@
-//! What a client makes of the server's messages.
+//! How a client handles the server's messages.
 
 use super::super::book::{field, kind, participants, plain};
 use super::super::names;

@@ -1,4 +1,5 @@
-//! The audit log's disk: when something becomes durable, and what a client may have heard by then.
+//! The audit log's disk: when an entry becomes durable, and what a client may have been told by
+//! then.
 
 use super::super::ledger::Who;
 use super::super::plan::{MILLISECOND, SECOND};

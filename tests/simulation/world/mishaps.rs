@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! The faults.
 
 use autamedica_signaling::base::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What goes over the wire, and when it comes out.
+//! What is sent over the network, and when it arrives.
 
 use autamedica_signaling::base::time::Now;
 

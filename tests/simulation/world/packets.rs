@@ -1,4 +1,4 @@
-//! What a client of Socket.IO makes of its messages and of those of the server.
+//! How a Socket.IO client encodes its messages and decodes those of the server.
 
 use super::super::frames;
 use super::super::names;

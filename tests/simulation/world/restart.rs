@@ -1,4 +1,4 @@
-//! The end of a server, and the beginning of another.
+//! The end of one server, and the beginning of another.
 
 use super::super::book::Book;
 use super::super::names;

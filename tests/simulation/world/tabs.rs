@@ -1,4 +1,4 @@
-//! Tabs: one connection each, from the request to the end, as a browser or an app sees it.
+//! Tabs: one connection each, from the request to the end, as seen by a browser or an app.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

@@ -1,7 +1,7 @@
-/** Small elements and charts, drawn by hand: no text of the server is ever read as HTML. */
+/** Small elements and charts, built node by node: no text from the server is ever parsed as HTML. */
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** An HTML element with attributes and children; texts are texts. */
+/** An HTML element with attributes and children; strings become text nodes. */
 function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -19,7 +19,7 @@ function svg(name, attributes = {}, ...children) {
   return element;
 }
 
-/** The next number that one likes to see at an axis. */
+/** The next round number for an axis. */
 function niceCeiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
@@ -53,7 +53,7 @@ class Chart {
     if (!width || !this.now) return;
     const size = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     const left = 54 * size, right = 8, top = 8, bottom = 22 * size;
-    // As long as there is something to show, in whole minutes.
+    // The span with data, in whole minutes.
     const span = Math.min(10, Math.max(1, Math.ceil((this.now - (this.samples[0]?.[0] ?? this.now)) / 60_000))) * 60_000;
     const start = this.now - span;
     const x = (time) => left + ((time - start) / span) * (width - left - right);
@@ -90,7 +90,7 @@ class Chart {
     this.tell();
   }
 
-  /** The points of a series, cut where there is nothing. */
+  /** The points of a series, interrupted where there is no data. */
   runs(column, x, y) {
     const runs = [];
     let run;
@@ -121,7 +121,7 @@ class Chart {
     return this.samples.reduce((near, row) => (far(row) < far(near) ? row : near));
   }
 
-  /** The newest values, beside the line that stands for each, and in words for who does not see them. */
+  /** The newest values, beside the line of each, and as text for screen readers. */
   tell() {
     const last = this.samples.at(-1);
     const items = this.series.map(({ column, name, format = this.format }, index) => {

@@ -1,4 +1,4 @@
-/** The dashboard: asks once a second, and shows what it hears. */
+/** The dashboard: queries the server once per second, and shows the answer. */
 const $ = (id) => document.getElementById(id);
 const PERIOD_MS = 1_000, PATIENCE_MS = 4_000, HISTORY_MS = 600_000, ROOMS_EVERY = 3;
 const state = { samples: [], rooms: [], polls: 0, token: sessionStorage.getItem('admin-token') ?? '' };
@@ -40,7 +40,7 @@ const charts = {
   machine: new Chart($('chart-machine'), $('legend-machine'), { series: [{ column: 5, name: 'seriesErrors' }, { column: 9, name: 'seriesCpu' }], format: rate }),
 };
 
-/** Asks the server; `undefined` where it does not answer, or wants a token that this page does not have. */
+/** Queries the server; `undefined` if it does not answer, or requires a token that this page does not have. */
 async function ask(path, method = 'GET') {
   const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
   if (method === 'POST') headers['X-Admin-Action'] = 'dashboard';
@@ -58,7 +58,7 @@ async function poll() {
     const heard = await ask(`/api/overview?since=${state.samples.at(-1)?.[0] ?? 0}`);
     if (heard?.ok) {
       const { samples, ...overview } = heard.body;
-      // A server that was started anew begins anew.
+      // After a restart of the server, the history begins again.
       if (state.overview && overview.startedAt !== state.overview.startedAt) state.samples = [];
       state.samples = [...state.samples, ...samples].filter(([at]) => at > overview.now - HISTORY_MS);
       Object.assign(state, { overview, heardAt: performance.now(), lost: false });
@@ -76,11 +76,11 @@ async function pollRooms() {
   if (heard?.ok) Object.assign(state, { rooms: heard.body.rooms, roomsTotal: heard.body.total });
 }
 
-/** What is wrong, the worst first. */
+/** The current problems, the worst first. */
 function judge(overview, lost) {
   const { health, stats, bounds, audit } = overview, found = [];
   const add = (level, text) => found.push({ level, text });
-  // What was wrong before it fell silent may be otherwise now.
+  // While the server does not answer, earlier problems may no longer be true.
   if (lost) return { level: 'critical', reasons: [say('reasonUnreachable')] };
   for (const { loop, responding } of health.loops) if (!responding) add('critical', say('reasonStuck', loop));
   if (!health.audit) add('critical', say('reasonAudit'));
@@ -97,7 +97,7 @@ function judge(overview, lost) {
   return { level, reasons: found.map(({ text }) => text) };
 }
 
-/** Changes a place only where its content changes, so that nothing is read out twice and no focus is lost. */
+/** Updates an element only if its content has changed, so that nothing is read out twice and no focus is lost. */
 function put(place, key, make) {
   const now = JSON.stringify([language, key]);
   if (place.dataset.shown === now) return;
@@ -231,7 +231,7 @@ function renderRooms() {
   const { rooms, roomsTotal = 0, overview } = state;
   put($('rooms-count'), [rooms.length, roomsTotal], () => (roomsTotal ? say('roomsShown', number(rooms.length), number(roomsTotal)) : ''));
   put($('rooms'), rooms, () => (rooms.length ? el('ul', { class: 'rooms' }, ...rooms.map(roomRow)) : el('p', { class: 'empty' }, say('noRooms'))));
-  // In place, so that no button loses the focus.
+  // Updated in place, so that no button loses the focus.
   for (const place of document.querySelectorAll('[data-since]')) place.textContent = say('since', seconds(Math.max(1, Math.ceil((overview.now - Number(place.dataset.since)) / 1_000))));
 }
 
@@ -249,7 +249,7 @@ function roomRow({ session, status, roomType, createdAt, participants }) {
     el('button', { type: 'button', class: 'small', 'aria-label': `${say('endSession')}: ${session}`, onclick: () => act({ title: 'endTitle', text: say('endText', session), yes: 'endSession', path: () => `/api/sessions/${session}/end` }) }, say('endSession')));
 }
 
-/** Asks whether it is meant, and does it then. */
+/** Asks for confirmation, and then does it. */
 async function act({ title, titleValue, text, yes, path, duration = false, byId = false }) {
   const dialog = $('confirm');
   $('confirm-title').textContent = say(title, titleValue);
@@ -317,7 +317,7 @@ $('revoke').addEventListener('click', () => {
   $('revoke-id').value = '';
   act({ title: 'revokeIdTitle', text: say('revokeIdText'), yes: 'revoke', duration: true, byId: true, path: () => `/api/revocations?${$('revoke-kind').value}=${encodeURIComponent($('revoke-id').value.trim())}&seconds=${$('duration').value}` });
 });
-// What is required is not required of whoever cancels.
+// Required fields are not required when cancelling.
 for (const button of document.querySelectorAll('#confirm [value=no]')) button.formNoValidate = true;
 $('sign-in').addEventListener('cancel', (event) => event.preventDefault());
 $('sign-in').addEventListener('close', () => {

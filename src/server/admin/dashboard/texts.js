@@ -1,5 +1,5 @@
 'use strict';
-/** What the page says, in both languages. */
+/** The texts of the page, in both languages. */
 const TEXTS = {
   en: {
     skip: 'To the content', language: 'Language', atAGlance: 'At a glance',
