@@ -50,7 +50,7 @@ impl GateLimits {
         joins: Rate { per_second: 5, burst: 1_000 },
         // A browser makes one for each connection. Connections to all members of the largest room
         // may begin at once, and again.
-        certificates: Rate { per_second: 5, burst: 128 },
+        certificates: Rate { per_second: 5, burst: 256 },
     };
 
     /// No limits.

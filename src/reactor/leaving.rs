@@ -1,8 +1,10 @@
 //! The end of a peer. Its slot is freed at once; its socket is closed when there is time for it.
 
-use super::turn::NEWCOMERS_TIME;
 use super::{Reactor, peer_id};
 use crate::connection::Application;
+
+/// How many sockets may wait to be closed. They still count as connections.
+const PARTING_MAX: usize = 1_024;
 
 impl<A: Application> Reactor<A> {
     /// Frees the doomed peers. Called at the end of a turn, when nothing in it refers to them any
@@ -33,8 +35,13 @@ impl<A: Application> Reactor<A> {
         if self.lists.parting.is_empty() {
             return;
         }
-        let until = self.clock.instant() + NEWCOMERS_TIME;
-        while self.close_socket() && self.clock.instant() < until {}
+        // Newcomers must not arrive faster than others leave.
+        let until = self.clock.instant() + self.newcomers_time;
+        let is_full = |it: &Self| {
+            it.lists.parting.len() > PARTING_MAX
+                || it.entrance.present() >= it.options.connections_max
+        };
+        while self.close_socket() && (is_full(self) || self.clock.instant() < until) {}
     }
 
     /// Closes one socket. Returns `false` if there is none.

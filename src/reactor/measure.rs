@@ -1,6 +1,7 @@
 //! Measured at the end of a turn: how long it took, and how much there is of everything.
 
 use super::Reactor;
+use super::handshakes::Handshakes;
 use crate::base::time::Now;
 use crate::connection::Application;
 
@@ -23,7 +24,8 @@ impl<A: Application> Reactor<A> {
         counters.unsent_bytes = self.unsent.lent_bytes() as u64;
         counters.block_bytes = counters.cut_bytes + counters.unsent_bytes;
         counters.resting = self.lists.resting.len() as u64;
-        counters.newcomers = (self.lists.newcomers.len() + self.waiting.len()) as u64;
+        let put_off = self.handshakes.as_ref().map_or(0, Handshakes::waiting);
+        counters.newcomers = (self.lists.newcomers.len() + self.waiting.len() + put_off) as u64;
         counters.unread = self.lists.ready.len() as u64;
         counters.unrecorded = self.records.waiting() as u64;
         counters.journals_unavailable = u64::from(self.records.is_unavailable());

@@ -45,7 +45,6 @@ use crate::base::limits::Hits;
 use crate::base::time::{Duration, Instant};
 use crate::connection::{Application, Output, PONG_TIMEOUT};
 use crate::engine::{PeerId, Recording};
-use crate::service::worker::Worker;
 
 use accept::Listener;
 use blocks::Pool;
@@ -56,7 +55,7 @@ pub use counters::{Counters, Snapshot};
 use entrance::Entrance;
 pub use handle::Handle;
 use handle::{End, Lane, Shared};
-use handshakes::Worked;
+use handshakes::Handshakes;
 use journal::Records;
 pub use journal::{Entry, Journal};
 pub use listening::{Inherited, Listening};
@@ -167,9 +166,11 @@ pub struct Reactor<A> {
     ahead: usize,
     /// When the time for newcomers in this turn is over.
     newcomers_until: Instant,
+    /// How much time that is.
+    newcomers_time: Duration,
     records: Records,
     /// The thread that processes TLS handshakes, if the server speaks TLS.
-    handshakes: Option<Worker<Worked, Worked>>,
+    handshakes: Option<Handshakes>,
     counters: Snapshot,
     /// The limits that the reactor itself keeps.
     hits: Hits,
@@ -286,7 +287,7 @@ impl<A: Application> Reactor<A> {
         // The system provides memory only as it is used. A table that is large from the start need
         // not be moved to grow.
         let planned = options.connections_max.min(CONNECTIONS_PLANNED_MAX);
-        let start = || handshakes::start(place.index, &place.shared);
+        let start = || Handshakes::start(place.index, &place.shared);
         let handshakes = options.edge.tls.as_ref().map(|_| start()).transpose()?;
         Ok(Self {
             app,
@@ -319,6 +320,7 @@ impl<A: Application> Reactor<A> {
             peer_bytes: 0,
             ahead: 0,
             newcomers_until: Instant::default(),
+            newcomers_time: Duration::default(),
             records: Records::default(),
             handshakes,
             counters: Snapshot::default(),

@@ -62,6 +62,9 @@ impl<A: Application> Reactor<A> {
     /// for ever.
     pub(super) fn serve_newcomers(&mut self, now: Now) {
         while let Some(key) = self.lists.newcomers.pop_front() {
+            if self.put_off_handshake(key) {
+                continue;
+            }
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.flags.ready = false;
                 self.serve_now(key, now);
@@ -161,7 +164,8 @@ impl<A: Application> Reactor<A> {
         let (len, came, more) = match filled {
             Filled::Bytes { len, came, more } => (len, came, more),
             Filled::Handshake { came } => {
-                self.begin_handshake(key, &buffer[used..used + came]);
+                *budget = budget.saturating_sub(came);
+                self.begin_handshake(key, &buffer[used..used + came], now);
                 return false;
             }
             filled => {

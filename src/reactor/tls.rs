@@ -146,6 +146,10 @@ impl Session {
         counters: &mut Snapshot,
     ) -> Filled {
         let len = self.take(buffer);
+        if len > 0 {
+            // It may have arrived with the end of the handshake.
+            self.barren_bytes = 0;
+        }
         if len == buffer.len() {
             return Filled::Bytes { len, came: 0, more: true };
         }

@@ -12,6 +12,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 
 use super::accept::{Accepted, BATCH, turn_away};
+use super::handshakes::Handshakes;
 use super::peer::Peer;
 use super::transport::Transport;
 use super::{CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
@@ -29,7 +30,7 @@ const TURNED_AWAY_MAX: usize = 64;
 /// to a hundred times as long as a message, and nobody in a call should wait for a crowd at the
 /// door. One or two newcomers fit into this time. With less not even one would, and the overhead of
 /// the turns would dominate. Closing sockets may take as long again.
-pub(super) const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
+const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
 impl<A: Application> Reactor<A> {
     /// One turn. Returns `false` when the loop is over.
@@ -43,13 +44,13 @@ impl<A: Application> Reactor<A> {
         }
         let now = self.clock.read();
         let relayed = self.counters.relayed;
+        self.heed_handshakes(now);
         // Check this even before the loop is woken for it: a client that arrives after another loop
         // has announced the stop must not be cut off with the earlier ones.
         if self.shared.stop.load(Ordering::Acquire) {
             self.stop(now);
         }
         self.heed_journal();
-        self.heed_handshakes(now);
         self.tell_operators();
         let carried_over = std::mem::take(&mut self.lists.ready);
         self.share_turn(events.iter().count() + carried_over.len() + self.lists.resting.len());
@@ -67,6 +68,7 @@ impl<A: Application> Reactor<A> {
         self.flush(now);
         self.begin_with_newcomers(now, relayed);
         let relayed = self.counters.relayed;
+        self.begin_handshakes(now);
         self.accept(now);
         self.wind_up(now);
         if self.app.calls_others() {
@@ -98,6 +100,7 @@ impl<A: Application> Reactor<A> {
             self.app.next_deadline(clock),
             self.listener.as_ref().and_then(|listener| listener.resumes_at(now)),
             self.waiting.next_at(),
+            self.handshakes.as_ref().and_then(Handshakes::next_at),
             self.lists.resting.front().map(|(until, _)| *until),
             self.stopping,
             self.records.next_deadline(),
@@ -137,7 +140,8 @@ impl<A: Application> Reactor<A> {
         let instant = self.clock.instant();
         let took = instant.since(now.instant);
         self.counters.relays.observe(took, self.counters.relayed - relayed);
-        self.newcomers_until = instant + took.max(NEWCOMERS_TIME);
+        self.newcomers_time = took.max(NEWCOMERS_TIME);
+        self.newcomers_until = instant + self.newcomers_time;
     }
 
     /// Whether one more newcomer may be served in this turn; the first one always is.

@@ -59,7 +59,7 @@ impl<T> WaitingRoom<T> {
     }
 
     /// Adds a connection of this network.
-    fn push(&mut self, network: Network, who: T) {
+    pub(super) fn push(&mut self, network: Network, who: T) {
         let queue = self.queues.entry(network).or_default();
         if queue.is_empty() {
             self.turns.push_back(network);
@@ -69,7 +69,7 @@ impl<T> WaitingRoom<T> {
     }
 
     /// Takes out the connection whose turn it is.
-    fn pop(&mut self) -> Option<(Network, T)> {
+    pub(super) fn pop(&mut self) -> Option<(Network, T)> {
         let network = self.turns.pop_front()?;
         let queue = self.queues.get_mut(&network)?;
         let who = queue.pop_front()?;

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::{io, thread};
 
 /// Lower priority than the event loops. If processors are scarce, connected clients come first.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// A thread, its queue of tasks and its queue of results, both first in, first out. The thread ends
 /// when this value is dropped.

@@ -266,7 +266,11 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Simulated sockets speak no TLS.
-    fn begin_handshake(&mut self, _key: Key<Peer>, _bytes: &[u8]) {}
+    fn begin_handshake(&mut self, _key: Key<Peer>, _bytes: &[u8], _now: Now) {}
+
+    fn put_off_handshake(&self, _key: Key<Peer>) -> bool {
+        false
+    }
 
     fn hear(&mut self, key: (u32, u32), what: News) {
         let key = Key::from_parts(key.0, key.1);

@@ -1,7 +1,10 @@
 //! Calls and answers over TLS.
 
+use std::io::{Read, Write};
+
 use autamedica_signaling::base::cidr::Networks;
 
+use crate::common::raw::{TEXT, frame, upgrade_request};
 use crate::common::secure::{self, HOST, Pair};
 use crate::common::{Client, client, people, socket_io};
 
@@ -53,6 +56,54 @@ fn an_app_that_polls_and_then_comes_by_web_socket_is_served_over_tls_wherever_it
             socket_io::call(|| pair.connect(server.address()));
         }
         server.wait_until_empty();
+    }
+}
+
+/// What a client says together with the end of its handshake, and then a message in one large record that arrives in two parts.
+#[test]
+fn a_large_message_may_follow_a_request_that_came_with_the_end_of_the_handshake() {
+    let pair = Pair::new();
+    let server = secure::start(&pair, |_| {});
+    for version in rustls::ALL_VERSIONS {
+        let config = pair.client(&[version]);
+        let mut stream = pair.over(client::connect(server.address()), config);
+        let padding = format!("X-Padding: {}\r\n", "x".repeat(6_000));
+        stream.conn.writer().write_all(upgrade_request(&padding).as_bytes()).expect("queued");
+        let mut last_flight = Vec::new();
+        while stream.conn.is_handshaking() {
+            stream.sock.write_all(&std::mem::take(&mut last_flight)).expect("sent");
+            if stream.conn.wants_write() {
+                stream.conn.write_tls(&mut last_flight).expect("written");
+                continue;
+            }
+            stream.conn.read_tls(&mut stream.sock).expect("read");
+            stream.conn.process_new_packets().expect("TLS");
+        }
+        while stream.conn.wants_write() {
+            stream.conn.write_tls(&mut last_flight).expect("written");
+        }
+        stream.sock.write_all(&last_flight).expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 101");
+        let message = format!("{{\"type\":\"ping\",\"padding\":\"{}\"}}", "x".repeat(15_800));
+        stream.conn.writer().write_all(&frame(TEXT, message.as_bytes())).expect("queued");
+        let mut record = Vec::new();
+        while stream.conn.wants_write() {
+            stream.conn.write_tls(&mut record).expect("written");
+        }
+        let (most, last) = record.split_at(record.len() - 1);
+        let before = server.counters().reads;
+        stream.sock.write_all(most).expect("sent");
+        server.wait_until("most of it to be read", |now| now.reads > before);
+        stream.sock.write_all(last).expect("sent");
+        let mut heard = Vec::new();
+        while !heard.windows(4).any(|word| word == b"pong") {
+            let mut some = [0; 1_024];
+            let len = stream.read(&mut some).expect("it goes on");
+            assert!(len > 0, "{version:?}: closed");
+            heard.extend_from_slice(&some[..len]);
+        }
     }
 }
 
