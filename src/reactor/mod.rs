@@ -179,6 +179,8 @@ pub struct Reactor<A> {
     /// When the previous turn began.
     measured_at: Option<Instant>,
     stopping: Option<Instant>,
+    /// While it stops, how long connections without a request keep it.
+    heads_until: Option<Instant>,
 }
 
 /// What a reactor shares with the server that it is a part of.
@@ -329,6 +331,7 @@ impl<A: Application> Reactor<A> {
             measured_at: None,
             shared: place.shared,
             stopping: None,
+            heads_until: None,
             options: options.clone(),
         })
     }

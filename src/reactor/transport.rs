@@ -2,6 +2,7 @@
 //! possibly a PROXY header.
 
 use std::io::{self, Read, Write};
+use std::mem;
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
@@ -14,10 +15,8 @@ use crate::wire::proxy_header::{self, Header};
 #[derive(Debug)]
 pub(super) struct Transport {
     pub(super) socket: TcpStream,
-    /// `None`: plain bytes, or the layer is being worked on elsewhere (`away`).
+    /// `None`: plain bytes.
     layer: Option<Box<Layer>>,
-    /// The TLS handshake is being worked on elsewhere. Nothing is read or written meanwhile.
-    away: bool,
 }
 
 /// A TLS handshake and the bytes of it that have arrived. They can be [processed](Handshake::work)
@@ -34,6 +33,8 @@ enum Layer {
     Tls(Session),
     /// A header of the PROXY protocol comes first.
     Preamble(Preamble),
+    /// A TLS handshake that is being worked on elsewhere. Nothing is read or written meanwhile.
+    Away,
 }
 
 /// Waits for the PROXY header.
@@ -83,20 +84,18 @@ impl Transport {
             let preamble = Preamble { seen: Vec::new(), next: layer };
             layer = Some(Box::new(Layer::Preamble(preamble)));
         }
-        Some(Self { socket, layer, away: false })
+        Some(Self { socket, layer })
     }
 
     /// Takes the handshake out, together with the bytes that a read has brought.
     pub(super) fn take_handshake(&mut self, bytes: &[u8]) -> Option<Handshake> {
-        let layer = self.layer.take()?;
-        self.away = true;
-        Some(Handshake { layer, bytes: bytes.to_vec() })
+        let layer = mem::replace(self.layer.as_deref_mut()?, Layer::Away);
+        Some(Handshake { layer: Box::new(layer), bytes: bytes.to_vec() })
     }
 
     /// Puts the handshake back after the work on it.
     pub(super) fn give_handshake(&mut self, handshake: Handshake, counters: &mut Snapshot) {
         self.layer = Some(handshake.layer);
-        self.away = false;
         counters.handshakes += u64::from(!self.is_handshaking());
     }
 
@@ -105,7 +104,8 @@ impl Transport {
         match self.layer.as_deref() {
             Some(Layer::Tls(session)) => session.is_handshaking(),
             Some(Layer::Preamble(preamble)) => preamble.next.is_some(),
-            None => self.away,
+            Some(Layer::Away) => true,
+            None => false,
         }
     }
 
@@ -123,7 +123,7 @@ impl Transport {
         counters: &mut Snapshot,
     ) -> Filled {
         let filled = match self.layer.as_deref_mut() {
-            _ if self.away => return Filled::Drained,
+            Some(Layer::Away) => return Filled::Drained,
             Some(Layer::Tls(session)) => session.read(&mut self.socket, buffer, counters),
             None | Some(Layer::Preamble(_)) => read_plain(&mut self.socket, buffer, counters),
         };
@@ -146,7 +146,7 @@ impl Transport {
     pub(super) fn write(&mut self, bytes: &[u8], calls: &mut u64) -> io::Result<usize> {
         match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) => session.write(&mut self.socket, bytes, calls),
-            _ if self.away => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Layer::Away) => Err(io::ErrorKind::WouldBlock.into()),
             None | Some(Layer::Preamble(_)) => {
                 *calls += 1;
                 self.socket.write(bytes)
@@ -158,7 +158,8 @@ impl Transport {
     pub(super) fn send(&mut self, calls: &mut u64) -> io::Result<bool> {
         match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) => session.send(&mut self.socket, calls),
-            None | Some(Layer::Preamble(_)) => Ok(!self.away),
+            Some(Layer::Away) => Ok(false),
+            None | Some(Layer::Preamble(_)) => Ok(true),
         }
     }
 
@@ -166,7 +167,8 @@ impl Transport {
     pub(super) fn shut_down(&mut self, calls: &mut u64) -> io::Result<bool> {
         let said = match self.layer.as_deref_mut() {
             Some(Layer::Tls(session)) => session.close(&mut self.socket, calls)?,
-            None | Some(Layer::Preamble(_)) => !self.away,
+            Some(Layer::Away) => false,
+            None | Some(Layer::Preamble(_)) => true,
         };
         if said {
             self.socket.shutdown(Shutdown::Write)?;

@@ -32,6 +32,9 @@ const TURNED_AWAY_MAX: usize = 64;
 /// the turns would dominate. Closing sockets may take as long again.
 const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
+/// How long a server that stops waits for requests of connections that it has accepted already.
+const HEADS_GRACE: Duration = Duration::from_secs(1);
+
 impl<A: Application> Reactor<A> {
     /// One turn. Returns `false` when the loop is over.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
@@ -103,6 +106,7 @@ impl<A: Application> Reactor<A> {
             self.handshakes.as_ref().and_then(Handshakes::next_at),
             self.lists.resting.front().map(|(until, _)| *until),
             self.stopping,
+            self.heads_until.filter(|until| *until > now),
             self.records.next_deadline(),
         ];
         let next = next.into_iter().flatten().min()?;
@@ -221,25 +225,10 @@ impl<A: Application> Reactor<A> {
         let window = if has_heir { Duration::default() } else { half };
         self.app.drain(window, now, &mut self.output.effects);
         self.apply(None, None, now);
-        self.answer_heads(now);
+        // Connections whose request has not arrived are told, too, if it arrives soon.
+        self.heads_until = Some(now.instant + HEADS_GRACE);
         // Waiting connections are let in from now on whatever the rate, so that they are told.
         self.waiting.wait_until(now.instant);
-    }
-
-    /// Requests that have arrived by now are answered. The other connections without a WebSocket have
-    /// nothing to lose yet.
-    fn answer_heads(&mut self, now: Now) {
-        let keys: Vec<_> = self.peers.iter().map(|(key, _)| key).collect();
-        let is_head = |peer: &&Peer| peer.connection.is_head();
-        for key in keys {
-            let Some(peer) = self.peers.get(key).filter(is_head) else { continue };
-            if !peer.is_handshaking() {
-                self.serve_now(key, now);
-            }
-            if self.peers.get(key).filter(is_head).is_some() {
-                self.doom(key);
-            }
-        }
     }
 
     /// Told to stop again: clients that have not been told yet are told now, and the loop waits for
@@ -263,8 +252,10 @@ impl<A: Application> Reactor<A> {
 
     fn is_over(&self, now: Now) -> bool {
         // Nobody can fetch any more what is left for sessions without a socket.
-        let all_told =
-            || self.waiting.is_empty() && self.peers.iter().all(|(_, peer)| !peer.has_socket());
+        let heads_count = self.heads_until.is_some_and(|until| until > now.instant);
+        let is_told =
+            |peer: &Peer| !peer.has_socket() || (peer.connection.is_head() && !heads_count);
+        let all_told = || self.waiting.is_empty() && self.peers.iter().all(|(_, it)| is_told(it));
         // The reactor that receives signals receives them for unfinished reactors too.
         let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
         self.stopping.is_some_and(|until| until <= now.instant || (all_told() && last()))
