@@ -22,6 +22,9 @@ pub(super) struct Shared {
     pub(super) signals: AtomicU32,
     /// How many of the loops have not ended.
     pub(super) running: AtomicUsize,
+    /// How many loops have told everybody that the server stops. They wait for each other: a request may
+    /// have to go from one to another.
+    pub(super) told: AtomicUsize,
     pub(super) reload: AtomicBool,
     pub(super) local_addr: SocketAddr,
 }

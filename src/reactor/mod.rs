@@ -181,6 +181,8 @@ pub struct Reactor<A> {
     stopping: Option<Instant>,
     /// While it stops, how long connections without a request keep it.
     heads_until: Option<Instant>,
+    /// Whether this loop is one of those that have told everybody.
+    has_told: bool,
 }
 
 /// What a reactor shares with the server that it is a part of.
@@ -265,6 +267,7 @@ impl<A: Application> Reactor<A> {
             stop: AtomicBool::new(false),
             signals: AtomicU32::new(0),
             running: AtomicUsize::new(count),
+            told: AtomicUsize::new(0),
             reload: AtomicBool::new(false),
             local_addr,
         });
@@ -332,6 +335,7 @@ impl<A: Application> Reactor<A> {
             shared: place.shared,
             stopping: None,
             heads_until: None,
+            has_told: false,
             options: options.clone(),
         })
     }

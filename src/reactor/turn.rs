@@ -250,15 +250,37 @@ impl<A: Application> Reactor<A> {
         listener.deregister(self.poll.registry());
     }
 
-    fn is_over(&self, now: Now) -> bool {
-        // Nobody can fetch any more what is left for sessions without a socket.
+    /// Whether the loop ends. Only while it stops: once all loops have told everybody, or when the
+    /// time for it is over.
+    fn is_over(&mut self, now: Now) -> bool {
+        let Some(until) = self.stopping else { return false };
+        self.note_told(now);
+        let told = || {
+            let [told, running] = [&self.shared.told, &self.shared.running];
+            self.has_told && told.load(Ordering::Acquire) >= running.load(Ordering::Acquire)
+        };
+        // The loop that receives signals also receives them for the others while they have peers.
+        let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
+        until <= now.instant || (told() && last())
+    }
+
+    /// Tells the other loops whether this one has somebody left to tell.
+    fn note_told(&mut self, now: Now) {
         let heads_count = self.heads_until.is_some_and(|until| until > now.instant);
+        // Nobody can fetch any more what is left for sessions without a socket.
         let is_told =
             |peer: &Peer| !peer.has_socket() || (peer.connection.is_head() && !heads_count);
-        let all_told = || self.waiting.is_empty() && self.peers.iter().all(|(_, it)| is_told(it));
-        // The reactor that receives signals receives them for unfinished reactors too.
-        let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
-        self.stopping.is_some_and(|until| until <= now.instant || (all_told() && last()))
+        let has_told = self.waiting.is_empty() && self.peers.iter().all(|(_, it)| is_told(it));
+        if has_told == self.has_told {
+            return;
+        }
+        self.has_told = has_told;
+        if has_told {
+            self.shared.told.fetch_add(1, Ordering::AcqRel);
+            self.shared.wake_all();
+        } else {
+            self.shared.told.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     fn can_accept(&self) -> bool {
