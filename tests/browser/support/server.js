@@ -25,7 +25,8 @@ export async function startServer({ port = 0, env = {}, before = ':' } = {}) {
   const [url, adminUrl] = await new Promise((found, failed) => {
     const listen = (chunk) => {
       said += chunk;
-      const addresses = said.match(/http:\/\/127\.0\.0\.1:\d+\//g) ?? [];
+      // A line of JSON has its address twice.
+      const addresses = [...new Set(said.match(/http:\/\/127\.0\.0\.1:\d+\//g))];
       if (addresses.length > ('ADMIN_ADDR' in env ? 1 : 0)) found(addresses.map((address) => address.slice(0, -1)));
     };
     child.stdout.on('data', listen);
