@@ -233,9 +233,8 @@ impl Reader<'_> {
     fn number(&mut self) -> Option<String> {
         let all = self.rest;
         let _ = self.eat("-");
-        match self.digits()? {
-            [b'0', _, ..] => return None,
-            _ => {}
+        if let [b'0', _, ..] = self.digits()? {
+            return None;
         }
         if self.eat(".").is_some() {
             self.digits()?;

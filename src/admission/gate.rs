@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::Grant;
 pub use super::census::Census;
 use super::failures::Failures;
-use super::joins::Joins;
 pub use super::network::Network;
+use super::user_rates::UserRates;
 use crate::base::bucket::Rate;
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Instant};
@@ -99,9 +99,9 @@ struct Counts {
     /// By [`bearer`]: connections that were closed for what they did.
     closes: Failures<u64>,
     /// By [`bearer`].
-    joins: Joins,
+    joins: UserRates,
     /// By [`bearer`]. Not by place, so that leaving and joining again does not reset it.
-    certificates: Joins,
+    certificates: UserRates,
 }
 
 impl Default for Counts {
@@ -111,8 +111,8 @@ impl Default for Counts {
             users: Census::default(),
             failures: Failures::new(AUTHENTICATION_WINDOW),
             closes: Failures::new(CLOSES_WINDOW),
-            joins: Joins::default(),
-            certificates: Joins::default(),
+            joins: UserRates::default(),
+            certificates: UserRates::default(),
         }
     }
 }

@@ -7,11 +7,11 @@ pub mod door;
 pub mod failures;
 pub mod gate;
 pub mod grant;
-mod joins;
 pub mod mint;
 mod network;
 pub mod origin;
 pub mod tokens;
+mod user_rates;
 
 pub use addresses::Addresses;
 pub use gate::{Gate, GateLimits};

@@ -9,13 +9,13 @@ use crate::base::time::{Duration, Instant};
 
 /// A token bucket for each user and session. One that is not in the table has its full burst.
 #[derive(Debug, Default)]
-pub(super) struct Joins {
+pub(super) struct UserRates {
     buckets: BTreeMap<u64, Bucket>,
     /// All keys, in the order in which they were added.
     order: VecDeque<u64>,
 }
 
-impl Joins {
+impl UserRates {
     /// How long this user has to wait before it may do this once more in this session.
     pub(super) fn wait(&self, key: u64, rate: &Rate, now: Instant) -> Option<Duration> {
         let bucket = self.buckets.get(&key)?;
@@ -55,28 +55,28 @@ mod tests {
 
     #[test]
     fn so_many_at_once_and_then_so_many_a_second() {
-        let mut joins = Joins::default();
+        let mut rates = UserRates::default();
         for _ in 0..3 {
-            assert_eq!(joins.wait(1, &RATE, at(0)), None);
-            joins.add(1, &RATE, at(0));
+            assert_eq!(rates.wait(1, &RATE, at(0)), None);
+            rates.add(1, &RATE, at(0));
         }
-        assert_eq!(joins.wait(1, &RATE, at(0)), Some(Duration::from_millis(500)));
-        assert_eq!(joins.wait(2, &RATE, at(0)), None, "others have their own");
-        assert_eq!(joins.wait(1, &RATE, at(500)), None);
-        joins.add(1, &RATE, at(500));
-        assert_eq!(joins.wait(1, &RATE, at(600)), Some(Duration::from_millis(400)));
+        assert_eq!(rates.wait(1, &RATE, at(0)), Some(Duration::from_millis(500)));
+        assert_eq!(rates.wait(2, &RATE, at(0)), None, "others have their own");
+        assert_eq!(rates.wait(1, &RATE, at(500)), None);
+        rates.add(1, &RATE, at(500));
+        assert_eq!(rates.wait(1, &RATE, at(600)), Some(Duration::from_millis(400)));
     }
 
     #[test]
     fn memory_is_bounded_and_who_has_not_come_for_a_while_takes_none() {
-        let mut joins = Joins::default();
+        let mut rates = UserRates::default();
         for key in 0..KEYS_MAX as u64 + 10 {
-            joins.add(key, &RATE, at(0));
+            rates.add(key, &RATE, at(0));
         }
-        assert_eq!((joins.buckets.len(), joins.order.len()), (KEYS_MAX, KEYS_MAX));
-        joins.add(7, &RATE, at(2_000));
-        assert_eq!((joins.buckets.len(), joins.order.len()), (1, 1));
-        joins.add(7, &Rate::UNLIMITED, at(2_000));
-        assert_eq!(joins.wait(7, &Rate::UNLIMITED, at(2_000)), None);
+        assert_eq!((rates.buckets.len(), rates.order.len()), (KEYS_MAX, KEYS_MAX));
+        rates.add(7, &RATE, at(2_000));
+        assert_eq!((rates.buckets.len(), rates.order.len()), (1, 1));
+        rates.add(7, &Rate::UNLIMITED, at(2_000));
+        assert_eq!(rates.wait(7, &Rate::UNLIMITED, at(2_000)), None);
     }
 }
