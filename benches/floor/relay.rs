@@ -85,6 +85,8 @@ impl Rooms {
                     let begun = Instant::now();
                     left.write_all(&sent).expect("the forwarder reads");
                     right.read_exact(&mut received).expect("the forwarder writes");
+                    // The clients of the server compare, too.
+                    assert!(received == sent, "the forwarder changes nothing");
                     delays[1].saturating_record(begun.elapsed().as_nanos() as u64);
                 }
             });
@@ -121,8 +123,9 @@ impl Rooms {
                     for ((sent, _), [left, _]) in texts.iter().zip(&mut self.sockets) {
                         left.write_all(sent).expect("the forwarder reads");
                     }
-                    for [_, right] in &mut self.sockets {
+                    for ((sent, _), [_, right]) in texts.iter().zip(&mut self.sockets) {
                         right.read_exact(&mut received).expect("the forwarder writes");
+                        assert!(received == *sent, "the forwarder changes nothing");
                     }
                 }
             });
