@@ -358,7 +358,7 @@ impl ClientHeader {
 }
 
 fn read_text(payload: &[u8]) -> Result<Decoded<'_>, Fault> {
-    str::from_utf8(payload).map(Decoded::Text).map_err(|_| Fault::NotUtf8)
+    simdutf8::basic::from_utf8(payload).map(Decoded::Text).map_err(|_| Fault::NotUtf8)
 }
 
 fn read_control(control: Control, mask: [u8; 4], payload: &mut [u8]) -> Result<Decoded<'_>, Fault> {

@@ -214,8 +214,8 @@ impl<'a, T: Fields<'a>> quick::Taker<'a> for Places<'_, T> {
 pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     let quoted = plain(raw)?;
     // Most are short.
-    let has_escapes = |eight| scan::equal(eight, b'\\');
-    if scan::position(quoted.as_bytes(), 0, has_escapes, |byte| byte == b'\\').is_some() {
+    let has_escapes = |block| scan::equal(block, b'\\');
+    if scan::position(quoted.as_bytes(), 0, has_escapes).is_some() {
         return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(quoted))

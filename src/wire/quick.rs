@@ -123,7 +123,7 @@ fn word_end(bytes: &[u8], begin: usize) -> Option<usize> {
 /// Behind the closing quote. Escapes are those of one letter: what `\u` stands for is looked at elsewhere.
 #[inline]
 fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
-    let first = scan::distant_position(bytes, begin, scan::special, scan::is_special)?;
+    let first = scan::position(bytes, begin, scan::special)?;
     match bytes.get(first)? {
         b'"' => Some(first + 1),
         b'\\' => end_of_escaped(bytes, first),
@@ -155,7 +155,7 @@ fn end_of_escaped(bytes: &[u8], mut at: usize) -> Option<usize> {
 /// Where the next quote, backslash or control character is.
 #[inline]
 fn next_special(bytes: &[u8], at: usize) -> Option<usize> {
-    scan::position(bytes, at, scan::special, scan::is_special)
+    scan::position(bytes, at, scan::special)
 }
 
 #[cfg(test)]

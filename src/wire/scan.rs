@@ -1,97 +1,92 @@
-//! Bytes that are looked for eight at a time: a word has the top bit of each of its bytes set that is found.
-//!
-//! Above the first one that is found there may be bits too many, since what is added or taken away may be carried over.
+//! Bytes that are looked for sixteen at a time: in a [`u8x16`] all bits of those bytes are set that are found.
 
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const TOPS: u64 = ONES << 7;
+use wide::u8x16;
 
 /// The bytes that are `byte`.
-#[inline]
-pub const fn equal(eight: u64, byte: u8) -> u64 {
-    let others = eight ^ (ONES * byte as u64);
-    others.wrapping_sub(ONES) & !others & TOPS
+#[inline(always)]
+pub fn equal(block: u8x16, byte: u8) -> u8x16 {
+    block.simd_eq(u8x16::splat(byte))
 }
 
-/// The bytes below `bound`, which is at most 0x80.
-#[inline]
-pub const fn below(eight: u64, bound: u8) -> u64 {
-    eight.wrapping_sub(ONES * bound as u64) & !eight & TOPS
+/// The bytes up to `bound`.
+#[inline(always)]
+pub fn up_to(block: u8x16, bound: u8) -> u8x16 {
+    block.min(u8x16::splat(bound)).simd_eq(block)
 }
 
 /// The bytes that are 0x7f and above.
-#[inline]
-pub const fn not_printable(eight: u64) -> u64 {
-    (eight | eight.wrapping_add(ONES)) & TOPS
+#[inline(always)]
+pub fn not_printable(block: u8x16) -> u8x16 {
+    block.max(u8x16::splat(0x7f)).simd_eq(block)
 }
 
 /// The bytes that end or break a run of plain text in a JSON string: quotes, backslashes and control characters.
-#[inline]
-pub const fn special(eight: u64) -> u64 {
-    // With this bit turned the quote and the blank change places, so that one comparison finds quotes and what is below blanks.
-    let turned = eight ^ (ONES * 2);
-    let backslash = eight ^ (ONES * b'\\' as u64);
-    (turned.wrapping_sub(ONES * 0x21) | backslash.wrapping_sub(ONES)) & !eight & TOPS
+#[inline(always)]
+pub fn special(block: u8x16) -> u8x16 {
+    equal(block, b'"') | equal(block, b'\\') | up_to(block, 0x1f)
 }
 
-/// The same for one byte.
+/// Where from `at` on the first byte is that `marks` finds.
 #[inline]
-pub const fn is_special(byte: u8) -> bool {
-    (byte ^ 2 < 0x21) | (byte == b'\\')
-}
-
-/// Where from `at` on the first byte is that `marks` finds in a word, and `is_found` in a byte of the rest.
-#[inline]
-pub fn position(
-    bytes: &[u8],
-    at: usize,
-    marks: impl Fn(u64) -> u64,
-    is_found: impl Fn(u8) -> bool,
-) -> Option<usize> {
-    let (words, rest) = bytes.get(at..)?.as_chunks();
+pub fn position(bytes: &[u8], at: usize, marks: impl Fn(u8x16) -> u8x16) -> Option<usize> {
+    let (blocks, rest) = bytes.get(at..)?.as_chunks();
+    let first = |block: &[u8; 16]| {
+        let found = marks(u8x16::new(*block)).to_bitmask();
+        (found != 0).then_some(found.trailing_zeros() as usize)
+    };
     let mut at = at;
-    for word in words {
-        let found = marks(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
+    for block in blocks {
+        if let Some(place) = first(block) {
+            return Some(at + place);
         }
-        at += 8;
+        at += block.len();
     }
-    Some(at + rest.iter().position(|byte| is_found(*byte))?)
+    first(&padded(rest)).filter(|place| *place < rest.len()).map(|place| at + place)
 }
 
-/// The same, where it is likely some way off: in blocks of which is told first whether there is one.
+/// The first sixteen bytes, or all of them and zeros. By words: what is copied byte by byte and then read at once stalls the
+/// processor.
 #[inline]
-pub fn distant_position(
-    bytes: &[u8],
-    at: usize,
-    marks: impl Fn(u64) -> u64,
-    is_found: impl Fn(u8) -> bool,
-) -> Option<usize> {
-    // Without an early end within a block the compiler makes vector code of it.
-    let has_one = |block: &[u8; 16]| block.iter().fold(false, |any, byte| any | is_found(*byte));
-    let mut at = at;
-    for block in bytes.get(at..)?.as_chunks().0 {
-        if has_one(block) {
-            return Some(at + position(block, 0, marks, is_found)?);
-        }
-        at += 16;
-    }
-    position(bytes, at, marks, is_found)
+pub fn padded(bytes: &[u8]) -> [u8; 16] {
+    let len = bytes.len();
+    // Where the words overlap, both hold the same bytes.
+    let word: u128 = if let Some(bytes) = bytes.first_chunk() {
+        return *bytes;
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u64::from_le_bytes(*first))
+            | u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u32::from_le_bytes(*first))
+            | u128::from(u32::from_le_bytes(*last)) << (8 * (len - 4))
+    } else {
+        bytes.iter().rev().fold(0, |word, byte| word << 8 | u128::from(*byte))
+    };
+    word.to_le_bytes()
 }
 
-/// Which of 64 bytes equal `byte`, one bit for each. Not inlined, because its callers need the registers.
-#[inline(never)]
-pub fn equal_of_64(block: &[u8; 64], byte: u8) -> u64 {
-    // The compiler makes vector code of this loop. Then a different bit is kept of each byte of a word, and the multiplication
-    // collects these bits in the highest byte.
-    let mut marks = [0; 64];
-    for (mark, other) in marks.iter_mut().zip(block) {
-        *mark = if *other == byte { u8::MAX } else { 0 };
+/// Bytes that are looked at 64 at a time.
+pub struct Block([u8x16; 4]);
+
+impl Block {
+    #[inline(always)]
+    pub fn new(bytes: &[u8; 64]) -> Self {
+        let blocks: &[[u8; 16]] = bytes.as_chunks().0;
+        Self(std::array::from_fn(|at| u8x16::new(blocks[at])))
     }
-    marks.as_chunks().0.iter().fold(0, |all, eight| {
-        let bits = u64::from_le_bytes(*eight) & 0x8040_2010_0804_0201;
-        all >> 8 | bits.wrapping_mul(ONES) & 0xff << 56
-    })
+
+    /// Which of them equal `byte`, one bit for each.
+    #[inline(always)]
+    pub fn equal(&self, byte: u8) -> u64 {
+        let [first, second, third, fourth] =
+            self.0.map(|block| u64::from(equal(block, byte).to_bitmask()));
+        first | second << 16 | third << 32 | fourth << 48
+    }
+
+    /// Of `most` and the bytes of this block, the larger ones.
+    #[inline(always)]
+    pub fn most(&self, most: u8x16) -> u8x16 {
+        self.0.iter().fold(most, |most, block| most.max(*block))
+    }
 }
 
 /// Whether there are no control characters, and behind each backslash there is an `r` or an `n`; the last byte must be none.
@@ -112,13 +107,13 @@ mod tests {
     /// Each byte at each place, among neighbours that differ from it as little as can be.
     #[test]
     fn the_first_one_is_found_wherever_it_stands() {
-        type Marks = fn(u64) -> u64;
+        type Marks = fn(u8x16) -> u8x16;
         type IsFound = fn(u8) -> bool;
         let kinds: [(Marks, IsFound); 5] = [
-            (special, is_special),
-            (|eight| equal(eight, b':'), |byte| byte == b':'),
-            (|eight| equal(eight, 0), |byte| byte == 0),
-            (|eight| below(eight, 0x21), |byte| byte < 0x21),
+            (special, |byte| matches!(byte, b'"' | b'\\' | ..0x20)),
+            (|block| equal(block, b':'), |byte| byte == b':'),
+            (|block| equal(block, 0), |byte| byte == 0),
+            (|block| up_to(block, b' '), |byte| byte <= b' '),
             (not_printable, |byte| byte >= 0x7f),
         ];
         for (marks, is_found) in kinds {
@@ -127,16 +122,25 @@ mod tests {
                     for around in [b'0', b';', b'~', b'!', byte.wrapping_add(1), byte] {
                         let mut bytes = [around; 35];
                         bytes[place] = byte;
-                        for begin in [0, 1, 19] {
+                        for begin in [0, 1, 3, 19, 35] {
                             let expected = (begin..35).find(|at| is_found(bytes[*at]));
-                            for position in [position, distant_position] {
-                                let found = position(&bytes, begin, marks, is_found);
-                                assert_eq!(found, expected, "{byte} in {bytes:?} from {begin}");
-                            }
+                            let found = position(&bytes, begin, marks);
+                            assert_eq!(found, expected, "{byte} in {bytes:?} from {begin}");
                         }
                     }
                 }
             }
+        }
+        assert_eq!(position(b"a", 2, special), None);
+    }
+
+    #[test]
+    fn short_texts_are_padded_with_zeros() {
+        let text: Vec<_> = (1..=20).collect();
+        for len in 0..=20 {
+            let mut expected = [0; 16];
+            expected[..len.min(16)].copy_from_slice(&text[..len.min(16)]);
+            assert_eq!(padded(&text[..len]), expected);
         }
     }
 
@@ -147,19 +151,18 @@ mod tests {
                 for place in 0..64 {
                     let mut block = [around; 64];
                     block[place] = byte;
-                    assert_eq!(equal_of_64(&block, byte), 1 << place, "{block:?}");
-                    assert_eq!(equal_of_64(&block, around), !(1 << place), "{block:?}");
+                    let wide = Block::new(&block);
+                    assert_eq!(wide.equal(byte), 1 << place, "{block:?}");
+                    assert_eq!(wide.equal(around), !(1 << place), "{block:?}");
+                    let most = wide.most(u8x16::default()).reduce_max();
+                    assert_eq!(most, byte.max(around), "{block:?}");
                 }
             }
         }
     }
 
     #[test]
-    fn what_is_special_in_a_string() {
-        for byte in 0..=u8::MAX {
-            let expected = matches!(byte, b'"' | b'\\' | ..0x20);
-            assert_eq!(is_special(byte), expected, "{byte}");
-        }
+    fn which_strings_have_no_escapes_but_line_ends() {
         for (text, fine) in [
             (&br"a\r\nb"[..], true),
             (br"\r\r\n\n", true),

@@ -13,7 +13,7 @@ mod tests;
 pub use candidate::CandidateRules;
 use fingerprint::Fingerprints;
 pub use fingerprint::{FingerprintHash, LastHash};
-use lines::{for_each_line, plain_line};
+use lines::{Head, for_each_line, plain_line};
 
 use super::json::Raw;
 use super::scan;
@@ -144,27 +144,33 @@ struct Section {
     says_it_does_not: bool,
 }
 
-/// Whether a text begins with one of the most common attributes, which are irrelevant here.
+/// Whether a line is irrelevant here, as far as that shows at once: it is no attribute and no media section, or one of the most
+/// common attributes.
 #[inline(always)]
-fn is_idle(text: &[u8]) -> bool {
+fn is_idle(head: &Head) -> bool {
     const fn word(text: &[u8; 8]) -> u64 {
         u64::from_le_bytes(*text)
     }
     const fn first(bytes: u32) -> u64 {
         u64::MAX >> (64 - 8 * bytes)
     }
-    let Some([b'a', b'=', name @ ..]) = text.first_chunk::<10>() else { return false };
-    let name = word(name);
-    name & first(7) == word(b"rtpmap:\0")
-        || name == word(b"rtcp-fb:")
-        || name & first(5) == word(b"fmtp:\0\0\0")
+    let [kind, equals, name @ .., ninth, tenth] = head;
+    if u16::from_le_bytes([*kind, *equals]) != u16::from_le_bytes(*b"a=") {
+        return kind.is_ascii_lowercase() && *kind != b'm' && *equals == b'=';
+    }
+    let (name, rest) = (word(name), [*ninth, *tenth]);
+    name == word(b"rtcp-fb:")
+        || name & first(7) == word(b"rtpmap:\0")
         || name & first(7) == word(b"extmap:\0")
+        || name & first(5) == word(b"fmtp:\0\0\0")
         || name & first(5) == word(b"ssrc:\0\0\0")
         || name & first(5) == word(b"msid:\0\0\0")
         || name & first(5) == word(b"rtcp:\0\0\0")
         || name & first(4) == word(b"mid:\0\0\0\0")
         || name & first(6) == word(b"group:\0\0")
         || name == word(b"ice-pwd:")
+        || name == word(b"ice-ufra") && rest == *b"g:"
+        || name == word(b"rtcp-mux") && rest == *br"\r"
 }
 
 impl Reader<'_> {
@@ -192,36 +198,36 @@ impl Reader<'_> {
         if name.is_empty() || !matches!(value, [] | [b':', ..]) {
             return Err(Fault::Line);
         }
-        // Most are none of those below, and show it by their length and first letter.
-        if !matches!(
-            (name.len(), name[0] | 0x20),
-            (5, b's') | (6, b'c') | (8, b's' | b'r' | b'i') | (9, b'c') | (11, b'f' | b'b')
-        ) {
-            return Ok(());
-        }
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        // Browsers take a name in any letter case.
+        let lower = scan::padded(name).map(|byte| byte.to_ascii_lowercase());
+        // A longer one does not matter.
+        let Some(lower) = lower.get(..name.len()) else { return Ok(()) };
         let transport = match &mut self.section {
-            Some(section) => {
-                section.note_direction(attribute, is);
-                &mut section.own
-            }
+            Some(section) => &mut section.own,
             None => &mut self.session,
         };
-        if is("fingerprint") {
-            let fingerprint = attribute.strip_prefix(b"fingerprint:").ok_or(Fault::Fingerprint)?;
-            self.fingerprints.add(fingerprint)?;
-            transport.has_fingerprint = true;
-        } else if is("setup") {
-            // `holdconn` must not be used with DTLS (RFC 8842 5.2).
-            let known = matches!(value, b":actpass" | b":active" | b":passive");
-            if !known || name != b"setup" {
-                return Err(Fault::Setup);
+        match lower {
+            b"fingerprint" => {
+                let fingerprint =
+                    attribute.strip_prefix(b"fingerprint:").ok_or(Fault::Fingerprint)?;
+                self.fingerprints.add(fingerprint)?;
+                transport.has_fingerprint = true;
             }
-            transport.has_setup = true;
-        } else if is("crypto") {
-            return Err(Fault::Crypto);
-        } else if is("candidate") {
-            self.rules.candidates.check(attribute)?;
+            b"setup" => {
+                // `holdconn` must not be used with DTLS (RFC 8842 5.2).
+                let known = matches!(value, b":actpass" | b":active" | b":passive");
+                if !known || name != b"setup" {
+                    return Err(Fault::Setup);
+                }
+                transport.has_setup = true;
+            }
+            b"crypto" => return Err(Fault::Crypto),
+            b"candidate" => self.rules.candidates.check(attribute)?,
+            direction => {
+                if let Some(section) = &mut self.section {
+                    section.note_direction(direction, attribute);
+                }
+            }
         }
         Ok(())
     }
@@ -251,9 +257,8 @@ impl Reader<'_> {
 #[inline]
 fn name_len(attribute: &[u8]) -> usize {
     let ends =
-        |eight| scan::equal(eight, b':') | scan::below(eight, b'!') | scan::not_printable(eight);
-    let is_end = |byte: u8| byte == b':' || !byte.is_ascii_graphic();
-    scan::position(attribute, 0, ends, is_end).unwrap_or(attribute.len())
+        |block| scan::equal(block, b':') | scan::up_to(block, b' ') | scan::not_printable(block);
+    scan::position(attribute, 0, ends).unwrap_or(attribute.len())
 }
 
 impl Section {
@@ -281,10 +286,13 @@ impl Section {
         })
     }
 
-    fn note_direction(&mut self, attribute: &[u8], is: impl Fn(&str) -> bool) {
-        self.says_it_sends |= is("sendrecv") || is("sendonly");
-        self.bundle_only |= is("bundle-only");
-        self.says_it_does_not |= matches!(attribute, b"recvonly" | b"inactive");
+    /// Takes the name of an attribute in lower case, and all of it as it is written.
+    fn note_direction(&mut self, name: &[u8], attribute: &[u8]) {
+        match name {
+            b"sendrecv" | b"sendonly" => self.says_it_sends = true,
+            b"bundle-only" => self.bundle_only = true,
+            _ => self.says_it_does_not |= matches!(attribute, b"recvonly" | b"inactive"),
+        }
     }
 
     fn is_rejected(&self) -> bool {

@@ -37,6 +37,8 @@ pub const CRATES: &[(&str, &[&str], &str)] = &[
     ("signal_hook_mio", &["reactor"], "signals are events of crate::reactor"),
     ("signal_hook", &["reactor"], "signals are events of crate::reactor"),
     ("memchr", &["wire"], "bytes are looked for in crate::wire"),
+    ("wide", &["wire"], "bytes are looked for in crate::wire"),
+    ("simdutf8", &["wire"], "texts are checked in crate::wire"),
     ("httparse", &["wire"], "the request head as crate::wire reads it"),
     ("tungstenite", &["wire"], "frames as crate::wire reads and writes them"),
     ("serde", JSON, SHAPES),

@@ -1,13 +1,17 @@
 //! The lines of the text that a JSON string stands for.
 
 use memchr::{memchr, memchr3_iter};
+use wide::u8x16;
 
 use super::Fault;
-use crate::wire::scan;
+use crate::wire::scan::{self, Block};
 
 /// How much of a line is looked at. The longest that matter whole are candidates with all their extensions; a fingerprint
 /// of SHA-512 has 213 bytes.
 const LINE_BYTES_MAX: usize = 512;
+
+/// How a line begins, for a first look.
+pub(super) type Head = [u8; 12];
 
 /// Stands for what is not ASCII, and behind a line that was cut off, so that neither is taken for something plain.
 const FOREIGN: u8 = 0xff;
@@ -16,7 +20,8 @@ const FOREIGN: u8 = 0xff;
 /// [`FOREIGN`]. Lines end in LF or CR LF; what is behind the last of these is a line too. Letters that are not ASCII come
 /// as some bytes that are not either.
 ///
-/// `each` may be spared lines for which `is_idle` is true. `is_idle` gets the text from the beginning of the line on.
+/// `each` may be spared lines for which `is_idle` is true. `is_idle` gets the bytes with which the line begins, and if it is
+/// shorter, those that follow as well.
 ///
 /// # Errors
 ///
@@ -25,33 +30,33 @@ const FOREIGN: u8 = 0xff;
 #[inline]
 pub(super) fn for_each_line(
     quoted: &str,
-    is_idle: impl Fn(&[u8]) -> bool,
+    is_idle: impl Fn(&Head) -> bool,
     mut each: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let text = unquoted(quoted);
-    if holds_control(text) {
-        return Err(Fault::Line);
-    }
-    let (blocks, rest) = text.as_chunks();
-    let mut last = [0; 64];
-    last[..rest.len()].copy_from_slice(rest);
-    // Where the next line begins, and which escapes of the next block are the LF of a CR in this one. Each block is searched on
-    // its own: if the search for a line end began behind the previous one, each line would have to wait for the one before.
-    let (mut at, mut line_feeds) = (0, 0);
-    'odd: for (index, block) in blocks.iter().chain([&last]).enumerate() {
-        let escapes = scan::equal_of_64(block, b'\\');
+    // Where the next line begins and whether it is idle; which escapes of the next block are the LF of a CR in this one. Each
+    // block is searched on its own: if the search for a line end began behind the previous one, each line would have to wait for
+    // the one before.
+    let (mut at, mut idle, mut line_feeds) = (0, false, 0);
+    let (mut seen, mut most) = (0, u8x16::default());
+    'odd: for block in text.as_chunks().0 {
+        let block = Block::new(block);
+        most = block.most(most);
+        let escapes = block.equal(b'\\');
         let mut ends = escapes & !(escapes << 2 | line_feeds);
         if escapes != ends | ends << 2 | line_feeds {
             break;
         }
         line_feeds = ends >> 62;
         while ends != 0 {
-            let end = 64 * index + ends.trailing_zeros() as usize;
+            let end = seen + ends.trailing_zeros() as usize;
             ends &= ends - 1;
-            if text.get(end..).and_then(|behind| behind.first_chunk()) != Some(br"\r\n") {
+            let behind = text.get(end..).and_then(|behind| behind.first_chunk::<16>());
+            let Some([a, b, c, d, next @ ..]) = behind else { break 'odd };
+            if u32::from_le_bytes([*a, *b, *c, *d]) != u32::from_le_bytes(*br"\r\n") {
                 break 'odd;
             }
-            if !is_idle(&text[at..]) {
+            if !idle {
                 let line = &text[at..end];
                 if line.len() > LINE_BYTES_MAX {
                     break 'odd;
@@ -59,7 +64,14 @@ pub(super) fn for_each_line(
                 each(line)?;
             }
             at = end + 4;
+            idle = is_idle(next);
         }
+        seen += 64;
+    }
+    // Usually everything is printable ASCII.
+    let printable = most.reduce_max() < 0x7f && is_printable(&text[seen..]);
+    if !printable && holds_control(text) {
+        return Err(Fault::Line);
     }
     // The rest: what follows the last line end, or everything from an odd line on.
     each_other_line(&text[at..], &mut each)
@@ -88,16 +100,16 @@ fn each_other_line(
     }
 }
 
-/// Whether there is a control character of those that a JSON string may hold as they are (DEL, and U+0080 to U+009F), or a line or
-/// paragraph separator: some readers end a line there.
-fn holds_control(text: &[u8]) -> bool {
-    // Usually everything is printable ASCII. Without an early exit the compiler makes vector code of this.
-    let most = text.iter().fold(0, |most, byte| most.max(*byte));
-    most >= 0x7f && find_control(text)
+/// Whether there is nothing but ASCII without DEL.
+fn is_printable(text: &[u8]) -> bool {
+    // Without an early exit the compiler makes vector code of this.
+    text.iter().fold(0, |most, byte| most.max(*byte)) < 0x7f
 }
 
+/// Whether there is a control character of those that a JSON string may hold as they are (DEL, and U+0080 to U+009F), or a line or
+/// paragraph separator: some readers end a line there.
 #[inline(never)]
-fn find_control(text: &[u8]) -> bool {
+fn holds_control(text: &[u8]) -> bool {
     memchr3_iter(0x7f, 0xc2, 0xe2, text).any(|at| match text[at..] {
         [0xc2, next, ..] => next < 0xa0,
         [0xe2, 0x80, 0xa8 | 0xa9, ..] | [0x7f, ..] => true,
@@ -121,9 +133,7 @@ fn unquoted(quoted: &str) -> &[u8] {
 /// Where the first backslash is, or the end of the text.
 #[inline]
 fn next_escape(text: &[u8]) -> usize {
-    let is_escape = |byte| byte == b'\\';
-    let marks = |eight| scan::equal(eight, b'\\');
-    scan::position(text, 0, marks, is_escape).unwrap_or(text.len())
+    scan::position(text, 0, |block| scan::equal(block, b'\\')).unwrap_or(text.len())
 }
 
 /// Reads a line with something else in it than plain text, or without CR LF behind it. What is behind its end.

@@ -289,12 +289,26 @@ fn what_was_shown_before_changes_no_hash() {
 /// Such lines are not read, so what follows must not be taken for a part of them.
 #[test]
 fn behind_a_line_that_says_nothing_the_next_one_is_read() {
-    let names =
-        ["rtpmap", "rtcp-fb", "fmtp", "extmap", "ssrc", "msid", "rtcp", "mid", "group", "ice-pwd"];
+    let names = [
+        "rtpmap",
+        "rtcp-fb",
+        "fmtp",
+        "extmap",
+        "ssrc",
+        "msid",
+        "rtcp",
+        "mid",
+        "group",
+        "ice-pwd",
+        "ice-ufrag",
+        "rtcp-mux",
+    ];
+    let attributes = names.map(|name| format!("a={name}:"));
+    let heads: Vec<_> = attributes.iter().map(String::as_str).chain(["c=", "o=", "b="]).collect();
     let secured = secured();
     // Near the end of a text all lines are read.
     let rest = "b=AS:64\r\n".repeat(20);
-    for name in names {
+    for head in heads {
         for value in (0..90).map(|len| "x".repeat(len)) {
             for (end, hidden) in [
                 ("\r\n", false),
@@ -306,7 +320,7 @@ fn behind_a_line_that_says_nothing_the_next_one_is_read() {
                 ("\\r\\n", true),
                 (" ", true),
             ] {
-                let sdp = format!("{secured}a={name}:{value}{end}a=crypto:1 x\r\n{rest}");
+                let sdp = format!("{secured}{head}{value}{end}a=crypto:1 x\r\n{rest}");
                 let expected = if hidden { None } else { Some(Fault::Crypto) };
                 assert_eq!(fault(&sdp), expected, "{sdp:?}");
             }
@@ -314,12 +328,16 @@ fn behind_a_line_that_says_nothing_the_next_one_is_read() {
                 "\r", "\0", "\u{7f}", "\u{8}", "\r\r\n", "\u{80}", "\u{85}", "\u{9f}", "\u{2028}",
                 "\u{2029}",
             ] {
-                let sdp = format!("{secured}a={name}:{value}{end}x\r\n{rest}");
+                let sdp = format!("{secured}{head}{value}{end}x\r\n{rest}");
                 assert_eq!(fault(&sdp), Some(Fault::Line), "{sdp:?}");
             }
         }
+    }
+    for name in names {
         let sdp = format!("{secured}a={name} x\r\n{}", "a=rtpmap:1 x\r\n".repeat(9));
         assert_eq!(fault(&sdp), Some(Fault::Line), "it is another name to some: {sdp:?}");
+        let sdp = format!("{secured}a={name}\r\na=crypto:1 x\r\n{rest}");
+        assert_eq!(fault(&sdp), Some(Fault::Crypto), "{sdp:?}");
     }
 }
 
