@@ -50,12 +50,12 @@ pub fn position(bytes: &[u8], at: usize, marks: impl Fn(u8x16) -> u8x16) -> Opti
 pub fn padded(bytes: &[u8]) -> [u8; 16] {
     let len = bytes.len();
     // Where the words overlap, both hold the same bytes.
-    let word: u128 = if let Some(bytes) = bytes.first_chunk() {
+    let word = if let Some(bytes) = bytes.first_chunk::<16>() {
         return *bytes;
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) {
         u128::from(u64::from_le_bytes(*first))
             | u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8))
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk()) {
         u128::from(u32::from_le_bytes(*first))
             | u128::from(u32::from_le_bytes(*last)) << (8 * (len - 4))
     } else {
