@@ -4,7 +4,7 @@ pub mod addresses;
 mod census;
 pub mod claims;
 pub mod door;
-pub mod failures;
+pub mod fixed_windows;
 pub mod gate;
 pub mod grant;
 pub mod mint;

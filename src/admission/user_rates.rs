@@ -3,29 +3,39 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::failures::KEYS_MAX;
+use super::fixed_windows::KEYS_MAX;
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant};
 
 /// A token bucket for each user and session. One that is not in the table has its full burst.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct UserRates {
+    rate: Rate,
     buckets: BTreeMap<u64, Bucket>,
     /// All keys, in the order in which they were added.
     order: VecDeque<u64>,
 }
 
 impl UserRates {
+    /// Nobody has done anything yet.
+    pub(super) const fn new(rate: Rate) -> Self {
+        Self { rate, buckets: BTreeMap::new(), order: VecDeque::new() }
+    }
+
     /// How long this user has to wait before it may do this once more in this session.
-    pub(super) fn wait(&self, key: u64, rate: &Rate, now: Instant) -> Option<Duration> {
+    pub(super) fn wait(&self, key: u64, now: Instant) -> Option<Duration> {
         let bucket = self.buckets.get(&key)?;
-        (bucket.available(rate, now) == 0).then(|| bucket.time_until(1, rate, now))
+        let is_empty = bucket.available(&self.rate, now) == 0;
+        is_empty.then(|| bucket.time_until(1, &self.rate, now))
     }
 
     /// Counts one use.
-    pub(super) fn add(&mut self, key: u64, rate: &Rate, now: Instant) {
+    pub(super) fn add(&mut self, key: u64, now: Instant) {
+        if self.rate.is_unlimited() {
+            return;
+        }
         while let Some(oldest) = self.order.front()
-            && (self.order.len() >= KEYS_MAX || self.is_full(*oldest, rate, now))
+            && (self.order.len() >= KEYS_MAX || self.is_full(*oldest, now))
         {
             self.buckets.remove(oldest);
             self.order.pop_front();
@@ -34,12 +44,13 @@ impl UserRates {
             self.order.push_back(key);
             Bucket::default()
         });
-        bucket.spend(1, rate, now);
+        bucket.spend(1, &self.rate, now);
     }
 
     /// Whether a bucket is full, so that it need not be in the table.
-    fn is_full(&self, key: u64, rate: &Rate, now: Instant) -> bool {
-        self.buckets.get(&key).is_none_or(|bucket| bucket.available(rate, now) == rate.burst)
+    fn is_full(&self, key: u64, now: Instant) -> bool {
+        let Self { rate, buckets, .. } = self;
+        buckets.get(&key).is_none_or(|bucket| bucket.available(rate, now) == rate.burst)
     }
 }
 
@@ -55,28 +66,33 @@ mod tests {
 
     #[test]
     fn so_many_at_once_and_then_so_many_a_second() {
-        let mut rates = UserRates::default();
+        let mut rates = UserRates::new(RATE);
         for _ in 0..3 {
-            assert_eq!(rates.wait(1, &RATE, at(0)), None);
-            rates.add(1, &RATE, at(0));
+            assert_eq!(rates.wait(1, at(0)), None);
+            rates.add(1, at(0));
         }
-        assert_eq!(rates.wait(1, &RATE, at(0)), Some(Duration::from_millis(500)));
-        assert_eq!(rates.wait(2, &RATE, at(0)), None, "others have their own");
-        assert_eq!(rates.wait(1, &RATE, at(500)), None);
-        rates.add(1, &RATE, at(500));
-        assert_eq!(rates.wait(1, &RATE, at(600)), Some(Duration::from_millis(400)));
+        assert_eq!(rates.wait(1, at(0)), Some(Duration::from_millis(500)));
+        assert_eq!(rates.wait(2, at(0)), None, "others have their own");
+        assert_eq!(rates.wait(1, at(500)), None);
+        rates.add(1, at(500));
+        assert_eq!(rates.wait(1, at(600)), Some(Duration::from_millis(400)));
     }
 
     #[test]
     fn memory_is_bounded_and_who_has_not_come_for_a_while_takes_none() {
-        let mut rates = UserRates::default();
+        let mut rates = UserRates::new(RATE);
         for key in 0..KEYS_MAX as u64 + 10 {
-            rates.add(key, &RATE, at(0));
+            rates.add(key, at(0));
         }
         assert_eq!((rates.buckets.len(), rates.order.len()), (KEYS_MAX, KEYS_MAX));
-        rates.add(7, &RATE, at(2_000));
+        rates.add(7, at(2_000));
         assert_eq!((rates.buckets.len(), rates.order.len()), (1, 1));
-        rates.add(7, &Rate::UNLIMITED, at(2_000));
-        assert_eq!(rates.wait(7, &Rate::UNLIMITED, at(2_000)), None);
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_kept() {
+        let mut rates = UserRates::new(Rate::UNLIMITED);
+        rates.add(7, at(0));
+        assert_eq!((rates.wait(7, at(0)), rates.buckets.len()), (None, 0));
     }
 }

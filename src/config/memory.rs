@@ -2,7 +2,7 @@
 //! limits and the same code as the pools. Sockets in the kernel are not included.
 
 use super::Config;
-use crate::admission::failures;
+use crate::admission::fixed_windows;
 
 /// One part of the sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +101,10 @@ pub fn terms(config: &Config) -> [Term; 11] {
         ("retained messages", retained.saturating_add(retained / 16)),
         ("rooms and places", rooms_max(config).saturating_mul(room)),
         ("ended sessions", loops.saturating_mul(ENDED_SESSIONS_BYTES)),
-        ("failed authentications", failures::KEYS_MAX * FAILURE_BYTES),
+        ("failed authentications", fixed_windows::KEYS_MAX * FAILURE_BYTES),
         (
             "users who came, were closed or showed certificates",
-            3 * failures::KEYS_MAX * FAILURE_BYTES,
+            3 * fixed_windows::KEYS_MAX * FAILURE_BYTES,
         ),
         (
             "answers under way",

@@ -54,8 +54,8 @@ impl Engine {
         self.note_shutdown(effects);
         let connected: Vec<_> = self.peers.connected().map(|(peer, _)| peer).collect();
         connected.into_iter().for_each(|peer| self.send_away(peer, peer.index, effects));
-        self.gate.set_empty_rooms(0);
-        (0..self.rooms.len()).for_each(|_| self.gate.lose_room());
+        self.gate.rooms.set_empty(0);
+        (0..self.rooms.len()).for_each(|_| self.gate.rooms.lose());
         let beside = self.gate.beside();
         let gate = std::mem::replace(&mut self.gate, beside);
         *self = Self {
@@ -120,7 +120,7 @@ impl Engine {
         self.ages.cancel(key.index());
         self.stand_empty_no_more(key);
         if self.rooms.close(key).is_some() {
-            self.gate.lose_room();
+            self.gate.rooms.lose();
         }
     }
 

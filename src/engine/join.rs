@@ -158,7 +158,7 @@ impl Engine {
         let place = room.and_then(|room| self.rooms.find(room, grant.user));
         let Some(participant) = place.and_then(|place| self.rooms.participant(place)) else {
             self.rooms.check_seat(newcomer, self.options.participants_max)?;
-            if room.is_none() && !self.gate.admits_room(self.options.rooms_max) {
+            if room.is_none() && !self.gate.rooms.admits(self.options.rooms_max) {
                 return Err(Problem::ServerFull);
             }
             return Ok(Entry::New);

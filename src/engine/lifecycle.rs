@@ -157,7 +157,7 @@ impl Engine {
     /// the longest is forgotten. If this engine has no empty room, another engine forgets one of
     /// its own ([`Engine::calls_others`]).
     pub(super) fn make_place_for_room(&mut self, effects: &mut Effects) {
-        self.gate.add_room();
+        self.gate.rooms.add();
         self.forget_surplus(effects);
         self.calls_others |= self.has_surplus();
     }
@@ -166,9 +166,9 @@ impl Engine {
     /// over: a participant who comes back gets a new room. Otherwise, an empty room could keep
     /// somebody else from getting one.
     pub(super) fn forget_surplus(&mut self, effects: &mut Effects) {
-        while self.empties.len(0) > 0 && self.gate.lose_room_above(self.options.rooms_max) {
+        while self.empties.len(0) > 0 && self.gate.rooms.lose_above(self.options.rooms_max) {
             let oldest = self.empties.take_due(Instant::from_micros(u64::MAX));
-            self.gate.set_empty_rooms(self.empties.len(0));
+            self.gate.rooms.set_empty(self.empties.len(0));
             let Some(key) = oldest.and_then(|(index, _)| self.rooms.room_at(index)) else { return };
             self.ages.cancel(key.index());
             let Some(room) = self.rooms.close(key) else { return };
@@ -181,19 +181,19 @@ impl Engine {
 
     /// Whether there are more rooms than allowed, over all engines.
     pub(super) fn has_surplus(&self) -> bool {
-        self.gate.room_count() > self.options.rooms_max
+        self.gate.rooms.count() > self.options.rooms_max
     }
 
     /// Notes that a room is empty from now on.
     fn stand_empty(&mut self, room: Key<Room>, now: Now) {
         self.empties.arm(room.index(), 0, now.instant);
-        self.gate.set_empty_rooms(self.empties.len(0));
+        self.gate.rooms.set_empty(self.empties.len(0));
     }
 
     /// Notes that a room is not empty any more, or has been closed.
     pub(super) fn stand_empty_no_more(&mut self, room: Key<Room>) {
         self.empties.cancel(room.index());
-        self.gate.set_empty_rooms(self.empties.len(0));
+        self.gate.rooms.set_empty(self.empties.len(0));
     }
 
     /// Takes a participant out of its room, and tells the others.
@@ -344,7 +344,7 @@ impl Engine {
         self.stand_empty_no_more(key);
         if self.rooms.close(key).is_some() {
             self.rooms_ended += 1;
-            self.gate.lose_room();
+            self.gate.rooms.lose();
             self.ended.insert(session, closed_until, now.wall);
         }
     }

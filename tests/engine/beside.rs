@@ -21,16 +21,16 @@ fn a_room_that_stands_empty_is_forgotten_at_once_when_another_engine_needs_its_p
          at 1 doctor says leave-room",
     );
     let mut beside = stage.engine.gate().beside();
-    assert!(beside.admits_room(2));
-    beside.add_room();
+    assert!(beside.rooms.admits(2));
+    beside.rooms.add();
     assert_eq!(stage.engine.next_deadline(stage.now()), Some(stage.now().instant));
     // Whoever returns to it is one too many, like anybody else.
     let got = stage.improvise(&read("at 2 doctor/2 connects with $token")[0]);
     assert!(got.is_empty());
-    assert_eq!((stage.engine.room_count(), beside.room_count()), (1, 2));
+    assert_eq!((stage.engine.room_count(), beside.rooms.count()), (1, 2));
     let got = stage.improvise(&read("at 2 doctor/2 says join-room")[0]);
     assert_eq!(got.len(), 1, "a refusal");
-    assert_eq!((stage.engine.room_count(), beside.room_count()), (1, 2));
+    assert_eq!((stage.engine.room_count(), beside.rooms.count()), (1, 2));
     assert!(!stage.engine.calls_others(), "there is nothing to forget anywhere");
 }
 
@@ -38,14 +38,14 @@ fn a_room_that_stands_empty_is_forgotten_at_once_when_another_engine_needs_its_p
 fn an_engine_that_finds_no_empty_room_of_its_own_calls_the_others_once() {
     let mut stage = Stage::new(|options| options.rooms_max = 1);
     let mut beside = stage.engine.gate().beside();
-    beside.add_room();
-    beside.set_empty_rooms(1);
+    beside.rooms.add();
+    beside.rooms.set_empty(1);
     for line in ["at 0 doctor connects with $token", "at 0 doctor says join-room"] {
         assert!(!stage.engine.calls_others());
         stage.improvise(&read(line)[0]);
     }
     assert!(stage.engine.calls_others() && !stage.engine.calls_others());
-    assert!(beside.lose_room_above(1), "this one is to be forgotten");
+    assert!(beside.rooms.lose_above(1), "this one is to be forgotten");
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn an_engine_that_shuts_down_takes_its_own_out_of_what_is_counted_together() {
          at 2 doctor/2 connects with $token",
     );
     let mut beside = stage.engine.gate().beside();
-    beside.add_room();
-    beside.add_room();
-    assert_eq!((beside.sums()[0], beside.room_count()), (2, 4));
+    beside.rooms.add();
+    beside.rooms.add();
+    assert_eq!((beside.sums()[0], beside.rooms.count()), (2, 4));
     stage.improvise(&read("at 3 the server stops")[0]);
-    assert_eq!((beside.sums()[0], beside.room_count()), (0, 2));
-    beside.set_empty_rooms(1);
-    assert!(beside.admits_room(2) && !beside.admits_room(1), "none of its rooms stands empty");
+    assert_eq!((beside.sums()[0], beside.rooms.count()), (0, 2));
+    beside.rooms.set_empty(1);
+    assert!(beside.rooms.admits(2) && !beside.rooms.admits(1), "none of its rooms stands empty");
 }
