@@ -3,6 +3,9 @@
 
 mod common;
 
+#[path = "threads/stopping.rs"]
+mod stopping;
+
 use std::net::SocketAddr;
 use std::thread;
 

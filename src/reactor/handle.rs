@@ -2,13 +2,14 @@
 //! other.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use mio::Waker;
 
 use super::commands::Letter;
 use super::counters::{Counters, Snapshot};
+use super::ending::Ending;
 use super::tls::Tls;
 use crate::admission::door::Rules;
 
@@ -20,11 +21,8 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     /// How many signals have told it to stop: the second means at once.
     pub(super) signals: AtomicU32,
-    /// How many of the loops have not ended.
-    pub(super) running: AtomicUsize,
-    /// How many loops have told everybody that the server stops. They wait for each other: a request may
-    /// have to go from one to another.
-    pub(super) told: AtomicUsize,
+    /// When they may end.
+    pub(super) ending: Ending,
     pub(super) reload: AtomicBool,
     pub(super) local_addr: SocketAddr,
 }
@@ -123,13 +121,16 @@ impl Handle {
 
 /// The end of a loop, however it happens. The rooms of the other loops could go on, but connections
 /// that belong to one of its rooms, or are sent there, would wait for nothing.
-pub(super) struct End(pub(super) Arc<Shared>);
+pub(super) struct End {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+}
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.stop.store(true, Ordering::Release);
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.ending.ended(self.index);
         // The first reactor receives signals for all, and waits for this.
-        self.0.wake_all();
+        self.shared.wake_all();
     }
 }

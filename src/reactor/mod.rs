@@ -5,6 +5,7 @@ mod blocks;
 pub mod clock;
 mod commands;
 mod counters;
+mod ending;
 mod entrance;
 mod handle;
 mod handshakes;
@@ -31,7 +32,7 @@ mod waiting;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 
 use mio::net::TcpStream;
@@ -52,6 +53,7 @@ use clock::Clock;
 pub use commands::Asked;
 use commands::Mailbox;
 pub use counters::{Counters, Snapshot};
+use ending::Ending;
 use entrance::Entrance;
 pub use handle::Handle;
 use handle::{End, Lane, Shared};
@@ -181,8 +183,6 @@ pub struct Reactor<A> {
     stopping: Option<Instant>,
     /// While it stops, how long connections without a request keep it.
     heads_until: Option<Instant>,
-    /// Whether this loop is one of those that have told everybody.
-    has_told: bool,
 }
 
 /// What a reactor shares with the server that it is a part of.
@@ -266,8 +266,7 @@ impl<A: Application> Reactor<A> {
             lanes: polls.iter().zip(letters).map(lane).collect::<io::Result<_>>()?,
             stop: AtomicBool::new(false),
             signals: AtomicU32::new(0),
-            running: AtomicUsize::new(count),
-            told: AtomicUsize::new(0),
+            ending: Ending::of(count),
             reload: AtomicBool::new(false),
             local_addr,
         });
@@ -335,7 +334,6 @@ impl<A: Application> Reactor<A> {
             shared: place.shared,
             stopping: None,
             heads_until: None,
-            has_told: false,
             options: options.clone(),
         })
     }
@@ -379,7 +377,7 @@ impl<A: Application> Reactor<A> {
     /// Serves until it is told to stop. If it ends for another reason, including a panic, the other
     /// reactors of the server stop.
     pub fn run(mut self) -> io::Result<()> {
-        let _end = End(Arc::clone(&self.shared));
+        let _end = End { shared: Arc::clone(&self.shared), index: self.index };
         let ended = loop {
             match self.turn() {
                 Ok(true) => {}

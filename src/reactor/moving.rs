@@ -136,7 +136,12 @@ impl<A: Application> Reactor<A> {
         log::debug!("connection {} goes to loop {to}", peer.number);
         let moving =
             Moving { peer, message, unread, assembled, unsent, traveller, session, follows };
-        match self.mail.send(to, Box::new(moving)) {
+        // Counted before it leaves, so that at every moment somebody knows of it.
+        let sent = match self.shared.ending.send_to(to as usize) {
+            true => self.mail.send(to, Box::new(moving)),
+            false => Err(Box::new(moving)),
+        };
+        match sent {
             Ok(()) => self.shared.wake(to as usize),
             Err(mut lost) => self.drop_moving(&mut lost.peer),
         }
@@ -146,6 +151,7 @@ impl<A: Application> Reactor<A> {
     pub(super) fn receive_moved(&mut self, now: Now) {
         while let Ok(moving) = self.mail.inbox.try_recv() {
             self.take_in(*moving, now);
+            self.shared.ending.received_by(self.index);
         }
     }
 
@@ -156,7 +162,7 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// There is no reactor left to take it over: the server is stopping.
+    /// There is no reactor left to take it over: that one has broken, or the time to stop is over.
     fn drop_moving(&mut self, peer: &mut Peer) {
         self.entrance.leave();
         peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));

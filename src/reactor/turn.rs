@@ -254,33 +254,25 @@ impl<A: Application> Reactor<A> {
     /// time for it is over.
     fn is_over(&mut self, now: Now) -> bool {
         let Some(until) = self.stopping else { return false };
-        self.note_told(now);
-        let told = || {
-            let [told, running] = [&self.shared.told, &self.shared.running];
-            self.has_told && told.load(Ordering::Acquire) >= running.load(Ordering::Acquire)
-        };
+        let ending = &self.shared.ending;
+        if ending.report(self.index, self.has_told_everybody(now)) {
+            self.shared.wake_all();
+        }
         // The loop that receives signals also receives them for the others while they have peers.
-        let last = || self.signals.is_none() || self.shared.running.load(Ordering::Acquire) <= 1;
-        until <= now.instant || (told() && last())
+        let may_be_last = self.signals.is_none() || ending.running() <= 1;
+        until <= now.instant || (may_be_last && ending.try_end(self.index))
     }
 
-    /// Tells the other loops whether this one has somebody left to tell.
-    fn note_told(&mut self, now: Now) {
+    /// Whether this loop, which stops, has nobody left to tell.
+    fn has_told_everybody(&self, now: Now) -> bool {
         let heads_count = self.heads_until.is_some_and(|until| until > now.instant);
-        // Nobody can fetch any more what is left for sessions without a socket.
-        let is_told =
-            |peer: &Peer| !peer.has_socket() || (peer.connection.is_head() && !heads_count);
-        let has_told = self.waiting.is_empty() && self.peers.iter().all(|(_, it)| is_told(it));
-        if has_told == self.has_told {
-            return;
-        }
-        self.has_told = has_told;
-        if has_told {
-            self.shared.told.fetch_add(1, Ordering::AcqRel);
-            self.shared.wake_all();
-        } else {
-            self.shared.told.fetch_sub(1, Ordering::AcqRel);
-        }
+        let is_told = |peer: &Peer| {
+            // Nobody can fetch any more what is left for sessions without a socket. A request that
+            // another loop has read is answered, however late it comes.
+            let has_read = peer.flags.resumed;
+            !peer.has_socket() || (peer.connection.is_head() && !heads_count && !has_read)
+        };
+        self.waiting.is_empty() && self.peers.iter().all(|(_, peer)| is_told(peer))
     }
 
     fn can_accept(&self) -> bool {
