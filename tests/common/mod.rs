@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod client;
+pub mod gatekeeper;
 pub mod http;
 pub mod program;
 pub mod programs;

@@ -13,3 +13,4 @@ mod process;
 mod programs;
 mod reload;
 mod strangers;
+mod turns;
