@@ -99,16 +99,13 @@ impl Handshakes {
 }
 
 impl<A: Application> Reactor<A> {
-    /// Puts a peer off if it is in the middle of a handshake and others are before it.
+    /// Queues a peer that is in the middle of a handshake. `false`: it is not.
     pub(super) fn put_off_handshake(&mut self, key: Key<Peer>) -> bool {
         let Some(handshakes) = &mut self.handshakes else { return false };
         let peer = self.peers.get(key).filter(|peer| peer.is_handshaking());
         let Some(network) = peer.and_then(|peer| peer.head) else { return false };
-        let goes_on = handshakes.has_room() && handshakes.put_off.is_empty();
-        if !goes_on {
-            handshakes.put_off.push(network, key);
-        }
-        !goes_on
+        handshakes.put_off.push(network, key);
+        true
     }
 
     /// Goes on with peers that were put off, as long as the thread has room for them.

@@ -48,13 +48,16 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Queues a peer to be served after those who stay in a call.
+    /// Queues a peer to be served after those who stay in a call. In a handshake it waits for the
+    /// turn of its network.
     pub(super) fn queue_newcomer(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key)
             && !peer.flags.ready
         {
             peer.flags.ready = true;
-            self.lists.newcomers.push_back(key);
+            if !self.put_off_handshake(key) {
+                self.lists.newcomers.push_back(key);
+            }
         }
     }
 
@@ -62,9 +65,6 @@ impl<A: Application> Reactor<A> {
     /// for ever.
     pub(super) fn serve_newcomers(&mut self, now: Now) {
         while let Some(key) = self.lists.newcomers.pop_front() {
-            if self.put_off_handshake(key) {
-                continue;
-            }
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.flags.ready = false;
                 self.serve_now(key, now);
