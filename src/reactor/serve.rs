@@ -8,6 +8,7 @@ use super::peer::{Filled, Peer};
 use super::{Reactor, peer_id, peer_key_of};
 use crate::admission::door::Refusal;
 use crate::base::arena::Key;
+use crate::base::bucket::Rate;
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Message, Progress};
@@ -29,6 +30,11 @@ const REST: Duration = Duration::from_millis(50);
 
 /// The least that is read from a peer that has sent too much.
 const READ_BYTES_MIN: u64 = 1_024;
+
+/// How many bytes a peer that is not in a room may send at once: enough for its request, its
+/// `join-room` and what follows at once, all within TLS. Everybody can have as many connections as
+/// they like, one after the other, and each begins with its burst; joins are limited.
+const NEWCOMER_BURST_MAX: u64 = 64 * 1024;
 
 impl<A: Application> Reactor<A> {
     /// Divides a turn among this many peers.
@@ -76,24 +82,31 @@ impl<A: Application> Reactor<A> {
     }
 
     pub(super) fn serve_now(&mut self, key: Key<Peer>, now: Now) {
-        let Some(allowed) = self.allow(key, now) else { return };
+        let rate = self.bytes_rate_of(key);
+        let Some(allowed) = self.allow(key, &rate, now) else { return };
         let mut shared = std::mem::take(&mut self.read_buffer);
         let mut budget = allowed;
         while self.serve_once(key, &mut shared, &mut budget, now) {}
         self.read_buffer = shared;
         if let Some(peer) = self.peers.get_mut(key) {
             let read = (allowed - budget) as u64;
-            peer.bytes.spend(read, &self.options.bytes_rate, now.instant);
+            peer.bytes.spend(read, &rate, now.instant);
         }
         self.settle(key, now);
+    }
+
+    fn bytes_rate_of(&self, key: Key<Peer>) -> Rate {
+        let Rate { per_second, burst } = self.options.bytes_rate;
+        let is_newcomer = self.app.is_newcomer(peer_id(key));
+        let burst = if is_newcomer { burst.min(NEWCOMER_BURST_MAX) } else { burst };
+        Rate { per_second, burst }
     }
 
     /// How much may be read from a peer in this turn. `None`: it has sent so much that it is not
     /// read for a while. What it sends meanwhile stays in the system's buffers, and in the end TCP
     /// flow control stops it; nothing is lost.
-    fn allow(&mut self, key: Key<Peer>, now: Now) -> Option<usize> {
+    fn allow(&mut self, key: Key<Peer>, rate: &Rate, now: Now) -> Option<usize> {
         let peer = self.peers.get_mut(key).filter(|peer| !peer.flags.resting)?;
-        let rate = &self.options.bytes_rate;
         let allowed = peer.bytes.available(rate, now.instant);
         if allowed >= READ_BYTES_MIN.min(rate.burst) {
             return Some(self.peer_bytes.min(usize::try_from(allowed).unwrap_or(usize::MAX)));

@@ -269,6 +269,32 @@ fn bytes_faster_than_allowed_wait_and_arrive_all() {
 }
 
 #[test]
+fn who_is_in_no_room_has_little_to_send_at_once_however_often_it_comes() {
+    let server = TestServer::start_with(|config| config.bytes_rate = 4_096);
+    let waits = || server.counters().limits.of(Limit::BytesRate);
+    let ping = |bytes| text(&json!({ "type": "ping", "padding": "x".repeat(bytes) }));
+    let pings = [ping(60_000), ping(8_000)].concat();
+    let (doctor, _) = people();
+    for _ in 0..2 {
+        let mut raw = Raw::connect(server.address());
+        let bearer = format!("Authorization: Bearer {}\r\n", doctor.token);
+        raw.send(upgrade_request(&bearer).as_bytes());
+        raw.expect_upgrade();
+        let before = waits();
+        raw.send(&pings);
+        (0..2).for_each(|_| assert_eq!(raw.json()["type"], "pong"));
+        assert!(waits() > before, "the second ping comes more than a second later");
+    }
+    // In the room it has all of it.
+    let mut raw = Raw::connect(server.address());
+    raw.join(&doctor);
+    let before = waits();
+    raw.send(&pings);
+    (0..2).for_each(|_| assert_eq!(raw.json()["type"], "pong"));
+    assert_eq!(waits(), before);
+}
+
+#[test]
 fn who_has_sent_too_much_is_heard_to_its_end() {
     let server = TestServer::start_with(|config| {
         config.bytes_rate = 64 * 1024;
