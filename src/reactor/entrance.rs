@@ -15,10 +15,33 @@ pub(super) struct Entrance {
     connections: AtomicUsize,
     /// Connections that were accepted and have not come in yet.
     waiting: AtomicUsize,
-    /// Connections that wait or whose request head is still arriving, by network.
-    heads: Mutex<Census<Network>>,
+    networks: Mutex<Networks>,
     /// How many may come in now.
     newcomers: Mutex<Bucket>,
+}
+
+/// Counts by network.
+#[derive(Debug, Default)]
+struct Networks {
+    /// Connections that wait or whose request head is still arriving.
+    heads: Census<Network>,
+    /// Connections that have come in and have not said who they are: their request is still
+    /// arriving, or they are WebSockets without a token.
+    unknown: Census<Network>,
+}
+
+/// What a connection counts for in its network.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    /// As a request that is under way.
+    pub(super) head: bool,
+    /// As one that has not said who it is.
+    pub(super) unknown: bool,
+}
+
+impl Counted {
+    /// A connection that has just come in.
+    pub(super) const NEW: Self = Self { head: true, unknown: true };
 }
 
 impl Entrance {
@@ -39,20 +62,22 @@ impl Entrance {
 
     /// Notes that a connection of this network begins to wait.
     pub(super) fn wait(&self, network: Network) {
-        lock(&self.heads).add(network);
+        lock(&self.networks).heads.add(network);
         self.waiting.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that a connection of this network no longer waits.
     pub(super) fn call(&self, network: Network) {
-        lock(&self.heads).remove(network);
+        lock(&self.networks).heads.remove(network);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Lets a connection of this network in, whose request head is still to come. Returns how many
-    /// connections there were before.
+    /// Lets a connection of this network in, whose request head is still to come, and which is
+    /// [`Counted::NEW`] from now on. Returns how many connections there were before.
     pub(super) fn enter(&self, network: Network) -> usize {
-        lock(&self.heads).add(network);
+        let mut networks = lock(&self.networks);
+        networks.heads.add(network);
+        networks.unknown.add(network);
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -65,12 +90,30 @@ impl Entrance {
 
     /// How many connections of a network wait or are sending their request head.
     pub(super) fn heads_of(&self, network: Network) -> u64 {
-        lock(&self.heads).count(network)
+        lock(&self.networks).heads.count(network)
     }
 
-    /// Notes that a request head is complete, or never will be.
-    pub(super) fn pass(&self, network: Network) {
-        lock(&self.heads).remove(network);
+    /// The network with most connections that have not said who they are, and how many it has.
+    pub(super) fn most_unknown(&self) -> Option<(Network, u64)> {
+        lock(&self.networks).unknown.most()
+    }
+
+    /// Notes that a connection of this network counts for no more than `now`.
+    pub(super) fn count_less(&self, network: Network, counted: &mut Counted, now: Counted) {
+        let passes = counted.head && !now.head;
+        let is_known = counted.unknown && !now.unknown;
+        if !passes && !is_known {
+            return;
+        }
+        let mut networks = lock(&self.networks);
+        if passes {
+            counted.head = false;
+            networks.heads.remove(network);
+        }
+        if is_known {
+            counted.unknown = false;
+            networks.unknown.remove(network);
+        }
     }
 
     /// Notes that a connection has gone.
@@ -101,4 +144,45 @@ impl Entrance {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing is done under a lock here that could leave it half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn network(number: u8) -> Network {
+        Network::of(IpAddr::from([192, 0, 2, number]))
+    }
+
+    #[test]
+    fn a_connection_counts_for_its_network_until_it_has_said_who_it_is() {
+        let entrance = Entrance::default();
+        let (mut one, mut other) = (Counted::NEW, Counted::NEW);
+        assert_eq!((entrance.enter(network(1)), entrance.enter(network(2))), (0, 1));
+        // A request that was answered, and a WebSocket without a token.
+        entrance.count_less(network(1), &mut one, Counted { head: true, unknown: false });
+        entrance.count_less(network(2), &mut other, Counted { head: false, unknown: true });
+        assert_eq!([1, 2].map(|number| entrance.heads_of(network(number))), [1, 0]);
+        assert_eq!(entrance.most_unknown(), Some((network(2), 1)));
+        // What was over once never comes back.
+        entrance.count_less(network(1), &mut one, Counted::NEW);
+        assert_eq!(entrance.most_unknown(), Some((network(2), 1)));
+        for _ in 0..2 {
+            entrance.count_less(network(1), &mut one, Counted::default());
+            entrance.count_less(network(2), &mut other, Counted::default());
+        }
+        assert_eq!((entrance.heads_of(network(1)), entrance.most_unknown()), (0, None));
+    }
+
+    #[test]
+    fn the_network_with_most_strangers_is_found_and_those_who_wait_are_none() {
+        let entrance = Entrance::default();
+        for number in [1, 2, 2, 3] {
+            entrance.enter(network(number));
+        }
+        (0..5).for_each(|_| entrance.wait(network(3)));
+        assert_eq!(entrance.most_unknown(), Some((network(2), 2)));
+    }
 }

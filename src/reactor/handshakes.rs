@@ -103,7 +103,7 @@ impl<A: Application> Reactor<A> {
     pub(super) fn put_off_handshake(&mut self, key: Key<Peer>) -> bool {
         let Some(handshakes) = &mut self.handshakes else { return false };
         let peer = self.peers.get(key).filter(|peer| peer.is_handshaking());
-        let Some(network) = peer.and_then(|peer| peer.head) else { return false };
+        let Some(network) = peer.and_then(|peer| peer.network) else { return false };
         handshakes.put_off.push(network, key);
         true
     }

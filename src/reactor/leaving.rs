@@ -1,5 +1,6 @@
 //! The end of a peer. Its slot is freed at once; its socket is closed when there is time for it.
 
+use super::entrance::Counted;
 use super::{Reactor, peer_id};
 use crate::connection::Application;
 
@@ -15,7 +16,9 @@ impl<A: Application> Reactor<A> {
             let Some(mut peer) = self.peers.remove(key) else { continue };
             self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
-            peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
+            if let Some(network) = peer.network {
+                self.entrance.count_less(network, &mut peer.counted, Counted::default());
+            }
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);

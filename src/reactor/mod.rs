@@ -5,6 +5,7 @@ mod blocks;
 pub mod clock;
 mod commands;
 mod counters;
+mod crowding;
 mod ending;
 mod entrance;
 mod handle;

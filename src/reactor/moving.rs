@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::Interest;
 
+use super::entrance::Counted;
 use super::inbound::{Inbound, Share};
 use super::peer::{Flags, Peer};
 use super::{Reactor, peer_id, peer_key_of, peer_token};
@@ -165,7 +166,9 @@ impl<A: Application> Reactor<A> {
     /// There is no reactor left to take it over: that one has broken, or the time to stop is over.
     fn drop_moving(&mut self, peer: &mut Peer) {
         self.entrance.leave();
-        peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
+        if let Some(network) = peer.network {
+            self.entrance.count_less(network, &mut peer.counted, Counted::default());
+        }
         log::debug!("connection {} closed between two loops", peer.number);
     }
 

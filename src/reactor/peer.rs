@@ -4,6 +4,7 @@ use std::io;
 
 use super::blocks::Pool;
 use super::counters::Snapshot;
+use super::entrance::Counted;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 pub(super) use super::transport::Filled;
@@ -23,8 +24,10 @@ pub(super) struct Peer {
     pub(super) flags: Flags,
     /// How many bytes may still be read from it.
     pub(super) bytes: Bucket,
-    /// Its network, as long as its request head counts there.
-    pub(super) head: Option<Network>,
+    /// The network that it comes from, if it has a socket of its own from the start.
+    pub(super) network: Option<Network>,
+    /// What it counts for there.
+    pub(super) counted: Counted,
     /// Identifies the connection in logs. It reveals nothing about the patient.
     pub(super) number: u64,
 }
@@ -75,7 +78,8 @@ impl Peer {
             outbound: Outbound::default(),
             flags: Flags::default(),
             bytes: Bucket::default(),
-            head: Some(network),
+            network: Some(network),
+            counted: Counted::NEW,
             number,
         }
     }
@@ -89,7 +93,8 @@ impl Peer {
             outbound: Outbound::default(),
             flags: Flags::default(),
             bytes: Bucket::default(),
-            head: None,
+            network: None,
+            counted: Counted::default(),
             number,
         }
     }

@@ -1,6 +1,7 @@
 //! The part of a turn whose only system calls are writes: deadlines, peers that cannot keep up,
 //! connections that are over. Simulations run this file unchanged.
 
+use super::entrance::Counted;
 use super::peer::Peer;
 use super::{Reactor, peer_id};
 use crate::base::arena::Key;
@@ -136,10 +137,11 @@ impl<A: Application> Reactor<A> {
     /// Call this after anything that may have changed what the peer waits for.
     pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if !peer.connection.is_request()
-            && let Some(network) = peer.head.take()
-        {
-            self.entrance.pass(network);
+        if let Some(network) = peer.network.filter(|_| peer.counted.head || peer.counted.unknown) {
+            let connection = &peer.connection;
+            let unknown = connection.is_head() || self.app.is_stranger(peer_id(key));
+            let now = Counted { head: connection.is_request(), unknown };
+            self.entrance.count_less(network, &mut peer.counted, now);
         }
         let wait = peer.connection.waits_for() as usize;
         if self.deadlines.queue_of(key.index()) != Some(wait) {

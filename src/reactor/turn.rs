@@ -24,7 +24,7 @@ use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How many connections over the limit are accepted, only to be told so.
-const TURNED_AWAY_MAX: usize = 64;
+pub(super) const TURNED_AWAY_MAX: usize = 64;
 
 /// How much of a turn newcomers may take, unless the calls have taken more. Letting one in takes up
 /// to a hundred times as long as a message, and nobody in a call should wait for a crowd at the
@@ -346,6 +346,12 @@ impl<A: Application> Reactor<A> {
     }
 
     pub(super) fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
+        let (network, crowd) = (Network::of(address), self.crowd());
+        if crowd == Some(network) && self.is_over_crowded() {
+            // What is left is for others.
+            self.send_away(socket, Refusal::Full, Limit::Connections, now);
+            return;
+        }
         self.counters.accepted += 1;
         // No other loop gives the same.
         let loops = self.shared.lanes.len() as u64;
@@ -363,6 +369,9 @@ impl<A: Application> Reactor<A> {
             log::debug!("connection {number} closed: its address is not on the list");
             return;
         }
+        let has_place =
+            crowd.is_some_and(|crowd| crowd != network && self.take_place_from(crowd, now));
+        let edge = &self.options.edge;
         // Small messages must not wait for the answer to earlier ones.
         let nodelay = socket.set_nodelay(true);
         let Some(mut transport) = Transport::new(socket, edge.tls.as_ref(), edge.proxy_protocol)
@@ -372,8 +381,7 @@ impl<A: Application> Reactor<A> {
             );
             return;
         };
-        let network = Network::of(address);
-        let full = self.entrance.enter(network) >= self.options.connections_max;
+        let full = self.entrance.enter(network) >= self.options.connections_max && !has_place;
         let encrypted = edge.tls.is_some();
         let arrival = Arrival { address, full, crowded: full, encrypted, own_account: false };
         let registry = self.poll.registry();

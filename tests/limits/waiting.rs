@@ -150,6 +150,67 @@ fn where_all_are_of_one_address_nobody_has_to_give_way() {
 }
 
 #[test]
+fn an_address_that_holds_half_of_all_places_and_says_nothing_gives_way_to_others() {
+    const PLACES: usize = 20;
+    const GUESTS: usize = 5;
+    let server = TestServer::start_with(|config| config.connections_max = PLACES);
+    let mut call = Call::new(&server);
+    let connect = |number| Raw::connect_from(server.address(), here(number));
+    // Half of them send nothing, and half of them never join.
+    let mut silent: Vec<_> = (0..PLACES - 2).map(|_| connect(1)).collect();
+    server.wait_until("all to be in", |now| now.connections == PLACES as u64);
+    for raw in silent.iter_mut().skip(1).step_by(2) {
+        raw.send(upgrade_request("").as_bytes());
+        raw.expect_upgrade();
+    }
+    // There is room for some more, to hear that the server is full, but not for all of these.
+    let mut over: Vec<_> = (0..32).map(|_| connect(1)).collect();
+    check_refusal(&connect(1).read_response(), 503, "SERVER_FULL");
+    for raw in &mut over {
+        raw.send(upgrade_request("").as_bytes());
+        check_refusal(&raw.read_response(), 503, "SERVER_FULL");
+    }
+    drop(over);
+    server.wait_until("them to have gone", |now| now.connections == PLACES as u64);
+    let over: Vec<_> = (0..32).map(|_| connect(1)).collect();
+    let guests = call.goes_on_beside(|| {
+        let join = |number: usize| {
+            let mut guest = connect(10 + number as u8);
+            guest.join(&people().0);
+            guest
+        };
+        (0..GUESTS).map(join).collect::<Vec<_>>()
+    });
+    // Those who had been silent for longest, and nobody else.
+    let rest = silent.split_off(GUESTS);
+    for (number, mut raw) in silent.into_iter().enumerate() {
+        match number % 2 {
+            0 => check_refusal(&raw.read_response(), 503, "SERVER_FULL"),
+            _ => assert_eq!(raw.read_close(), 4408),
+        }
+    }
+    server.wait_until("so many places to be taken again", |now| {
+        let refused = now.limits.of(Limit::Connections);
+        (now.connections, refused) == (PLACES as u64 + 32, 1 + 32 + GUESTS as u64)
+    });
+    assert!(rest.iter().all(|raw| !raw.has_bytes()));
+    // Whoever has said who it is keeps its place: now there is nobody left who could give way.
+    drop((rest, over));
+    server.wait_until("them to have gone", |now| now.connections == 2 + GUESTS as u64);
+    let held: Vec<_> = (0..PLACES - 2 - GUESTS)
+        .map(|_| {
+            let mut raw = connect(1);
+            raw.join(&people().0);
+            raw
+        })
+        .collect();
+    let mut late = connect(30);
+    late.send(upgrade_request("").as_bytes());
+    check_refusal(&late.read_response(), 503, "SERVER_FULL");
+    drop((guests, held));
+}
+
+#[test]
 fn who_waits_when_the_server_is_told_to_stop_hears_so() {
     // With somebody inside and with nobody, with one loop and with several, alone and beside the next server.
     for (inside, threads, take_over) in

@@ -9,6 +9,7 @@ use autamedica_signaling::connection::Connection;
 use super::super::link::Socket;
 use super::blocks::Pool;
 use super::counters::Snapshot;
+use super::entrance::Counted;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 
@@ -21,7 +22,8 @@ pub(super) struct Peer {
     pub(super) outbound: Outbound,
     pub(super) flags: Flags,
     pub(super) bytes: Bucket,
-    pub(super) head: Option<Network>,
+    pub(super) network: Option<Network>,
+    pub(super) counted: Counted,
     pub(super) number: u64,
 }
 
@@ -67,7 +69,8 @@ impl Peer {
             outbound: Outbound::default(),
             flags: Flags::default(),
             bytes: Bucket::default(),
-            head: Some(network),
+            network: Some(network),
+            counted: Counted::NEW,
             number,
         }
     }

@@ -45,7 +45,7 @@ use super::link::Socket;
 use super::random::Random;
 use blocks::Pool;
 pub use counters::Snapshot;
-use entrance::Entrance;
+use entrance::{Counted, Entrance};
 use journal::Records;
 pub use journal::{Entry, Journal};
 use peer::Peer;
@@ -286,7 +286,9 @@ impl<A: Application> Reactor<A> {
             self.app.departed(peer_id(key));
             self.deadlines.cancel(key.index());
             self.entrance.leave();
-            peer.head.take().into_iter().for_each(|network| self.entrance.pass(network));
+            if let Some(network) = peer.network {
+                self.entrance.count_less(network, &mut peer.counted, Counted::default());
+            }
             peer.outbound.clear(&mut self.unsent);
             if let Some(inbound) = peer.inbound.take() {
                 inbound.give_back(&mut self.cut);
