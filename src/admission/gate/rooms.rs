@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many rooms there are, and how many of them stand empty. Each engine has one, and those made
-/// [beside](RoomCount::beside) each other count together.
+/// beside each other count together.
 #[derive(Debug, Default)]
 pub struct RoomCount {
     all: Arc<Totals>,
