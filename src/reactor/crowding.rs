@@ -1,5 +1,5 @@
-//! Who gives way when the server has as many connections as it may have. A network that has half of
-//! all places with connections that have not said yet who they are could keep everybody else out:
+//! Who gives way when the server has as many connections as it may have. A network that has many of
+//! the places with connections that have not said yet who they are could keep everybody else out:
 //! without a token it costs nothing to hold them, until their time is over. So the oldest of these
 //! gives its place to a newcomer from elsewhere.
 
@@ -15,6 +15,10 @@ use crate::base::time::Now;
 use crate::connection::Application;
 use crate::message::problem::close;
 
+/// The share of all places from which on a network crowds the server: one of so many. Fewer strangers
+/// than this come and go by themselves.
+const CROWD_SHARE: u64 = 8;
+
 /// How many of those who are over the limit, and are let in to be told so, may be of a network that
 /// crowds the server. The others of its clients are told at once, so that some are left for
 /// newcomers from elsewhere.
@@ -29,7 +33,7 @@ impl<A: Application> Reactor<A> {
             return None;
         }
         let (network, count) = self.entrance.most_unknown()?;
-        (count.saturating_mul(2) >= max as u64).then_some(network)
+        (count.saturating_mul(CROWD_SHARE) >= max as u64).then_some(network)
     }
 
     /// Whether a connection of the network that crowds the server need not even say what it wants.
@@ -39,23 +43,26 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Has the oldest connection of this network give up its place, if this loop has one that has
-    /// not said who it is. Returns whether it did.
+    /// not said who it is. Returns whether there is a place now.
     pub(super) fn take_place_from(&mut self, crowd: Network, now: Now) -> bool {
-        let may_go = |peer: &Peer| {
-            let connection = &peer.connection;
-            let has_place = match connection.arrival() {
-                Some(arrival) => !arrival.full,
-                None => connection.is_open(),
-            };
-            // Requests that carry a session are not strangers, although their sockets are new.
-            let is_errand = connection.errand().is_some();
-            let is_unknown = peer.counted.unknown && peer.network == Some(crowd);
-            is_unknown && !is_errand && has_place && !peer.flags.doomed
-        };
-        // All of them have to be looked at, but a network with half of all places has a limit of
-        // its own.
-        let unknown = self.peers.iter().filter(|(_, peer)| may_go(peer));
-        let Some((oldest, _)) = unknown.min_by_key(|(_, peer)| peer.number) else { return false };
+        // All have to be looked at, but only as often as somebody comes to a full server.
+        let mut oldest = None;
+        let mut over = 0;
+        for (key, peer) in self.peers.iter() {
+            let Some(has_place) = gives_way(peer, crowd) else { continue };
+            over += usize::from(!has_place);
+            let order = (!has_place, peer.number);
+            if oldest.is_none_or(|(first, _)| order < first) {
+                oldest = Some((order, key));
+            }
+        }
+        let Some(((is_over, _), oldest)) = oldest else { return false };
+        // Those who were only let in to be told that the server is full take nobody's place.
+        if is_over
+            && self.entrance.connections().saturating_sub(over) >= self.options.connections_max
+        {
+            return false;
+        }
         self.hits.add(Limit::Connections);
         self.send_off_unknown(oldest, now);
         true
@@ -84,4 +91,19 @@ impl<A: Application> Reactor<A> {
         }
         self.doom(key);
     }
+}
+
+/// Whether this peer is of a network that crowds the server and has not said who it is; and then,
+/// whether it has a place, or was only let in to be told that there is none.
+fn gives_way(peer: &Peer, crowd: Network) -> Option<bool> {
+    let connection = &peer.connection;
+    let has_place = match connection.arrival() {
+        Some(arrival) => !arrival.full,
+        None if connection.is_open() => true,
+        None => return None,
+    };
+    // Requests that carry a session are not strangers, although their sockets are new.
+    let is_errand = connection.errand().is_some();
+    let is_unknown = peer.counted.unknown && peer.network == Some(crowd);
+    (is_unknown && !is_errand && !peer.flags.doomed).then_some(has_place)
 }

@@ -150,7 +150,7 @@ fn where_all_are_of_one_address_nobody_has_to_give_way() {
 }
 
 #[test]
-fn an_address_that_holds_half_of_all_places_and_says_nothing_gives_way_to_others() {
+fn an_address_that_holds_many_places_and_says_nothing_gives_way_to_others() {
     const PLACES: usize = 20;
     const GUESTS: usize = 5;
     let server = TestServer::start_with(|config| config.connections_max = PLACES);
