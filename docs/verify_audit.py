@@ -4,6 +4,8 @@
 KEYFILE holds the line `verify KEY`. Exit status: 0 intact, 1 not intact, 2 could not be read. audit.md has the format.
 """
 import base64, hashlib, hmac, json, os, re, sys
+# More than sixty years of minutes, and how many epochs may be empty between two records.
+EPOCHS_MAX, EPOCHS_AHEAD_MAX = 32_000_000, 1_000_000
 faults, notes = [], []
 def unbase64(text):
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -11,22 +13,22 @@ def unbase64(text):
     return raw
 def to_text(raw): return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 def sha256(data): return hashlib.sha256(data).digest()
-def mac(key, *parts): return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
+def mac(key, *parts): return hmac.digest(key, b"".join(parts), "sha256")
 def read(folder, name):
     with open(os.path.join(folder, name if isinstance(name, str) else f"{name:08}.jsonl"), "rb") as file:
         return file.read()
 class Keys:
     """Goes forward from the verification key, which is that of epoch 0."""
     def __init__(self, key): self.epoch, self.key = 0, key
-    def at(self, epoch):
-        if not 0 <= epoch - self.epoch <= 1_000_000:
+    def at(self, epoch, ahead_max=EPOCHS_MAX):
+        if not 0 <= epoch - self.epoch <= ahead_max:
             raise ValueError("an epoch that cannot stand here")
         key = self.key
         for _ in range(epoch - self.epoch):
             key = mac(key, b"autamedica-audit next epoch")
         return key
-    def go(self, epoch):
-        self.key, self.epoch = self.at(epoch), epoch
+    def go(self, epoch, ahead_max=EPOCHS_MAX):
+        self.key, self.epoch = self.at(epoch, ahead_max), epoch
         return self.key
 def parse(line):
     """The members of a record with its body and code; None where the line is none."""
@@ -65,8 +67,33 @@ def read_checkpoints(path, keys):
         if mac(keys.go(checkpoint["epoch"]), b"autamedica-audit checkpoint", at[1]) != unbase64(at[2].decode()):
             faults.append(f"the checkpoint of {checkpoint['time']} was not made by this log")
         else:
-            expected.setdefault(checkpoint["seq"], []).append(unbase64(checkpoint["head"]))
+            expected.setdefault(checkpoint["seq"], []).append((unbase64(checkpoint["head"]), "a checkpoint"))
     return expected
+def read_seal(folder):
+    """The content of the file `seal`; None where there is none: it is secret, and a copy may lack it."""
+    try:
+        data = read(folder, "seal")
+    except OSError:
+        return None
+    try:
+        seal = json.loads(data.decode(), object_pairs_hook=once)
+        ending = seal.get("previous")
+        good = seal["version"] == 1 and type(seal["log"]) is str and are_numbers(
+            seal, "version", "epoch", "segment", "offset", "seq", "encryption") and seal["encryption"] < 1 << 32
+        if ending is not None:
+            good = good and are_numbers(ending, "segment", "bytes", "seq", "torn") and len(unbase64(ending["mac"])) == 32
+            good = good and type(ending.get("tornSha256")) in (str, type(None))
+        seal.update(key=unbase64(seal["key"]), mac=unbase64(seal["mac"]))
+        if good and len(seal["key"]) == len(seal["mac"]) == 32:
+            return seal
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    faults.append("the file `seal` cannot be read")
+    return None
+def once(pairs):
+    if len(dict(pairs)) < len(pairs): raise ValueError("a name that is there twice")
+    return dict(pairs)
+def are_numbers(members, *names): return all(type(members[name]) is int and 0 <= members[name] < 1 << 64 for name in names)
 def check_first(folder, record, number, log, before, place):
     if record["event"] != "segment" or record.get("segment") != number or record.get("log") != (log or record["log"]):
         faults.append(f"{place}: not the beginning of this segment of this log")
@@ -78,7 +105,13 @@ def check_first(folder, record, number, log, before, place):
         if to_text(sha256(read(folder, os.path.basename(aside["name"])))) != aside["sha256"]:
             faults.append(f"{aside['name']} is not what was set aside")
 def verify(folder, keys, expected):
-    numbers = sorted(int(name[:-6]) for name in os.listdir(folder) if re.fullmatch(r"\d{8,}\.jsonl", name))
+    seal = read_seal(folder)  # before the segments: a server that is writing is never behind it
+    if seal and (seal["epoch"] > EPOCHS_MAX or keys.at(seal["epoch"]) != seal["key"]):
+        faults.append("the key in the file `seal` does not come from this verification key")
+    elif seal and seal["seq"]:
+        expected.setdefault(seal["seq"], []).append((seal["mac"], "the file `seal`"))
+    found = [int(name[:-6]) for name in os.listdir(folder) if re.fullmatch(r"[0-9]{8,}\.jsonl", name)]
+    numbers = sorted(number for number in set(found) if os.path.exists(os.path.join(folder, f"{number:08}.jsonl")))
     gone, seq, code, due, before, vouched, log, last = newest_gone(folder, numbers), 0, bytes(32), 1, None, {}, None, ""
     for number in numbers:
         if any(one["from"] <= number <= one["to"] for one in gone.values()):
@@ -105,7 +138,7 @@ def verify(folder, keys, expected):
             if not record:
                 faults.append(f"{place}: not a record")
                 continue
-            right = mac(keys.go(record["epoch"]), code, sha256(record["body"]))
+            right = mac(keys.go(record["epoch"], EPOCHS_AHEAD_MAX), code, sha256(record["body"]))
             if record["seq"] != seq + 1 or right != record["code"]:
                 faults.append(f"{place}, record {record['seq']}: it, or one before it, was changed or moved")
             seq, code, last = record["seq"], record["code"], record["event"]
@@ -114,8 +147,9 @@ def verify(folder, keys, expected):
                 log = log or record["log"]
             if last in ("segment", "retired"):
                 vouched = {one["from"]: one for one in record.get("gone", [])}
-            if any(head != code for head in expected.pop(seq, [])):
-                faults.append(f"{place}: a checkpoint knows another record of this number")
+            for head, who in expected.pop(seq, []):
+                if head != code:
+                    faults.append(f"{place}: {who} knows another record of this number")
         if ending:
             torn = data[ending["bytes"]:]
             if len(data) < ending["bytes"] or ending["tornSha256"] not in (None, to_text(sha256(torn))):
@@ -126,8 +160,12 @@ def verify(folder, keys, expected):
     if not numbers or vouched != gone or any(one["to"] >= due for one in gone.values()):
         faults.append("no good record tells of the segments that are not here")
     retired = [range(one["firstSeq"], one["lastSeq"] + 1) for one in gone.values()]
-    faults.extend(f"a checkpoint knows record {number}, which is not here: the log was cut off" for number in expected
-                  if not any(number in one for one in retired))
+    faults.extend(f"{who} knows record {number}, which is not here: the log was cut off" for number, told in expected.items()
+                  if not any(number in one for one in retired) for _, who in told)
+    # Looked for only now: a running server first announces a new segment, and then begins it.
+    if seal and due <= seal["segment"] and not os.path.exists(os.path.join(folder, f"{seal['segment']:08}.jsonl")):
+        faults.append(f"the file `seal` says that segment {seal['segment']} was begun, but it is not here: it was cut off, "
+                      "unless the server was stopped in that very moment")
     if last != "sealed":
         notes.append("the log does not end with a stop: running, stopped by force, or cut off")
     return seq
