@@ -377,12 +377,13 @@ fn read_close(payload: &[u8]) -> Result<Option<CloseCode>, Fault> {
         [] => Ok(None),
         [_] => Err(Fault::CloseFrame),
         [high, low, reason @ ..] => {
-            let code = CloseCode::from(u16::from_be_bytes([*high, *low]));
-            if !code.is_allowed() {
+            let code = u16::from_be_bytes([*high, *low]);
+            // RFC 6455 7.4 and the codes registered with IANA since. tungstenite's `is_allowed` lacks 1014.
+            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
                 return Err(Fault::CloseFrame);
             }
             str::from_utf8(reason).map_err(|_| Fault::NotUtf8)?;
-            Ok(Some(code))
+            Ok(Some(code.into()))
         }
     }
 }

@@ -12,7 +12,11 @@ use super::{Event, Told};
 pub fn compare(ours: &Told, fault: Option<Fault>, stream: &[u8], limits: &Limits) {
     let (theirs, end) = read(stream, limits);
     let (same, further) = theirs.split_at_checked(ours.events.len()).expect("they read as much");
-    assert_eq!(ours.events, same);
+    for (our, their) in ours.events.iter().zip(same) {
+        // They do not know 1014, which was registered after their list was made, and tell 1002 in its place.
+        let unknown = *our == Event::Close(Some(1014)) && *their == Event::Close(Some(1002));
+        assert!(our == their || unknown, "{our:?} is {their:?} to them");
+    }
     match fault {
         None if matches!(same.last(), Some(Event::Close(_))) => assert_eq!(further, []),
         // Not broken for us, so not for them, and nothing that we overlooked.

@@ -87,8 +87,8 @@ fn control(opcode: u8, payload: Vec<u8>) -> Result<Event, u16> {
         (_, [_]) => Err(1002),
         (_, [high, low, reason @ ..]) => {
             let code = u16::from_be_bytes([*high, *low]);
-            // RFC 6455 7.4.1 and 7.4.2, and the codes that were registered since, but 1014, which is for gateways.
-            broken_if(!matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999), 1002)?;
+            // RFC 6455 7.4.1 and 7.4.2, and the codes that were registered with IANA since.
+            broken_if(!matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999), 1002)?;
             broken_if(str::from_utf8(reason).is_err(), 1007)?;
             Ok(Event::Close(Some(code)))
         }
