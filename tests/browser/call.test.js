@@ -1,7 +1,7 @@
 /** Calls through the demo page: two people, two browsers' worth of storage, one server. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { join, launch, seesOthers, until, visit } from './support/browser.js';
+import { join, launch, misnamed, seesOthers, until, visit } from './support/browser.js';
 import { startProxy } from './support/proxy.js';
 import { startServer } from './support/server.js';
 
@@ -104,6 +104,7 @@ describe('a call', { timeout: 900_000 }, () => {
     await doctor.getByText('Read the digits to each other.').waitFor();
     await patient.click('[data-language=es]');
     await patient.getByText('Léanse los números en voz alta.').waitFor();
+    for (const page of [doctor, patient]) assert.deepEqual(await misnamed(page), [], 'what is seen on a button is in its name');
     assert.deepEqual(await codes(patient), [code], 'in any language');
     const observer = await open(await doctor.inputValue('#link-observer'));
     await join(observer);

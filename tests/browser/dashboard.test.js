@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, visit } from './support/browser.js';
+import { launch, misnamed, visit } from './support/browser.js';
 import { startServer } from './support/server.js';
 
 const ADMIN = { ADMIN_ADDR: '127.0.0.1:0' };
@@ -70,8 +70,10 @@ test('a server at rest is well at a glance, in the dark and in Spanish', async (
   assert.equal(await page.getAttribute('html', 'data-theme'), 'light');
   await picture(page, 'empty');
 
+  assert.deepEqual(await misnamed(page), []);
   await page.click('[data-language=es]');
   assert.equal(await page.textContent('#health-title'), 'Todo va bien');
+  assert.deepEqual(await misnamed(page), []);
   assert.equal(await page.getAttribute('html', 'lang'), 'es');
   await page.click('#theme');
   assert.equal(await page.getAttribute('html', 'data-theme'), 'dark');
@@ -99,6 +101,7 @@ test('what goes on is shown, and what an operator does there is done', async () 
   assert.match(await page.textContent('#tile-sessions .more'), /6 active, 2 waiting/);
   assert.match(await page.getAttribute('#chart-messages', 'aria-label'), /^Messages: \d/);
   assert.equal(await page.locator('.room').count(), 8);
+  assert.deepEqual(await misnamed(page), []);
   const text = await page.textContent('#rooms');
   assert.doesNotMatch(text, /[0-9a-f]{8}-[0-9a-f]{4}/, 'no ids, only pseudonyms');
   if (process.env.SCREENSHOTS) await page.waitForTimeout(Number(process.env.BUSY_MS ?? 8_000));

@@ -88,3 +88,17 @@ export function seesOthers(page, count = 1) {
     }
   }, { count, patienceMs: PATIENCE_MS });
 }
+
+/**
+ * The buttons and links whose accessible name lacks the text that is seen on them, so that somebody who speaks to the
+ * computer could not name them by what they see (WCAG 2.5.3).
+ */
+export function misnamed(page) {
+  return page.evaluate(() => {
+    const words = (text) => ` ${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ').trim()} `;
+    return [...document.querySelectorAll('button[aria-label], a[aria-label], summary[aria-label]')]
+      .filter((element) => element.checkVisibility() && element.innerText.trim() !== '')
+      .map((element) => [element.innerText.trim(), element.getAttribute('aria-label')])
+      .filter(([seen, name]) => !words(name).includes(words(seen)));
+  });
+}
