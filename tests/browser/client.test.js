@@ -481,6 +481,94 @@ describe('the signaling client', () => {
     assert.equal(await settled(all.at(-1)), 'QUEUE_FULL');
   });
 
+  /** The candidates that were sent, by their text. */
+  const candidates = (socket) => socket.of('ice-candidate').map(({ candidate }) => candidate.candidate);
+  const numbered = (count) => Array.from({ length: count }, (_, number) => `${number}`);
+  const sendNumbered = (client, count) => numbered(count).map((candidate) => client.sendCandidate(PATIENT, { candidate }));
+
+  test('sends what has piled up no faster than the server takes it, and in order', async () => {
+    const { client, socket } = await joinedClient();
+    socket.drop();
+    const candidatesSent = sendNumbered(client, 200);
+    const statesSent = Array.from({ length: 56 }, () => client.send('connection-state', { state: 'connected' }));
+    await pass(1000);
+    const second = await letIn(true);
+    const left = { 'ice-candidate': 200, 'connection-state': 40 - 1 }; // the join has counted, too
+    const most = { ...left }, perStep = { 'ice-candidate': 50 / 20, 'connection-state': 10 / 20 };
+    let answered = 1;
+    for (let step = 0; step < 20 * 20; step += 1) {
+      for (; answered < second.sent.length; answered += 1) {
+        const { type, id } = second.sent[answered];
+        left[type] -= 1;
+        assert.ok(left[type] >= 0, `too many of ${type}, in step ${step}`);
+        second.say({ type: 'ack', id });
+      }
+      await pass(50);
+      for (const type of Object.keys(left)) left[type] = Math.min(left[type] + perStep[type], most[type]);
+    }
+    assert.deepEqual(candidates(second), numbered(200));
+    assert.deepEqual(await Promise.all([...candidatesSent, ...statesSent].map(settled)), Array(256).fill('accepted'));
+  });
+
+  test('keeps few enough under way that none of them can end the connection', async () => {
+    const { client, socket } = await joinedClient();
+    sendNumbered(client, 100);
+    await pass(20_000); // the network stands still
+    const under = candidates(socket).length;
+    assert.ok(under < 100, `${under} under way`);
+    for (const { id } of socket.of('ice-candidate')) socket.say({ type: 'ack', id });
+    assert.deepEqual(candidates(socket), numbered(100), 'the others follow');
+  });
+
+  test('sends again after a second what was refused for its rate, one by one from then on, in order', async () => {
+    const { client, socket } = await joinedClient();
+    const sent = sendNumbered(client, 5);
+    const [first, ...refused] = socket.of('ice-candidate');
+    socket.say({ type: 'ack', id: first.id });
+    for (const { id } of refused) socket.say({ type: 'error', code: 'RATE_LIMITED', message: 'too many', id });
+    sent.push(client.sendOffer(PATIENT, SDP));
+    await pass(999);
+    assert.equal(socket.sent.length, 1 + 5, 'not before its time');
+    await pass(1);
+    const again = () => socket.sent.slice(1 + 5);
+    // The second one of these is refused once more.
+    for (const [count, answer] of [[1, 'ack'], [2, 'error'], [3, 'ack'], [4, 'ack'], [5, 'ack'], [6, 'ack']]) {
+      assert.equal(again().length, count, 'one at a time');
+      socket.say({ type: answer, id: again().at(-1).id, ...(answer === 'error' && { code: 'RATE_LIMITED', message: 'too many' }) });
+      if (answer === 'error') await pass(1000);
+    }
+    assert.deepEqual(again().map(({ candidate }) => candidate?.candidate ?? 'offer'), ['1', '2', '2', '3', '4', 'offer']);
+    assert.deepEqual(await Promise.all(sent.map(settled)), Array(6).fill('accepted'));
+    const numbers = socket.sent.slice(1).map(({ id }) => Number(id.split('.')[1]));
+    assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b), 'with new ids: a receiver takes lower ones for repeated ones');
+    assert.equal(new Set(numbers).size, numbers.length);
+  });
+
+  test('after a return sends what may have arrived before what was refused', async () => {
+    const { client, socket } = await joinedClient();
+    const sent = sendNumbered(client, 3);
+    const [refused, ...lost] = socket.of('ice-candidate');
+    socket.say({ type: 'error', code: 'RATE_LIMITED', message: 'too many', id: refused.id });
+    socket.drop();
+    await pass(1000);
+    const second = await letIn(true);
+    for (let answered = 0; answered < 3; answered += 1) second.say({ type: 'ack', id: second.of('ice-candidate')[answered].id });
+    assert.deepEqual(candidates(second), ['1', '2', '0']);
+    assert.deepEqual(second.of('ice-candidate').slice(0, 2).map(({ id }) => id), lost.map(({ id }) => id));
+    assert.deepEqual(await Promise.all(sent.map(settled)), Array(3).fill('accepted'));
+  });
+
+  test('does not show a token again that was refused', async () => {
+    const { socket } = await joinedClient();
+    socket.say({ type: 'token-expiring', exp: 1 });
+    await settle();
+    const [{ id }] = socket.of('refresh-token');
+    socket.say({ type: 'error', code: 'RATE_LIMITED', message: 'too many were not valid', id });
+    await settle();
+    await pass(1000);
+    assert.deepEqual(socket.of('refresh-token').map(({ authToken }) => authToken), ['token2', 'token3']);
+  });
+
   test('does not mind what it does not understand', async () => {
     const { client, socket } = await joinedClient();
     socket.onmessage({ data: 'nonsense' });

@@ -3,8 +3,9 @@
  * A client of the AutaMedica signaling server: one ES module without dependencies, for browsers and for Node.
  *
  * It joins a room and stays in it: it reconnects with jittered exponential backoff, resumes without losing or repeating
- * a message, renews the token when the server asks for it, and detects a dead connection. The media is the application's
- * responsibility; this class only transports the messages by which two browsers set it up.
+ * a message, sends no faster than the server takes it, renews the token when the server asks for it, and detects a dead
+ * connection. The media is the application's responsibility; this class only transports the messages by which two browsers
+ * set it up.
  *
  *     const client = new SignalingClient({ url, getToken, sessionId, userId, userType: 'doctor' });
  *     client.addEventListener('peer-joined', ({ detail }) => call(detail.userId));
@@ -50,7 +51,8 @@
  *
  * @typedef {{ direction: 'in' | 'out', message: Record<string, any>, at: Date }} Traffic
  *
- * @typedef {{ id: string, message: Record<string, any>, settle: (problem?: SignalingError) => void }} Unacknowledged
+ * @typedef {{ order: number, message: Record<string, any>, settle: (problem?: SignalingError) => void }} Entry
+ *   A message that the server has not acknowledged. Its `id` is empty where the server cannot have accepted it.
  */
 
 /** A problem, with the server's error code or one of the client's own (listed in the documentation). */
@@ -91,7 +93,12 @@ export class SignalingClient extends EventTarget {
   #instance = randomHex(8);
   #lastId = 0;
   #joinId = '';
-  /** @type {Unacknowledged[]} In the order in which they were sent. */ #outbox = [];
+  /** @type {Entry[]} Without an answer yet, in the order in which they were sent. */ #underWay = [];
+  /** @type {Entry[]} To be sent, in order. */ #waiting = [];
+  #lastOrder = 0;
+  /** How many messages of each rate may be sent now. */ #allowed = { ...BURST };
+  /** Whether the server has refused a message for its rate: then they go one by one, so that none passes another. */
+  #careful = false;
   /** @type {number | null} Relayed messages since the last `room-joined` that resumed nothing. */ #received = null;
   /** @type {number | null} The number of the stream that these belong to. */ #stream = null;
   /** @type {Map<string, { instance: string, number: number }>} The last message id of each sender. */ #lastFrom = new Map();
@@ -147,27 +154,26 @@ export class SignalingClient extends EventTarget {
   /**
    * Sends one message. The session and the user's own id are filled in. Resolves when the server has accepted it (for a
    * message to a participant: has queued it for them). Rejects with the server's `error`, or with `NOT_DELIVERED` if it
-   * was in flight when the connection was lost for good. While there is no connection, the message waits in a queue. A
-   * message whose acknowledgement was lost is sent again with the same id, which this class recognises on the other
-   * side. The promise may be ignored.
+   * was in flight when the connection was lost for good. While there is no connection, and while there is too much for the
+   * server's limits, the message waits in a queue. A message whose acknowledgement was lost is sent again with the same id,
+   * which this class recognises on the other side. The promise may be ignored.
    * @param {string} type
    * @param {Record<string, any>} [fields]
    * @returns {Promise<void>}
    */
   send(type, fields = {}) {
-    const id = this.#nextId();
-    const message = { type, id, ...this.#identity(type), ...fields };
+    const message = { type, id: '', ...this.#identity(type), ...fields };
     const { promise, resolve, reject } = deferred();
     promise.catch(() => {});
     if (this.#state === 'idle' || this.#state === 'closed') {
       reject(new SignalingError('NOT_CONNECTED', 'connect() first'));
-    } else if (byteLength(JSON.stringify(message)) > MESSAGE_BYTES_MAX) {
+    } else if (byteLength(JSON.stringify(message)) + ID_BYTES_MAX > MESSAGE_BYTES_MAX) {
       reject(new SignalingError('MESSAGE_TOO_LARGE', `a message has at most ${MESSAGE_BYTES_MAX} bytes`));
-    } else if (this.#outbox.length >= OUTBOX_MAX) {
+    } else if (this.#underWay.length + this.#waiting.length >= OUTBOX_MAX) {
       reject(new SignalingError('QUEUE_FULL', `${OUTBOX_MAX} messages wait for the server already`));
     } else {
-      this.#outbox.push({ id, message, settle: (problem) => (problem ? reject(problem) : resolve()) });
-      if (this.#state === 'joined') this.#write(message);
+      this.#waiting.push({ order: ++this.#lastOrder, message, settle: (problem) => (problem ? reject(problem) : resolve()) });
+      this.#sendWaiting();
     }
     return promise;
   }
@@ -288,22 +294,61 @@ export class SignalingClient extends EventTarget {
       this.#received = 0;
       this.#lastFrom.clear();
     }
-    for (const entry of this.#outbox.splice(0)) {
+    this.#allowed = { ...BURST }; // the server counts anew for each connection
+    for (const entry of this.#takeOutbox()) {
       const { type } = entry.message;
       if (type === 'media-state') {
         entry.settle(); // the join has said what is on now
       } else if (type === 'refresh-token' || (RELAYED.has(type) && !resumed)) {
         entry.settle(new SignalingError('NOT_DELIVERED', 'the connection was lost for good: negotiate anew'));
       } else {
-        this.#outbox.push(entry);
-        this.#write(entry.message);
+        this.#waiting.push(entry);
       }
     }
     this.#changeState('joined');
+    this.#sendWaiting();
     // `join-room` cannot carry this: the server may still have the value from before a reload.
     const known = joined.participants?.find((/** @type {any} */ one) => one.userId === this.userId.toLowerCase());
     if ((known?.screen ?? false) !== this.#media.screen) this.send('media-state', this.#media);
   }
+
+  // --- sending ------------------------------------------------------------------------------------------------------
+
+  /** Sends what waits, as far as the server takes it now. Nothing passes anything: a receiver takes lower ids for repeated ones. */
+  #sendWaiting() {
+    const underWayMax = this.#careful ? 1 : UNDER_WAY_MAX;
+    while (this.#state === 'joined' && !this.#timers.has('pause') && this.#waiting.length > 0 && this.#underWay.length < underWayMax) {
+      if (!this.#timers.has('allow')) this.#after('allow', ALLOW_MS, () => this.#allowMore());
+      const { message } = this.#waiting[0];
+      const rate = SIGNALS.has(message.type) ? 'signal' : 'other';
+      if (this.#allowed[rate] === 0) return;
+      this.#allowed[rate] -= 1;
+      message.id ||= this.#nextId();
+      this.#underWay.push(...this.#waiting.splice(0, 1));
+      this.#write(message);
+    }
+  }
+
+  #allowMore() {
+    const signal = Math.min(this.#allowed.signal + ALLOWED_MORE.signal, BURST.signal);
+    const other = Math.min(this.#allowed.other + ALLOWED_MORE.other, BURST.other);
+    this.#allowed = { signal, other };
+    if (signal < BURST.signal || other < BURST.other) this.#after('allow', ALLOW_MS, () => this.#allowMore());
+    this.#sendWaiting();
+  }
+
+  /** The server has refused a message for its rate. It goes again after a pause, before what was said after it. @param {Entry} entry */
+  #sendLater(entry) {
+    this.#careful = true;
+    entry.message.id = ''; // whoever has got a later one would take it for a repeated one
+    this.#waiting.push(entry);
+    // For the same reason, what may have arrived under its id goes first.
+    this.#waiting.sort((a, b) => Number(!a.message.id) - Number(!b.message.id) || a.order - b.order);
+    this.#after('pause', PAUSE_MS, () => this.#sendWaiting());
+  }
+
+  /** Empties the outbox: everything without an answer, in the order in which it is to be sent again. */
+  #takeOutbox() { return [...this.#underWay.splice(0), ...this.#waiting.splice(0)]; }
 
   // --- messages of the server ---------------------------------------------------------------------------------------
 
@@ -345,8 +390,13 @@ export class SignalingClient extends EventTarget {
 
   /** @param {unknown} id @param {SignalingError} [problem] */
   #settle(id, problem) {
-    const index = this.#outbox.findIndex((entry) => entry.id === id);
-    if (index >= 0) this.#outbox.splice(index, 1)[0].settle(problem);
+    const index = this.#underWay.findIndex((entry) => entry.message.id === id);
+    if (index < 0) return;
+    const [entry] = this.#underWay.splice(index, 1);
+    // A refused token must not be shown again: `#refresh` asks for another.
+    if (problem?.code === 'RATE_LIMITED' && entry.message.type !== 'refresh-token') this.#sendLater(entry);
+    else entry.settle(problem);
+    this.#sendWaiting();
   }
 
   /** @param {Record<string, any>} message */
@@ -427,7 +477,7 @@ export class SignalingClient extends EventTarget {
 
   /** @param {SignalingError} problem */
   #rejectOutbox(problem) {
-    for (const entry of this.#outbox.splice(0)) entry.settle(problem);
+    for (const entry of this.#takeOutbox()) entry.settle(problem);
   }
 
   #abandonSocket() {
@@ -472,19 +522,36 @@ export class SignalingClient extends EventTarget {
   /** @param {string} name @param {number} ms @param {() => void} action */
   #after(name, ms, action) {
     this.#cancel(name);
-    this.#timers.set(name, setTimeout(action, ms));
+    this.#timers.set(name, setTimeout(() => {
+      this.#timers.delete(name);
+      action();
+    }, ms));
   }
 
   /** @param {string} name */
-  #cancel(name) { clearTimeout(this.#timers.get(name)); }
+  #cancel(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
 
   #cancelTimers() { for (const name of this.#timers.keys()) this.#cancel(name); }
 }
 
 const PROTOCOL = 'autamedica.v1';
 const RELAYED = new Set(['offer', 'answer', 'ice-candidate', 'media-control']);
+const SIGNALS = new Set(['offer', 'answer', 'ice-candidate']);
 const MESSAGE_BYTES_MAX = 65_536;
+const ID_BYTES_MAX = 25; // eight digits, a dot, and the largest whole number
 const OUTBOX_MAX = 256;
+/** What is sent at once: three quarters of what the server takes (200, and 40), which counts pings and the join as well. */
+const BURST = { signal: 150, other: 30 };
+/** And then, each time: 40 and 8 per second. The server takes 50 and 10. */
+const ALLOWED_MORE = { signal: 10, other: 2 };
+const ALLOW_MS = 250;
+/** So few may arrive all at once behind a network that stood still. A hundred refused ones would end the connection. */
+const UNDER_WAY_MAX = 64;
+/** After a message that was refused for its rate. */
+const PAUSE_MS = 1_000;
 /** For the token, the handshake and the join together. */
 const ATTEMPT_MS = 15_000;
 const PONG_MS = 10_000;
