@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use autamedica_signaling::Config;
+use autamedica_signaling::admission::GateLimits;
+use autamedica_signaling::base::bucket::Rate;
 use autamedica_signaling::base::limits::Limit;
 use autamedica_signaling::config::{SETTINGS, memory};
+use autamedica_signaling::engine::Rates;
 
 /// Limits that are counted beside the others, by the names of their fields.
 const OTHER_COUNTERS: [&str; 3] = ["accept_paused", "overrun", "starved"];
@@ -88,6 +91,30 @@ fn each_setting_that_is_a_limit_stands_there() {
         let is_limit =
             ["_MAX", "_RATE", "_BURST", "_TIMEOUT"].iter().any(|end| setting.name.ends_with(end));
         assert!(!is_limit || text.contains(&format!("`{}`", setting.name)), "{}", setting.name);
+    }
+}
+
+/// Some of it stands in several documents, for several readers.
+#[test]
+fn what_no_setting_changes_is_the_same_in_all_documents() {
+    let Rate { per_second, burst } = GateLimits::ORDINARY.certificates;
+    let stranger = Rates::ORDINARY.stranger;
+    let config = Config { connections_max: 1_000, ..Config::production("") };
+    let mebibytes = memory::sum(&config).div_ceil(1 << 20);
+    for (name, told) in [
+        ("limits.md", format!("last three | {per_second} per second, burst {burst} |")),
+        ("protocol.md", format!("last three, per second; and burst | {per_second}; {burst} |")),
+        ("audit.md", format!("last three; at most {per_second} per second, burst {burst}, for")),
+        (
+            "limits.md",
+            format!("shown | {} per second, burst {} |", stranger.per_second, stranger.burst),
+        ),
+        ("protocol.md", format!("64 fragments; {}, {} |", stranger.per_second, stranger.burst)),
+        ("deployment.md", format!("`CONNECTIONS_MAX=1000` allows {mebibytes} MiB at worst")),
+    ] {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).join(name);
+        let text = std::fs::read_to_string(path).expect("the document");
+        assert!(text.contains(&told), "{name} lacks {told:?}");
     }
 }
 
