@@ -21,7 +21,7 @@ pub mod service;
 pub mod wire;
 
 pub use config::Config;
-pub use server::{BindError, Entry, Handle, Inherited, Journal, Server};
+pub use server::{BindError, EntriesLost, Entry, Handle, Inherited, Journal, Server};
 
 /// Compiles and runs the code in `docs/embedding.md` like any other example.
 #[cfg(doctest)]

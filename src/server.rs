@@ -58,6 +58,21 @@ pub enum BindError {
     Audit(OpenError),
 }
 
+/// A server has come to its end, but not every entry of its audit log is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntriesLost {
+    /// How many are not.
+    pub lost: usize,
+}
+
+impl fmt::Display for EntriesLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} entries of the audit log are lost", self.lost)
+    }
+}
+
+impl Error for EntriesLost {}
+
 impl Server {
     /// Binds the address, but serves nobody before [`Server::run`].
     ///
@@ -97,7 +112,9 @@ impl Server {
             server.keep_audit_log(&config)?;
         }
         if let Err(error) = server.listen() {
-            server.audit.iter().for_each(close);
+            server.audit.iter().for_each(|audit| {
+                close(audit);
+            });
             return Err(error);
         }
         let unchanged = config.clone();
@@ -170,7 +187,8 @@ impl Server {
     /// # Errors
     /// If an event loop itself fails or panics; no client can cause that. The clients of the other
     /// loops are then told to come back, and the audit log is written to its end. Also if the
-    /// system has no thread left for the administrator's listener.
+    /// system has no thread left for the administrator's listener, and if entries of the audit log
+    /// could not be written until the end ([`EntriesLost`] is then the inner error).
     pub fn run(self) -> io::Result<()> {
         let admin = self.admin.map(|admin| {
             let handle = admin.handle();
@@ -188,7 +206,10 @@ impl Server {
             }
         }
         if let Some(audit) = &self.audit {
-            close(audit);
+            let lost = close(audit);
+            if lost > 0 && ended.is_ok() {
+                return Err(io::Error::other(EntriesLost { lost }));
+            }
         }
         ended
     }
@@ -254,10 +275,17 @@ fn has_panicked() -> io::Error {
     io::Error::other("an event loop has panicked")
 }
 
-fn close(audit: &Audit) {
-    if !audit.close(AUDIT_PATIENCE) {
-        log::error!("the audit log could not be written to its end");
+/// Returns how many entries are not on disk and never will be.
+fn close(audit: &Audit) -> usize {
+    let finished = audit.close(AUDIT_PATIENCE);
+    let lost = audit.gauges().queued;
+    if !finished {
+        log::error!(
+            "the audit log could not be written to its end: its disk does not answer; {lost} \
+             entries are lost"
+        );
     }
+    lost
 }
 
 /// Opens the audit log.

@@ -49,7 +49,7 @@ Commands of audit, each with --dir FOLDER and --key FILE to override the setting
   audit key detach                                  print the verification key, and remove it from the key file
 
 Exit status: 0 done, 1 failed or unhealthy, 64 the command line is wrong, 69 a STUN or TURN server does not work,
-74 the output cannot be written, 78 the configuration is wrong.
+74 the output cannot be written or entries of the audit log are lost, 78 the configuration is wrong.
 
 Settings are environment variables; an empty one counts as not set. Durations are in seconds.
 ";

@@ -1,15 +1,18 @@
 //! The command `serve`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use autamedica_signaling::config::{Config, Environment, LogFormat, Problem, Problems};
-use autamedica_signaling::reactor::clock;
+use autamedica_signaling::reactor::{clock, outlive_limit_of_files};
 use autamedica_signaling::service::log as operational_log;
-use autamedica_signaling::{BindError, Inherited, Server};
+use autamedica_signaling::{BindError, EntriesLost, Inherited, Server};
 
 use super::supervisor;
 use super::{print, refuse, tell};
+
+/// Entries of the audit log are lost (`EX_IOERR` of sysexits.h).
+const EXIT_LOST: u8 = 74;
 
 /// Runs the server until a signal ends it.
 ///
@@ -26,6 +29,10 @@ pub fn serve(
             return ExitCode::FAILURE;
         }
     };
+    if let Err(error) = outlive_limit_of_files() {
+        tell(format_args!("SIGXFSZ cannot be handled: {error}"));
+        return ExitCode::FAILURE;
+    }
     let format = match config.log_format {
         LogFormat::Json => operational_log::Format::Json,
         LogFormat::Text => {
@@ -70,12 +77,31 @@ pub fn serve(
     let supervisor = supervisor::watch(server.handle());
     let ended = server.run();
     drop(supervisor);
-    match &ended {
-        Ok(()) => log::info!("stopped"),
-        Err(error) => log::error!("the event loop failed: {error}"),
-    }
+    let code = tell_end(&ended);
     log::logger().flush();
-    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    code
+}
+
+/// Logs how the server ended, and returns the exit code that says so.
+fn tell_end(ended: &io::Result<()>) -> ExitCode {
+    match ended {
+        Ok(()) => {
+            log::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) if is_about_lost_entries(error) => {
+            log::error!("stopped; {error}");
+            ExitCode::from(EXIT_LOST)
+        }
+        Err(error) => {
+            log::error!("the event loop failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_about_lost_entries(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<EntriesLost>())
 }
 
 /// Tells whoever has started it where to look, whatever the level of the log: where that is read line by line as JSON, as such a

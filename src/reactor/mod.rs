@@ -21,6 +21,7 @@ mod peer;
 mod polling;
 mod serve;
 mod settle;
+mod signals;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -64,6 +65,7 @@ pub use journal::{Entry, Journal};
 pub use listening::{Inherited, Listening};
 use moving::{Departure, Mail};
 use peer::Peer;
+pub use signals::outlive_limit_of_files;
 pub use tls::{BadPair, Tls};
 use transport::Transport;
 use waiting::WaitingRoom;

@@ -11,4 +11,5 @@ mod numbers;
 mod prometheus;
 mod restart;
 mod socket_io;
+mod stuck;
 mod support;

@@ -16,7 +16,7 @@ fn start(folder: &Path) -> (Program, SocketAddr) {
     start_after("ulimit -n 256", folder)
 }
 
-fn start_after(before: &str, folder: &Path) -> (Program, SocketAddr) {
+pub fn start_after(before: &str, folder: &Path) -> (Program, SocketAddr) {
     let dir = folder.join("audit");
     let environment = [("ADMIN_ADDR", "127.0.0.1:0"), ("AUDIT_DIR", dir.to_str().expect("text"))];
     let mut program = Program::start_after(before, &environment);
@@ -90,7 +90,7 @@ fn a_log_that_cannot_be_written_is_told_and_what_must_be_done_is_done() {
     first.terminate();
     first.child.wait().expect("it ends");
     // As on a full disk: no file takes a byte.
-    let (program, admin) = start_after("trap '' XFSZ && ulimit -f 0", &folder);
+    let (mut program, admin) = start_after("export DRAIN_SECONDS=1 && ulimit -f 0", &folder);
     let get = |path: &str| ask(admin, "GET", path, "");
     let ready = get("/ready");
     assert_eq!((ready.status, &ready.json()["audit"]), (503, &json!("unavailable")));
@@ -115,4 +115,7 @@ fn a_log_that_cannot_be_written_is_told_and_what_must_be_done_is_done() {
     assert_eq!(status(&program, &doctor), Some(403));
     let ids = get("/api/rooms?ids=1");
     assert_eq!((ids.status, &ids.json()["code"]), (503, &json!("AUDIT_UNAVAILABLE")));
+    // Its record could be written nowhere, and that is not a stop in good order.
+    program.terminate();
+    assert_eq!(program.child.wait().expect("it ends").code(), Some(74), "EX_IOERR");
 }

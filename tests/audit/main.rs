@@ -4,6 +4,7 @@
 mod disk;
 mod kill;
 mod lock;
+mod place;
 mod reserve;
 mod retention;
 mod sealed;

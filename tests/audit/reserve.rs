@@ -1,13 +1,19 @@
-//! A server that stops while its disk is full: its last records are written into reserved space.
+//! A server whose disk is full: ends of sessions and revocations, and its last records when it
+//! stops, are written into reserved space.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::message::record::{Event, Subject};
+use autamedica_signaling::reactor::clock;
+use autamedica_signaling::service::audit::State;
 
 use crate::disk::{Disk, all_text, fill};
-use crate::support::{Log, Place, admission, admitted, assert_intact, entry, python};
+use crate::support::{
+    Log, Place, admission, admitted, assert_intact, ending, entry, python, session,
+};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -95,5 +101,45 @@ fn where_more_waits_than_finds_room_strangers_are_counted_and_the_earliest_of_th
     let gap = text.lines().find(|line| line.contains("\"event\":\"gap\"")).expect("told");
     assert!(gap.contains("\"dropped\":{\"connect\":{\"FORBIDDEN\":500}}"), "{gap}");
     assert!(!text.contains("\"event\":\"connect\""));
+    drop(disk);
+}
+
+#[test]
+fn the_end_of_a_session_is_safe_although_the_disk_is_full() {
+    let place = Place::new("ended-on-a-full-disk");
+    let Some(disk) = Disk::mount(&place.log(), 96 * 1_024) else { return };
+    let (log, next) = full(&place);
+    let until = clock::wall_time().plus(Duration::from_secs(3_600));
+    // Nobody waits for the first: a full disk must not keep a session from ending.
+    for number in [1, 2] {
+        let told = log.audit.take(ending(number, until)).expect("room");
+        log.audit.publish_soon();
+        log.wait("its record", |audit| audit.durable() >= told);
+        assert_eq!(log.audit.state(), State::Unavailable, "and nobody is let in");
+    }
+    assert!(!place.log().join("reserve").exists(), "it is used");
+    // What is not that important keeps waiting: there is little room.
+    let waits = log.take(admission(next));
+
+    // As it would be after the power has failed now.
+    let copy = Place::new("ended-on-a-full-disk-copy");
+    fs::create_dir(copy.log()).expect("a folder");
+    for name in ["00000001.jsonl", "00000002.jsonl", "seal"] {
+        fs::copy(place.log().join(name), copy.log().join(name)).expect("copied");
+    }
+    fs::copy(place.key_file(), copy.key_file()).expect("copied");
+    let (restarted, restored) = copy.open();
+    let ended: Vec<_> = restored.ended.iter().map(|(ended, _)| *ended).collect();
+    assert_eq!(ended, [session(1), session(2)]);
+    restarted.close();
+    assert_intact(&copy);
+
+    fs::remove_file(place.log().join("somebody-elses")).expect("removed");
+    log.wait("room", |audit| audit.state() == State::Available);
+    log.wait("the rest", |audit| audit.durable() >= waits);
+    assert!(place.log().join("reserve").exists(), "there is room for the next time");
+    log.close();
+    assert_intact(&place);
+    assert_eq!(admitted(&place), (1..=next).collect::<Vec<_>>(), "each once, in order");
     drop(disk);
 }

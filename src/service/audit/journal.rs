@@ -19,6 +19,7 @@ use super::chain::{EpochKey, Head, sha256, to_text};
 use super::checkpoint::Said;
 use super::files::{create, remove_if_there, segment_path, sync_folder};
 use super::line::{self, Draft, Fields};
+use super::place::{is_at, put_back};
 use super::reading::Gone;
 use super::seal_file::{Ending, Seal};
 use super::sealing::Sealer;
@@ -255,6 +256,34 @@ impl Journal {
         self.file = None;
         self.follow(0, None);
         Ok(())
+    }
+
+    /// If somebody has deleted or replaced the file of the open segment, writes it again, with
+    /// everything that is in it. Everything must be durable before. Returns whether that was
+    /// necessary; the segment must then end, and the next one reports it.
+    ///
+    /// # Errors
+    /// An error of the system; then call [`Journal::break_off`].
+    pub fn stay_in_place(&mut self) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(false) };
+        let path = segment_path(&self.folder, self.segment);
+        if is_at(file, &path)? {
+            return Ok(false);
+        }
+        let what = format!("segment {} was deleted while it was written", self.segment);
+        let failed = |error: io::Error| {
+            let text = format!("{what}, and cannot be written again: {error}");
+            io::Error::new(error.kind(), text)
+        };
+        if path.try_exists().map_err(failed)? {
+            let other = set_aside(&self.folder, self.segment).map_err(failed)?;
+            self.aside.extend(other);
+        }
+        let copy = put_back(file, self.durable_bytes, &path, &self.folder).map_err(failed)?;
+        self.file = Some(copy);
+        self.damage = Some(format!("{what}, and was written again"));
+        log::error!("the audit log was damaged: {what}; it was written again, nothing is lost");
+        Ok(true)
     }
 
     /// After a failure, goes back to the last durable state, without an open segment.

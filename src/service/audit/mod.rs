@@ -22,6 +22,7 @@ mod key_file;
 pub mod line;
 mod lock;
 mod opening;
+mod place;
 mod queue;
 pub mod reading;
 mod recovery;
@@ -33,6 +34,7 @@ mod shared;
 mod snapshot;
 mod upkeep;
 pub mod verify;
+mod watchdog;
 mod writer;
 
 use std::fmt;
@@ -223,7 +225,8 @@ pub struct Restored {
 pub enum State {
     /// As far as is known.
     Available,
-    /// Not now; it is tried again every second.
+    /// Not now. After an error it is tried again every second; a disk that does not answer is
+    /// waited for.
     Unavailable,
 }
 
@@ -288,7 +291,7 @@ impl Audit {
         }
     }
 
-    /// Calls `wake`, on the writer's thread, each time after [`Audit::durable`] or [`Audit::state`]
+    /// Calls `wake`, on a thread of the log's own, each time after [`Audit::durable`] or [`Audit::state`]
     /// has changed.
     pub fn on_change(&self, wake: impl Fn() + Send + std::marker::Sync + 'static) {
         self.shared.on_change(Arc::new(wake));
@@ -307,7 +310,7 @@ impl Audit {
 
     /// The state of the log.
     pub fn gauges(&self) -> Gauges {
-        self.shared.gauges()
+        self.shared.gauges((self.wall_time)())
     }
 
     /// Reads the key file again. From now on, records are sealed with its last key.

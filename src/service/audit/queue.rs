@@ -7,7 +7,7 @@ use std::mem;
 
 use crate::base::bucket::Bucket;
 use crate::base::time::WallTime;
-use crate::message::record::Event;
+use crate::message::record::{Deed, Event};
 use crate::service::crowd;
 
 use super::{Entry, OwnRecord};
@@ -40,6 +40,10 @@ pub enum Item {
 #[derive(Debug, Default)]
 pub struct Queue {
     items: Vec<(u64, Item)>,
+    /// The time of the oldest entry that the writer holds.
+    oldest_held: Option<WallTime>,
+    /// Whether something waits that even a full disk must take.
+    urgent: bool,
     /// The number of the last accepted entry.
     last: u64,
     /// Accepted entries that are not yet durable.
@@ -71,6 +75,7 @@ impl Queue {
             self.dropped_total += 1;
             return None;
         }
+        self.urgent |= is_urgent(event);
         self.held += 1;
         self.held_bytes += bytes;
         self.last += 1;
@@ -87,6 +92,8 @@ impl Queue {
     /// they are due.
     pub fn drain(&mut self, into: &mut Vec<(u64, Item)>, now: WallTime, last_words: bool) {
         into.append(&mut self.items);
+        self.urgent = false;
+        self.oldest_held = first_time(into);
         if let Some(since) = self.suppressed_since
             && (last_words || apart(now, since) >= COUNTED_MS)
         {
@@ -102,14 +109,26 @@ impl Queue {
         Some((since, mem::take(&mut self.dropped)))
     }
 
-    /// Frees the room of items that are on disk.
-    pub fn release(&mut self, items: &[(u64, Item)]) {
-        for (_, item) in items {
+    /// Frees the room of the first `durable` items that the writer holds: they are on disk.
+    pub fn release(&mut self, items: &[(u64, Item)], durable: usize) {
+        let (durable, rest) = items.split_at(durable.min(items.len()));
+        for (_, item) in durable {
             if let Item::Entry(entry) = item {
                 self.held = self.held.saturating_sub(1);
                 self.held_bytes = self.held_bytes.saturating_sub(text_bytes(entry));
             }
         }
+        self.oldest_held = first_time(rest);
+    }
+
+    /// The time of the oldest entry that is not yet on disk.
+    pub fn oldest(&self) -> Option<WallTime> {
+        self.oldest_held.or_else(|| first_time(&self.items))
+    }
+
+    /// Whether something waits that even a full disk must take.
+    pub const fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// Whether there is nothing to write.
@@ -128,8 +147,24 @@ pub fn apart(one: WallTime, other: WallTime) -> i64 {
     one.as_millis().saturating_sub(other.as_millis()).saturating_abs()
 }
 
+fn first_time(items: &[(u64, Item)]) -> Option<WallTime> {
+    items.iter().find_map(|(_, item)| match item {
+        Item::Entry(entry) => Some(entry.time),
+        _ => None,
+    })
+}
+
 fn text_bytes(entry: &Entry) -> usize {
     entry.text.as_ref().map_or(0, |text| text.reveal().len())
+}
+
+/// Whether an event must not be undone by the next start: somebody is told of it even if it is not
+/// on disk.
+pub const fn is_urgent(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RoomStatus { closed_until: Some(_), .. } | Event::Operator { deed: Deed::Revoke(_) }
+    )
 }
 
 /// What an event is counted by: its name and its code.
@@ -208,7 +243,7 @@ mod tests {
             None,
             "not durable yet"
         );
-        queue.release(&items);
+        queue.release(&items, items.len());
         assert_eq!(
             queue.take(entry(Event::ConnectionFailed { code: "OTHER" }, 0)),
             Some(ENTRIES_MAX as u64 + 1)

@@ -1,5 +1,6 @@
-//! Disk space reserved for the last records of a server that stops while the disk is full: a file
-//! without content.
+//! Disk space reserved for what must not be lost while the disk is full: ends of sessions and
+//! revocations, which somebody has been told of, and the last records of a server that stops. It is
+//! a file without content.
 
 use std::fs;
 use std::io;
@@ -9,7 +10,7 @@ use std::path::Path;
 use rustix::fs::FallocateFlags;
 
 use super::files::{create, remove_if_there, sync_folder};
-use super::queue::{Item, key_of};
+use super::queue::{Item, is_urgent, key_of};
 use super::writer::Writer;
 
 /// The size of the file: enough for thousands of records, and for the beginning of the segment that
@@ -25,21 +26,38 @@ const TOGETHER: usize = 256;
 /// Past this many waiting records, events caused by strangers are counted and not written.
 const ONE_BY_ONE_MAX: usize = 4_096;
 
+/// With so much free space, it is reserved again after it was used, and people are let in again.
+const FREE_BYTES_AGAIN: u64 = 2 * RESERVE_BYTES;
+
+/// What is known of the reserved space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reserve {
+    /// There may be some.
+    #[default]
+    Kept,
+    /// There is none.
+    Missing,
+    /// It was given back because the disk is full. Only ends and revocations, and what comes before
+    /// them, are written until there is room again.
+    Used,
+}
+
 /// Reserves the space, if `free` bytes are enough and it is not reserved yet.
 ///
 /// # Errors
 /// If it cannot be reserved.
 pub fn keep(folder: &Path, free: u64) -> io::Result<()> {
     let path = folder.join("reserve");
-    if free < FREE_BYTES_MIN || path.try_exists()? {
-        return Ok(());
-    }
-    let file = create(&path)?;
+    if free < FREE_BYTES_MIN || path.try_exists()? { Ok(()) } else { make(&path) }
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    let file = create(path)?;
     // The space must really be allocated: a sparse file would have nothing to give back.
     let kept = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES);
     kept.map_err(io::Error::from).and_then(|()| file.sync_all()).inspect_err(|_| {
         // It is of no use then.
-        let _ = remove_if_there(&path);
+        let _ = remove_if_there(path);
     })
 }
 
@@ -60,18 +78,77 @@ impl Writer {
     pub(super) fn last_words(&mut self) {
         match give_back(&self.options.folder) {
             Ok(true) => {}
+            // Some of it may be left.
+            Ok(false) if self.reserve == Reserve::Used => {}
             Ok(false) => return,
             Err(error) => return log::error!("the room for last records is not free: {error}"),
         }
+        let waiting = self.pending.len();
+        self.write_what_waits(true);
+        let written = waiting.saturating_sub(self.pending.len());
+        log::warn!(
+            "the last {written} entries of the audit log are in the room that was kept for them"
+        );
+    }
+
+    /// The log could not be written. If that is because the disk is full, and somebody is told of
+    /// something that waits, gives back the reserved space for it.
+    pub(super) fn spare(&mut self, error: &io::Error) {
+        let is_full =
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if !is_full || self.reserve != Reserve::Kept || !self.holds_urgent() {
+            return;
+        }
+        self.reserve = match give_back(&self.options.folder) {
+            Ok(true) => Reserve::Used,
+            Ok(false) => Reserve::Missing,
+            Err(error) => {
+                log::error!("the room for last records is not free: {error}");
+                Reserve::Missing
+            }
+        };
+        if self.reserve == Reserve::Used {
+            log::warn!(
+                "ends of sessions and revocations are written into the room that was kept for \
+                 last records"
+            );
+            self.write_what_waits(false);
+        }
+    }
+
+    /// One round while the reserved space is in use: goes back to normal if there is room again.
+    pub(super) fn turn_sparingly(&mut self) -> io::Result<()> {
+        let disk = rustix::fs::statvfs(&self.options.folder)?;
+        let path = self.options.folder.join("reserve");
+        if disk.f_bavail.saturating_mul(disk.f_frsize) >= FREE_BYTES_AGAIN
+            && (path.try_exists()? || make(&path).is_ok())
+        {
+            self.reserve = Reserve::Kept;
+            log::warn!("the audit log can be written again: its disk has room");
+            return self.try_turn(false);
+        }
+        if self.holds_urgent() {
+            self.write_what_waits(false);
+        }
+        Ok(())
+    }
+
+    fn holds_urgent(&self) -> bool {
+        self.pending
+            .iter()
+            .any(|(_, item)| matches!(item, Item::Entry(entry) if is_urgent(&entry.record.event)))
+    }
+
+    /// Writes what waits, as much of it as there is room for, with little at once.
+    fn write_what_waits(&mut self, is_last: bool) {
         if self.pending.len() > ONE_BY_ONE_MAX {
             self.count_what_is_cheap();
         }
-        let waiting = self.pending.len();
         let mut later = mem::take(&mut self.pending);
         loop {
             let next = later.split_off(later.len().min(TOGETHER));
             self.pending = mem::replace(&mut later, next);
-            if let Err(error) = self.write_together(later.is_empty()) {
+            if let Err(error) = self.write_together(is_last && later.is_empty()) {
                 log::error!("the room for last records did not suffice: {error}");
                 self.failed(&error);
                 break;
@@ -81,10 +158,6 @@ impl Writer {
             }
         }
         self.pending.append(&mut later);
-        let written = waiting - self.pending.len();
-        log::warn!(
-            "the last {written} entries of the audit log are in the room that was kept for them"
-        );
     }
 
     fn write_together(&mut self, is_last: bool) -> io::Result<()> {
@@ -105,6 +178,8 @@ impl Writer {
         );
         self.pending = rest;
         let cheap: Vec<_> = cheap;
+        // The `gap` record accounts for them.
+        self.shared.release(&cheap, cheap.len());
         let told = self.dropped.get_or_insert_with(|| (now, Default::default()));
         for (_, item) in &cheap {
             if let Item::Entry(entry) = item {

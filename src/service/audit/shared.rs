@@ -8,6 +8,7 @@ use crate::base::time::WallTime;
 
 use super::key_file::Keys;
 use super::queue::{Item, Queue};
+use super::watchdog::Work;
 use super::{Entry, Gauges, OwnRecord};
 
 type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -17,6 +18,8 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct Shared {
     waiting: Mutex<Waiting>,
     woken: Condvar,
+    /// What the writer is doing.
+    pub work: Work,
     /// The number up to which everything is durable.
     pub durable: AtomicU64,
     /// Whether the log cannot be written at present.
@@ -61,7 +64,8 @@ impl Shared {
 
     /// Wakes the writer, so that the waiting entries are written within a moment.
     pub fn wake_writer(&self) {
-        if lock(&self.waiting).asleep {
+        let waiting = lock(&self.waiting);
+        if waiting.asleep || waiting.entries.is_urgent() {
             self.woken.notify_one();
         }
     }
@@ -111,9 +115,13 @@ impl Shared {
         waiting
     }
 
-    /// Returns the queue after `timeout`, or as soon as the writer must finish.
-    pub fn pause(&self, timeout: Duration) -> MutexGuard<'_, Waiting> {
-        let goes_on = |waiting: &mut Waiting| !waiting.closing;
+    /// Returns the queue after `timeout`, or as soon as the writer must finish; if it `heeds` that,
+    /// also as soon as something urgent waits.
+    pub fn pause(&self, timeout: Duration, heeds: bool) -> MutexGuard<'_, Waiting> {
+        let goes_on = |waiting: &mut Waiting| {
+            let is_over = waiting.closing || (heeds && waiting.entries.is_urgent());
+            !is_over
+        };
         let waited = self.woken.wait_timeout_while(lock(&self.waiting), timeout, goes_on);
         let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         waiting.awaited = false;
@@ -127,9 +135,9 @@ impl Shared {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Frees the room of durable items.
-    pub fn release(&self, items: &[(u64, Item)]) {
-        lock(&self.waiting).entries.release(items);
+    /// Frees the room of durable items: the first `durable` of those that the writer holds.
+    pub fn release(&self, items: &[(u64, Item)], durable: usize) {
+        lock(&self.waiting).entries.release(items, durable);
     }
 
     /// Takes the keys that were read again, if there are any.
@@ -142,15 +150,33 @@ impl Shared {
         *lock(&self.keys) = Some(keys);
     }
 
-    /// Publishes the state, and wakes the reactors if it has changed.
-    pub fn publish(&self, unavailable: bool, update: impl FnOnce(&mut Gauges)) {
+    /// Publishes the state, and wakes the reactors if it has changed. Returns whether the writer was
+    /// stuck until now.
+    pub fn publish(&self, unavailable: bool, update: impl FnOnce(&mut Gauges)) -> bool {
         update(&mut lock(&self.gauges));
-        let before = self.unavailable.swap(unavailable, Ordering::AcqRel);
+        let set = |stuck| (stuck, self.unavailable.swap(unavailable, Ordering::AcqRel));
+        let (stuck, before) = self.work.begin(set);
         let durable = self.durable.load(Ordering::Acquire);
         if self.told.swap(durable, Ordering::AcqRel) != durable || before != unavailable {
-            let wakes = lock(&self.wakes).clone();
-            wakes.iter().for_each(|wake| wake());
+            self.wake_reactors();
         }
+        stuck
+    }
+
+    /// The writer does not come to an end with what it does: the log cannot be written.
+    pub fn is_stuck(&self) {
+        if !self.unavailable.swap(true, Ordering::AcqRel) {
+            log::error!(
+                "the audit log cannot be written: its disk does not answer; nobody is admitted \
+                 until it does"
+            );
+            self.wake_reactors();
+        }
+    }
+
+    fn wake_reactors(&self) {
+        let wakes = lock(&self.wakes).clone();
+        wakes.iter().for_each(|wake| wake());
     }
 
     /// Calls `wake` after each change from now on.
@@ -159,10 +185,16 @@ impl Shared {
     }
 
     /// The state of the log.
-    pub fn gauges(&self) -> Gauges {
-        let (queued, dropped) = lock(&self.waiting).entries.sizes();
+    pub fn gauges(&self, now: WallTime) -> Gauges {
+        let (queued, dropped, oldest) = {
+            let waiting = lock(&self.waiting);
+            let (queued, dropped) = waiting.entries.sizes();
+            (queued, dropped, waiting.entries.oldest())
+        };
         let available = !self.unavailable.load(Ordering::Acquire);
-        Gauges { queued, dropped, available, ..*lock(&self.gauges) }
+        let waited = oldest.map_or(0, |oldest| now.as_millis().saturating_sub(oldest.as_millis()));
+        let lag_ms = u64::try_from(waited).unwrap_or(0);
+        Gauges { queued, dropped, available, lag_ms, ..*lock(&self.gauges) }
     }
 }
 

@@ -15,7 +15,7 @@ use super::holds::Holds;
 use super::line::{Draft, Fields, Line};
 use super::queue::apart;
 use super::reading::{Gone, Segment, Segments};
-use super::reserve;
+use super::reserve::{self, Reserve};
 use super::sealing::Sealed;
 use super::writer::Writer;
 
@@ -82,12 +82,13 @@ impl Writer {
         }
         self.kept.last = Some(now);
         self.look_at_disk(now);
-        if let Some(free) = self.kept.free_bytes
-            && let Err(error) = reserve::keep(&self.options.folder, free)
-        {
-            log::warn!(
-                "no room is kept for the last records before a stop on a full disk: {error}"
-            );
+        let kept = self.kept.free_bytes.map(|free| reserve::keep(&self.options.folder, free));
+        match kept {
+            Some(Err(error)) => {
+                log::warn!("no room is kept for last records on a full disk: {error}");
+            }
+            _ if self.reserve == Reserve::Missing => self.reserve = Reserve::Kept,
+            _ => {}
         }
         self.tell_failed_checkpoints(now);
         let holds = match Holds::read(&self.options.folder) {

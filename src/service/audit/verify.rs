@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
             self.fault(number, Some(1), None, what);
         }
         if let Some(damage) = &first.damage {
-            let what = format!("the server found damage when it started: {damage}");
+            let what = format!("the server found damage: {damage}");
             self.fault(number, Some(1), None, what);
         }
         self.check_aside(number, first);

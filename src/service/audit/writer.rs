@@ -19,9 +19,11 @@ use super::journal::Journal;
 use super::key_file::Keys;
 use super::line::{Draft, Fields};
 use super::queue::{Counts, Item, apart};
+use super::reserve::Reserve;
 use super::sealing::Sealer;
 use super::shared::Shared;
 use super::upkeep::Upkeep;
+use super::watchdog::Watchdog;
 use super::{Options, OwnRecord, Sync};
 
 /// The length of an epoch in which something is written.
@@ -58,15 +60,20 @@ pub struct Writer {
     pub(super) encoded: usize,
     /// Since when and why the log cannot be written.
     pub(super) failing: Option<(WallTime, String)>,
+    pub(super) reserve: Reserve,
     /// What found no room in the queue, to be recorded.
     pub(super) dropped: Option<(WallTime, Counts)>,
     /// Whether the `gap` record about these two is appended.
     gap_told: bool,
     synced_at: WallTime,
+    /// When it was last checked whether the segment is still in its place.
+    looked_at: WallTime,
     pub(super) announcer: Option<Announcer>,
     pub(super) kept: Upkeep,
     fields: Fields,
     secret: Vec<u8>,
+    /// Watches this thread as long as it lives.
+    _watchdog: Watchdog,
     /// Held as long as the thread lives.
     lock: File,
 }
@@ -84,6 +91,7 @@ impl Writer {
     ) -> io::Result<Self> {
         let announcer = options.checkpoint.clone().map(Announcer::start).transpose()?;
         let kept = Upkeep::new((options.wall_time)());
+        let watchdog = Watchdog::start(&shared)?;
         Ok(Self {
             options,
             shared,
@@ -94,13 +102,16 @@ impl Writer {
             pending: Vec::new(),
             encoded: 0,
             failing: None,
+            reserve: Reserve::default(),
             dropped: None,
             gap_told: false,
             synced_at: WallTime::default(),
+            looked_at: WallTime::default(),
             announcer,
             kept,
             fields: Fields::default(),
             secret: Vec::new(),
+            _watchdog: watchdog,
             lock,
         })
     }
@@ -118,11 +129,10 @@ impl Writer {
         if self.failing.is_some() {
             self.last_words();
         }
-        if !self.pending.is_empty() {
-            log::error!(
-                "{} entries of the audit log could not be written and are lost",
-                self.pending.len()
-            );
+        let entries = |(_, item): &&(u64, Item)| matches!(item, Item::Entry(_));
+        let lost = self.pending.iter().filter(entries).count();
+        if lost > 0 {
+            log::error!("{lost} entries of the audit log could not be written and are lost");
         }
         if let Some(announcer) = self.announcer.take() {
             announcer.finish();
@@ -145,6 +155,10 @@ impl Writer {
 
     /// Waits for work, and takes the waiting items. Returns whether it is time to finish.
     fn wait(&mut self) -> bool {
+        if self.shared.work.rest() {
+            self.publish(true);
+            self.shared.work.rest();
+        }
         let now = self.now();
         let unsynced = self.encoded > 0;
         let timeout = match self.options.sync {
@@ -154,10 +168,11 @@ impl Writer {
             }
             _ => IDLE,
         };
-        let mut queue = match self.failing {
-            // New entries do not repair the disk.
-            Some(_) => self.shared.pause(RETRY),
-            None => self.shared.wait(LINGER, timeout),
+        let mut queue = match (&self.failing, self.reserve) {
+            // New entries do not repair the disk, but there may be room for the most important ones.
+            (Some(_), reserve) => self.shared.pause(RETRY, reserve == Reserve::Kept),
+            (None, Reserve::Used) => self.shared.pause(RETRY, true),
+            (None, _) => self.shared.wait(LINGER, timeout),
         };
         let closing = queue.closing;
         let now = (self.options.wall_time)();
@@ -168,20 +183,27 @@ impl Writer {
                 *told.1.entry(key).or_default() += count;
             }
         }
+        drop(queue);
+        self.shared.work.begin(|_| ());
         closing
     }
 
     /// One round: writes and syncs all waiting items.
     pub fn turn(&mut self, closing: bool) {
-        if let Err(error) = self.try_turn(closing) {
+        let sparing = self.reserve == Reserve::Used && self.failing.is_none() && !closing;
+        let done = if sparing { self.turn_sparingly() } else { self.try_turn(closing) };
+        if let Err(error) = done {
             self.failed(&error);
+            if !closing {
+                self.spare(&error);
+            }
         }
-        self.publish();
+        self.publish(false);
     }
 
     pub(super) fn try_turn(&mut self, closing: bool) -> io::Result<()> {
         self.take_new_keys();
-        self.open_what_is_due()?;
+        self.open_what_is_due(closing)?;
         self.encode()?;
         if closing {
             self.append(self.now(), &Item::Own(self.now(), OwnRecord::Stop));
@@ -208,12 +230,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Opens a segment if there is none, and changes a key that is too old.
-    fn open_what_is_due(&mut self) -> io::Result<()> {
+    /// Opens a segment if there is none, ends one that is full, too old or no longer in its place,
+    /// and changes a key that is too old.
+    fn open_what_is_due(&mut self, closing: bool) -> io::Result<()> {
         let now = self.now();
         let (opened_at, epoch_at) = self.journal.since();
-        let full = self.journal.segment_bytes() >= self.options.segment_bytes_max;
-        if self.journal.is_open() && (full || apart(now, opened_at) >= SEGMENT_MS) {
+        let full = self.journal.segment_bytes() >= self.options.segment_bytes_max
+            || apart(now, opened_at) >= SEGMENT_MS;
+        let look = closing || full || apart(now, self.looked_at) >= EPOCH_MS;
+        let moved = look && self.look_for_segment(now)?;
+        if self.journal.is_open() && (full || moved) {
             self.journal.end(now)?;
             self.commit();
             self.announce();
@@ -230,6 +256,16 @@ impl Writer {
             self.announce();
         }
         Ok(())
+    }
+
+    /// Returns whether the segment was not in its place any more.
+    fn look_for_segment(&mut self, now: WallTime) -> io::Result<bool> {
+        self.looked_at = now;
+        if self.encoded > 0 || self.gap_told {
+            self.journal.sync()?;
+            self.commit();
+        }
+        self.journal.stay_in_place()
     }
 
     /// Appends the items that are not yet appended.
@@ -284,7 +320,9 @@ impl Writer {
     pub(super) fn commit(&mut self) {
         self.synced_at = self.now();
         if self.gap_told {
-            if let Some((since, _)) = self.failing.take() {
+            if let Some((since, _)) = self.failing.take()
+                && self.reserve != Reserve::Used
+            {
                 let seconds = apart(self.now(), since) / 1_000;
                 log::warn!("the audit log can be written again, after {seconds} s");
             }
@@ -304,7 +342,7 @@ impl Writer {
                 self.ended.insert(session, until);
             }
         }
-        self.shared.release(&self.pending[..self.encoded]);
+        self.shared.release(&self.pending, self.encoded);
         if let Some((number, _)) = self.pending[..self.encoded].last() {
             self.shared.durable.fetch_max(*number, Ordering::AcqRel);
         }
@@ -324,30 +362,29 @@ impl Writer {
         }
     }
 
-    /// Informs the reactors of changes.
-    fn publish(&mut self) {
+    /// Informs the reactors of changes, also that the writer `was_stuck` until now.
+    fn publish(&mut self, was_stuck: bool) {
         // With an interval, it is enough that the kernel has the data.
         if self.failing.is_none()
             && let Some((number, _)) = self.pending[..self.encoded].last()
         {
             self.shared.durable.fetch_max(*number, Ordering::AcqRel);
         }
-        let oldest = self.pending.iter().find_map(|(_, item)| match item {
-            Item::Entry(entry) => Some(entry.time),
-            _ => None,
-        });
-        let lag_ms = oldest.map_or(0, |time| apart(self.now(), time).unsigned_abs());
         let (bytes, syncs) = self.journal.totals();
         let segment = self.journal.segment();
         let checkpoints_failed = self.announcer.as_ref().map_or(0, Announcer::failed);
         let disk = self.kept.disk();
         let synced_at = self.synced_at;
-        self.shared.publish(self.failing.is_some(), |gauges| {
-            (gauges.lag_ms, gauges.bytes_written, gauges.syncs) = (lag_ms, bytes, syncs);
+        let unavailable = self.failing.is_some() || self.reserve == Reserve::Used;
+        let stuck = self.shared.publish(unavailable, |gauges| {
+            (gauges.bytes_written, gauges.syncs) = (bytes, syncs);
             (gauges.segment, gauges.synced_at) = (segment, synced_at);
             gauges.checkpoints_failed = checkpoints_failed;
             (gauges.free_bytes, gauges.forecast_days) = disk;
         });
+        if (stuck || was_stuck) && !unavailable {
+            log::warn!("the audit log can be written again: its disk has answered");
+        }
     }
 
     fn take_new_keys(&mut self) {

@@ -1,0 +1,39 @@
+//! Whether the segment that is being written is still where it belongs: a file that somebody has
+//! deleted or replaced takes every record, and nobody will ever read them.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::files::{create, sync_folder};
+
+/// Whether the file at `path` is this one.
+///
+/// # Errors
+/// An error of the system.
+pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes what the file holds to `path`, where nothing may be, and returns the new file. All is on
+/// disk then.
+///
+/// # Errors
+/// An error of the system, or if the file does not hold `len` bytes.
+pub fn put_back(file: &File, len: u64, path: &Path, folder: &Path) -> io::Result<File> {
+    let mut source = file;
+    source.seek(SeekFrom::Start(0))?;
+    let mut copy = create(path)?;
+    if io::copy(&mut source, &mut copy)? != len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    copy.sync_all()?;
+    sync_folder(folder)?;
+    Ok(copy)
+}
