@@ -301,6 +301,7 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
             .take_over
             .then(|| Duration::from_secs(config.drain.as_secs() + TAKE_OVER_SPARE_SECS)),
         wall_time: clock::wall_time,
+        monotonic: clock::monotonic,
         entropy: clock::random_secret,
     })
     .map_err(BindError::Audit)?;

@@ -285,6 +285,37 @@ fn ask(address: SocketAddr, request: &str) -> common::raw::Response {
 }
 
 #[test]
+fn nobody_is_told_to_leave_for_a_server_without_the_keys_of_the_audit_log() {
+    let (folder, other) = (scratch("keys"), scratch("other-keys"));
+    drop(start(0, &other));
+    let mut program = start(0, &folder);
+    let (doctor, patient) = people();
+    let mut inside = Client::join_at(program.address, &doctor);
+    for (key_file, said) in [
+        (folder.join("nowhere/audit.key"), "does not exist, but there is an audit log"),
+        (other.join("audit.key"), "is not the one of this audit log"),
+    ] {
+        let next = Command::new(env!("CARGO_BIN_EXE_autamedica-signaling"))
+            .env_clear()
+            .envs([("NODE_ENV", "development"), ("PORT", "0"), ("TAKE_OVER", "true")])
+            .envs([("AUDIT_DIR", folder.join("audit")), ("AUDIT_KEY_FILE", key_file)])
+            .env("JWT_SECRET", String::from_utf8_lossy(common::SECRET).as_ref())
+            .output()
+            .expect("it ends");
+        let error = String::from_utf8_lossy(&next.stderr);
+        assert_eq!(next.status.code(), Some(78), "{error}");
+        assert!(error.contains(said), "{error}");
+    }
+    // Had it been told to leave, nobody would be let in now, and nobody would be left inside.
+    let mut other = Client::join_at(program.address, &patient);
+    other.send(&other.offer_to(&doctor, 1_000));
+    while inside.receive()["type"] != "offer" {}
+    program.terminate();
+    inside.expect_error("SERVER_SHUTDOWN");
+    assert_eq!(wait_for_end(&mut program.child, PATIENCE), Some(0));
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let mut program = Program::start(256, &[("DRAIN_SECONDS", "600")]);
     let mut silent = Raw::upgrade(program.address);

@@ -1,5 +1,6 @@
 //! The only place that reads clocks and draws random bits.
 
+use std::sync::OnceLock;
 use std::time;
 
 use uuid::Uuid;
@@ -34,6 +35,12 @@ impl Default for Clock {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The time on the monotonic clock since this was asked for the first time.
+pub fn monotonic() -> Instant {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(Clock::new).instant()
 }
 
 /// The time on the wall clock.

@@ -2,6 +2,7 @@
 //! it can be changed unnoticed.
 
 mod disk;
+mod keys;
 mod kill;
 mod lock;
 mod place;

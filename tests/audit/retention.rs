@@ -3,31 +3,59 @@
 use std::fs;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use autamedica_signaling::base::time::WallTime;
+use autamedica_signaling::base::time::{Instant, WallTime};
+use autamedica_signaling::message::record::{Deed, Event, Revocation, Revoked, Subject};
 use autamedica_signaling::reactor::clock;
-use autamedica_signaling::service::audit::Keys;
 use autamedica_signaling::service::audit::holds::Holds;
+use autamedica_signaling::service::audit::{Entry, Keys, Restored};
 
-use crate::support::{Place, admission, admitted, assert_intact, python, session};
+use crate::support::{
+    Log, Place, admission, admitted, assert_intact, ending, entry, python, session, user,
+};
 
 /// Days before now, for a test that moves through the years. One test at a time uses it.
 static DAYS_AGO: AtomicI64 = AtomicI64::new(0);
-static IN_USE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+/// Hours that have passed since, on every clock.
+static HOURS: AtomicI64 = AtomicI64::new(0);
+pub static IN_USE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+const HOUR_MS: i64 = 3_600_000;
 
 fn shifted() -> WallTime {
-    const DAY_MS: i64 = 24 * 3_600_000;
-    WallTime::from_millis(clock::wall_time().as_millis() - DAYS_AGO.load(Ordering::SeqCst) * DAY_MS)
+    let ago = DAYS_AGO.load(Ordering::SeqCst) * 24 - HOURS.load(Ordering::SeqCst);
+    WallTime::from_millis(clock::wall_time().as_millis() - ago * HOUR_MS)
 }
 
-/// One run of the server so many days ago, in which a session of that number is entered.
-fn run(place: &Place, days_ago: i64) {
+fn monotonic() -> Instant {
+    let hours = HOURS.load(Ordering::SeqCst).unsigned_abs();
+    Instant::from_micros(clock::monotonic().as_micros() + hours * 3_600_000_000)
+}
+
+/// Begins a run so many days ago.
+fn start(place: &Place, days_ago: i64) -> (Log, Restored) {
     DAYS_AGO.store(days_ago, Ordering::SeqCst);
-    let (log, _) = place.open_with(|options| options.wall_time = shifted);
-    log.write(autamedica_signaling::service::audit::Entry {
-        time: shifted(),
-        ..admission(days_ago.unsigned_abs())
-    });
+    HOURS.store(0, Ordering::SeqCst);
+    place.open_with(|options| {
+        options.wall_time = shifted;
+        options.monotonic = monotonic;
+    })
+}
+
+/// One run of the server so many days ago, in which a session of that number is entered, and then
+/// so many hours pass.
+fn run_for(place: &Place, days_ago: i64, hours: i64) {
+    let (log, _) = start(place, days_ago);
+    log.write(Entry { time: shifted(), ..admission(days_ago.unsigned_abs()) });
+    HOURS.store(hours, Ordering::SeqCst);
+    let nobody = Subject { session: None, user: None, role: None };
+    let stranger = entry(Event::Connect { refusal: Some("UNAUTHORIZED") }, nobody);
+    log.write(Entry { time: shifted(), ..stranger });
     log.close();
+}
+
+/// One that is long enough for the clock to be believed.
+pub fn run(place: &Place, days_ago: i64) {
+    run_for(place, days_ago, 13);
 }
 
 #[test]
@@ -79,6 +107,75 @@ fn a_clock_that_is_years_ahead_removes_a_week_at_most() {
 }
 
 #[test]
+fn starts_with_a_clock_that_is_years_ahead_take_nothing_away() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("wrong-start");
+    for days_ago in [5, 4, 3] {
+        run(&place, days_ago);
+    }
+    let (log, _) = start(&place, 0);
+    let until = WallTime::from_millis(shifted().as_millis() + 24 * HOUR_MS);
+    log.write(ending(1, until));
+    let what = Revoked::User(user(1));
+    let revoke = |what, until| {
+        let deed = Deed::Revoke(Revocation { what, until });
+        entry(Event::Operator { deed }, what.subject())
+    };
+    log.write(revoke(what, until));
+    // One that was lifted again.
+    log.write(revoke(Revoked::User(user(2)), until));
+    log.write(revoke(Revoked::User(user(2)), shifted()));
+    log.close();
+
+    // The machine comes up without a time of its own, twice, and is given one after some hours.
+    for hours in [0, 11] {
+        let (log, restored) = start(&place, -3_000);
+        if hours == 0 {
+            let ended = &restored.ended;
+            let kept = ended.iter().any(|(one, until)| *one == session(1) && *until > shifted());
+            assert!(kept, "it stays ended: {}", ended.len());
+            let revoked: Vec<_> = restored.revoked.iter().map(|one| one.what).collect();
+            assert_eq!(revoked, [what], "and this one revoked");
+        }
+        log.close();
+        run_for(&place, -3_000, hours);
+    }
+    let (log, restored) = start(&place, 0);
+    assert_eq!(restored.ended, [(session(1), until)]);
+    let revoked: Vec<_> = restored.revoked.iter().map(|one| (one.what, one.until)).collect();
+    assert_eq!(revoked, [(what, until)]);
+    log.close();
+    assert_eq!(admitted(&place), [5, 4, 3, 3_000, 3_000], "nothing is gone");
+    assert_intact(&place);
+}
+
+#[test]
+fn a_clock_that_leaps_years_ahead_takes_nothing_away_before_twelve_hours() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("leap");
+    for days_ago in [5, 4, 3] {
+        run(&place, days_ago);
+    }
+    let (log, _) = start(&place, 0);
+    let until = WallTime::from_millis(shifted().as_millis() + 24 * HOUR_MS);
+    log.write(ending(1, until));
+    HOURS.store(13, Ordering::SeqCst);
+    log.write(admission(0));
+    DAYS_AGO.store(-3_000, Ordering::SeqCst);
+    log.write(admission(1));
+    assert!(place.segment(5).exists(), "a segment has begun that day");
+    HOURS.store(24, Ordering::SeqCst);
+    log.write(admission(2));
+    DAYS_AGO.store(0, Ordering::SeqCst);
+    log.close();
+    assert_eq!(admitted(&place), [5, 4, 3, 0, 1, 2]);
+    let (log, restored) = start(&place, 0);
+    assert_eq!(restored.ended, [(session(1), until)]);
+    log.close();
+    assert_intact(&place);
+}
+
+#[test]
 fn a_held_session_stays_and_the_log_around_it_is_proved() {
     let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let place = Place::in_memory("held");
@@ -97,7 +194,7 @@ fn a_held_session_stays_and_the_log_around_it_is_proved() {
     run(&place, 0);
     assert_eq!(admitted(&place), [2_999, 10, 0]);
     let report = assert_intact(&place);
-    assert_eq!(report.first.expect("records").0, 7, "segment 2");
+    assert_eq!(report.first.expect("records").0, 8, "segment 2");
     assert_eq!(python(&place, None).0, 0, "{}", python(&place, None).1);
     let text = fs::read_to_string(place.segment(5)).expect("a segment");
     assert!(text.contains("\"event\":\"hold\",") && text.contains("\"sessions\":1"));
@@ -114,6 +211,7 @@ fn a_segment_ends_after_a_day_and_when_it_is_full() {
     let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let place = Place::in_memory("rotation");
     DAYS_AGO.store(2, Ordering::SeqCst);
+    HOURS.store(0, Ordering::SeqCst);
     let (log, _) = place.open_with(|options| {
         options.wall_time = shifted;
         options.segment_bytes_max = 4_000;

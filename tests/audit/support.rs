@@ -66,6 +66,7 @@ impl Place {
             segment_bytes_max: audit::SEGMENT_BYTES_MAX,
             take_over: None,
             wall_time: clock::wall_time,
+            monotonic: clock::monotonic,
             entropy: clock::random_secret,
         }
     }
@@ -207,11 +208,6 @@ pub fn admitted(place: &Place) -> Vec<u64> {
     })
     .expect("can be read");
     sessions
-}
-
-/// Ten years before now: everything of then is older than it must be kept.
-pub fn long_ago() -> WallTime {
-    clock::wall_time().minus(Duration::from_secs(10 * 365 * 24 * 3_600))
 }
 
 /// Adds an encryption key, as `audit key rotate` does.

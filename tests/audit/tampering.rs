@@ -11,9 +11,8 @@ use autamedica_signaling::service::audit::report::Report;
 use autamedica_signaling::service::audit::verify::verify;
 use autamedica_signaling::service::audit::{self, EpochKey};
 
-use crate::support::{
-    Place, admission, assert_intact, long_ago, python, rotate_key, verification_key,
-};
+use crate::retention::{IN_USE, run};
+use crate::support::{Place, admission, assert_intact, python, rotate_key, verification_key};
 
 /// A log of several segments: an orderly one, one that ends in a tear, one behind it, two encryption keys.
 struct Sample {
@@ -35,12 +34,11 @@ impl Sample {
     /// A segment that was retired, an orderly one, a key rotation, a torn one, one behind it.
     fn eventful() -> Self {
         let place = Place::in_memory("eventful");
-        let (log, _) = place.open_with(|options| options.wall_time = long_ago);
-        log.write(admission(1));
-        log.close();
-        let (log, _) = place.open();
-        log.write(admission(2));
-        log.close();
+        {
+            let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            run(&place, 3_650);
+            run(&place, 0);
+        }
         assert!(!place.segment(1).exists(), "it was older than it must be kept");
         rotate_key(&place);
         let (log, _) = place.open();

@@ -162,6 +162,8 @@ impl Journal {
         self.write()?;
         self.sync()?;
         sync_folder(&self.folder)?;
+        // From here on, a segment that is gone was taken away, and not only about to begin.
+        self.write_seal(&self.key, self.durable_bytes)?;
         self.head_bytes = self.written_bytes;
         self.aside.clear();
         self.damage = None;

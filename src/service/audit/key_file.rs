@@ -17,6 +17,7 @@ use crate::base::redacted::Redacted;
 
 use super::chain::{EpochKey, mac_from_text, to_text};
 use super::files::replace;
+use super::key_check::Misfit;
 use super::sealing::EncryptionKey;
 
 /// Far more than a century of key rotations needs.
@@ -53,6 +54,10 @@ pub enum KeyFileError {
     Malformed(PathBuf, usize),
     /// It contains no key to seal with.
     Empty(PathBuf),
+    /// It is not the one of the log.
+    OtherLog(PathBuf, Misfit),
+    /// The log in this folder cannot be read, so nobody knows whether the file is its own.
+    Log(PathBuf, io::Error),
 }
 
 impl Keys {
@@ -206,6 +211,17 @@ impl fmt::Display for KeyFileError {
             Self::Empty(path) => {
                 write!(f, "the key file {} holds no `encrypt` key", path.display())
             }
+            Self::OtherLog(path, misfit) => write!(
+                f,
+                "the key file {} is not the one of this audit log: {misfit}; put the right one there, or move the log \
+                 to another place and begin a new one",
+                path.display()
+            ),
+            Self::Log(folder, error) => write!(
+                f,
+                "the audit log in {} cannot be read, to see whether the key file is its own: {error}",
+                folder.display()
+            ),
         }
     }
 }

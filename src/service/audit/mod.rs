@@ -18,6 +18,7 @@ mod files;
 pub mod history;
 pub mod holds;
 mod journal;
+mod key_check;
 mod key_file;
 pub mod line;
 mod lock;
@@ -47,12 +48,13 @@ use std::thread::JoinHandle;
 use sha2::{Digest, Sha256};
 
 use crate::base::redacted::Redacted;
-use crate::base::time::{Duration, WallTime};
+use crate::base::time::{Duration, Instant, WallTime};
 use crate::message::SessionId;
 use crate::message::record::{Record, Revocation};
 
 use super::names::Names;
 pub use chain::EpochKey;
+pub use key_check::Misfit;
 pub use key_file::{KeyFileError, Keys};
 pub use opening::{OpenError, open};
 use queue::Counts;
@@ -68,6 +70,7 @@ pub struct Audit {
     shared: Arc<Shared>,
     names: Names,
     wall_time: fn() -> WallTime,
+    folder: Arc<Path>,
     key_file: Arc<Path>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
     _last: Arc<Last>,
@@ -178,6 +181,8 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Reads the wall clock.
     pub wall_time: fn() -> WallTime,
+    /// Reads a clock that nobody sets.
+    pub monotonic: fn() -> Instant,
     /// Draws 32 random bytes.
     pub entropy: fn() -> [u8; 32],
 }
@@ -316,9 +321,12 @@ impl Audit {
     /// Reads the key file again. From now on, records are sealed with its last key.
     ///
     /// # Errors
-    /// What is wrong with the file; the keys are then unchanged.
+    /// What is wrong with the file, or that it is the one of another log; the keys are then
+    /// unchanged.
     pub fn reload_keys(&self) -> Result<(), KeyFileError> {
-        self.shared.use_keys(Keys::read(&self.key_file)?);
+        let keys = Keys::read(&self.key_file)?;
+        key_check::check(&self.folder, &keys, &self.key_file)?;
+        self.shared.use_keys(keys);
         self.shared.wake_writer();
         Ok(())
     }

@@ -12,10 +12,15 @@ use super::sealing::Sealer;
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{
-    Audit, Last, Options, OwnRecord, Restored, chain, files, lock, reading, recovery, seal_file,
-    snapshot,
+    Audit, Last, Options, OwnRecord, Restored, chain, files, key_check, lock, reading, recovery,
+    seal_file, snapshot,
 };
+use crate::base::time::{Duration, WallTime};
+use crate::message::record::Revocation;
 use crate::service::names::Names;
+
+/// A server that was off for longer is rarer than a clock that is wrong at the start.
+const DOUBTFUL: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Why the log cannot be opened.
 #[derive(Debug)]
@@ -47,10 +52,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     files::make_folder(&folder).map_err(failed)?;
     if options.take_over.is_some() {
         // Check first: no running server is asked to leave for one that cannot start.
-        match Keys::read(&options.key_file) {
-            Ok(_) | Err(KeyFileError::Missing(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        find_keys(&options)?;
     }
     let lock = lock::take(&folder, options.take_over)?;
     let (keys, key_file_is_new) = read_keys(&options)?;
@@ -58,11 +60,20 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let sealing = sealing.ok_or_else(|| KeyFileError::Empty(options.key_file.clone()))?;
 
     let (log, run) = two_texts((options.entropy)());
-    let found = recovery::recover(&folder, &keys, &chain::to_text(&log))?;
-    let ended = snapshot::restore(&found.position, &keys).map_err(failed)?;
+    let mut found = recovery::recover(&folder, &keys, &chain::to_text(&log))?;
+    let (ended, unread) = snapshot::restore(&found.position, &keys).map_err(failed)?;
+    if unread {
+        let what = "a list of ended sessions and revocations could not be read";
+        found.position.damage.get_or_insert(what.to_owned());
+    }
+    let now = (options.wall_time)();
+    let sooner = lead(now, found.last_time);
+    let closed = ended.iter().map(|(session, until)| (session, until.plus(sooner)));
+    let revoked =
+        ended.revocations().map(|one| Revocation { until: one.until.plus(sooner), ..one });
     let restored = Restored {
-        ended: ended.iter().collect(),
-        revoked: ended.revocations().collect(),
+        ended: closed.filter(|(_, until)| *until > now).collect(),
+        revoked: revoked.filter(|one| one.until > now).collect(),
         clean: found.clean,
         torn_bytes: found.torn_bytes,
         damage: found.position.damage.clone(),
@@ -70,7 +81,6 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     };
 
     let shared = Arc::new(Shared::default());
-    let now = (options.wall_time)();
     shared.note(now, OwnRecord::Start { clean: found.clean, key: sealing.id });
     if found.encryption != 0 && found.encryption != sealing.id {
         shared.note(now, OwnRecord::KeyChange { from: found.encryption, to: sealing.id });
@@ -80,6 +90,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
         shared: Arc::clone(&shared),
         names: names.clone(),
         wall_time: options.wall_time,
+        folder: options.folder.clone().into(),
         key_file: options.key_file.clone().into(),
         thread: Arc::default(),
         _last: Arc::new(Last(Arc::clone(&shared))),
@@ -96,28 +107,53 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     Ok((audit, restored))
 }
 
+/// The keys in the file, if they are those of the log; `None` if there is no file, and no log yet.
+/// Changes nothing.
+fn find_keys(options: &Options) -> Result<Option<Keys>, OpenError> {
+    match Keys::read(&options.key_file) {
+        Err(KeyFileError::Missing(path)) => match has_begun(options)? {
+            true => Err(OpenError::KeysGone(path)),
+            false => Ok(None),
+        },
+        Err(error) => Err(error.into()),
+        Ok(keys) => {
+            key_check::check(&options.folder, &keys, &options.key_file)?;
+            Ok(Some(keys))
+        }
+    }
+}
+
 /// The keys, and whether they have just been created.
 fn read_keys(options: &Options) -> Result<(Keys, bool), OpenError> {
-    let begun = || -> io::Result<bool> {
-        Ok(!files::segments(&options.folder)?.is_empty()
-            || seal_file::Seal::path(&options.folder).try_exists()?)
+    let Some(mut keys) = find_keys(options)? else {
+        let keys = Keys::draw(options.entropy);
+        keys.create(&options.key_file)?;
+        return Ok((keys, true));
     };
-    let begun = begun().map_err(|error| OpenError::Io(options.folder.clone(), error))?;
-    match Keys::read(&options.key_file) {
-        Err(KeyFileError::Missing(path)) if begun => Err(OpenError::KeysGone(path)),
-        Err(KeyFileError::Missing(path)) => {
-            let keys = Keys::draw(options.entropy);
-            keys.create(&path)?;
-            Ok((keys, true))
-        }
-        Ok(mut keys) if !begun && keys.verification.is_none() => {
-            // The verification key of another log was detached; this log gets its own.
-            keys.verification = Some(chain::EpochKey::new(0, (options.entropy)()));
-            keys.replace(&options.key_file)?;
-            Ok((keys, true))
-        }
-        keys => Ok((keys?, false)),
+    let is_new = keys.verification.is_none() && !has_begun(options)?;
+    if is_new {
+        // The verification key of another log was detached; this log gets its own.
+        keys.verification = Some(chain::EpochKey::new(0, (options.entropy)()));
+        keys.replace(&options.key_file)?;
     }
+    Ok((keys, is_new))
+}
+
+/// Whether there is a log.
+fn has_begun(options: &Options) -> Result<bool, OpenError> {
+    let folder = &options.folder;
+    let begun = || -> io::Result<bool> {
+        Ok(!files::segments(folder)?.is_empty() || seal_file::Seal::path(folder).try_exists()?)
+    };
+    begun().map_err(|error| OpenError::Io(folder.clone(), error))
+}
+
+/// How far the clock is ahead, if so much has passed since the last record that it may be wrong.
+/// Sessions then stay closed, and tokens revoked, as long as if the log had ended just now.
+fn lead(now: WallTime, last: Option<WallTime>) -> Duration {
+    let ahead_ms = last.map_or(0, |last| now.as_millis().saturating_sub(last.as_millis()));
+    let ahead = Duration::from_millis(u64::try_from(ahead_ms).unwrap_or(0));
+    if ahead > DOUBTFUL { ahead } else { Duration::from_secs(0) }
 }
 
 fn two_texts(random: [u8; 32]) -> ([u8; 16], [u8; 16]) {

@@ -15,6 +15,7 @@ use super::journal::{Position, SetAside, set_aside};
 use super::key_file::Keys;
 use super::line::{Line, lines};
 use super::seal_file::{Ending, Seal};
+use crate::base::time::WallTime;
 
 /// How many epochs a record may be ahead of the seal file. One is possible, if the last write of
 /// the seal file was lost.
@@ -31,6 +32,8 @@ pub struct Found {
     pub torn_bytes: u64,
     /// The number of the encryption key that was in use; 0 if unknown.
     pub encryption: u32,
+    /// The time of the last good record, if there is one.
+    pub last_time: Option<WallTime>,
 }
 
 /// Reads as much of the folder as necessary. Moves aside files that do not belong to the log any
@@ -105,6 +108,7 @@ struct Walk<'a> {
     encryption: u32,
     damage: Option<String>,
     last_event: String,
+    last_time: Option<WallTime>,
     aside: Vec<SetAside>,
 }
 
@@ -122,16 +126,18 @@ impl<'a> Walk<'a> {
             encryption: seal.encryption,
             damage,
             last_event: String::new(),
+            last_time: None,
             aside: Vec::new(),
         }
     }
 
     /// Continues until a record is not good, or there are no more.
     fn run(&mut self, existing: &[u64]) -> io::Result<()> {
-        // Finds out whether the previous epoch ended properly.
+        // Finds out whether the previous epoch ended properly, and is there.
         self.look_back()?;
         loop {
             if !existing.contains(&self.segment) {
+                // If no byte of it counted yet, the server was stopped before it could create it.
                 if self.bytes > 0 {
                     self.damage(format!("segment {} was gone", self.segment));
                 }
@@ -169,8 +175,23 @@ impl<'a> Walk<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             counted => counted?,
         };
-        if let Some(line) = lines(&counted).last().and_then(|(_, line, _)| Line::parse(line)) {
-            self.last_event = line.event;
+        if segment == self.segment && (counted.len() as u64) < bytes - from {
+            // Reported where the segment is read.
+            return Ok(());
+        }
+        let last = lines(&counted).last().and_then(|(_, line, whole)| {
+            Line::parse(line).filter(|line| whole && line.head() == self.head)
+        });
+        match last {
+            Some(line) => {
+                (self.last_event, self.last_time) = (line.event, Some(line.time));
+            }
+            None => {
+                let seq = self.head.seq;
+                self.damage(format!(
+                    "segment {segment} did not hold record {seq} where it had been"
+                ));
+            }
         }
         Ok(())
     }
@@ -209,6 +230,7 @@ impl<'a> Walk<'a> {
         }
         self.head = line.head();
         self.last_event.clone_from(&line.event);
+        self.last_time = Some(line.time);
         true
     }
 
@@ -273,6 +295,7 @@ impl<'a> Walk<'a> {
             clean,
             torn_bytes,
             encryption: self.encryption,
+            last_time: self.last_time,
         })
     }
 }
@@ -289,6 +312,6 @@ impl Found {
             aside: Vec::new(),
             damage,
         };
-        Self { position, clean: true, torn_bytes: 0, encryption: 0 }
+        Self { position, clean: true, torn_bytes: 0, encryption: 0, last_time: None }
     }
 }

@@ -17,7 +17,10 @@ use super::journal::Position;
 use super::key_file::Keys;
 use super::line::{Line, lines};
 use super::seal_file::Ending;
-use super::sealing::Sealed;
+use super::sealing::{EncryptionKey, Sealed};
+
+/// In how many segments to search for a complete snapshot.
+const SEGMENTS_MAX: usize = 16;
 
 #[derive(Deserialize)]
 struct Part {
@@ -53,58 +56,78 @@ struct Who {
 }
 
 /// The sessions that had ended before `position`, according to the newest segment with a complete
-/// snapshot and the segments after it.
+/// snapshot and the segments after it; and whether a snapshot could not be read.
 ///
 /// # Errors
 /// If a segment cannot be read.
-pub fn restore(position: &Position, keys: &Keys) -> io::Result<Ended> {
+pub fn restore(position: &Position, keys: &Keys) -> io::Result<(Ended, bool)> {
     let mut counted = position.previous.as_ref().map(|ending| (ending.segment, ending.bytes));
     let existing = segments(&position.folder)?;
     // The segments are read newest first; their records are applied in the order of time.
     let mut read = Vec::new();
-    while let Some((segment, bytes)) = counted
-        && existing.contains(&segment)
-    {
-        let (whole, previous, contents) = look(&position.folder, segment, bytes)?;
-        read.push(contents);
-        if whole {
-            break;
+    while let Some((segment, bytes)) = counted.filter(|_| read.len() < SEGMENTS_MAX) {
+        let mut previous = None;
+        if existing.contains(&segment) {
+            let (whole, ending, contents) = look(&position.folder, segment, bytes, keys)?;
+            read.push(contents);
+            if whole {
+                break;
+            }
+            previous = ending.map(|ending| (ending.segment, ending.bytes));
         }
-        counted = previous.map(|ending| (ending.segment, ending.bytes));
+        // Where a segment is lost, the one before it still tells what it knew.
+        let before = existing.iter().rev().find(|number| **number < segment);
+        counted = previous.or(before.map(|number| (*number, u64::MAX)));
     }
     let mut ended = Ended::default();
+    let mut unread = false;
     for contents in read.iter().rev() {
         for line in lines(contents).filter_map(|(_, line, _)| Line::parse(line)) {
-            take_up(&line, keys, &mut ended);
+            unread |= !take_up(&line, keys, &mut ended);
         }
     }
-    Ok(ended)
+    Ok((ended, unread))
 }
 
 /// The valid part of a segment, whether its snapshot is complete, and how the previous segment
 /// ended.
-fn look(folder: &Path, segment: u64, bytes: u64) -> io::Result<(bool, Option<Ending>, Vec<u8>)> {
+fn look(
+    folder: &Path,
+    segment: u64,
+    bytes: u64,
+    keys: &Keys,
+) -> io::Result<(bool, Option<Ending>, Vec<u8>)> {
     let mut contents = fs::read(segment_path(folder, segment))?;
     contents.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
-    let mut parsed = lines(&contents).filter_map(|(_, line, _)| Line::parse(line));
-    let first = parsed.next();
+    let first = lines(&contents).find_map(|(_, line, _)| Line::parse(line));
     let previous = first.and_then(|line| line.members::<First>()?.previous);
-    let parts = parsed.take_while(|line| line.event == "ended-sessions");
-    let last = parts.filter_map(|line| line.members::<Part>()).last();
-    let whole = last.is_some_and(|last| last.part == last.parts);
-    Ok((whole, previous, contents))
+    let whole = has_list(&contents, &keys.encryption);
+    Ok((whole, previous.filter(|ending| ending.segment < segment), contents))
+}
+
+/// Whether a segment begins with a complete snapshot that these keys open.
+fn has_list(contents: &[u8], keys: &[EncryptionKey]) -> bool {
+    let parsed = lines(contents).filter_map(|(_, line, _)| Line::parse(line));
+    let parts = parsed.skip(1).take_while(is_list);
+    let opened = parts.map_while(|line| {
+        Sealed::parse(line.sealed?)?.open_with(keys, line.plain)?;
+        line.members::<Part>()
+    });
+    opened.last().is_some_and(|last| last.part == last.parts)
+}
+
+/// Whether a record is a part of a snapshot.
+pub fn is_list(line: &Line<'_>) -> bool {
+    line.event == "ended-sessions"
 }
 
 /// Applies what a record says about ended sessions. Only what our keys open counts, whatever else
-/// the file contains.
-fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) {
+/// the file contains. Returns `false` if it is a snapshot that cannot be read.
+fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) -> bool {
     let secret = || Sealed::parse(line.sealed?)?.open_with(&keys.encryption, line.plain);
     match line.event.as_str() {
         "ended-sessions" => {
-            let read = secret().is_some_and(|secret| ended.read_part(&secret));
-            if !read {
-                log::error!("a list of ended sessions in the audit log cannot be read");
-            }
+            return secret().is_some_and(|secret| ended.read_part(&secret));
         }
         "room-status" => {
             let until =
@@ -131,4 +154,5 @@ fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) {
         }
         _ => {}
     }
+    true
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-use crate::base::time::{Duration, WallTime};
+use crate::base::time::{Duration, Instant, WallTime};
 use crate::message::SessionId;
 
 use super::OwnRecord;
@@ -26,10 +26,17 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// the same.
 const BETWEEN_REMOVALS_MS: i64 = 23 * HOUR_MS;
 
-/// The longest span removed at once, however much is too old. If the clock is years ahead, a
+/// The longest span removed at once, however much is too old. If the clock stays years ahead, a
 /// removal takes only this much history per day instead of all of it, and the log records it each
 /// time.
 const REMOVED_AT_ONCE: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Nothing is removed or forgotten before the clock has run for so long, since the start and since
+/// its last leap: a machine may start with a clock that is years ahead, and correct it soon.
+const PROVED: Duration = Duration::from_secs(12 * 3_600);
+
+/// By how much the clock may differ from one that nobody sets, in an hour or so.
+const LEAP_MS: u64 = 3_600_000;
 
 /// Warn below this many free bytes.
 const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
@@ -44,11 +51,40 @@ const RATE_AFTER_MS: i64 = HOUR_MS;
 pub struct Upkeep {
     started: WallTime,
     last: Option<WallTime>,
+    clock: Option<Clock>,
     holds: Option<Holds>,
     free_bytes: Option<u64>,
     forecast_days: Option<u64>,
     checkpoints_told: u64,
     checkpoints_at: WallTime,
+}
+
+/// What is known of the wall clock.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// Since when it has not leapt.
+    since: Instant,
+    /// The last look at both clocks.
+    seen: (WallTime, Instant),
+}
+
+impl Clock {
+    /// The state at the first look.
+    const fn new(wall: WallTime, now: Instant) -> Self {
+        Self { since: now, seen: (wall, now) }
+    }
+
+    /// Compares both clocks.
+    fn look(&mut self, wall: WallTime, now: Instant) {
+        let passed = now.since(self.seen.1).as_micros() / 1_000;
+        let leap = apart(wall, self.seen.0.plus(Duration::from_millis(passed))).unsigned_abs();
+        *self = Self { since: if leap > LEAP_MS { now } else { self.since }, seen: (wall, now) };
+    }
+
+    /// Whether it has run for long enough.
+    fn is_proved(&self) -> bool {
+        self.seen.1.since(self.since) >= PROVED
+    }
 }
 
 impl Upkeep {
@@ -57,6 +93,7 @@ impl Upkeep {
         Self {
             started: now,
             last: None,
+            clock: None,
             holds: None,
             free_bytes: None,
             forecast_days: None,
@@ -81,6 +118,7 @@ impl Writer {
             return;
         }
         self.kept.last = Some(now);
+        self.look_at_clock(now);
         self.look_at_disk(now);
         let kept = self.kept.free_bytes.map(|free| reserve::keep(&self.options.folder, free));
         match kept {
@@ -103,6 +141,15 @@ impl Writer {
         self.tell_holds(now, &holds);
         if let Err(error) = self.retire(now, &holds) {
             log::error!("old segments of the audit log could not be removed: {error}");
+        }
+    }
+
+    fn look_at_clock(&mut self, wall: WallTime) {
+        let now = (self.options.monotonic)();
+        let clock = self.kept.clock.get_or_insert(Clock::new(wall, now));
+        clock.look(wall, now);
+        if clock.is_proved() {
+            self.ended.note_passed(wall);
         }
     }
 
@@ -151,6 +198,9 @@ impl Writer {
     /// disk, and then removes the files.
     fn retire(&mut self, now: WallTime, holds: &Holds) -> io::Result<()> {
         self.remove_gone()?;
+        if !self.kept.clock.is_some_and(|clock| clock.is_proved()) {
+            return Ok(());
+        }
         if self.journal.gone_at.is_some_and(|last| apart(now, last) < BETWEEN_REMOVALS_MS) {
             return Ok(());
         }
@@ -291,6 +341,24 @@ mod tests {
             mac: String::new(),
             epoch: number,
         }
+    }
+
+    #[test]
+    fn a_clock_is_believed_after_twelve_hours_without_a_leap() {
+        let after = |hours| Duration::from_secs(hours * 3_600);
+        let (year, start) = (after(24 * 365), WallTime::from_secs(1_700_000_000));
+        let mut clock = Clock::new(start.plus(year), Instant::from_micros(5));
+        let mut look = |hours: u64, wall: WallTime| {
+            clock.look(wall, Instant::from_micros(5 + after(hours).as_micros()));
+            clock.is_proved()
+        };
+        assert!(!look(1, start.plus(year).plus(after(1))));
+        assert!(!look(3, start.plus(after(3))), "corrected");
+        assert!(!look(14, start.plus(after(14))));
+        assert!(look(15, start.plus(after(15))));
+        assert!(look(16, start.plus(after(16)).plus(Duration::from_secs(60))), "no leap");
+        assert!(!look(17, start.plus(year)), "ahead again");
+        assert!(look(29, start.plus(year).plus(after(12))), "for good, it seems");
     }
 
     #[test]
