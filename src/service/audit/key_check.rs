@@ -113,6 +113,9 @@ impl<'a> Evidence<'a> {
         for line in parsed(contents) {
             let Some(sealed) = line.sealed.and_then(Sealed::parse) else { continue };
             let id = sealed.key_id;
+            if self.opened.contains(&id) {
+                continue;
+            }
             let is_here = self.keys.encryption.iter().any(|key| key.id == id);
             if sealed.open_with(&self.keys.encryption, line.plain).is_some() {
                 self.opened.insert(id);
