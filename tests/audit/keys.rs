@@ -179,6 +179,33 @@ fn damage_is_not_mistaken_for_another_key_file() {
 }
 
 #[test]
+fn a_copy_from_before_a_rotation_is_refused_though_it_opens_the_newest_list() {
+    let (place, until) = begun("rotated-while-it-ran");
+    let old_copy = keys(&place);
+    let (log, _) = place.open();
+    rotate_key(&place);
+    log.audit.reload_keys().expect("one more");
+    log.write(ending(2, until));
+    log.close();
+    let own = keys(&place);
+    put(&place, &old_copy);
+    assert_eq!(refused(&place).0, Misfit::Lacks(2));
+    put(&place, &own);
+    let (log, restored) = place.open();
+    assert_eq!(restored.ended.len(), 2);
+    log.close();
+}
+
+#[test]
+fn an_old_segment_that_cannot_be_read_keeps_no_server_from_starting() {
+    let (place, until) = begun("unreadable");
+    knows_all(&place, until);
+    fs::remove_file(place.segment(1)).expect("removed");
+    fs::create_dir(place.segment(1)).expect("something that is no file");
+    knows_all(&place, until);
+}
+
+#[test]
 fn while_the_server_runs_its_keys_are_not_exchanged_for_those_of_another_log() {
     let (place, _) = begun("reload-keys");
     let (other, _) = begun("reload-keys-other");

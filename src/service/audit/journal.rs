@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -292,6 +293,22 @@ impl Journal {
     pub fn break_off(&mut self) {
         self.buffer.clear();
         self.head = self.durable;
+        let is_deleted = |file: &File| file.metadata().is_ok_and(|file| file.nlink() == 0);
+        if self.durable_bytes > 0 && self.file.as_ref().is_some_and(is_deleted) {
+            // The open file is all that is left of the segment.
+            match self.stay_in_place() {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.file = None;
+                    self.follow(0, None);
+                    return;
+                }
+                Err(error) => {
+                    log::error!("the audit log was damaged: {error}");
+                    self.damage = Some(error.to_string());
+                }
+            }
+        }
         let Some(file) = self.file.take() else { return };
         if self.durable_bytes == 0 {
             // The segment never began: it is created again, with the same number.

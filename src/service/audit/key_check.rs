@@ -4,7 +4,8 @@
 //! It is, as far as the log can tell, unless one of three things shows that it is not:
 //!
 //! - The file has a verification key, and neither a record nor the file `seal` comes from it.
-//! - The server needs a key to open the newest list, and the file does not have it.
+//! - The server needs a key to open the newest list, or what came after it, and the file does not have
+//!   it.
 //! - The file has a key of that number, and it opens nothing.
 //!
 //! What is damaged proves nothing: a single record that a key opens, or that comes from the
@@ -49,7 +50,7 @@ pub enum Misfit {
 /// If the file is not the one of this log, or the log cannot be read.
 pub fn check(folder: &Path, keys: &Keys, key_file: &Path) -> Result<(), KeyFileError> {
     let failed = |error| KeyFileError::Log(folder.to_owned(), error);
-    let misfit = Evidence::of(folder, keys).and_then(|mut evidence| evidence.misfit());
+    let misfit = Evidence::of(folder, keys).map(|mut evidence| evidence.misfit());
     match misfit.map_err(failed)? {
         Some(misfit) => Err(KeyFileError::OtherLog(key_file.to_owned(), misfit)),
         None => Ok(()),
@@ -65,7 +66,7 @@ struct Evidence<'a> {
     /// The numbers of the keys that opened something, and of those that did not.
     opened: BTreeSet<u32>,
     closed: BTreeSet<u32>,
-    /// The number of the key of the newest list, if it is not here.
+    /// The number of a key that is needed and not here.
     lacking: Option<u32>,
     /// Whether the newest list was found.
     found: bool,
@@ -84,31 +85,37 @@ impl<'a> Evidence<'a> {
         Ok(Self { folder, keys, seal, numbers, opened, closed, lacking: None, found: false })
     }
 
-    fn misfit(&mut self) -> io::Result<Option<Misfit>> {
+    fn misfit(&mut self) -> Option<Misfit> {
         if let Some(key) = &self.keys.verification
-            && !self.may_have_begun_with(key)?
+            && !self.may_have_begun_with(key)
         {
-            return Ok(Some(Misfit::Verification));
+            return Some(Misfit::Verification);
         }
         let newest_first = self.numbers.clone().into_iter().rev();
         for number in newest_first.take(SEGMENTS_MAX) {
-            let Some(contents) = self.read(number)? else { continue };
+            let Some(contents) = self.read(number) else { continue };
             self.open(&contents);
             if self.found && self.closed.is_subset(&self.opened) {
                 break;
             }
         }
         if let Some(id) = self.closed.difference(&self.opened).next() {
-            return Ok(Some(Misfit::Encryption(*id)));
+            return Some(Misfit::Encryption(*id));
         }
-        Ok(self.lacking.map(Misfit::Lacks))
+        self.lacking.map(Misfit::Lacks)
     }
 
     /// Tries to open all records of a segment.
     fn open(&mut self, contents: &[u8]) {
-        // A number that was never given is damage.
-        let ids_max = self.seal.as_ref().map_or(u32::MAX, |seal| seal.encryption);
+        // A number that was never given is damage. The seal may be from before a change, and each change
+        // gives the next number.
+        let changes = parsed(contents).filter(|line| line.event == "key-change").count();
+        let ids_max = self.seal.as_ref().map_or(u32::MAX, |seal| {
+            seal.encryption.saturating_add(u32::try_from(changes).unwrap_or(u32::MAX))
+        });
         let found = self.found;
+        // What is sealed with a later key than the file has shows that it is an old copy.
+        let newest = self.keys.encryption.iter().map(|key| key.id).max();
         self.found |= parsed(contents).any(|line| is_list(&line));
         for line in parsed(contents) {
             let Some(sealed) = line.sealed.and_then(Sealed::parse) else { continue };
@@ -121,17 +128,23 @@ impl<'a> Evidence<'a> {
                 self.opened.insert(id);
             } else if is_here {
                 self.closed.insert(id);
-            } else if !found && id <= ids_max && is_list(&line) {
+            } else if !found && id <= ids_max && (is_list(&line) || Some(id) > newest) {
                 self.lacking = Some(id);
             }
         }
     }
 
     /// Whether the log began with this verification key, or nothing can tell.
-    fn may_have_begun_with(&self, verification: &EpochKey) -> io::Result<bool> {
-        let mut told = false;
+    fn may_have_begun_with(&self, verification: &EpochKey) -> bool {
+        if let Some(seal) = &self.seal
+            && let Some(key) = verification.at(seal.key.epoch())
+            && key.reveal() == seal.key.reveal()
+        {
+            return true;
+        }
+        let mut told = self.seal.is_some();
         if let Some(oldest) = self.numbers.first()
-            && let Some(contents) = self.read(*oldest)?
+            && let Some(contents) = self.read(*oldest)
         {
             let latest = self.seal.as_ref().map_or(u64::MAX, |seal| seal.key.epoch());
             let latest = latest.saturating_add(EPOCHS_AHEAD_MAX);
@@ -142,24 +155,19 @@ impl<'a> Evidence<'a> {
             for line in parsed(&contents).filter(|line| line.epoch <= latest) {
                 if let (Some(head), Some(at)) = (head, key.at(line.epoch)) {
                     if line.is_genuine(&head, &at) {
-                        return Ok(true);
+                        return true;
                     }
                     (key, told) = (at, true);
                 }
                 head = Some(line.head());
             }
         }
-        let Some(seal) = &self.seal else { return Ok(!told) };
-        let key = verification.at(seal.key.epoch());
-        Ok(key.is_some_and(|key| key.reveal() == seal.key.reveal()))
+        !told
     }
 
-    /// A segment; `None` if it was removed meanwhile.
-    fn read(&self, number: u64) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(segment_path(self.folder, number)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            contents => contents.map(Some),
-        }
+    /// A segment, if it can be read: one that cannot proves nothing.
+    fn read(&self, number: u64) -> Option<Vec<u8>> {
+        fs::read(segment_path(self.folder, number)).ok()
     }
 }
 
@@ -176,7 +184,7 @@ impl fmt::Display for Misfit {
             }
             Self::Lacks(id) => write!(
                 f,
-                "it lacks `encrypt {id}`, with which the newest list of ended sessions and revocations is sealed"
+                "it lacks `encrypt {id}`, with which the newest ended sessions and revocations are sealed"
             ),
         }
     }

@@ -2,7 +2,7 @@
 //! deleted or replaced takes every record, and nobody will ever read them.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -30,10 +30,17 @@ pub fn put_back(file: &File, len: u64, path: &Path, folder: &Path) -> io::Result
     let mut source = file;
     source.seek(SeekFrom::Start(0))?;
     let mut copy = create(path)?;
-    if io::copy(&mut source, &mut copy)? != len {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+    let copied = io::copy(&mut source.take(len), &mut copy).and_then(|copied| {
+        if copied != len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        copy.sync_all()?;
+        sync_folder(folder)
+    });
+    if let Err(error) = copied {
+        // A part of it would look like the segment. It is told that it is missing.
+        let _ = fs::remove_file(path);
+        return Err(error);
     }
-    copy.sync_all()?;
-    sync_folder(folder)?;
     Ok(copy)
 }

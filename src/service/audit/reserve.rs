@@ -51,6 +51,10 @@ pub fn keep(folder: &Path, free: u64) -> io::Result<()> {
     if free < FREE_BYTES_MIN || path.try_exists()? { Ok(()) } else { make(&path) }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn make(path: &Path) -> io::Result<()> {
     let file = create(path)?;
     // The space must really be allocated: a sparse file would have nothing to give back.
@@ -94,9 +98,7 @@ impl Writer {
     /// The log could not be written. If that is because the disk is full, and somebody is told of
     /// something that waits, gives back the reserved space for it.
     pub(super) fn spare(&mut self, error: &io::Error) {
-        let is_full =
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        if !is_full || self.reserve != Reserve::Kept || !self.holds_urgent() {
+        if !is_full(error) || self.reserve != Reserve::Kept || !self.holds_urgent() {
             return;
         }
         self.reserve = match give_back(&self.options.folder) {
@@ -120,10 +122,21 @@ impl Writer {
     pub(super) fn turn_sparingly(&mut self) -> io::Result<()> {
         let disk = rustix::fs::statvfs(&self.options.folder)?;
         let path = self.options.folder.join("reserve");
-        if disk.f_bavail.saturating_mul(disk.f_frsize) >= FREE_BYTES_AGAIN
-            && (path.try_exists()? || make(&path).is_ok())
-        {
-            self.reserve = Reserve::Kept;
+        let has_room = disk.f_bavail.saturating_mul(disk.f_frsize) >= FREE_BYTES_AGAIN;
+        let made = match has_room {
+            true if path.try_exists()? => Some(Reserve::Kept),
+            true => match make(&path) {
+                Ok(()) => Some(Reserve::Kept),
+                Err(error) if is_full(&error) => None,
+                Err(error) => {
+                    log::error!("no room can be kept for the last records: {error}");
+                    Some(Reserve::Missing)
+                }
+            },
+            false => None,
+        };
+        if let Some(made) = made {
+            self.reserve = made;
             log::warn!("the audit log can be written again: its disk has room");
             return self.try_turn(false);
         }
