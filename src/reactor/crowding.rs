@@ -20,8 +20,8 @@ use crate::message::problem::close;
 const CROWD_SHARE: u64 = 8;
 
 /// How many of those who are over the limit, and are let in to be told so, may be of a network that
-/// crowds the server. The others of its clients are told at once, so that some are left for
-/// newcomers from elsewhere.
+/// crowds the server. For the others of its clients, those that were answered have to go, or they
+/// are told at once, so that some are left for newcomers from elsewhere.
 const TURNED_AWAY_OF_CROWD_MAX: usize = TURNED_AWAY_MAX / 2;
 
 impl<A: Application> Reactor<A> {
@@ -46,25 +46,31 @@ impl<A: Application> Reactor<A> {
     /// not said who it is. Returns whether there is a place now.
     pub(super) fn take_place_from(&mut self, crowd: Network, now: Now) -> bool {
         // All have to be looked at, but only as often as somebody comes to a full server.
-        let mut oldest = None;
-        let mut over = 0;
+        let (mut oldest, mut without_place) = ([None; 2], 0);
         for (key, peer) in self.peers.iter() {
             let Some(has_place) = gives_way(peer, crowd) else { continue };
-            over += usize::from(!has_place);
-            let order = (!has_place, peer.number);
-            if oldest.is_none_or(|(first, _)| order < first) {
-                oldest = Some((order, key));
+            without_place += usize::from(!has_place);
+            let oldest = &mut oldest[usize::from(has_place)];
+            if oldest.is_none_or(|(number, _)| peer.number < number) {
+                *oldest = Some((peer.number, key));
             }
         }
-        let Some(((is_over, _), oldest)) = oldest else { return false };
-        // Those who were only let in to be told that the server is full take nobody's place.
-        if is_over
-            && self.entrance.connections().saturating_sub(over) >= self.options.connections_max
-        {
-            return false;
-        }
+        let places_taken = self.entrance.connections().saturating_sub(without_place);
+        let there_is_one = places_taken < self.options.connections_max;
+        let Some((_, key)) = oldest[usize::from(!there_is_one)] else { return false };
         self.hits.add(Limit::Connections);
-        self.send_off_unknown(oldest, now);
+        self.send_off_unknown(key, now);
+        true
+    }
+
+    /// Closes the oldest connection of this network that was answered and does not leave. Returns
+    /// whether there was one.
+    pub(super) fn see_off_answered(&mut self, network: Network) -> bool {
+        let was_answered =
+            |peer: &Peer| !peer.connection.is_head() && gives_way(peer, network) == Some(false);
+        let answered = self.peers.iter().filter(|(_, peer)| was_answered(peer));
+        let Some((oldest, _)) = answered.min_by_key(|(_, peer)| peer.number) else { return false };
+        self.doom(oldest);
         true
     }
 
@@ -80,7 +86,7 @@ impl<A: Application> Reactor<A> {
                 turn_away(&mut transport.socket, Refusal::Full, now);
                 self.output.effects.count_error(Refusal::Full.code());
             }
-        } else {
+        } else if peer.connection.is_open() {
             let (app, output) = (&mut self.app, &mut self.output);
             peer.connection.give_up(peer_id(key), close::JOIN_TIMEOUT, now, app, output);
             self.apply(Some(key), None, now);
@@ -94,16 +100,18 @@ impl<A: Application> Reactor<A> {
 }
 
 /// Whether this peer is of a network that crowds the server and has not said who it is; and then,
-/// whether it has a place, or was only let in to be told that there is none.
+/// whether it has a place. Who was only let in to be told that there is none has no place, and
+/// neither has who was answered and does not leave.
 fn gives_way(peer: &Peer, crowd: Network) -> Option<bool> {
     let connection = &peer.connection;
     let has_place = match connection.arrival() {
         Some(arrival) => !arrival.full,
         None if connection.is_open() => true,
-        None => return None,
+        None if peer.has_unsent() => return None,
+        None => false,
     };
-    // Requests that carry a session are not strangers, although their sockets are new.
-    let is_errand = connection.errand().is_some();
     let is_unknown = peer.counted.unknown && peer.network == Some(crowd);
-    (is_unknown && !is_errand && !peer.flags.doomed).then_some(has_place)
+    // Requests that carry a session, and those that have come from another loop, are not strangers.
+    let is_known = connection.errand().is_some() || peer.flags.resumed || peer.flags.waiting;
+    (is_unknown && !is_known && !peer.flags.doomed).then_some(has_place)
 }

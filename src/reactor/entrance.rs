@@ -88,6 +88,11 @@ impl Entrance {
         self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Notes that a session of this network, which has no socket of its own, has not said who it is.
+    pub(super) fn add_unknown(&self, network: Network) {
+        lock(&self.networks).unknown.add(network);
+    }
+
     /// How many connections of a network wait or are sending their request head.
     pub(super) fn heads_of(&self, network: Network) -> u64 {
         lock(&self.networks).heads.count(network)

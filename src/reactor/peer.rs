@@ -24,7 +24,7 @@ pub(super) struct Peer {
     pub(super) flags: Flags,
     /// How many bytes may still be read from it.
     pub(super) bytes: Bucket,
-    /// The network that it comes from, if it has a socket of its own from the start.
+    /// The network that it comes from.
     pub(super) network: Option<Network>,
     /// What it counts for there.
     pub(super) counted: Counted,
@@ -84,8 +84,12 @@ impl Peer {
         }
     }
 
-    /// A session that is carried by requests.
-    pub(super) fn without_socket(connection: Connection, number: u64) -> Self {
+    /// A session that is carried by requests, from this network.
+    pub(super) fn without_socket(
+        connection: Connection,
+        network: Option<Network>,
+        number: u64,
+    ) -> Self {
         Self {
             transport: None,
             connection,
@@ -93,8 +97,8 @@ impl Peer {
             outbound: Outbound::default(),
             flags: Flags::default(),
             bytes: Bucket::default(),
-            network: None,
-            counted: Counted::default(),
+            network,
+            counted: Counted { head: false, unknown: network.is_some() },
             number,
         }
     }

@@ -3,6 +3,7 @@
 
 use super::peer::Peer;
 use super::{Reactor, peer_id, peer_key_of};
+use crate::admission::gate::Network;
 use crate::base::arena::Key;
 use crate::base::time::Now;
 use crate::connection::{Application, Connection, Order, Progress};
@@ -64,16 +65,29 @@ impl<A: Application> Reactor<A> {
     /// Opens a session, which counts as a connection of its own. In logs it has the number of the
     /// request.
     fn open_session(&mut self, from: Option<Key<Peer>>, now: Now) {
-        if !self.entrance.add_place(self.options.connections_max) {
+        let request = from.and_then(|key| self.peers.get(key));
+        let number = request.map_or(0, |request| request.number);
+        let network = request.and_then(|request| request.network);
+        if !self.entrance.add_place(self.options.connections_max)
+            && !self.take_place_for_session(network, now)
+        {
             // Another loop opened a session at the same moment. The client finds no session, and
             // asks for another one.
             return;
         }
-        let number = from.and_then(|key| self.peers.get(key)).map_or(0, |peer| peer.number);
-        let key = self.peers.insert(Peer::without_socket(Connection::polled(), number));
+        network.into_iter().for_each(|network| self.entrance.add_unknown(network));
+        let session = Peer::without_socket(Connection::polled(), network, number);
+        let key = self.peers.insert(session);
         self.app.session_begun(peer_id(key), now, &mut self.output.effects);
         self.apply(None, None, now);
         self.settle(key, now);
+    }
+
+    /// Makes place for a session of this network in a full server that another network crowds.
+    fn take_place_for_session(&mut self, network: Option<Network>, now: Now) -> bool {
+        let crowd = self.crowd().filter(|crowd| network.is_some_and(|network| network != *crowd));
+        crowd.is_some_and(|crowd| self.take_place_from(crowd, now))
+            && self.entrance.add_place(usize::MAX)
     }
 
     /// A request has brought a packet for a session.

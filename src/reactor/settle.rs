@@ -139,7 +139,8 @@ impl<A: Application> Reactor<A> {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if let Some(network) = peer.network.filter(|_| peer.counted.head || peer.counted.unknown) {
             let connection = &peer.connection;
-            let unknown = connection.is_head() || self.app.is_stranger(peer_id(key));
+            // Who was refused, or is being closed, has still not said who it is.
+            let unknown = !connection.is_open() || self.app.is_stranger(peer_id(key));
             let now = Counted { head: connection.is_request(), unknown };
             self.entrance.count_less(network, &mut peer.counted, now);
         }

@@ -347,7 +347,7 @@ impl<A: Application> Reactor<A> {
 
     pub(super) fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
         let (network, crowd) = (Network::of(address), self.crowd());
-        if crowd == Some(network) && self.is_over_crowded() {
+        if crowd == Some(network) && self.is_over_crowded() && !self.see_off_answered(network) {
             // What is left is for others.
             self.send_away(socket, Refusal::Full, Limit::Connections, now);
             return;

@@ -558,6 +558,28 @@ describe('the signaling client', () => {
     assert.deepEqual(await Promise.all(sent.map(settled)), Array(3).fill('accepted'));
   });
 
+  test('after a return sends several at a time again', async () => {
+    const { client, socket } = await joinedClient();
+    sendNumbered(client, 1);
+    const [{ id }] = socket.of('ice-candidate');
+    socket.say({ type: 'error', code: 'RATE_LIMITED', message: 'too many', id });
+    socket.drop();
+    await pass(1000);
+    const second = await letIn(true);
+    sendNumbered(client, 4);
+    assert.equal(second.of('ice-candidate').length, 5);
+  });
+
+  test('ends the session before it leaves, whatever else waits', async () => {
+    const { client, socket } = await joinedClient();
+    sendNumbered(client, 100);
+    const ended = client.endSession('done');
+    client.leave();
+    const types = socket.sent.slice(-2).map(({ type }) => type);
+    assert.deepEqual(types, ['end-session', 'leave-room']);
+    assert.equal(await settled(ended), 'LEFT', 'nobody waits for the answer');
+  });
+
   test('does not show a token again that was refused', async () => {
     const { socket } = await joinedClient();
     socket.say({ type: 'token-expiring', exp: 1 });

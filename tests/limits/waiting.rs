@@ -11,6 +11,7 @@ use autamedica_signaling::base::limits::Limit;
 use crate::beside::Call;
 use crate::common::http::check_refusal;
 use crate::common::raw::upgrade_request;
+use crate::common::socket_io::App;
 use crate::common::{Person, Raw, TestServer, people};
 
 /// Loopback has sixteen million addresses.
@@ -208,6 +209,35 @@ fn an_address_that_holds_many_places_and_says_nothing_gives_way_to_others() {
     late.send(upgrade_request("").as_bytes());
     check_refusal(&late.read_response(), 503, "SERVER_FULL");
     drop((guests, held));
+}
+
+#[test]
+fn neither_refused_requests_that_stay_nor_polled_sessions_keep_others_out() {
+    const PLACES: usize = 20;
+    for polled in [false, true] {
+        let server = TestServer::start_with(|config| config.connections_max = PLACES);
+        let connect = |number| Raw::connect_from(server.address(), here(number));
+        let mut held = Vec::new();
+        for _ in 1..PLACES {
+            let mut raw = connect(1);
+            let target = if polled { "socket.io/?EIO=4&transport=polling" } else { "nothing" };
+            raw.send(format!("GET /{target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+            let response = raw.read_response();
+            assert_eq!(response.status, if polled { 200 } else { 404 });
+            if !polled {
+                held.push(raw);
+            }
+        }
+        server.wait_until("all to be answered", |now| now.connections == PLACES as u64 - 1);
+        // By turns with a WebSocket and by polling; the first one has a place anyway.
+        let mut guests = Vec::new();
+        for number in 10..14 {
+            guests.push(connect(number));
+            guests.last_mut().expect("a guest").join(&people().0);
+            App::join(|| connect(20 + number).stream, &people().0);
+        }
+        drop((guests, held));
+    }
 }
 
 #[test]

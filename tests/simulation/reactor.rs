@@ -272,6 +272,11 @@ impl<A: Application> Reactor<A> {
         false
     }
 
+    /// Nor do they keep each other out.
+    fn crowd(&self) -> Option<Network> {
+        None
+    }
+
     fn hear(&mut self, key: (u32, u32), what: News) {
         let key = Key::from_parts(key.0, key.1);
         if self.peers.get(key).is_some() && !self.news.contains(&(key, what)) {

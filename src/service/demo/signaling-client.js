@@ -146,6 +146,11 @@ export class SignalingClient extends EventTarget {
   leave() {
     if (this.#state === 'idle' || this.#state === 'closed') return;
     if (this.#state === 'joined') {
+      // Whoever ends the session and leaves at once means both.
+      for (const { message } of this.#waiting.filter((entry) => entry.message.type === 'end-session')) {
+        message.id ||= this.#nextId();
+        this.#write(message);
+      }
       this.#write({ type: 'leave-room', sessionId: this.sessionId, userId: this.userId });
     }
     this.#finish(null);
@@ -295,6 +300,7 @@ export class SignalingClient extends EventTarget {
       this.#lastFrom.clear();
     }
     this.#allowed = { ...BURST }; // the server counts anew for each connection
+    this.#careful = false;
     for (const entry of this.#takeOutbox()) {
       const { type } = entry.message;
       if (type === 'media-state') {
