@@ -176,6 +176,27 @@ fn a_clock_that_leaps_years_ahead_takes_nothing_away_before_twelve_hours() {
 }
 
 #[test]
+fn a_server_that_starts_anew_each_night_forgets_what_is_over() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("nightly");
+    let (log, _) = start(&place, 2);
+    log.write(ending(1, WallTime::from_millis(shifted().as_millis() + HOUR_MS)));
+    log.close();
+    // The first of these runs begins a segment without the list as soon as its clock is believed, which
+    // is before a segment ends by itself. The second one has nothing to forget.
+    for (days_ago, segments) in [(1, 3), (0, 4)] {
+        let (log, _) = start(&place, days_ago);
+        for (number, hours) in [(1, 0), (2, 13), (3, 13)] {
+            HOURS.store(hours, Ordering::SeqCst);
+            log.write(Entry { time: shifted(), ..admission(number) });
+        }
+        log.close();
+        assert!(place.segment(segments).exists() && !place.segment(segments + 1).exists());
+    }
+    assert_intact(&place);
+}
+
+#[test]
 fn a_held_session_stays_and_the_log_around_it_is_proved() {
     let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let place = Place::in_memory("held");

@@ -58,6 +58,12 @@ impl Ended {
         self.passed = time;
     }
 
+    /// Whether there is something that is certainly over.
+    pub fn holds_what_is_over(&self) -> bool {
+        let oldest = self.by_time.first().map(|(until, _)| until);
+        oldest.into_iter().chain(self.revoked.values()).any(|until| *until <= self.passed)
+    }
+
     /// Forgets sessions that may be opened again, and revocations that are over.
     pub fn forget_until(&mut self, now: WallTime) {
         let now = now.min(self.passed);

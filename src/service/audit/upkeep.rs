@@ -52,6 +52,9 @@ pub struct Upkeep {
     started: WallTime,
     last: Option<WallTime>,
     clock: Option<Clock>,
+    /// Whether a segment was ended to forget what was over when the clock was first believed. The
+    /// list stands in each segment, and a server may never run for as long as a segment lasts.
+    pub(super) has_forgotten: bool,
     holds: Option<Holds>,
     free_bytes: Option<u64>,
     forecast_days: Option<u64>,
@@ -94,6 +97,7 @@ impl Upkeep {
             started: now,
             last: None,
             clock: None,
+            has_forgotten: false,
             holds: None,
             free_bytes: None,
             forecast_days: None,

@@ -239,7 +239,9 @@ impl Writer {
             || apart(now, opened_at) >= SEGMENT_MS;
         let look = closing || full || apart(now, self.looked_at) >= EPOCH_MS;
         let moved = look && self.look_for_segment(now)?;
-        if self.journal.is_open() && (full || moved) {
+        let outdated = !closing && !self.kept.has_forgotten && self.ended.holds_what_is_over();
+        self.kept.has_forgotten |= outdated;
+        if self.journal.is_open() && (full || moved || outdated) {
             self.journal.end(now)?;
             self.commit();
             self.announce();
