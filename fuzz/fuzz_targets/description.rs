@@ -13,7 +13,7 @@ mod slow;
 use std::fmt::Write;
 
 use autamedica_signaling::base::cidr::Networks;
-use autamedica_signaling::wire::json::Raw;
+use autamedica_signaling::wire::json::{Quoted, Raw};
 use autamedica_signaling::wire::sdp::{
     CandidateRules, FingerprintHash, Rules, check_candidate, check_description,
 };
@@ -31,7 +31,8 @@ const RULES: [(bool, &str, &str); 4] = [
 fuzz_target!(|input: &[u8]| {
     let Ok(text) = str::from_utf8(input) else { return };
     let written = [serde_json::to_string(text).expect("a string"), escaped(text)];
-    let [quoted, escaped] = written.each_ref().map(|text| Raw::parse(text).expect("JSON"));
+    let [raw, raw_escaped] = written.each_ref().map(|text| Raw::parse(text).expect("JSON"));
+    let [quoted, escaped] = [raw, raw_escaped].map(|raw| Quoted::from_raw(raw).expect("a string"));
     for (number, (relay_only, allowed, blocked)) in RULES.into_iter().enumerate() {
         let [allowed, blocked] = [allowed, blocked].map(networks);
         let candidates = CandidateRules { relay_only, allowed: &allowed, blocked: &blocked };
@@ -48,8 +49,8 @@ fuzz_target!(|input: &[u8]| {
                 look_as_browsers_do(text, may_send, relay_only);
             }
         }
-        let verdict = check_candidate(quoted, candidates);
-        let again = check_candidate(escaped, candidates);
+        let verdict = check_candidate(raw, candidates);
+        let again = check_candidate(raw_escaped, candidates);
         assert_eq!(again.is_ok(), verdict.is_ok(), "an escape changes the verdict");
         assert_eq!(verdict.is_ok(), slow::candidate(text, number), "{verdict:?}");
         if verdict.is_ok() {

@@ -2,13 +2,16 @@
 //! well: the same message with the same ids, or the same error code, and the same `id` to be repeated.
 //!
 //! An input is the text of a message, or of several with a control character in between, of which each is read as if it were
-//! the only one.
+//! the only one. What is no JSON within a description is read later, and passes nowhere.
 #![no_main]
 
+use autamedica_signaling::base::cidr::Networks;
 use autamedica_signaling::message::problem::Problem;
 use autamedica_signaling::message::request::{
-    self, MediaChange, Parsed, Reader, Reason, RelayKind, Request, Speaker,
+    self, Content, MediaChange, Parsed, Reader, Reason, RelayKind, Request, Speaker,
 };
+use autamedica_signaling::wire::json::Quoted;
+use autamedica_signaling::wire::sdp::{CandidateRules, Rules, check_description};
 use autamedica_signaling_fuzz::json::{self, Json};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,11 +33,30 @@ fuzz_target!(|input: &[u8]| {
         is_right(text, &parsed, json.as_ref());
         // The second time it begins like the one before.
         for again in [reader.parse(text), reader.parse(text)] {
+            if let Some(description) = unchecked(&again) {
+                assert!(!passes(description), "no JSON passes: {text}");
+                continue;
+            }
             is_right(text, &again, json.as_ref());
             assert_eq!(format!("{again:?}"), format!("{parsed:?}"), "what came before matters");
         }
     }
 });
+
+/// The description in a message, where that is no JSON: the reader of messages leaves this to the one of descriptions.
+fn unchecked<'a>(parsed: &Parsed<'a>) -> Option<Quoted<'a>> {
+    let Ok(Request::Relay(relay)) = &parsed.request else { return None };
+    match relay.content {
+        Content::Description(text) | Content::Rollback(text) if !text.is_json() => Some(text),
+        _ => None,
+    }
+}
+
+fn passes(description: Quoted<'_>) -> bool {
+    let none = Networks::none();
+    let candidates = CandidateRules { relay_only: false, allowed: &none, blocked: &none };
+    check_description(description, Rules { may_send: true, candidates }).is_ok()
+}
 
 fn is_right(text: &str, parsed: &Parsed<'_>, json: Option<&Json>) {
     let said = parsed.request.as_ref().map(said).map_err(|problem| problem.code());

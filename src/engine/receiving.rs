@@ -7,7 +7,7 @@ use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::message::notice::{self, LeaveReason};
 use crate::message::problem::{Flaw, Problem};
-use crate::message::request::{self, MessageId, Request};
+use crate::message::request::{self, MessageId, Parsed, Request};
 
 impl Engine {
     /// Handles a message of a connection. A refusal is its answer, and affects nobody else.
@@ -31,10 +31,9 @@ impl Engine {
         // The cost of parsing is bounded by the rate of bytes, and because a connection that is
         // refused too often is closed.
         let parsed = self.reader.parse(text);
-        let id = id.or(parsed.id);
         match self.meter(peer, Class::of(&parsed.request), now, effects) {
-            Ok(()) => self.answer(peer, &parsed.request, text, id, now, effects),
-            Err(problem) => self.refuse(peer, problem, id, false, now, effects),
+            Ok(()) => self.answer(peer, &parsed, text, id, now, effects),
+            Err(problem) => self.refuse(peer, problem, id.or(parsed.id), false, now, effects),
         }
     }
 
@@ -63,7 +62,7 @@ impl Engine {
         now: Now,
         effects: &mut Effects,
     ) {
-        self.answer(peer, &request::parse(text).request, text, id, now, effects);
+        self.answer(peer, &request::parse(text), text, id, now, effects);
     }
 
     pub(super) fn meter(
@@ -108,30 +107,51 @@ impl Engine {
     fn answer(
         &mut self,
         peer: PeerId,
-        request: &Result<Request<'_>, Problem>,
+        parsed: &Parsed<'_>,
         text: &str,
         id: Option<MessageId<'_>>,
         now: Now,
         effects: &mut Effects,
     ) {
-        let handled = match request {
-            Ok(request) => self.handle(peer, request, text, id, now, effects),
+        let handled = match &parsed.request {
+            Ok(request) => self.handle(peer, request, text, id.or(parsed.id), now, effects),
             Err(problem) => Err(*problem),
         };
-        if let Err(problem) = handled {
-            let name = request.as_ref().map_or("", Request::name);
-            let joining = matches!(request, Ok(Request::Join(_)));
-            let limit = match problem {
-                Problem::BadMessage(Flaw::Bounds) => Some(Limit::MessageShape),
-                Problem::PeerUnreachable => Some(Limit::Retained),
-                Problem::RoomFull => Some(Limit::Participants),
-                Problem::ServerFull => Some(Limit::Rooms),
-                _ => None,
-            };
-            limit.into_iter().for_each(|limit| self.hits.add(limit));
-            self.note_refusal(peer, problem, name, effects);
-            self.refuse(peer, problem, id, joining, now, effects);
+        match (handled, &parsed.request) {
+            (Ok(()), _) => {}
+            // That it is no JSON comes before everything else, but in a description this is known only when all of it was read.
+            (Err(_), Ok(Request::Relay(relay))) if !relay.content.is_json() => {
+                let parsed = request::parse(text);
+                if let Err(problem) = parsed.request {
+                    self.reject(peer, &parsed, problem, id, now, effects);
+                }
+            }
+            (Err(problem), _) => self.reject(peer, parsed, problem, id, now, effects),
         }
+    }
+
+    /// Notes that a message was refused, and tells its sender.
+    fn reject(
+        &mut self,
+        peer: PeerId,
+        parsed: &Parsed<'_>,
+        problem: Problem,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let name = parsed.request.as_ref().map_or("", Request::name);
+        let joining = matches!(parsed.request, Ok(Request::Join(_)));
+        let limit = match problem {
+            Problem::BadMessage(Flaw::Bounds) => Some(Limit::MessageShape),
+            Problem::PeerUnreachable => Some(Limit::Retained),
+            Problem::RoomFull => Some(Limit::Participants),
+            Problem::ServerFull => Some(Limit::Rooms),
+            _ => None,
+        };
+        limit.into_iter().for_each(|limit| self.hits.add(limit));
+        self.note_refusal(peer, problem, name, effects);
+        self.refuse(peer, problem, id.or(parsed.id), joining, now, effects);
     }
 
     /// The refusal is the answer, and some end the connection; its place in the room is kept like a dropped one's.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::request::{Content, RelayKind};
-use crate::wire::json::{self, Field, Fields, Raw, present};
+use crate::wire::json::{self, Field, Fields, Quoted, Raw, present};
 
 /// An `RTCSessionDescriptionInit` (WebRTC 1.0, 4.4.1.2).
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -37,6 +37,11 @@ impl<'a> Fields<'a> for DescriptionInit<'a> {
             b"sdp" => sdp,
         })
     }
+
+    #[inline]
+    fn is_checked_later(outer: Option<&[u8]>, name: &[u8]) -> bool {
+        outer.is_none() && name == b"sdp"
+    }
 }
 
 impl<'a> Fields<'a> for CandidateInit<'a> {
@@ -52,10 +57,15 @@ impl<'a> Fields<'a> for CandidateInit<'a> {
 }
 
 impl<'a> DescriptionInit<'a> {
+    /// Whether the text in it is JSON. Everything else was checked already.
+    pub(super) fn is_json(&self) -> bool {
+        self.sdp.and_then(Quoted::from_raw).is_none_or(Quoted::is_json)
+    }
+
     /// What it holds, where it fits the message that it is in: an offer holds an `offer`, an answer an `answer` or `pranswer`,
     /// and either a `rollback`, which needs no text.
     pub(super) fn content(&self, kind: RelayKind) -> Option<Content<'a>> {
-        let sdp = self.sdp.filter(|sdp| json::is_string(*sdp));
+        let sdp = self.sdp.and_then(Quoted::from_raw);
         match (json::string(self.kind?)?.as_ref(), kind, sdp) {
             ("offer", RelayKind::Offer, Some(sdp))
             | ("answer" | "pranswer", RelayKind::Answer, Some(sdp)) => {

@@ -27,22 +27,41 @@ pub struct Parsed<'a> {
 
 /// Reads one message. Valid messages of ordinary shape allocate nothing.
 pub fn parse(text: &str) -> Parsed<'_> {
-    parse_with_beginning(text).0
+    let (parsed, _) = parse_unchecked(text);
+    match &parsed.request {
+        Ok(Request::Relay(relay)) if !relay.content.is_json() => parse_slowly(text).0,
+        _ => parsed,
+    }
 }
 
-/// The same, and where the description or candidate begins, where that is all that differs in messages that begin alike: it is
-/// the last member, and there is no `id`.
-pub(super) fn parse_with_beginning(text: &str) -> (Parsed<'_>, Option<usize>) {
+/// The same without a check of the description; and where the description or candidate begins, where that is all that differs in
+/// messages that begin alike: it is the last member, and there is no `id`.
+pub(super) fn parse_unchecked(text: &str) -> (Parsed<'_>, Option<usize>) {
     let mut envelope = Envelope { inner: Some(Inner::default()), ..Envelope::default() };
     if !envelope.read_quickly(text) {
-        envelope = match Envelope::read(text) {
-            Ok(envelope) => envelope,
-            Err(problem) => {
-                let id = lenient::id(text, problem);
-                return (Parsed { id, request: Err(problem) }, None);
-            }
-        };
+        return parse_slowly(text);
     }
+    let parsed = parsed(text, &envelope);
+    let is_passed_on =
+        matches!(&parsed.0.request, Ok(Request::Relay(relay)) if relay.content.is_text());
+    if is_passed_on || envelope.inner.is_none_or(|inner| inner.description.is_json()) {
+        parsed
+    } else {
+        parse_slowly(text)
+    }
+}
+
+fn parse_slowly(text: &str) -> (Parsed<'_>, Option<usize>) {
+    match Envelope::read(text) {
+        Ok(envelope) => parsed(text, &envelope),
+        Err(problem) => {
+            let id = lenient::id(text, problem);
+            (Parsed { id, request: Err(problem) }, None)
+        }
+    }
+}
+
+fn parsed<'a>(text: &'a str, envelope: &Envelope<'a>) -> (Parsed<'a>, Option<usize>) {
     match envelope.id.map(|raw| MessageId::read(raw).ok_or(Flaw::Wrong("id"))).transpose() {
         Ok(id) => (Parsed { id, request: envelope.request() }, envelope.beginning(text)),
         Err(flaw) => (Parsed { id: None, request: Err(flaw.into()) }, None),
@@ -142,6 +161,11 @@ impl<'a> Fields<'a> for Envelope<'a> {
             None
         }
     }
+
+    #[inline]
+    fn is_checked_later(outer: Option<&[u8]>, name: &[u8]) -> bool {
+        outer == Some(b"sdp") && name == b"sdp"
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -168,7 +192,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Where in `text`, from which it was read in the ordinary way, its last value begins: see [`parse_with_beginning`].
+    /// Where in `text`, from which it was read in the ordinary way, its last value begins: see [`parse_unchecked`].
     fn beginning(&self, text: &str) -> Option<usize> {
         self.inner?;
         let content = if self.sdp.is_some() { self.sdp } else { self.candidate };

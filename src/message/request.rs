@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Role, RoomType, SessionId, UserId};
-use crate::wire::json::{self, Raw};
+use crate::wire::json::{self, Quoted, Raw};
 
 pub use super::envelope::{Parsed, parse};
 pub use super::reader::Reader;
@@ -87,12 +87,27 @@ pub struct Relay<'a> {
 pub enum Content<'a> {
     /// There is none: a `rollback`, the end of candidates, or a message of another kind.
     Nothing,
-    /// The text of a session description.
-    Description(Raw<'a>),
-    /// A `rollback` that nevertheless has a text.
-    Rollback(Raw<'a>),
+    /// The text of a session description. [`parse`] has checked that it is JSON; a [`Reader`] leaves that to whoever reads it.
+    Description(Quoted<'a>),
+    /// A `rollback` that nevertheless has a text. The same holds for it.
+    Rollback(Quoted<'a>),
     /// A candidate.
     Candidate(Raw<'a>),
+}
+
+impl Content<'_> {
+    /// Whether there is a text that a [`Reader`] has not checked.
+    pub(super) const fn is_text(&self) -> bool {
+        matches!(self, Self::Description(_) | Self::Rollback(_))
+    }
+
+    /// Whether it is JSON, of which a [`Reader`] may not be sure.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Description(text) | Self::Rollback(text) => text.is_json(),
+            Self::Candidate(_) | Self::Nothing => true,
+        }
+    }
 }
 
 /// The messages that are relayed.

@@ -134,15 +134,54 @@ impl<'a> Raw<'a> {
 
     /// Where it begins in `text`, of which it is a part.
     pub fn place_in(self, text: &str) -> Option<usize> {
-        let at = self.0.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-        (at + self.0.len() <= text.len()).then_some(at)
+        place_in(self.0, text)
+    }
+}
+
+/// Where `part` begins in `text`, of which it is a part.
+pub fn place_in(part: &str, text: &str) -> Option<usize> {
+    let at = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    (at + part.len() <= text.len()).then_some(at)
+}
+
+/// A string as it is written, of which nothing may be known but where it begins and ends: that it is JSON is checked by whoever
+/// reads it, since a description is read anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted<'a>(&'a str);
+
+impl<'a> Quoted<'a> {
+    /// The string that `raw` is.
+    pub fn from_raw(raw: Raw<'a>) -> Option<Self> {
+        is_string(raw).then_some(Self(raw.get()))
+    }
+
+    /// How it is written, with its quotes. There is no quote in between without a backslash before it.
+    pub const fn get(self) -> &'a str {
+        self.0
+    }
+
+    /// What is between the quotes.
+    pub fn inner(self) -> &'a str {
+        unquoted(self.0).unwrap_or_default()
+    }
+
+    /// Whether it is JSON within the bounds of [`check_bounds`].
+    pub fn is_json(self) -> bool {
+        scan::escapes_only_line_ends(self.inner().as_bytes())
+            || (Raw::parse(self.0).is_some() && check_bounds(self.0).is_ok())
     }
 }
 
 /// The string that begins at `at`, and the text behind it. `None` if it is not written in the ordinary way.
 pub fn string_at(text: &str, at: usize) -> Option<(Raw<'_>, &str)> {
-    let (string, behind) = text.get(at..)?.split_at_checked(quick::string_len(text, at)?)?;
+    let (string, behind) = text.get(at..)?.split_at_checked(quick::string_len(text, at, false)?)?;
     Some((Raw(string), behind))
+}
+
+/// The same of a string that is checked by whoever reads it.
+pub fn quoted_at(text: &str, at: usize) -> Option<(Quoted<'_>, &str)> {
+    let (string, behind) = text.get(at..)?.split_at_checked(quick::string_len(text, at, true)?)?;
+    Some((Quoted(string), behind))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
@@ -167,6 +206,12 @@ pub trait Fields<'a>: Default + Deserialize<'a> {
     /// The same for a member of the object that the member `outer` is.
     fn place_inner(&mut self, _outer: &[u8], _name: &[u8]) -> Option<&mut Field<'a>> {
         None
+    }
+
+    /// Whether this member, of the object that the member `outer` is or of the outermost one, is a string that is checked by whoever
+    /// reads it: see [`Quoted`].
+    fn is_checked_later(_outer: Option<&[u8]>, _name: &[u8]) -> bool {
+        false
     }
 
     /// Reads what is written in the ordinary way; `false` where it is not, or a known member comes twice.
@@ -208,6 +253,11 @@ impl<'a, T: Fields<'a>> quick::Taker<'a> for Places<'_, T> {
     fn take_inner(&mut self, outer: &[u8], name: &[u8], value: &'a str) -> bool {
         self.0.place_inner(outer, name).is_none_or(|place| place.replace(Raw(value)).is_none())
     }
+
+    #[inline]
+    fn is_checked_later(&self, outer: Option<&[u8]>, name: &[u8]) -> bool {
+        T::is_checked_later(outer, name)
+    }
 }
 
 /// The string that `raw` is, borrowed where it holds no escape; `None` where it is another kind of value.
@@ -223,7 +273,11 @@ pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
 
 /// What stands between the quotes of a string, with its escapes.
 pub fn plain(raw: Raw<'_>) -> Option<&str> {
-    raw.get().strip_prefix('"')?.strip_suffix('"')
+    unquoted(raw.get())
+}
+
+fn unquoted(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Whether `raw` is a string, without reading it.

@@ -16,20 +16,23 @@ pub trait Taker<'a> {
 
     /// A member of the object that the member `outer` is, which itself is taken later.
     fn take_inner(&mut self, outer: &[u8], name: &[u8], value: &'a str) -> bool;
+
+    /// Whether the string that this member is may be taken unchecked, because all of it will be read: only its end is looked for.
+    fn is_checked_later(&self, outer: Option<&[u8]>, name: &[u8]) -> bool;
 }
 
 /// Reads an object. `None` where somebody else must do that: it may be JSON or not, and a part of it may be taken.
 ///
-/// What is read here is JSON (RFC 8259) within the bounds of [`super::json::check_bounds`].
+/// What is read here is JSON (RFC 8259) within the bounds of [`super::json::check_bounds`], if the strings are that are checked later.
 pub fn read_object<'a>(text: &'a str, taker: &mut impl Taker<'a>) -> Option<()> {
     let bytes = text.as_bytes();
     let end = object(bytes, skip_blanks(bytes, 0), |outer, begin| {
         let end = match *bytes.get(begin)? {
             b'{' => object(bytes, begin, |name, begin| {
-                let end = plain_end(bytes, begin)?;
+                let end = plain_end(bytes, begin, || taker.is_checked_later(Some(outer), name))?;
                 taker.take_inner(outer, name, text.get(begin..end)?).then_some(end)
             })?,
-            _ => plain_end(bytes, begin)?,
+            _ => plain_end(bytes, begin, || taker.is_checked_later(None, outer))?,
         };
         taker.take(outer, text.get(begin..end)?).then_some(end)
     })?;
@@ -40,17 +43,17 @@ pub fn read_object<'a>(text: &'a str, taker: &mut impl Taker<'a>) -> Option<()> 
 pub fn read_last_object<'a>(text: &'a str, taker: &mut impl Taker<'a>) -> Option<()> {
     let bytes = text.as_bytes();
     let end = object(bytes, 0, |name, begin| {
-        let end = plain_end(bytes, begin)?;
+        let end = plain_end(bytes, begin, || taker.is_checked_later(None, name))?;
         taker.take(name, text.get(begin..end)?).then_some(end)
     })?;
     let end = past(bytes, skip_blanks(bytes, end), b'}')?;
     (skip_blanks(bytes, end) == bytes.len()).then_some(())
 }
 
-/// The length of the string that begins at `at`, including its quotes.
-pub fn string_len(text: &str, at: usize) -> Option<usize> {
+/// The length of the string that begins at `at`, including its quotes. It may be one that is checked later.
+pub fn string_len(text: &str, at: usize, is_checked_later: bool) -> Option<usize> {
     let bytes = text.as_bytes();
-    Some(string_end(bytes, past(bytes, at, b'"')?)? - at)
+    Some(string_end(bytes, past(bytes, at, b'"')?, || is_checked_later)? - at)
 }
 
 /// Reads the object that begins at `at`; where it ends. `member` learns a name and where its value begins, and says where
@@ -83,9 +86,9 @@ fn object<'a>(
 
 /// Behind a value that holds no others.
 #[inline(always)]
-fn plain_end(bytes: &[u8], begin: usize) -> Option<usize> {
+fn plain_end(bytes: &[u8], begin: usize, is_checked_later: impl FnOnce() -> bool) -> Option<usize> {
     match *bytes.get(begin)? {
-        b'"' => string_end(bytes, begin + 1),
+        b'"' => string_end(bytes, begin + 1, is_checked_later),
         _ => word_end(bytes, begin),
     }
 }
@@ -122,23 +125,30 @@ fn word_end(bytes: &[u8], begin: usize) -> Option<usize> {
 
 /// Behind the closing quote. Escapes are those of one letter: what `\u` stands for is looked at elsewhere.
 #[inline]
-fn string_end(bytes: &[u8], begin: usize) -> Option<usize> {
+fn string_end(
+    bytes: &[u8],
+    begin: usize,
+    is_checked_later: impl FnOnce() -> bool,
+) -> Option<usize> {
     let first = scan::position(bytes, begin, scan::special)?;
     match bytes.get(first)? {
         b'"' => Some(first + 1),
+        b'\\' if is_checked_later() => next_quote(bytes, first),
         b'\\' => end_of_escaped(bytes, first),
         _ => None,
     }
 }
 
-/// The same of a string whose first escape is at `at`.
+/// Behind the next quote, where that is not escaped.
+#[inline(never)]
+fn next_quote(bytes: &[u8], at: usize) -> Option<usize> {
+    let string = &bytes[at..=at + memchr(b'"', bytes.get(at..)?)?];
+    (!string.ends_with(br#"\""#)).then_some(at + string.len())
+}
+
+/// Behind the closing quote of a string whose first escape is at `at`.
 #[inline(never)]
 fn end_of_escaped(bytes: &[u8], mut at: usize) -> Option<usize> {
-    // A description: all its escapes are line ends, and the next quote is not one of them.
-    let string = &bytes[at..=at + memchr(b'"', bytes.get(at..)?)?];
-    if scan::escapes_only_line_ends(string) {
-        return Some(at + string.len());
-    }
     loop {
         at = next_special(bytes, at)?;
         match *bytes.get(at)? {
@@ -182,6 +192,10 @@ mod tests {
             let [outer, name] = [outer, name].map(String::from_utf8_lossy);
             self.inner.push((format!("{outer}.{name}"), value));
             true
+        }
+
+        fn is_checked_later(&self, outer: Option<&[u8]>, name: &[u8]) -> bool {
+            matches!((outer, name), (None, b"later") | (Some(b"in"), b"later"))
         }
     }
 
@@ -245,6 +259,24 @@ mod tests {
         let many = |count| format!("{{{}}}", vec![r#""a":1"#; count].join(","));
         assert_eq!(members(&many(MEMBERS_MAX)).map(|all| all.len()), Some(MEMBERS_MAX));
         assert_eq!(members(&many(MEMBERS_MAX + 1)), None);
+    }
+
+    #[test]
+    fn of_what_is_checked_later_only_the_end_is_looked_for() {
+        let text = r#"{"later":"a\q\u1","in":{"later":"\\n\x","a":"\n"},"a":1}"#;
+        let found = [("later", r#""a\q\u1""#), ("in", r#"{"later":"\\n\x","a":"\n"}"#), ("a", "1")];
+        assert_eq!(members(text), Some(named(&found)));
+        for text in [
+            r#"{"a":"a\q"}"#,
+            r#"{"in":{"a":"a\q"}}"#,
+            r#"{"later":{"later":"a\q"}}"#,
+            r#"{"later":"a\"b"}"#,
+            r#"{"later":"\\"}"#,
+            "{\"later\":\"a\nb\"}",
+            r#"{"later":"a\"#,
+        ] {
+            assert_eq!(members(text), None, "{text}");
+        }
     }
 
     /// Every byte at every place of a block, and behind it.

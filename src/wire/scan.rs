@@ -1,6 +1,11 @@
 //! Bytes that are looked for sixteen at a time: in a [`u8x16`] all bits of those bytes are set that are found.
 
+use std::ops::RangeInclusive;
+
 use wide::u8x16;
+
+/// The characters of ASCII that control nothing.
+pub const PRINTABLE: RangeInclusive<u8> = b' '..=b'~';
 
 /// The bytes that are `byte`.
 #[inline(always)]
@@ -81,15 +86,34 @@ impl Block {
             self.0.map(|block| u64::from(equal(block, byte).to_bitmask()));
         first | second << 16 | third << 32 | fourth << 48
     }
+}
 
-    /// Of `most` and the bytes of this block, the larger ones.
-    #[inline(always)]
-    pub fn most(&self, most: u8x16) -> u8x16 {
-        self.0.iter().fold(most, |most, block| most.max(*block))
+/// The smallest and the largest of the bytes of some blocks.
+pub struct Extremes {
+    least: u8x16,
+    most: u8x16,
+}
+
+impl Default for Extremes {
+    fn default() -> Self {
+        Self { least: u8x16::splat(u8::MAX), most: u8x16::splat(0) }
     }
 }
 
-/// Whether there are no control characters, and behind each backslash there is an `r` or an `n`; the last byte must be none.
+impl Extremes {
+    #[inline(always)]
+    pub fn add(&mut self, block: &Block) {
+        self.least = block.0.iter().fold(self.least, |least, block| least.min(*block));
+        self.most = block.0.iter().fold(self.most, |most, block| most.max(*block));
+    }
+
+    /// Whether all are [`PRINTABLE`]. So they are if there are none.
+    pub fn are_printable(&self) -> bool {
+        self.least.reduce_min() >= *PRINTABLE.start() && self.most.reduce_max() <= *PRINTABLE.end()
+    }
+}
+
+/// Whether there are no control characters, and behind each backslash there is an `r` or an `n`.
 pub fn escapes_only_line_ends(bytes: &[u8]) -> bool {
     let behind = bytes.get(1..).unwrap_or_default();
     // As few steps as there can be for each byte: the smallest one, and what of `r` and `n` differs behind a backslash.
@@ -97,7 +121,8 @@ pub fn escapes_only_line_ends(bytes: &[u8]) -> bool {
         let other = next.wrapping_sub(b'n') & !(b'r' - b'n');
         (seen.0.min(*byte), seen.1 | if *byte == b'\\' { other } else { 0 })
     });
-    least >= b' ' && others == 0
+    let ends_well = bytes.last().is_none_or(|last| *last >= b' ' && *last != b'\\');
+    least >= b' ' && others == 0 && ends_well
 }
 
 #[cfg(test)]
@@ -154,8 +179,12 @@ mod tests {
                     let wide = Block::new(&block);
                     assert_eq!(wide.equal(byte), 1 << place, "{block:?}");
                     assert_eq!(wide.equal(around), !(1 << place), "{block:?}");
-                    let most = wide.most(u8x16::default()).reduce_max();
-                    assert_eq!(most, byte.max(around), "{block:?}");
+                    let mut extremes = Extremes::default();
+                    assert!(extremes.are_printable());
+                    extremes.add(&Block::new(&[b' '; 64]));
+                    extremes.add(&wide);
+                    let expected = block.iter().all(|byte| matches!(byte, b' '..=b'~'));
+                    assert_eq!(extremes.are_printable(), expected, "{block:?}");
                 }
             }
         }
@@ -167,14 +196,14 @@ mod tests {
             (&br"a\r\nb"[..], true),
             (br"\r\r\n\n", true),
             (br"a\tb", false),
-            (br"a\", true),
+            (br"a\", false),
+            (b"a\x1f", false),
             (b"a\nb\x1f ", false),
             (b"", true),
         ] {
             for before in 0..40 {
-                let text = [&vec![b'.'; before][..], text, b"\""].concat();
-                let expected = fine && !text.ends_with(br#"\""#);
-                assert_eq!(escapes_only_line_ends(&text), expected, "{text:?}");
+                let text = [&vec![b'.'; before][..], text].concat();
+                assert_eq!(escapes_only_line_ends(&text), fine, "{text:?}");
             }
         }
     }

@@ -15,7 +15,7 @@ use fingerprint::Fingerprints;
 pub use fingerprint::{FingerprintHash, LastHash};
 use lines::{Head, for_each_line, plain_line};
 
-use super::json::Raw;
+use super::json::{Quoted, Raw};
 use super::scan;
 
 /// Why a description or a candidate may not pass. The text is for whoever wrote the client; it repeats nothing of it.
@@ -62,13 +62,16 @@ pub struct Rules<'a> {
 
 /// Checks a description by RFC 8827 6.5, and returns the hash of the fingerprints in it, where there are any.
 ///
-/// `raw` is the JSON string that holds the description.
+/// `text` is the string that holds the description.
 ///
 /// # Errors
 ///
-/// A [`Fault`], of several any.
-pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<FingerprintHash>, Fault> {
-    check_next_description(raw, rules, &mut LastHash::default())
+/// A [`Fault`], of several any; [`Fault::Line`] also if the string is no JSON.
+pub fn check_description(
+    text: Quoted<'_>,
+    rules: Rules<'_>,
+) -> Result<Option<FingerprintHash>, Fault> {
+    check_next_description(text, rules, &mut LastHash::default())
 }
 
 /// The same for one of many, of which each often shows what the last one did.
@@ -77,7 +80,7 @@ pub fn check_description(raw: Raw<'_>, rules: Rules<'_>) -> Result<Option<Finger
 ///
 /// A [`Fault`], of several any.
 pub fn check_next_description(
-    raw: Raw<'_>,
+    text: Quoted<'_>,
     rules: Rules<'_>,
     last: &mut LastHash,
 ) -> Result<Option<FingerprintHash>, Fault> {
@@ -87,7 +90,7 @@ pub fn check_next_description(
         section: None,
         fingerprints: Fingerprints::new(),
     };
-    for_each_line(raw.get(), is_idle, |line| reader.line(line))?;
+    for_each_line(text, is_idle, |line| reader.line(line))?;
     reader.end_section()?;
     Ok(last.hash(&reader.fingerprints))
 }
@@ -107,10 +110,11 @@ pub fn check_candidate(raw: Raw<'_>, rules: CandidateRules<'_>) -> Result<(), Fa
         let candidate = line.strip_prefix(b"a=").unwrap_or(line);
         if line.is_empty() { Ok(()) } else { rules.check(candidate) }
     };
-    if let Some(line) = plain_line(raw.get()) {
+    let Some(text) = Quoted::from_raw(raw) else { return Err(Fault::Candidate) };
+    if let Some(line) = plain_line(text) {
         return check(line);
     }
-    for_each_line(raw.get(), |_| false, check)
+    for_each_line(text, |_| false, check)
         .map_err(|fault| if fault == Fault::Line { Fault::Candidate } else { fault })?;
     if count == 1 { Ok(()) } else { Err(Fault::Candidate) }
 }
@@ -161,8 +165,8 @@ fn is_idle(head: &Head) -> bool {
     let (name, rest) = (word(name), [*ninth, *tenth]);
     name == word(b"rtcp-fb:")
         || name & first(7) == word(b"rtpmap:\0")
-        || name & first(7) == word(b"extmap:\0")
         || name & first(5) == word(b"fmtp:\0\0\0")
+        || name & first(7) == word(b"extmap:\0")
         || name & first(5) == word(b"ssrc:\0\0\0")
         || name & first(5) == word(b"msid:\0\0\0")
         || name & first(5) == word(b"rtcp:\0\0\0")
@@ -193,6 +197,20 @@ impl Reader<'_> {
 
     /// Takes what stands behind `a=`. What is against us is recognised in any spelling, what is for us in one.
     fn attribute(&mut self, attribute: &[u8]) -> Result<(), Fault> {
+        let section = self.section.as_mut();
+        if let Some(fingerprint) = attribute.strip_prefix(b"fingerprint:") {
+            self.fingerprints.add(fingerprint)?;
+            section.map_or(&mut self.session, |section| &mut section.own).has_fingerprint = true;
+        } else if matches!(attribute, b"setup:actpass" | b"setup:active" | b"setup:passive") {
+            section.map_or(&mut self.session, |section| &mut section.own).has_setup = true;
+        } else {
+            return self.other_attribute(attribute);
+        }
+        Ok(())
+    }
+
+    /// Takes one that says nothing for us.
+    fn other_attribute(&mut self, attribute: &[u8]) -> Result<(), Fault> {
         let (name, value) = attribute.split_at(name_len(attribute));
         // With blanks in it, or letters that are blanks elsewhere, it is another name to some readers.
         if name.is_empty() || !matches!(value, [] | [b':', ..]) {
@@ -202,25 +220,10 @@ impl Reader<'_> {
         let lower = scan::padded(name).map(|byte| byte.to_ascii_lowercase());
         // A longer one does not matter.
         let Some(lower) = lower.get(..name.len()) else { return Ok(()) };
-        let transport = match &mut self.section {
-            Some(section) => &mut section.own,
-            None => &mut self.session,
-        };
         match lower {
-            b"fingerprint" => {
-                let fingerprint =
-                    attribute.strip_prefix(b"fingerprint:").ok_or(Fault::Fingerprint)?;
-                self.fingerprints.add(fingerprint)?;
-                transport.has_fingerprint = true;
-            }
-            b"setup" => {
-                // `holdconn` must not be used with DTLS (RFC 8842 5.2).
-                let known = matches!(value, b":actpass" | b":active" | b":passive");
-                if !known || name != b"setup" {
-                    return Err(Fault::Setup);
-                }
-                transport.has_setup = true;
-            }
+            b"fingerprint" => return Err(Fault::Fingerprint),
+            // `holdconn` must not be used with DTLS (RFC 8842 5.2).
+            b"setup" => return Err(Fault::Setup),
             b"crypto" => return Err(Fault::Crypto),
             b"candidate" => self.rules.candidates.check(attribute)?,
             direction => {

@@ -48,3 +48,37 @@ fn an_error_carries_the_id_of_its_cause_and_no_ack_follows() {
         "#
     ));
 }
+
+/// Whoever sends it, to whom, and whether they may.
+#[test]
+fn a_description_that_is_no_json_is_told_as_that_before_anything_else() {
+    for (odd, error) in [
+        (r"\q", r#"{"code": "BAD_JSON"}"#),
+        (r"\u12", r#"{"code": "BAD_JSON"}"#),
+        (r"\ud83d", r#"{"code": "BAD_MESSAGE", "id": 7}"#),
+    ] {
+        for (speaker, to) in [
+            ("doctor", "patient"),
+            ("doctor", "observer"),
+            ("observer", "doctor"),
+            ("doctor", "doctor"),
+        ] {
+            for kind in ["offer", "answer"] {
+                let begin = format!(
+                    r#"{{"type":"{kind}","id":7,"sessionId":"$room","fromUserId":"${speaker}","toUserId":"${to}""#
+                );
+                play(&format!(
+                    r#"{DOCTOR_AND_PATIENT}
+                    at 1 observer connects
+                    at 2 {speaker} sends {begin},"sdp":{{"type":"{kind}","sdp":"v=0\r\na=mid:{odd}\r\n"}}}}
+                        {speaker} hears error {error}
+                    at 2 {speaker} sends {begin},"sdp":{{"type":"rollback","sdp":"v=0\r\na=mid:{odd}\r\n"}}}}
+                        {speaker} hears error {error}
+                    at 3 doctor says offer to patient
+                        patient hears the same
+                    "#
+                ));
+            }
+        }
+    }
+}

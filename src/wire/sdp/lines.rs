@@ -1,10 +1,10 @@
 //! The lines of the text that a JSON string stands for.
 
 use memchr::{memchr, memchr3_iter};
-use wide::u8x16;
 
 use super::Fault;
-use crate::wire::scan::{self, Block};
+use crate::wire::json::Quoted;
+use crate::wire::scan::{self, Block, Extremes, PRINTABLE};
 
 /// How much of a line is looked at. The longest that matter whole are candidates with all their extensions; a fingerprint
 /// of SHA-512 has 213 bytes.
@@ -13,10 +13,13 @@ const LINE_BYTES_MAX: usize = 512;
 /// How a line begins, for a first look.
 pub(super) type Head = [u8; 12];
 
+/// A block of 64 bytes, and behind its last byte as much as is looked at of a line end and the line that follows.
+const WINDOW: usize = 64 + 16;
+
 /// Stands for what is not ASCII, and behind a line that was cut off, so that neither is taken for something plain.
 const FOREIGN: u8 = 0xff;
 
-/// Calls `each` with each line of the text that the JSON string `quoted` stands for, up to [`LINE_BYTES_MAX`] bytes and
+/// Calls `each` with each line of the text that the string `quoted` stands for, up to [`LINE_BYTES_MAX`] bytes and
 /// [`FOREIGN`]. Lines end in LF or CR LF; what is behind the last of these is a line too. Letters that are not ASCII come
 /// as some bytes that are not either.
 ///
@@ -25,23 +28,24 @@ const FOREIGN: u8 = 0xff;
 ///
 /// # Errors
 ///
-/// What `each` returned first; [`Fault::Line`] where there are control characters other than tabs, or separators of lines or
-/// paragraphs (U+2028, U+2029), and so other lines for other readers.
+/// What `each` returned first; [`Fault::Line`] if the string is no JSON, and where there are control characters other than tabs, or
+/// separators of lines or paragraphs (U+2028, U+2029), and so other lines for other readers.
 #[inline]
 pub(super) fn for_each_line(
-    quoted: &str,
+    quoted: Quoted<'_>,
     is_idle: impl Fn(&Head) -> bool,
     mut each: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let text = unquoted(quoted);
+    let text = quoted.inner().as_bytes();
     // Where the next line begins and whether it is idle; which escapes of the next block are the LF of a CR in this one. Each
     // block is searched on its own: if the search for a line end began behind the previous one, each line would have to wait for
     // the one before.
     let (mut at, mut idle, mut line_feeds) = (0, false, 0);
-    let (mut seen, mut most) = (0, u8x16::default());
-    'odd: for block in text.as_chunks().0 {
+    let (mut seen, mut extremes) = (0, Extremes::default());
+    'odd: while let Some(window) = text.get(seen..).and_then(|text| text.first_chunk::<WINDOW>()) {
+        let Some(block) = window.first_chunk() else { break };
         let block = Block::new(block);
-        most = block.most(most);
+        extremes.add(&block);
         let escapes = block.equal(b'\\');
         let mut ends = escapes & !(escapes << 2 | line_feeds);
         if escapes != ends | ends << 2 | line_feeds {
@@ -49,10 +53,11 @@ pub(super) fn for_each_line(
         }
         line_feeds = ends >> 62;
         while ends != 0 {
-            let end = seen + ends.trailing_zeros() as usize;
+            let end = ends.trailing_zeros() as usize;
             ends &= ends - 1;
-            let behind = text.get(end..).and_then(|behind| behind.first_chunk::<16>());
+            let behind = window.get(end..).and_then(|behind| behind.first_chunk::<16>());
             let Some([a, b, c, d, next @ ..]) = behind else { break 'odd };
+            let end = seen + end;
             if u32::from_le_bytes([*a, *b, *c, *d]) != u32::from_le_bytes(*br"\r\n") {
                 break 'odd;
             }
@@ -68,13 +73,15 @@ pub(super) fn for_each_line(
         }
         seen += 64;
     }
-    // Usually everything is printable ASCII.
-    let printable = most.reduce_max() < 0x7f && is_printable(&text[seen..]);
-    if !printable && holds_control(text) {
+    // The rest: what follows the last line end, or everything from an odd line on.
+    let rest = &text[at..];
+    // Usually everything is printable ASCII, and all escapes are line ends.
+    let is_plain = extremes.are_printable() && is_printable(&text[seen..]);
+    if !(is_plain && scan::escapes_only_line_ends(rest) || quoted.is_json() && !holds_control(text))
+    {
         return Err(Fault::Line);
     }
-    // The rest: what follows the last line end, or everything from an odd line on.
-    each_other_line(&text[at..], &mut each)
+    each_other_line(rest, &mut each)
 }
 
 /// The same for a text that may have odd lines.
@@ -100,10 +107,10 @@ fn each_other_line(
     }
 }
 
-/// Whether there is nothing but ASCII without DEL.
+/// Whether there is nothing but ASCII without control characters.
 fn is_printable(text: &[u8]) -> bool {
     // Without an early exit the compiler makes vector code of this.
-    text.iter().fold(0, |most, byte| most.max(*byte)) < 0x7f
+    text.iter().fold(true, |all, byte| all & PRINTABLE.contains(byte))
 }
 
 /// Whether there is a control character of those that a JSON string may hold as they are (DEL, and U+0080 to U+009F), or a line or
@@ -118,16 +125,11 @@ fn holds_control(text: &[u8]) -> bool {
 }
 
 /// The only line of the text that `quoted` stands for, where that is plainly written.
-pub(super) fn plain_line(quoted: &str) -> Option<&[u8]> {
-    let line = unquoted(quoted);
+pub(super) fn plain_line(quoted: Quoted<'_>) -> Option<&[u8]> {
+    let line = quoted.inner().as_bytes();
     // Without an early end the compiler makes vector code of it.
     let is_odd = line.iter().fold(false, |odd, byte| odd | (*byte == b'\\') | (*byte >= 0x7f));
     (!is_odd && line.len() <= LINE_BYTES_MAX).then_some(line)
-}
-
-fn unquoted(quoted: &str) -> &[u8] {
-    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    inner.unwrap_or_default().as_bytes()
 }
 
 /// Where the first backslash is, or the end of the text.

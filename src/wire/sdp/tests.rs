@@ -4,6 +4,7 @@ mod candidates;
 
 use super::*;
 use crate::base::cidr::Networks;
+use crate::wire::json::quoted_at;
 
 const HEAD: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n";
 const AUDIO: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
@@ -20,9 +21,12 @@ fn secured() -> String {
 fn read(sdp: &str, may_send: bool) -> Result<Option<FingerprintHash>, Fault> {
     let none = Networks::none();
     let candidates = CandidateRules { relay_only: false, allowed: &none, blocked: &none };
-    let quoted = serde_json::to_string(sdp).expect("a string");
-    let raw = serde_json::from_str(&quoted).expect("JSON");
-    check_description(raw, Rules { may_send, candidates })
+    let text = serde_json::to_string(sdp).expect("a string");
+    check_description(quoted(&text), Rules { may_send, candidates })
+}
+
+fn quoted(text: &str) -> Quoted<'_> {
+    Quoted::from_raw(Raw::parse(text).expect("JSON")).expect("a string")
 }
 
 /// What is wrong with a description of someone who may send.
@@ -206,9 +210,8 @@ fn escapes_change_nothing() {
         .replace("FINGER", &hex(32).replacen('4', r"\u0034", 7));
     let none = Networks::none();
     let candidates = CandidateRules { relay_only: false, allowed: &none, blocked: &none };
-    let read = |text: &str, may_send| {
-        check_description(Raw::parse(text).expect("JSON"), Rules { may_send, candidates })
-    };
+    let read =
+        |text: &str, may_send| check_description(quoted(text), Rules { may_send, candidates });
     let plain = format!("a=fingerprint:sha-256 {}", hex(32));
     assert_eq!(read(&sdp, false), super::tests::read(&plain, true));
     let sending = sdp.replace("a=mid:0", r"a=\u0073endonly");
@@ -234,6 +237,43 @@ fn escapes_change_nothing() {
     ] {
         let text = sdp.replace("mid:0", &format!("mid:{escape}"));
         assert_eq!(read(&text, true).map(|_| ()), expected, "{escape}");
+    }
+}
+
+/// Nobody else may have looked into the string.
+#[test]
+fn what_passes_is_json() {
+    let none = Networks::none();
+    let candidates = CandidateRules { relay_only: false, allowed: &none, blocked: &none };
+    let passes = |text: &str| {
+        let (quoted, behind) = quoted_at(text, 0).expect("a string");
+        assert_eq!(behind, "", "{text}");
+        let verdict = check_description(quoted, Rules { may_send: true, candidates });
+        assert!(quoted.is_json() == Raw::parse(text).is_some() || text.contains("\\u"), "{text}");
+        verdict.is_ok()
+    };
+    let sdp = format!("{}{AUDIO}a=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n", secured());
+    let sdp = serde_json::to_string(&sdp).expect("a string");
+    assert!(passes(&sdp));
+    // In any block of 64 bytes, in and between lines of all kinds, and behind the last of them.
+    for at in 1..sdp.len() {
+        if sdp.as_bytes()[..at].ends_with(br"\") {
+            continue;
+        }
+        let (begin, end) = sdp.split_at(at);
+        for odd in [r"\q", r"\u12-", r"\u12G4", r"\ud83d", r"\ude00", r"\N", "\t", "\r", "\n", "\0"]
+        {
+            let text = format!("{begin}{odd}{end}");
+            if odd.starts_with(r"\") || begin.contains('\\') {
+                assert!(!passes(&text), "{text}");
+            } else {
+                assert!(quoted_at(&text, 0).is_none(), "{text}");
+            }
+        }
+        // Most of these mean something else, but they are JSON.
+        for fine in [r"\t", r"\u0041", r"\ud83d\ude00", r"\/", "é"] {
+            passes(&format!("{begin}{fine}{end}"));
+        }
     }
 }
 
@@ -278,9 +318,9 @@ fn what_was_shown_before_changes_no_hash() {
     let sections = [&*a, &a, "", &b, &a, "", &a];
     for shown in sections.windows(2).map(|pair| pair.concat()).chain(sections.map(str::to_owned)) {
         let sdp = format!("{HEAD}{shown}");
-        let quoted = serde_json::to_string(&sdp).expect("a string");
-        let raw = serde_json::from_str(&quoted).expect("JSON");
-        let next = check_next_description(raw, Rules { may_send: true, candidates }, &mut last);
+        let text = serde_json::to_string(&sdp).expect("a string");
+        let rules = Rules { may_send: true, candidates };
+        let next = check_next_description(quoted(&text), rules, &mut last);
         assert_eq!(next, read(&sdp, true), "{sdp}");
     }
     assert!(!format!("{last:?}").contains("74"), "it shows nothing: {last:?}");

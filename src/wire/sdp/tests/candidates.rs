@@ -10,14 +10,14 @@ fn candidate_fault(line: &str, relay_only: bool, allowed: &str, blocked: &str) -
     };
     let (allowed, blocked) = (list(allowed), list(blocked));
     let rules = CandidateRules { relay_only, allowed: &allowed, blocked: &blocked };
-    let quoted = |text: &str| serde_json::to_string(text).expect("a string");
-    fn raw(quoted: &str) -> Raw<'_> {
-        Raw::parse(quoted).expect("JSON")
+    let written = |text: &str| serde_json::to_string(text).expect("a string");
+    fn raw(written: &str) -> Raw<'_> {
+        Raw::parse(written).expect("JSON")
     }
-    let alone = check_candidate(raw(&quoted(line)), rules).err();
-    assert_eq!(check_candidate(raw(&quoted(&format!("a={line}"))), rules).err(), alone, "{line}");
-    let sdp = format!("{}{AUDIO}a={line}\r\n", secured());
-    let within = check_description(raw(&quoted(&sdp)), Rules { may_send: true, candidates: rules });
+    let alone = check_candidate(raw(&written(line)), rules).err();
+    assert_eq!(check_candidate(raw(&written(&format!("a={line}"))), rules).err(), alone, "{line}");
+    let sdp = written(&format!("{}{AUDIO}a={line}\r\n", secured()));
+    let within = check_description(quoted(&sdp), Rules { may_send: true, candidates: rules });
     assert_eq!(within.err(), alone, "{line}");
     alone
 }
