@@ -279,11 +279,16 @@ fn has_panicked() -> io::Error {
 fn close(audit: &Audit) -> usize {
     let finished = audit.close(AUDIT_PATIENCE);
     let lost = audit.gauges().queued;
-    if !finished {
-        log::error!(
+    match (finished, lost) {
+        (true, _) => {}
+        (false, 0) => log::error!(
+            "the end of the audit log could not be written: its disk does not answer; every entry \
+             is on disk"
+        ),
+        (false, _) => log::error!(
             "the audit log could not be written to its end: its disk does not answer; {lost} \
              entries are lost"
-        );
+        ),
     }
     lost
 }

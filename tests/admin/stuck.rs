@@ -107,3 +107,25 @@ fn a_stop_that_loses_entries_is_an_error_and_says_how_many() {
     let lost = digits.and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
     assert!(lost.is_some_and(|lost| lost >= 2), "{log}");
 }
+
+#[test]
+fn a_receiver_of_checkpoints_that_does_not_answer_makes_no_error_of_a_stop() {
+    let folder = scratch("stuck-checkpoints");
+    let receiver = folder.join("receiver");
+    fs::create_dir_all(&folder).expect("a folder");
+    let made = Command::new("mkfifo").arg(&receiver).status().expect("mkfifo runs");
+    assert!(made.success());
+    let settings = format!("export AUDIT_CHECKPOINT={} DRAIN_SECONDS=1", receiver.display());
+    let (mut program, _) = start_after(&settings, &folder);
+    program.terminate();
+    let ended = program.child.wait().expect("it ends");
+    let mut log = String::new();
+    program.out.read_to_string(&mut log).expect("the log");
+    assert_eq!(ended.code(), Some(0), "{log}");
+    assert!(
+        log.contains("the last 2 checkpoints of the audit log could not be delivered"),
+        "{log}"
+    );
+    assert!(!log.contains("lost") && !log.contains("its disk does not answer"), "{log}");
+    verify(&folder);
+}

@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use crate::base::time::WallTime;
@@ -22,6 +22,9 @@ const QUEUE_MAX: usize = 64;
 /// The timeout for connecting to a receiver, and for sending to it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the end of the log waits for all that is still to be delivered.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// Facility 13 (log audit), severity 5 (notice): RFC 5424 6.2.1.
 const PRIORITY: u32 = 13 * 8 + 5;
 
@@ -29,8 +32,20 @@ const PRIORITY: u32 = 13 * 8 + 5;
 #[derive(Debug)]
 pub struct Announcer {
     lines: SyncSender<(WallTime, String)>,
-    failed: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
+    progress: Arc<Progress>,
+    /// Its other end is dropped when the thread ends.
+    over: Receiver<()>,
+}
+
+/// What handle and thread know of each other.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Checkpoints that are not yet delivered.
+    waiting: AtomicU64,
+    /// Checkpoints that could not be delivered.
+    failed: AtomicU64,
+    /// Nobody waits for the rest any more: it need not be tried.
+    abandoned: AtomicBool,
 }
 
 impl Announcer {
@@ -40,41 +55,56 @@ impl Announcer {
     /// If no thread can be started.
     pub fn start(target: Checkpoint) -> io::Result<Self> {
         let (lines, queue) = sync_channel(QUEUE_MAX);
-        let failed = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&failed);
-        let thread = thread::Builder::new()
-            .name("audit-checkpoint".to_owned())
-            .spawn(move || send_all(target, &queue, &count))?;
-        Ok(Self { lines, failed, thread })
+        let (until_dropped, over) = sync_channel(0);
+        let progress = Arc::new(Progress::default());
+        let shared = Arc::clone(&progress);
+        thread::Builder::new().name("audit-checkpoint".to_owned()).spawn(move || {
+            send_all(target, &queue, &shared);
+            drop(until_dropped);
+        })?;
+        Ok(Self { lines, progress, over })
     }
 
     /// Queues a checkpoint to be sent.
     pub fn tell(&self, time: WallTime, line: String) {
+        self.progress.waiting.fetch_add(1, Ordering::Relaxed);
         if self.lines.try_send((time, line)).is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+            self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.progress.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// How many could not be delivered so far.
     pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
+        self.progress.failed.load(Ordering::Relaxed)
     }
 
-    /// Sends what is waiting, and ends the thread.
+    /// Sends what is waiting, and ends the thread. A receiver that does not answer holds this up
+    /// only for a moment.
     pub fn finish(self) {
         drop(self.lines);
-        // It ends by itself, after a few timeouts at most.
-        let _ = self.thread.join();
+        if self.over.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout) {
+            self.progress.abandoned.store(true, Ordering::Relaxed);
+            let waiting = self.progress.waiting.load(Ordering::Relaxed);
+            log::warn!(
+                "the last {waiting} checkpoints of the audit log could not be delivered: their \
+                 receiver does not answer"
+            );
+        }
     }
 }
 
-fn send_all(target: Checkpoint, queue: &Receiver<(WallTime, String)>, failed: &AtomicU64) {
+fn send_all(target: Checkpoint, queue: &Receiver<(WallTime, String)>, progress: &Progress) {
     let mut sender = Sender { target, connection: None };
     let mut fine = true;
     for (time, line) in queue {
+        if progress.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
         let sent = sender.send(time, &line);
+        progress.waiting.fetch_sub(1, Ordering::Relaxed);
         if let Err(error) = &sent {
-            failed.fetch_add(1, Ordering::Relaxed);
+            progress.failed.fetch_add(1, Ordering::Relaxed);
             if fine {
                 log::warn!("a checkpoint of the audit log could not be delivered: {error}");
             }

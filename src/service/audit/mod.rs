@@ -59,7 +59,7 @@ pub use key_file::{KeyFileError, Keys};
 pub use opening::{OpenError, open};
 use queue::Counts;
 pub use queue::ENTRIES_MAX;
-use shared::Shared;
+use shared::{Shared, Stage};
 
 /// The size at which a segment is closed and the next one begins.
 pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -331,18 +331,18 @@ impl Audit {
         Ok(())
     }
 
-    /// Writes all waiting entries and `stop`, and ends the thread. Returns `false` if that is not
-    /// finished within `patience`.
+    /// Writes all waiting entries and `stop`, delivers the last checkpoints if their receiver
+    /// answers, and ends the thread. Returns `false` if the disk has not answered within `patience`,
+    /// and never takes much longer than that.
     pub fn close(&self, patience: Duration) -> bool {
         self.shared.close();
-        let finished =
-            self.shared.wait_finished(std::time::Duration::from_micros(patience.as_micros()));
-        if finished {
+        let stage = self.shared.wait_over(std::time::Duration::from_micros(patience.as_micros()));
+        if stage == Stage::Over {
             let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
             // It has nothing left to do; a panic in it has already been logged.
             let _ = thread.map(JoinHandle::join);
         }
-        finished
+        stage >= Stage::Written
     }
 }
 

@@ -28,8 +28,20 @@ pub struct Shared {
     gauges: Mutex<Gauges>,
     wakes: Mutex<Vec<Wake>>,
     keys: Mutex<Option<Keys>>,
-    finished: Mutex<bool>,
-    finish: Condvar,
+    stage: Mutex<Stage>,
+    reached: Condvar,
+}
+
+/// How far the writer has come with its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// There may still be something to write.
+    #[default]
+    Writing,
+    /// All that could be written is written, and the folder is given back.
+    Written,
+    /// The thread has nothing left to do.
+    Over,
 }
 
 /// What the writer waits for.
@@ -82,17 +94,17 @@ impl Shared {
         self.woken.notify_one();
     }
 
-    /// Waits at most `timeout` for the writer to finish; returns whether it has.
-    pub fn wait_finished(&self, timeout: Duration) -> bool {
-        let finished = lock(&self.finished);
-        let waited = self.finish.wait_timeout_while(finished, timeout, |finished| !*finished);
+    /// Waits at most `timeout` until all is over; returns how far the writer has come.
+    pub fn wait_over(&self, timeout: Duration) -> Stage {
+        let stage = lock(&self.stage);
+        let waited = self.reached.wait_timeout_while(stage, timeout, |now| *now < Stage::Over);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Notes that the writer has finished.
-    pub fn finish(&self) {
-        *lock(&self.finished) = true;
-        self.finish.notify_all();
+    /// Notes how far the writer has come.
+    pub fn reach(&self, stage: Stage) {
+        *lock(&self.stage) = stage;
+        self.reached.notify_all();
     }
 
     /// Waits for work, and returns the queue: as soon as somebody waits for an entry or the writer

@@ -21,7 +21,7 @@ use super::line::{Draft, Fields};
 use super::queue::{Counts, Item, apart};
 use super::reserve::Reserve;
 use super::sealing::Sealer;
-use super::shared::Shared;
+use super::shared::{Shared, Stage};
 use super::upkeep::Upkeep;
 use super::watchdog::Watchdog;
 use super::{Options, OwnRecord, Sync};
@@ -134,15 +134,16 @@ impl Writer {
         if lost > 0 {
             log::error!("{lost} entries of the audit log could not be written and are lost");
         }
-        if let Some(announcer) = self.announcer.take() {
-            announcer.finish();
-        }
         // Unlocked explicitly, not by closing the file: a child of this process may have inherited
         // it.
         if let Err(error) = self.lock.unlock() {
             log::warn!("the folder of the audit log could not be given back: {error}");
         }
-        self.shared.finish();
+        self.shared.reach(Stage::Written);
+        if let Some(announcer) = self.announcer.take() {
+            announcer.finish();
+        }
+        self.shared.reach(Stage::Over);
     }
 
     /// Sends a checkpoint, if one is configured.
