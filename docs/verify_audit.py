@@ -95,7 +95,8 @@ def once(pairs):
     return dict(pairs)
 def are_numbers(members, *names): return all(type(members[name]) is int and 0 <= members[name] < 1 << 64 for name in names)
 def check_first(folder, record, number, log, before, place):
-    if record["event"] != "segment" or record.get("segment") != number or record.get("log") != (log or record["log"]):
+    known = log or record.get("log")
+    if record["event"] != "segment" or record.get("segment") != number or not known or record.get("log") != known:
         faults.append(f"{place}: not the beginning of this segment of this log")
     if before and record.get("previous") != before:
         faults.append(f"{place}: segment {number - 1} does not end as this one says")
@@ -144,7 +145,7 @@ def verify(folder, keys, expected):
             seq, code, last = record["seq"], record["code"], record["event"]
             if line_number == 1:
                 check_first(folder, record, number, log, before, place)
-                log = log or record["log"]
+                log = log or record.get("log")
             if last in ("segment", "retired"):
                 vouched = {one["from"]: one for one in record.get("gone", [])}
             for head, who in expected.pop(seq, []):

@@ -1,6 +1,7 @@
-//! Somebody deletes or replaces files of a log that is being written.
+//! Somebody deletes, replaces or cuts files of a log that is being written.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use autamedica_signaling::base::time::WallTime;
@@ -8,10 +9,13 @@ use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::audit::State;
 
 use crate::disk::all_text;
-use crate::support::{Place, admission, admitted, assert_intact, ending, session, verified};
+use crate::support::{
+    Place, admission, admitted, assert_intact, ending, python, session, verified,
+};
 
-/// Milliseconds that a test's clock is ahead. One test uses it.
+/// Milliseconds that a test's clock is ahead. One test at a time uses it.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
+static CLOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 fn later() -> WallTime {
     WallTime::from_millis(clock::wall_time().as_millis() + AHEAD.load(Ordering::SeqCst))
@@ -28,6 +32,7 @@ fn assert_told(place: &Place, segment: u64) {
 
 #[test]
 fn a_segment_that_is_deleted_or_replaced_is_noticed_within_an_epoch_and_written_again() {
+    let _one = CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let place = Place::new("deleted");
     let (log, _) = place.open_with(|options| options.wall_time = later);
     log.write(admission(1));
@@ -49,6 +54,57 @@ fn a_segment_that_is_deleted_or_replaced_is_noticed_within_an_epoch_and_written_
     assert_eq!(aside, "nothing of ours");
     assert_eq!(verified(&place).faults.len(), 2);
     assert_eq!(admitted(&place), [1, 2, 3, 4], "each once, in order");
+}
+
+#[test]
+fn a_segment_that_is_cut_or_overwritten_is_noticed_and_the_log_goes_on_in_a_new_one() {
+    type Cut = fn(&std::path::Path);
+    let cuts: [(&str, Cut); 4] = [
+        ("emptied", |path| drop(File::create(path).expect("emptied"))),
+        ("shortened", |path| {
+            let file = OpenOptions::new().write(true).open(path).expect("a segment");
+            let len = file.metadata().expect("a length").len();
+            file.set_len(len - 1).expect("shortened");
+        }),
+        ("overwritten", |path| {
+            let len = fs::metadata(path).expect("a length").len();
+            fs::write(path, vec![b'x'; usize::try_from(len).expect("short") / 2]).expect("written");
+        }),
+        ("lengthened", |path| {
+            let mut file = OpenOptions::new().append(true).open(path).expect("a segment");
+            file.write_all(b"nothing of ours").expect("written");
+        }),
+    ];
+    let _one = CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (name, cut) in cuts {
+        let place = Place::new(name);
+        let (log, _) = place.open_with(|options| options.wall_time = later);
+        let until = later().plus(autamedica_signaling::base::time::Duration::from_secs(9_999));
+        log.write(ending(7, until));
+        log.write(admission(1));
+        cut(&place.segment(1));
+        // Whatever is written before it is noticed does not hide it.
+        log.write(admission(2));
+        AHEAD.fetch_add(60_000, Ordering::SeqCst);
+        log.write(admission(3));
+        assert_eq!(log.audit.state(), State::Available, "{name}: all goes on");
+        log.close();
+
+        let told = "segment 1 was cut or overwritten while it was written";
+        let second = fs::read_to_string(place.segment(2)).expect("a new segment");
+        assert_eq!(second.matches(told).count(), 1, "{name}: {second}");
+        assert!(admitted(&place).contains(&3), "{name}");
+        let faults = format!("{:?}", verified(&place).faults);
+        assert!(faults.contains(told) && faults.contains("segment: Some(1)"), "{name}: {faults}");
+        let (status, said) = python(&place, None);
+        assert!(status == 1 && said.contains(told), "{name}: {said}");
+
+        // What had ended stays so: that does not depend on the file.
+        let (log, restored) = place.open_with(|options| options.wall_time = later);
+        assert!(restored.ended.iter().any(|(ended, _)| *ended == session(7)), "{name}");
+        assert!(restored.clean, "{name}");
+        log.close();
+    }
 }
 
 #[test]

@@ -36,12 +36,13 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Creates a file for its owner only, to write and to read. It must not exist yet.
+/// Creates a file for its owner only, to write at its end and to read. It must not exist yet. If
+/// somebody cuts it short, what is written afterwards does not hide that behind a hole.
 ///
 /// # Errors
 /// If it cannot be created.
 pub fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Syncs the folder, so that the names in it are on disk.

@@ -20,7 +20,7 @@ use super::chain::{EpochKey, Head, sha256, to_text};
 use super::checkpoint::Said;
 use super::files::{create, remove_if_there, segment_path, sync_folder};
 use super::line::{self, Draft, Fields};
-use super::place::{is_at, put_back};
+use super::place::{ends_with, is_at, put_back};
 use super::reading::Gone;
 use super::seal_file::{Ending, Seal};
 use super::sealing::Sealer;
@@ -261,9 +261,10 @@ impl Journal {
         Ok(())
     }
 
-    /// If somebody has deleted or replaced the file of the open segment, writes it again, with
-    /// everything that is in it. Everything must be durable before. Returns whether that was
-    /// necessary; the segment must then end, and the next one reports it.
+    /// Looks whether somebody has deleted, replaced or cut the file of the open segment; everything
+    /// must be durable before. One that was deleted or replaced is written again, with everything
+    /// that is in it; returns whether that was necessary, since the segment must then end. What was
+    /// cut is lost, so that segment is over at once. The next segment reports both.
     ///
     /// # Errors
     /// An error of the system; then call [`Journal::break_off`].
@@ -271,6 +272,9 @@ impl Journal {
         let Some(file) = &self.file else { return Ok(false) };
         let path = segment_path(&self.folder, self.segment);
         if is_at(file, &path)? {
+            if !ends_with(file, self.durable_bytes, &self.durable.mac)? {
+                self.give_up_what_was_cut();
+            }
             return Ok(false);
         }
         let what = format!("segment {} was deleted while it was written", self.segment);
@@ -287,6 +291,17 @@ impl Journal {
         self.damage = Some(format!("{what}, and was written again"));
         log::error!("the audit log was damaged: {what}; it was written again, nothing is lost");
         Ok(true)
+    }
+
+    /// The open segment does not end any more as it was written.
+    fn give_up_what_was_cut(&mut self) {
+        let what = format!("segment {} was cut or overwritten while it was written", self.segment);
+        log::error!(
+            "the audit log was damaged: {what}; what was cut is lost, and it goes on in a new one"
+        );
+        self.damage = Some(what);
+        self.file = None;
+        self.follow(0, None);
     }
 
     /// After a failure, goes back to the last durable state, without an open segment.

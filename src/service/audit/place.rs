@@ -1,11 +1,12 @@
-//! Whether the segment that is being written is still where it belongs: a file that somebody has
-//! deleted or replaced takes every record, and nobody will ever read them.
+//! Whether the segment that is being written is still where it belongs, and as long as it was: a
+//! file that somebody has deleted or replaced takes every record, and nobody will ever read them.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
+use super::chain::{Mac, to_text};
 use super::files::{create, sync_folder};
 
 /// Whether the file at `path` is this one.
@@ -19,6 +20,21 @@ pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the file has this length and ends with the record of this code.
+///
+/// # Errors
+/// An error of the system.
+pub fn ends_with(file: &File, len: u64, mac: &Mac) -> io::Result<bool> {
+    let end = format!("\"mac\":\"{}\"}}\n", to_text(mac));
+    let Some(at) = len.checked_sub(end.len() as u64) else { return Ok(false) };
+    let mut found = vec![0; end.len()];
+    match file.read_exact_at(&mut found, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        read => read?,
+    }
+    Ok(found == end.as_bytes() && file.metadata()?.len() == len)
 }
 
 /// Writes what the file holds to `path`, where nothing may be, and returns the new file. All is on
