@@ -53,6 +53,23 @@ fn run_for(place: &Place, days_ago: i64, hours: i64) {
     log.close();
 }
 
+fn revoked(what: Revoked, until: WallTime) -> Entry {
+    let deed = Deed::Revoke(Revocation { what, until });
+    let revoked = entry(Event::Operator { deed }, what.subject());
+    Entry { time: shifted(), ..revoked }
+}
+
+fn in_hours(hours: i64) -> WallTime {
+    WallTime::from_millis(shifted().as_millis() + hours * HOUR_MS)
+}
+
+/// How many sessions are ended and tokens revoked after a start so many days ago.
+fn in_effect(place: &Place, days_ago: i64) -> (usize, usize) {
+    let (log, restored) = start(place, days_ago);
+    log.close();
+    (restored.ended.len(), restored.revoked.len())
+}
+
 /// One that is long enough for the clock to be believed.
 pub fn run(place: &Place, days_ago: i64) {
     run_for(place, days_ago, 13);
@@ -117,26 +134,20 @@ fn starts_with_a_clock_that_is_years_ahead_take_nothing_away() {
     let until = WallTime::from_millis(shifted().as_millis() + 24 * HOUR_MS);
     log.write(ending(1, until));
     let what = Revoked::User(user(1));
-    let revoke = |what, until| {
-        let deed = Deed::Revoke(Revocation { what, until });
-        entry(Event::Operator { deed }, what.subject())
-    };
-    log.write(revoke(what, until));
+    log.write(revoked(what, until));
     // One that was lifted again.
-    log.write(revoke(Revoked::User(user(2)), until));
-    log.write(revoke(Revoked::User(user(2)), shifted()));
+    log.write(revoked(Revoked::User(user(2)), until));
+    log.write(revoked(Revoked::User(user(2)), shifted()));
     log.close();
 
     // The machine comes up without a time of its own, twice, and is given one after some hours.
     for hours in [0, 11] {
         let (log, restored) = start(&place, -3_000);
-        if hours == 0 {
-            let ended = &restored.ended;
-            let kept = ended.iter().any(|(one, until)| *one == session(1) && *until > shifted());
-            assert!(kept, "it stays ended: {}", ended.len());
-            let revoked: Vec<_> = restored.revoked.iter().map(|one| one.what).collect();
-            assert_eq!(revoked, [what], "and this one revoked");
-        }
+        let ended = &restored.ended;
+        let kept = ended.iter().any(|(one, until)| *one == session(1) && *until > shifted());
+        assert!(kept, "it stays ended: {}", ended.len());
+        let revoked: Vec<_> = restored.revoked.iter().map(|one| one.what).collect();
+        assert_eq!(revoked, [what], "and this one revoked");
         log.close();
         run_for(&place, -3_000, hours);
     }
@@ -147,6 +158,57 @@ fn starts_with_a_clock_that_is_years_ahead_take_nothing_away() {
     log.close();
     assert_eq!(admitted(&place), [5, 4, 3, 3_000, 3_000], "nothing is gone");
     assert_intact(&place);
+}
+
+#[test]
+fn a_clock_that_was_behind_at_a_start_brings_nothing_back_at_the_next() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("behind");
+    let (log, _) = start(&place, 20);
+    log.write(ending(1, in_hours(24)));
+    log.write(revoked(Revoked::User(user(1)), in_hours(24)));
+    log.close();
+    let (log, _) = start(&place, 1);
+    log.write(ending(2, in_hours(48)));
+    log.close();
+    // It may be joined with old tokens while the clock says so.
+    assert_eq!(in_effect(&place, 20_000), (2, 1), "some day in the past");
+    assert_eq!(in_effect(&place, 20_000), (2, 1));
+    assert_eq!(in_effect(&place, 0), (1, 0), "the clock is right: only what is not over yet");
+    assert_intact(&place);
+    assert_eq!(python(&place, None).0, 0, "{}", python(&place, None).1);
+}
+
+#[test]
+fn a_server_that_was_off_for_long_forgets_what_is_over_once_its_clock_has_shown_itself() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for hours in [0, 13] {
+        let place = Place::in_memory("off");
+        let (log, _) = start(&place, 200);
+        log.write(ending(1, in_hours(24)));
+        log.write(revoked(Revoked::User(user(1)), in_hours(150 * 24)));
+        log.close();
+        // For all that the log knows, this may be a clock that is far ahead.
+        run_for(&place, 100, hours);
+        let at_once = if hours == 0 { (1, 1) } else { (0, 1) };
+        assert_eq!(in_effect(&place, 100), at_once, "after {hours} hours");
+        // But it has gone on, for a day, without anybody but itself.
+        assert_eq!(in_effect(&place, 99), (0, 1));
+        assert_eq!(in_effect(&place, 71), (0, 1));
+        assert_eq!(in_effect(&place, 49), (0, 0), "this is over now as well");
+        assert_intact(&place);
+    }
+    // Nothing is over, so nothing but the time itself is worth a new segment.
+    let place = Place::in_memory("off-and-on");
+    let (log, _) = start(&place, 200);
+    let until = in_hours(150 * 24);
+    log.write(revoked(Revoked::User(user(1)), until));
+    log.close();
+    run(&place, 100);
+    let (log, restored) = start(&place, 100);
+    log.close();
+    let untils: Vec<_> = restored.revoked.iter().map(|one| one.until).collect();
+    assert_eq!(untils, [until], "and not longer");
 }
 
 #[test]

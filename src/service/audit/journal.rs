@@ -19,6 +19,7 @@ use crate::base::time::WallTime;
 use super::chain::{EpochKey, Head, sha256, to_text};
 use super::checkpoint::Said;
 use super::files::{create, remove_if_there, segment_path, sync_folder};
+use super::known_time;
 use super::line::{self, Draft, Fields};
 use super::place::{ends_with, is_at, put_back};
 use super::reading::Gone;
@@ -70,6 +71,8 @@ pub struct Journal {
     /// The segments that were removed, by the first of each range, and when that was last recorded.
     pub(super) gone: BTreeMap<u64, Gone>,
     pub(super) gone_at: Option<WallTime>,
+    /// The time that is known to have come.
+    pub(super) known_time: WallTime,
     /// What the next segment must record about files that the start set aside.
     aside: Vec<SetAside>,
     damage: Option<String>,
@@ -123,6 +126,7 @@ impl Journal {
             opened_at: WallTime::default(),
             gone: BTreeMap::new(),
             gone_at: None,
+            known_time: WallTime::default(),
             aside: position.aside,
             damage: position.damage,
             bytes_total: 0,
@@ -187,6 +191,7 @@ impl Journal {
         if let Some(damage) = &self.damage {
             fields.text("damage", damage);
         }
+        self.tell_known_time(time, &mut fields);
         self.append(&Draft { time, event: "segment", fields: &fields, secret: &[] });
         for (index, part) in snapshot.iter().enumerate() {
             let mut fields = Fields::default();
@@ -194,6 +199,14 @@ impl Journal {
             self.append(&Draft { time, event: "ended-sessions", fields: &fields, secret: part });
         }
         Ok(())
+    }
+
+    /// Adds the known time to a record, if it is not the time of that record.
+    fn tell_known_time(&mut self, time: WallTime, fields: &mut Fields) {
+        self.known_time = known_time::follow(self.known_time, time);
+        if self.known_time != time {
+            fields.time("knownTime", self.known_time);
+        }
     }
 
     /// The removed segments as JSON.
@@ -252,7 +265,8 @@ impl Journal {
     /// # Errors
     /// An error of the system; then call [`Journal::break_off`].
     pub fn end(&mut self, time: WallTime) -> io::Result<()> {
-        let fields = Fields::default();
+        let mut fields = Fields::default();
+        self.tell_known_time(time, &mut fields);
         self.append(&Draft { time, event: "sealed", fields: &fields, secret: &[] });
         self.write()?;
         self.sync()?;

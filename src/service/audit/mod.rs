@@ -20,6 +20,7 @@ pub mod holds;
 mod journal;
 mod key_check;
 mod key_file;
+mod known_time;
 pub mod line;
 mod lock;
 mod opening;

@@ -12,15 +12,11 @@ use super::sealing::Sealer;
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{
-    Audit, Last, Options, OwnRecord, Restored, chain, files, key_check, lock, reading, recovery,
-    seal_file, snapshot,
+    Audit, Last, Options, OwnRecord, Restored, chain, files, key_check, known_time, lock, reading,
+    recovery, seal_file, snapshot,
 };
-use crate::base::time::{Duration, WallTime};
 use crate::message::record::Revocation;
 use crate::service::names::Names;
-
-/// A server that was off for longer is rarer than a clock that is wrong at the start.
-const DOUBTFUL: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Why the log cannot be opened.
 #[derive(Debug)]
@@ -67,7 +63,11 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
         found.position.damage.get_or_insert(what.to_owned());
     }
     let now = (options.wall_time)();
-    let sooner = lead(now, found.last_time);
+    let told = known_time::read(&folder).map_err(failed)?;
+    let known = known_time::at_start(told, found.last_time, now);
+    // If the clock may be wrong, sessions stay closed, and tokens revoked, as long as if no time
+    // had passed.
+    let sooner = known_time::lead(known, now);
     let closed = ended.iter().map(|(session, until)| (session, until.plus(sooner)));
     let revoked =
         ended.revocations().map(|one| Revocation { until: one.until.plus(sooner), ..one });
@@ -98,6 +98,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
     let (gone, gone_at) = reading::newest_gone(&folder).map_err(failed)?;
     let mut journal = Journal::new(found.position, Sealer::new(sealing, run));
     (journal.gone, journal.gone_at) = (gone, gone_at);
+    journal.known_time = known;
     let writer = Writer::new(options, shared, names, keys, journal, ended, lock);
     let mut writer = writer.map_err(failed)?;
     // Done here, so that the state is correct from the beginning.
@@ -146,14 +147,6 @@ fn has_begun(options: &Options) -> Result<bool, OpenError> {
         Ok(!files::segments(folder)?.is_empty() || seal_file::Seal::path(folder).try_exists()?)
     };
     begun().map_err(|error| OpenError::Io(folder.clone(), error))
-}
-
-/// How far the clock is ahead, if so much has passed since the last record that it may be wrong.
-/// Sessions then stay closed, and tokens revoked, as long as if the log had ended just now.
-fn lead(now: WallTime, last: Option<WallTime>) -> Duration {
-    let ahead_ms = last.map_or(0, |last| now.as_millis().saturating_sub(last.as_millis()));
-    let ahead = Duration::from_millis(u64::try_from(ahead_ms).unwrap_or(0));
-    if ahead > DOUBTFUL { ahead } else { Duration::from_secs(0) }
 }
 
 fn two_texts(random: [u8; 32]) -> ([u8; 16], [u8; 16]) {

@@ -154,6 +154,7 @@ impl Writer {
         clock.look(wall, now);
         if clock.is_proved() {
             self.ended.note_passed(wall);
+            self.journal.known_time = wall;
         }
     }
 
