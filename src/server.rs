@@ -306,7 +306,7 @@ fn open_audit_log(config: &Config) -> Result<(Audit, Restored), BindError> {
             .take_over
             .then(|| Duration::from_secs(config.drain.as_secs() + TAKE_OVER_SPARE_SECS)),
         wall_time: clock::wall_time,
-        monotonic: clock::monotonic,
+        since_boot: clock::since_boot,
         entropy: clock::random_secret,
     })
     .map_err(BindError::Audit)?;

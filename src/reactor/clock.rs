@@ -1,11 +1,11 @@
 //! The only place that reads clocks and draws random bits.
 
-use std::sync::OnceLock;
 use std::time;
 
 use uuid::Uuid;
 
 use crate::base::time::{Instant, Now, WallTime};
+use crate::service::process;
 
 /// Reads both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +37,10 @@ impl Default for Clock {
     }
 }
 
-/// The time on the monotonic clock since this was asked for the first time.
-pub fn monotonic() -> Instant {
-    static CLOCK: OnceLock<Clock> = OnceLock::new();
-    CLOCK.get_or_init(Clock::new).instant()
+/// The time since the machine was switched on. Unlike the monotonic clock, this one goes on while the
+/// machine is suspended, as the wall clock does.
+pub fn since_boot() -> Instant {
+    Instant::from_micros(process::since_boot_micros())
 }
 
 /// The time on the wall clock.

@@ -29,21 +29,36 @@ pub struct Usage {
 impl Usage {
     /// Reads the current values. Costs two system calls and a small file.
     pub fn read() -> Self {
-        let cpu = clock_gettime(ClockId::ProcessCPUTime);
-        let secs = u64::try_from(cpu.tv_sec).unwrap_or(0);
-        let nanos = u64::try_from(cpu.tv_nsec).unwrap_or(0);
+        let cpu_micros = micros(ClockId::ProcessCPUTime);
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let number = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next()?.parse::<u64>().ok()
         };
         Self {
-            cpu_micros: secs * 1_000_000 + nanos / 1_000,
+            cpu_micros,
             resident_bytes: number("VmRSS:").map(|kib| kib * 1_024),
             virtual_bytes: number("VmSize:").map(|kib| kib * 1_024),
             threads: number("Threads:"),
         }
     }
+}
+
+/// Microseconds since the machine was switched on, whether it was suspended meanwhile or not.
+pub fn since_boot_micros() -> u64 {
+    // Linux alone needs a clock of its own for that.
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    micros(clock)
+}
+
+fn micros(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    secs * 1_000_000 + nanos / 1_000
 }
 
 /// How many file descriptors are open.

@@ -26,9 +26,9 @@ fn shifted() -> WallTime {
     WallTime::from_millis(clock::wall_time().as_millis() - ago * HOUR_MS)
 }
 
-fn monotonic() -> Instant {
+fn since_boot() -> Instant {
     let hours = HOURS.load(Ordering::SeqCst).unsigned_abs();
-    Instant::from_micros(clock::monotonic().as_micros() + hours * 3_600_000_000)
+    Instant::from_micros(clock::since_boot().as_micros() + hours * 3_600_000_000)
 }
 
 /// Begins a run so many days ago.
@@ -37,7 +37,7 @@ fn start(place: &Place, days_ago: i64) -> (Log, Restored) {
     HOURS.store(0, Ordering::SeqCst);
     place.open_with(|options| {
         options.wall_time = shifted;
-        options.monotonic = monotonic;
+        options.since_boot = since_boot;
     })
 }
 
@@ -312,4 +312,31 @@ fn a_segment_ends_after_a_day_and_when_it_is_full() {
     assert_eq!(admitted(&place), (1..40).collect::<Vec<_>>());
     let first = fs::read_to_string(place.segment(1)).expect("a segment");
     assert!(first.lines().last().is_some_and(|line| line.contains("\"event\":\"sealed\"")));
+}
+
+const CHILD: &str = "AUDIT_TEST_SUSPENDED";
+
+/// The time that a suspended machine has slept stands in one of the system's clocks only. It cannot be sent to sleep for
+/// a test, but that clock can be set ahead for a process, and the other one left as it is.
+#[test]
+fn a_suspended_machine_counts_as_running() {
+    const SLEPT_SECS: u64 = 1_000_000_000;
+    if std::env::var_os(CHILD).is_some() {
+        return assert!(clock::since_boot().as_micros() / 1_000_000 > SLEPT_SECS);
+    }
+    let in_a_time_of_its_own = |program: &std::path::Path| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--time", "--boottime", &SLEPT_SECS.to_string(), "--fork"]).arg(program);
+        command.stdout(std::process::Stdio::null());
+        command
+    };
+    let tried = in_a_time_of_its_own("true".as_ref()).stderr(std::process::Stdio::null()).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        return eprintln!("no clock could be set ahead, so no suspended machine was looked at");
+    }
+    let status = in_a_time_of_its_own(&std::env::current_exe().expect("this program"))
+        .args(["--exact", "retention::a_suspended_machine_counts_as_running"])
+        .env(CHILD, "yes")
+        .status();
+    assert!(status.expect("runs").success());
 }

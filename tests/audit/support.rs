@@ -66,7 +66,7 @@ impl Place {
             segment_bytes_max: audit::SEGMENT_BYTES_MAX,
             take_over: None,
             wall_time: clock::wall_time,
-            monotonic: clock::monotonic,
+            since_boot: clock::since_boot,
             entropy: clock::random_secret,
         }
     }

@@ -182,8 +182,8 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Reads the wall clock.
     pub wall_time: fn() -> WallTime,
-    /// Reads a clock that nobody sets.
-    pub monotonic: fn() -> Instant,
+    /// Reads a clock that nobody sets, and that goes on while the machine is suspended.
+    pub since_boot: fn() -> Instant,
     /// Draws 32 random bytes.
     pub entropy: fn() -> [u8; 32],
 }

@@ -35,7 +35,8 @@ const REMOVED_AT_ONCE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// its last leap: a machine may start with a clock that is years ahead, and correct it soon.
 const PROVED: Duration = Duration::from_secs(12 * 3_600);
 
-/// By how much the clock may differ from one that nobody sets, in an hour or so.
+/// By how much the clock may differ from one that nobody sets, in an hour or so. That one goes on
+/// while the machine is suspended: a night in suspend is no leap.
 const LEAP_MS: u64 = 3_600_000;
 
 /// Warn below this many free bytes.
@@ -149,7 +150,7 @@ impl Writer {
     }
 
     fn look_at_clock(&mut self, wall: WallTime) {
-        let now = (self.options.monotonic)();
+        let now = (self.options.since_boot)();
         let clock = self.kept.clock.get_or_insert(Clock::new(wall, now));
         clock.look(wall, now);
         if clock.is_proved() {
