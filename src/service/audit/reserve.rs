@@ -118,25 +118,11 @@ impl Writer {
         }
     }
 
-    /// One round while the reserved space is in use: goes back to normal if there is room again.
+    /// One round while the reserved space is in use. As soon as the disk has room again, the space is
+    /// reserved anew, and everything is written as always. Until then, only ends and revocations are
+    /// written, and what came before them.
     pub(super) fn turn_sparingly(&mut self) -> io::Result<()> {
-        let disk = rustix::fs::statvfs(&self.options.folder)?;
-        let path = self.options.folder.join("reserve");
-        let has_room = disk.f_bavail.saturating_mul(disk.f_frsize) >= FREE_BYTES_AGAIN;
-        let made = match has_room {
-            true if path.try_exists()? => Some(Reserve::Kept),
-            true => match make(&path) {
-                Ok(()) => Some(Reserve::Kept),
-                Err(error) if is_full(&error) => None,
-                Err(error) => {
-                    log::error!("no room can be kept for the last records: {error}");
-                    Some(Reserve::Missing)
-                }
-            },
-            false => None,
-        };
-        if let Some(made) = made {
-            self.reserve = made;
+        if self.has_room_again()? {
             log::warn!("the audit log can be written again: its disk has room");
             return self.try_turn(false);
         }
@@ -144,6 +130,28 @@ impl Writer {
             self.write_what_waits(false);
         }
         Ok(())
+    }
+
+    /// Whether the disk has room again. If it has, `self.reserve` says what came of the attempt to
+    /// reserve some of it.
+    fn has_room_again(&mut self) -> io::Result<bool> {
+        let disk = rustix::fs::statvfs(&self.options.folder)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_BYTES_AGAIN {
+            return Ok(false);
+        }
+        let path = self.options.folder.join("reserve");
+        let made = if path.try_exists()? { Ok(()) } else { make(&path) };
+        self.reserve = match made {
+            Ok(()) => Reserve::Kept,
+            // Somebody else was quicker.
+            Err(error) if is_full(&error) => return Ok(false),
+            // There will be none, but there is room for the log.
+            Err(error) => {
+                log::error!("no room can be kept for the last records: {error}");
+                Reserve::Missing
+            }
+        };
+        Ok(true)
     }
 
     fn holds_urgent(&self) -> bool {
@@ -179,6 +187,8 @@ impl Writer {
             self.journal.sync()?;
             self.commit();
         }
+        // All of them may take a slow disk longer than one that answers ever takes for a few.
+        self.shared.work.go_on();
         Ok(())
     }
 
@@ -199,5 +209,71 @@ impl Writer {
                 *told.1.entry(key_of(&entry.record.event)).or_default() += 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::base::time::{Instant, WallTime};
+    use crate::message::record::{Event, Record, Subject};
+    use crate::service::audit::ended::Ended;
+    use crate::service::audit::files::make_folder;
+    use crate::service::audit::journal::Journal;
+    use crate::service::audit::key_file::Keys;
+    use crate::service::audit::sealing::Sealer;
+    use crate::service::audit::{Entry, Options, SEGMENT_BYTES_MAX, Sync, lock, recovery};
+    use crate::service::names::Names;
+
+    use super::*;
+
+    const fn entropy() -> [u8; 32] {
+        [7; 32]
+    }
+
+    fn writer(folder: &Path) -> Writer {
+        make_folder(folder).expect("a folder");
+        let keys = Keys::draw(entropy);
+        let found = recovery::recover(folder, &keys, "log").expect("nothing there yet");
+        let sealer = Sealer::new(keys.sealing().expect("a key").clone(), [7; 16]);
+        let options = Options {
+            folder: folder.to_owned(),
+            key_file: folder.join("audit.key"),
+            retention_days: 1,
+            sync: Sync::Always,
+            checkpoint: None,
+            take_over: None,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            wall_time: || WallTime::from_secs(1_700_000_000),
+            since_boot: || Instant::from_micros(0),
+            entropy,
+        };
+        let journal = Journal::new(found.position, sealer);
+        let lock = lock::take(folder, None).expect("free");
+        let names = Names::new(entropy());
+        Writer::new(options, Arc::default(), names, keys, journal, Ended::default(), lock)
+            .expect("its threads")
+    }
+
+    #[test]
+    fn a_slow_disk_that_takes_one_batch_after_the_other_does_not_look_stuck() {
+        let folder = std::env::temp_dir().join(format!("audit-batches-{}", std::process::id()));
+        let mut writer = writer(&folder);
+        let entry = |number| {
+            let event = Event::ConnectionFailed { code: "OTHER" };
+            let record = Record { event, subject: Subject::default() };
+            let time = WallTime::from_secs(1_700_000_000);
+            let entry = Entry { time, connection: 1, address: None, record, text: None };
+            (number, Item::Entry(entry))
+        };
+        writer.pending.extend((1..=10 * TOGETHER as u64).map(entry));
+        writer.shared.work.begin(|_| ());
+        let before = writer.shared.work.pieces();
+        writer.write_what_waits(false);
+        assert!(writer.pending.is_empty());
+        assert_eq!(writer.shared.work.pieces() - before, 10, "a sign of life for each batch");
+        drop(writer);
+        fs::remove_dir_all(&folder).expect("removed");
     }
 }

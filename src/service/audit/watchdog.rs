@@ -48,6 +48,22 @@ impl Work {
         then(std::mem::take(&mut state.stuck))
     }
 
+    /// The present piece of work goes on: the disk has answered, and has more to do. If the writer was
+    /// found stuck, that holds until all of it is done.
+    pub fn go_on(&self) {
+        let mut state = self.lock();
+        if state.at.is_some() {
+            state.pieces += 1;
+            state.at = Some(state.pieces);
+        }
+    }
+
+    /// How often the writer has shown that it is not stuck.
+    #[cfg(test)]
+    pub fn pieces(&self) -> u64 {
+        self.lock().pieces
+    }
+
     /// The writer has nothing to do. Returns whether it was stuck before.
     pub fn rest(&self) -> bool {
         let mut state = self.lock();

@@ -293,6 +293,7 @@ impl Writer {
                 if result.is_err() {
                     break;
                 }
+                self.shared.work.go_on();
             }
         }
         self.pending = pending;
