@@ -8,7 +8,8 @@ use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::reactor::clock;
 use autamedica_signaling::service::audit::State;
 
-use crate::disk::all_text;
+use crate::disk::{Disk, all_text, fill};
+use crate::reserve::fill_up;
 use crate::support::{
     Place, admission, admitted, assert_intact, ending, python, session, verified,
 };
@@ -119,6 +120,50 @@ fn a_segment_that_is_deleted_just_before_the_stop_is_noticed_by_then() {
     let (log, restored) = place.open();
     assert!(restored.ended.iter().any(|(ended, _)| *ended == session(7)), "it stays ended");
     log.close();
+}
+
+/// Somebody makes room on a full disk, and it is the log that goes. That makes none: the file is open.
+#[test]
+fn a_segment_that_is_deleted_from_a_full_disk_is_written_again_when_there_is_room() {
+    let _one = CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::new("deleted-and-full");
+    let Some(disk) = Disk::mount(&place.log(), 1_024) else { return };
+    let (log, _) = place.open_with(|options| options.wall_time = later);
+    let until = later().plus(autamedica_signaling::base::time::Duration::from_secs(9_999));
+    log.write(ending(7, until));
+    for number in 1..=100 {
+        log.write(admission(number));
+    }
+    fs::remove_file(place.segment(1)).expect("deleted");
+    let filler = fill_up(&place.log());
+    let next = fill(&log, 101);
+    // While the log cannot be written, it is looked for again, and there is no room.
+    AHEAD.fetch_add(60_000, Ordering::SeqCst);
+    log.take(admission(next));
+    assert!(!place.segment(1).exists());
+
+    // Room for the next segment, and not for the deleted one.
+    let file = File::options().write(true).open(&filler).expect("a file");
+    let len = file.metadata().expect("a length").len();
+    file.set_len(len - 40 * 1_024).expect("room");
+    drop(file);
+    log.wait("some room", |audit| audit.state() == State::Available);
+    log.write(admission(next + 1));
+    assert!(!place.segment(1).exists());
+
+    fs::remove_file(filler).expect("removed");
+    AHEAD.fetch_add(60_000, Ordering::SeqCst);
+    log.write(admission(next + 2));
+    log.close();
+    let faults = verified(&place).faults;
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    let told = "segment 1 was deleted while it was written, and cannot be written again: No space";
+    assert!(format!("{faults:?}").contains(told), "{faults:#?}");
+    assert_eq!(admitted(&place), (1..=next + 2).collect::<Vec<_>>(), "each once, in order");
+    let (log, restored) = place.open_with(|options| options.wall_time = later);
+    assert!(restored.ended.iter().any(|(ended, _)| *ended == session(7)), "it stays ended");
+    log.close();
+    drop(disk);
 }
 
 #[test]

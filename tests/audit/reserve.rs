@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use autamedica_signaling::base::time::Duration;
 use autamedica_signaling::message::record::{Event, Subject};
@@ -18,7 +19,7 @@ use crate::support::{
 const MIB: u64 = 1024 * 1024;
 
 /// Somebody else fills the disk to its last byte.
-fn fill_up(folder: &Path) -> PathBuf {
+pub fn fill_up(folder: &Path) -> PathBuf {
     let path = folder.join("somebody-elses");
     let mut file = File::create(&path).expect("a file");
     for len in [MIB as usize, 4_096, 1] {
@@ -141,5 +142,54 @@ fn the_end_of_a_session_is_safe_although_the_disk_is_full() {
     log.close();
     assert_intact(&place);
     assert_eq!(admitted(&place), (1..=next).collect::<Vec<_>>(), "each once, in order");
+    drop(disk);
+}
+
+const CHILD: &str = "AUDIT_TEST_RESERVE_FOLDER";
+
+/// The room that was kept and used cannot be kept again, although the disk has room: a limit of the size of files (EFBIG),
+/// as a file system would be that cannot reserve anything.
+#[test]
+fn where_no_room_can_be_kept_again_the_log_goes_on_without() {
+    let until = clock::wall_time().plus(Duration::from_secs(3_600));
+    if let Some(root) = std::env::var_os(CHILD) {
+        let place = std::mem::ManuallyDrop::new(Place { root: root.into() });
+        let (log, _) = place.open();
+        assert_eq!(log.audit.state(), State::Unavailable, "the disk is full");
+        for number in [1, 2] {
+            let told = log.take(ending(number, until));
+            log.wait("its record", |audit| audit.durable() >= told);
+        }
+        fs::remove_file(place.log().join("somebody-elses")).expect("removed");
+        log.wait("room", |audit| audit.state() == State::Available);
+        log.write(admission(2));
+        assert!(!place.log().join("reserve").exists(), "none could be kept");
+        return log.close();
+    }
+    let place = Place::new("kept-once");
+    let Some(disk) = Disk::mount(&place.log(), 96 * 1_024) else { return };
+    let (log, _) = place.open();
+    log.write(admission(1));
+    log.close();
+    assert!(place.log().join("reserve").exists());
+    fill_up(&place.log());
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "reserve::where_no_room_can_be_kept_again_the_log_goes_on_without"])
+        .env(CHILD, &place.root)
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_intact(&place);
+    assert_eq!(admitted(&place), [1, 2]);
+
+    // The next start may keep some again, and knows what had ended.
+    let (log, restored) = place.open();
+    let ended: Vec<_> = restored.ended.iter().map(|(ended, _)| *ended).collect();
+    assert_eq!(ended, [session(1), session(2)]);
+    log.write(admission(3));
+    assert!(place.log().join("reserve").exists());
+    log.close();
     drop(disk);
 }

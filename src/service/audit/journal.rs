@@ -21,7 +21,7 @@ use super::checkpoint::Said;
 use super::files::{create, remove_if_there, segment_path, sync_folder};
 use super::known_time;
 use super::line::{self, Draft, Fields};
-use super::place::{ends_with, is_at, put_back};
+use super::place::{Deleted, ends_with, is_at, put_back};
 use super::reading::Gone;
 use super::seal_file::{Ending, Seal};
 use super::sealing::Sealer;
@@ -76,6 +76,7 @@ pub struct Journal {
     /// What the next segment must record about files that the start set aside.
     aside: Vec<SetAside>,
     damage: Option<String>,
+    deleted: Option<Deleted>,
     /// Totals since the start.
     bytes_total: u64,
     syncs: u64,
@@ -129,6 +130,7 @@ impl Journal {
             known_time: WallTime::default(),
             aside: position.aside,
             damage: position.damage,
+            deleted: None,
             bytes_total: 0,
             syncs: 0,
         }
@@ -346,7 +348,26 @@ impl Journal {
         let torn = self.torn(&file);
         let unsynced = self.written_bytes - self.durable_bytes;
         let bytes = torn.as_ref().map_or(unsynced, |torn| torn.len() as u64);
+        if self.deleted.is_none() && is_deleted(&file) {
+            let (segment, bytes) = (self.segment, self.durable_bytes);
+            self.deleted = Some(Deleted { file, segment, bytes });
+        }
         self.follow(bytes, torn.map(|torn| to_text(&sha256(&torn))));
+    }
+
+    /// Tries again to write a segment that was deleted, when there was no room for it.
+    pub fn put_back_deleted(&mut self) {
+        let Some(Deleted { file, segment, bytes }) = &self.deleted else { return };
+        let path = segment_path(&self.folder, *segment);
+        match put_back(file, *bytes, &path, &self.folder) {
+            Ok(_) => log::warn!("segment {segment} of the audit log was written again"),
+            // Somebody has cut it as well.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                log::error!("segment {segment} of the audit log is lost");
+            }
+            Err(_) => return,
+        }
+        self.deleted = None;
     }
 
     /// The bytes after the durable ones, if it is certain that they are on disk as they are read.

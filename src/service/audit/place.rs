@@ -9,6 +9,18 @@ use std::path::Path;
 use super::chain::{Mac, to_text};
 use super::files::{create, sync_folder};
 
+/// A segment that was deleted and could not be written again so far. As long as it is open, what is
+/// in it is not lost.
+#[derive(Debug)]
+pub struct Deleted {
+    /// The file.
+    pub file: File,
+    /// The number of the segment.
+    pub segment: u64,
+    /// How many of its bytes count.
+    pub bytes: u64,
+}
+
 /// Whether the file at `path` is this one.
 ///
 /// # Errors

@@ -264,6 +264,10 @@ impl Writer {
     /// Returns whether the segment was not in its place any more.
     fn look_for_segment(&mut self, now: WallTime) -> io::Result<bool> {
         self.looked_at = now;
+        // What is reserved is for what people are told of.
+        if self.reserve != Reserve::Used {
+            self.journal.put_back_deleted();
+        }
         if self.encoded > 0 || self.gap_told {
             self.journal.sync()?;
             self.commit();
