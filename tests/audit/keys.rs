@@ -2,10 +2,13 @@
 //! nobody can open.
 
 use std::fs;
+use std::path::Path;
 
+use autamedica_signaling::base::redacted::Redacted;
 use autamedica_signaling::base::time::{Duration, WallTime};
 use autamedica_signaling::message::record::{Deed, Event, Revocation, Revoked};
 use autamedica_signaling::reactor::clock;
+use autamedica_signaling::service::audit::chain::{from_text, to_text};
 use autamedica_signaling::service::audit::{self, KeyFileError, Keys, Misfit, OpenError};
 
 use crate::support::{
@@ -176,6 +179,57 @@ fn damage_is_not_mistaken_for_another_key_file() {
     assert_eq!(restored.revoked.len(), 1);
     log.close();
     knows_all(&place, until);
+}
+
+#[test]
+fn a_single_damaged_record_is_not_mistaken_for_another_key_file() {
+    // The only record that was sealed with the new key is the newest list.
+    let (place, until) = begun("damaged-new-key");
+    rotate_key(&place);
+    place.open().0.close();
+    change_sealed(&place.segment(3), "ended-sessions", |sealed| sealed[40] ^= 1);
+    let (log, restored) = place.open();
+    assert!(restored.damage.is_some_and(|damage| damage.contains("list of ended sessions")));
+    assert_eq!(restored.ended, [(session(1), until)], "the list before still says it");
+    log.close();
+    knows_all(&place, until);
+
+    // A record that says it was sealed with the old key, of which nothing is left in sight.
+    let (place, until) = begun("damaged-number");
+    rotate_key(&place);
+    for _ in 0..16 {
+        knows_all(&place, until);
+    }
+    let (log, _) = place.open();
+    log.write(admission(1));
+    log.close();
+    change_sealed(&place.segment(19), "admission", |sealed| sealed[3] ^= 2 ^ 1);
+    let (log, restored) = place.open();
+    assert!(restored.damage.is_some_and(|damage| damage.contains("not genuine")));
+    assert_eq!(restored.ended, [(session(1), until)]);
+    log.close();
+
+    // Two of them are no accident: this key is not that of the log.
+    let (place, until) = begun("foreign-new-key");
+    rotate_key(&place);
+    let (log, _) = place.open();
+    log.write(ending(1, until));
+    log.close();
+    let foreign = clock::random_secret();
+    change(&place, |keys| keys.encryption[1].key = Redacted::new(foreign));
+    assert_eq!(refused(&place).0, Misfit::Encryption(2));
+}
+
+/// Changes the sealed part of the first such record of a segment.
+fn change_sealed(segment: &Path, event: &str, change: impl FnOnce(&mut [u8])) {
+    let text = fs::read_to_string(segment).expect("a segment");
+    let record = text.find(&format!("\"event\":\"{event}\"")).expect("such a record");
+    let at = record + text[record..].find("\"sealed\":\"").expect("sealed") + 10;
+    let len = text[at..].find('"').expect("its end");
+    let mut sealed = from_text(&text.as_bytes()[at..at + len]).expect("base64url");
+    change(&mut sealed);
+    let changed = [&text[..at], &to_text(&sealed), &text[at + len..]].concat();
+    fs::write(segment, changed).expect("changed");
 }
 
 #[test]

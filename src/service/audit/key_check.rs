@@ -9,9 +9,10 @@
 //! - The file has a key of that number, and it opens nothing.
 //!
 //! What is damaged proves nothing: a single record that a key opens, or that comes from the
-//! verification key, speaks for the file.
+//! verification key, speaks for the file; and a single record that a key does not open does not speak
+//! against it, if another key of the file opens something.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -63,9 +64,10 @@ struct Evidence<'a> {
     seal: Option<Seal>,
     /// The segments of the log, oldest first. What stands behind the seal is no part of it yet.
     numbers: Vec<u64>,
-    /// The numbers of the keys that opened something, and of those that did not.
+    /// The numbers of the keys that opened something.
     opened: BTreeSet<u32>,
-    closed: BTreeSet<u32>,
+    /// How many records the key of a number did not open.
+    closed: BTreeMap<u32, u32>,
     /// The number of a key that is needed and not here.
     lacking: Option<u32>,
     /// Whether the newest list was found.
@@ -95,11 +97,14 @@ impl<'a> Evidence<'a> {
         for number in newest_first.take(SEGMENTS_MAX) {
             let Some(contents) = self.read(number) else { continue };
             self.open(&contents);
-            if self.found && self.closed.is_subset(&self.opened) {
+            if self.found && self.closed.keys().all(|id| self.opened.contains(id)) {
                 break;
             }
         }
-        if let Some(id) = self.closed.difference(&self.opened).next() {
+        // The only record of a key may be damaged, and so may be the number in it.
+        let enough = if self.opened.is_empty() { 1 } else { 2 };
+        let mut closed = self.closed.iter().filter(|(id, _)| !self.opened.contains(id));
+        if let Some((id, _)) = closed.find(|(_, records)| **records >= enough) {
             return Some(Misfit::Encryption(*id));
         }
         self.lacking.map(Misfit::Lacks)
@@ -127,7 +132,7 @@ impl<'a> Evidence<'a> {
             if sealed.open_with(&self.keys.encryption, line.plain).is_some() {
                 self.opened.insert(id);
             } else if is_here {
-                self.closed.insert(id);
+                *self.closed.entry(id).or_default() += 1;
             } else if !found && id <= ids_max && (is_list(&line) || Some(id) > newest) {
                 self.lacking = Some(id);
             }
