@@ -1,4 +1,5 @@
-//! The only place that reads clocks and draws random bits.
+//! The only place that asks what time it is and draws random bits. Clocks that the standard library
+//! does not know are read in `service/process.rs` for it.
 
 use std::time;
 

@@ -16,10 +16,18 @@ pub struct Disk {
 impl Disk {
     /// Nothing where this user may not mount one: [`a_limit_of_the_size_of_files_is_met_with_a_new_segment`] needs no rights.
     pub fn mount(path: &Path, kib: u32) -> Option<Self> {
+        Self::mount_kind(path, "tmpfs", &format!("size={kib}k"))
+    }
+
+    /// The same, of a kind that cannot reserve space, and is never full.
+    pub fn mount_without_reserve(path: &Path) -> Option<Self> {
+        Self::mount_kind(path, "ramfs", "mode=700")
+    }
+
+    fn mount_kind(path: &Path, kind: &str, options: &str) -> Option<Self> {
         fs::create_dir_all(path).expect("a folder");
-        let size = format!("size={kib}k");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .args(["-t", kind, "-o", options, kind])
             .arg(path)
             .stderr(Stdio::null())
             .status();

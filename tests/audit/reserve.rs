@@ -145,6 +145,23 @@ fn the_end_of_a_session_is_safe_although_the_disk_is_full() {
     drop(disk);
 }
 
+#[test]
+fn a_file_system_that_can_reserve_nothing_keeps_the_log_all_the_same() {
+    let place = Place::new("no-reserve");
+    let Some(disk) = Disk::mount_without_reserve(&place.log()) else { return };
+    for number in [1, 2] {
+        let (log, restored) = place.open();
+        assert!(restored.clean);
+        log.write(admission(number));
+        assert_eq!(log.audit.state(), State::Available);
+        log.close();
+        assert!(!place.log().join("reserve").exists(), "nothing that is of no use is left");
+    }
+    assert_intact(&place);
+    assert_eq!(admitted(&place), [1, 2]);
+    drop(disk);
+}
+
 const CHILD: &str = "AUDIT_TEST_RESERVE_FOLDER";
 
 /// The room that was kept and used cannot be kept again, although the disk has room: a limit of the size of files (EFBIG),
