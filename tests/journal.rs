@@ -337,6 +337,40 @@ fn a_session_can_be_ended_while_the_log_cannot_be_written() {
 }
 
 #[test]
+fn while_the_log_cannot_be_written_the_end_of_a_session_is_told_once_its_record_is_durable_all_the_same()
+ {
+    let (server, disk) = start();
+    let (mut doctor, mut patient) = couple(&server);
+    // A full disk takes nothing but this, and takes its time.
+    disk.change(|state| (state.broken, state.stuck) = (true, true));
+    let (newcomer, _) = people();
+    let mut newcomer = Client::connect(&server, &newcomer);
+    newcomer.send(&newcomer.person.join_request());
+    newcomer.expect_error("AUDIT_UNAVAILABLE");
+    let Person { session, user, .. } = doctor.person.clone();
+    let asked = Instant::now();
+    doctor.send(&json!({ "type": "end-session", "sessionId": session, "userId": user, "id": 7 }));
+    disk.wait_for(
+        "the end",
+        1,
+        |event| matches!(event, Event::RoomStatus { status, .. } if status.as_str() == "ended"),
+    );
+    let pong = json!({ "type": "ping" });
+    patient.send(&pong);
+    let heard = patient.receive();
+    // On a slow machine the server may have waited long enough by now.
+    assert!(heard["type"] == "pong" || asked.elapsed().as_millis() > 900, "{heard}");
+    disk.sync();
+    assert_eq!(doctor.expect("ack")["id"], 7);
+    for client in [&mut doctor, &mut patient] {
+        assert_eq!(client.expect("room-status")["status"], "ended");
+        assert_eq!(client.expect_close(), 4410);
+    }
+    newcomer.send(&newcomer.person.join_request());
+    newcomer.expect_error("AUDIT_UNAVAILABLE");
+}
+
+#[test]
 fn whoever_is_closed_for_talking_too_fast_stands_in_the_log() {
     let (server, disk) = start_with(|config| (config.state_rate, config.state_burst) = (1, 1));
     let (doctor, _) = people();

@@ -249,13 +249,12 @@ impl Engine {
             Cause::Empty => Some("\"empty\""),
             Cause::Operator => Some("\"operator\""),
         };
-        if self.recording == Recording::Available {
-            effects.note_with(note, reason);
+        effects.note_with(note, reason);
+        if self.recording == Recording::Off {
+            self.go_on_ending(&Ending { room, cause }, now, effects);
+        } else {
             let (_, ticket) = self.wait(Pending::End(Ending { room, cause }));
             effects.wait_with(ticket);
-        } else {
-            effects.note_with(note, reason);
-            self.go_on_ending(&Ending { room, cause }, now, effects);
         }
     }
 

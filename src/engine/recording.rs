@@ -32,7 +32,8 @@ pub enum Recording {
     /// Admissions and the ends of sessions wait until [`Engine::recorded`] says that their record
     /// is durable.
     Available,
-    /// The log cannot be written: nobody is let in, calls go on, sessions end at once.
+    /// The log cannot be written: nobody is let in, and calls go on. Ends of sessions wait all the
+    /// same, for a moment: there may be room for the record of them.
     Unavailable,
 }
 

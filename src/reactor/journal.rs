@@ -50,6 +50,10 @@ pub struct Entry<'a> {
 /// cannot be written.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the end of a session waits for its record while the log cannot be written. A full disk
+/// has room kept for it; whatever becomes of that, the session ends.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The log, and what waits for it, in the order of the numbers.
 #[derive(Default)]
 pub(super) struct Records {
@@ -74,14 +78,27 @@ struct Waiting {
     peer: Option<Key<Peer>>,
 }
 
+impl Waiting {
+    /// How long it waits at most. Whoever waits to be let in is refused as soon as the log cannot be
+    /// written.
+    const fn patience(&self, available: bool) -> Duration {
+        match (available, self.peer) {
+            (true, _) => RECORD_TIMEOUT,
+            (false, None) => END_TIMEOUT,
+            (false, Some(_)) => Duration::from_secs(0),
+        }
+    }
+}
+
 impl Records {
     pub(super) fn new(journal: Box<dyn Journal>) -> Self {
         Self { journal: Some(journal), ..Self::default() }
     }
 
-    /// When the first waiting client will have waited too long.
+    /// When the first one waiting will have waited too long.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.waiting.front().map(|waiting| waiting.since + RECORD_TIMEOUT)
+        let available = self.journal.as_ref().is_some_and(|journal| journal.is_available());
+        self.waiting.front().map(|waiting| waiting.since + waiting.patience(available))
     }
 
     /// Whether there is a log that cannot be written.
@@ -117,8 +134,8 @@ impl Records {
         let (front, journal) = (self.waiting.front()?, self.journal.as_ref()?);
         let Some(number) = front.number else { return Some(false) };
         let written = number <= journal.durable();
-        let overdue = front.since + RECORD_TIMEOUT <= now.instant;
-        (written || overdue || !journal.is_available()).then_some(written)
+        let overdue = front.since + front.patience(journal.is_available()) <= now.instant;
+        (written || overdue).then_some(written)
     }
 }
 

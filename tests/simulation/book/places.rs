@@ -263,7 +263,7 @@ impl Book {
         expected: &mut Expected,
     ) {
         self.note_end(room, by, reason, now, expected);
-        if self.recording() != Recording::Available {
+        if self.recording() == Recording::Off {
             return self.end(room, expected);
         }
         if let Some(room) = self.rooms.get_mut(&room) {

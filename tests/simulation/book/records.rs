@@ -107,7 +107,7 @@ impl Book {
 
     /// Whether everybody may hear that a session is over: its record is durable, or cannot be.
     fn may_tell_end(&self, room: u32, now: Now) -> bool {
-        self.recording() != Recording::Available
+        self.recording() == Recording::Off
             || self.is_end_durable(room)
             || self.waits_for_end(room).is_some_and(|waiting| self.is_hopeless(waiting, now))
     }
@@ -299,7 +299,7 @@ impl Book {
         if let Some((key, _)) = by {
             wanted.record.subject = self.subject(key);
         }
-        if self.recording() == Recording::Available {
+        if self.recording() != Recording::Off {
             let by = by.map(|(key, text)| (key, text.to_owned()));
             wanted.awaited = Some(Awaited::End { room, by });
         }

@@ -174,8 +174,8 @@ impl Book {
     fn ending(&self, room: u32) -> Outcome {
         match self.rooms.get(&room) {
             Some(room) if room.ending => Outcome::EndsAlready,
-            _ if self.recording() == Recording::Available => Outcome::Ends(room),
-            _ => Outcome::Ended(room),
+            _ if self.recording() == Recording::Off => Outcome::Ended(room),
+            _ => Outcome::Ends(room),
         }
     }
 

@@ -40,6 +40,9 @@ pub(super) struct Candidate {
 /// How long anybody waits at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the end of a session waits while nothing can be written.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
 impl Book {
     /// What became of a record; the server went on with what had waited for it.
     pub fn recorded(&mut self, ticket: Ticket, written: bool, now: Now, done: &[Done<'_>]) {
@@ -74,9 +77,12 @@ impl Book {
 
     /// Whether no record is to be expected any more.
     pub(super) fn is_hopeless(&self, waiting: &Waiting, now: Now) -> bool {
-        !self.disk.is_available()
-            || self.disk.is_durable(waiting.note).is_none()
-            || waiting.since + PATIENCE <= now.instant
+        let patience = match (self.disk.is_available(), &waiting.awaited) {
+            (true, _) => PATIENCE,
+            (false, Awaited::End { .. }) => END_PATIENCE,
+            (false, Awaited::Join(_)) => Duration::default(),
+        };
+        self.disk.is_durable(waiting.note).is_none() || waiting.since + patience <= now.instant
     }
 
     /// What waits for the record of a session's end.
