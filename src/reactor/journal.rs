@@ -97,8 +97,8 @@ impl Records {
 
     /// When the first one waiting will have waited too long.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let available = self.journal.as_ref().is_some_and(|journal| journal.is_available());
-        self.waiting.front().map(|waiting| waiting.since + waiting.patience(available))
+        let (front, journal) = (self.waiting.front()?, self.journal.as_ref()?);
+        Some(front.since + front.patience(journal.is_available()))
     }
 
     /// Whether there is a log that cannot be written.
@@ -133,9 +133,11 @@ impl Records {
     pub(super) fn answer(&self, now: Now) -> Option<bool> {
         let (front, journal) = (self.waiting.front()?, self.journal.as_ref()?);
         let Some(number) = front.number else { return Some(false) };
-        let written = number <= journal.durable();
+        if number <= journal.durable() {
+            return Some(true);
+        }
         let overdue = front.since + front.patience(journal.is_available()) <= now.instant;
-        (written || overdue).then_some(written)
+        overdue.then_some(false)
     }
 }
 
