@@ -510,6 +510,28 @@ describe('the signaling client', () => {
     assert.deepEqual(await Promise.all([...candidatesSent, ...statesSent].map(settled)), Array(256).fill('accepted'));
   });
 
+  test('lets what negotiates the call pass what waits because there is too much of it, but not the other way round', async () => {
+    const { client, socket } = await joinedClient();
+    const acknowledge = (from) => socket.sent.slice(from).forEach(({ id }) => socket.say({ type: 'ack', id }));
+    const states = Array.from({ length: 100 }, () => client.send('connection-state', { state: 'connected' }));
+    acknowledge(1);
+    const sent = socket.sent.length;
+    assert.ok(sent < 1 + 100, 'some wait');
+    const offer = client.sendOffer(PATIENT, SDP);
+    states.push(client.send('connection-state', { state: 'failed' }));
+    sendNumbered(client, 2);
+    assert.deepEqual(socket.sent.slice(sent).map(({ type }) => type), ['offer', 'ice-candidate', 'ice-candidate']);
+    for (let answered = sent; answered < 1 + 101 + 3; answered += 1) {
+      while (answered === socket.sent.length) await pass(250);
+      acknowledge(answered);
+    }
+    assert.equal(await settled(offer), 'accepted');
+    assert.deepEqual(await Promise.all(states.map(settled)), Array(101).fill('accepted'));
+    assert.equal(socket.sent.at(-1).state, 'failed', 'among themselves they stay in order');
+    const numbers = socket.sent.slice(1).map(({ id }) => Number(id.split('.')[1]));
+    assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b));
+  });
+
   test('keeps few enough under way that none of them can end the connection', async () => {
     const { client, socket } = await joinedClient();
     sendNumbered(client, 100);

@@ -320,19 +320,29 @@ export class SignalingClient extends EventTarget {
 
   // --- sending ------------------------------------------------------------------------------------------------------
 
-  /** Sends what waits, as far as the server takes it now. Nothing passes anything: a receiver takes lower ids for repeated ones. */
+  /** Sends what waits, as far as the server takes it now. */
   #sendWaiting() {
     const underWayMax = this.#careful ? 1 : UNDER_WAY_MAX;
     while (this.#state === 'joined' && !this.#timers.has('pause') && this.#waiting.length > 0 && this.#underWay.length < underWayMax) {
       if (!this.#timers.has('allow')) this.#after('allow', ALLOW_MS, () => this.#allowMore());
-      const { message } = this.#waiting[0];
-      const rate = SIGNALS.has(message.type) ? 'signal' : 'other';
-      if (this.#allowed[rate] === 0) return;
-      this.#allowed[rate] -= 1;
-      message.id ||= this.#nextId();
-      this.#underWay.push(...this.#waiting.splice(0, 1));
-      this.#write(message);
+      const next = this.#next();
+      if (next < 0) return;
+      const [entry] = this.#waiting.splice(next, 1);
+      this.#allowed[rateOf(entry.message)] -= 1;
+      entry.message.id ||= this.#nextId();
+      this.#underWay.push(entry);
+      this.#write(entry.message);
     }
+  }
+
+  /**
+   * Which of the waiting messages the server takes now: the first, or, if there is too much of its kind, the first of the
+   * other kind, so that no offer waits behind what many participants report of themselves. Nothing passes a message that
+   * has its id: a receiver takes lower ids for repeated ones.
+   */
+  #next() {
+    const isTaken = (/** @type {Entry} */ { message }) => this.#allowed[rateOf(message)] > 0;
+    return this.#waiting[0].message.id && !isTaken(this.#waiting[0]) ? -1 : this.#waiting.findIndex(isTaken);
   }
 
   #allowMore() {
@@ -546,6 +556,8 @@ export class SignalingClient extends EventTarget {
 const PROTOCOL = 'autamedica.v1';
 const RELAYED = new Set(['offer', 'answer', 'ice-candidate', 'media-control']);
 const SIGNALS = new Set(['offer', 'answer', 'ice-candidate']);
+/** The server counts these apart from all others. @param {Record<string, any>} message @returns {'signal' | 'other'} */
+const rateOf = (message) => (SIGNALS.has(message.type) ? 'signal' : 'other');
 const MESSAGE_BYTES_MAX = 65_536;
 const ID_BYTES_MAX = 25; // eight digits, a dot, and the largest whole number
 const OUTBOX_MAX = 256;
