@@ -22,6 +22,8 @@ pub const NOW: Now =
 pub struct Room {
     app: Signaling,
     pub seats: Vec<Seat>,
+    /// Of the connections.
+    generation: u32,
     buffer: Vec<u8>,
     output: Output,
 }
@@ -44,7 +46,16 @@ impl Room {
         };
         let seats = (0..people as u32).map(seat).collect();
         let (buffer, output) = (vec![0; 1 << 16], Output::default());
-        Self { app: signaling(), seats, buffer, output }
+        Self { app: signaling(), seats, generation: 0, buffer, output }
+    }
+
+    /// Everybody has left, and connects again.
+    pub fn begin_anew(&mut self) {
+        self.generation += 1;
+        for seat in &mut self.seats {
+            seat.connection = Connection::new(Arrival::LOCAL);
+            seat.outbound.clear();
+        }
     }
 
     /// Everybody has upgraded and joined, by regular requests.
@@ -79,7 +90,7 @@ impl Room {
         self.buffer[..bytes.len()].copy_from_slice(bytes);
         let bytes = &mut self.buffer[..bytes.len()];
         let mut at = Cursor::new(0, bytes.len());
-        let me = PeerId { index: from as u32, generation: 0 };
+        let me = PeerId { index: from as u32, generation: self.generation };
         loop {
             let seat = &mut self.seats[from];
             let (app, output) = (&mut self.app, &mut self.output);

@@ -49,7 +49,7 @@ use crate::base::time::{Duration, Instant, Now};
 use crate::message::UserId;
 use crate::message::notice;
 use crate::message::problem::{Problem, close};
-use crate::message::request::{MessageId, Reader, Speaker};
+use crate::message::request::{MessageId, Readers, Speaker};
 use crate::wire::sdp::{CandidateRules, LastHash};
 
 pub use commands::{Answer, Command, Gauges, Member, Outline};
@@ -179,7 +179,7 @@ pub struct Engine {
     retained: retention::Pool,
     gate: Gate,
     meters: Meters,
-    reader: Reader,
+    readers: Readers,
     last_hash: LastHash,
     waiting: Vec<duplicates::Waiting>,
     hits: Hits,
@@ -233,7 +233,7 @@ impl Engine {
             retained: retention::Pool::new(options.retained_bytes_total_max),
             gate,
             meters: Meters::with_capacity(planned),
-            reader: Reader::default(),
+            readers: Readers::default(),
             last_hash: LastHash::default(),
             waiting: Vec::new(),
             hits: Hits::NONE,

@@ -30,7 +30,7 @@ impl Engine {
         // Only the whole message says of which kind it is, and which `id` its refusal must carry.
         // The cost of parsing is bounded by the rate of bytes, and because a connection that is
         // refused too often is closed.
-        let parsed = self.reader.parse(text);
+        let parsed = self.readers.of(peer.index).parse(text);
         match self.meter(peer, Class::of(&parsed.request), now, effects) {
             Ok(()) => self.answer(peer, &parsed, text, id, now, effects),
             Err(problem) => self.refuse(peer, problem, id.or(parsed.id), false, now, effects),

@@ -1,5 +1,5 @@
-//! Reads messages one after the other. Most that arrive together are candidates from one participant to another: they begin and
-//! end alike, and what they have in common is read only once.
+//! Reads messages one after the other. Most of what a participant sends are candidates for another one: they begin and end alike,
+//! and what they have in common is read only once.
 
 use super::UserId;
 use super::description::{CandidateInit, DescriptionInit};
@@ -10,6 +10,10 @@ use crate::wire::json::{self, Fields};
 
 /// How much of a beginning is remembered. Names, a type and three ids take 210 bytes up to the candidate itself.
 const BEGINNING_BYTES_MAX: usize = 256;
+
+/// How many last messages are remembered: enough for the calls that are set up at the same time, and little enough to stay in
+/// the caches.
+const READERS: usize = 128;
 
 /// How much of an end is remembered. Behind a candidate stands which part of the description it belongs to.
 const END_BYTES_MAX: usize = 96;
@@ -22,6 +26,23 @@ pub struct Reader {
     begin: Redacted<[u8; BEGINNING_BYTES_MAX]>,
     end: Redacted<[u8; END_BYTES_MAX]>,
     last: Option<Last>,
+}
+
+/// Readers for all connections. A few of these share one, which then remembers less.
+#[derive(Debug)]
+pub struct Readers(Box<[Reader; READERS]>);
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self(Box::new(std::array::from_fn(|_| Reader::default())))
+    }
+}
+
+impl Readers {
+    /// The one for a connection, which is told by its number.
+    pub fn of(&mut self, connection: u32) -> &mut Reader {
+        &mut self.0[connection as usize % READERS]
+    }
 }
 
 /// The last relayed message without an `id`. (An `id` would differ each time.)

@@ -6,7 +6,7 @@ use super::{Role, RoomType, SessionId, UserId};
 use crate::wire::json::{self, Quoted, Raw};
 
 pub use super::envelope::{Parsed, parse};
-pub use super::reader::Reader;
+pub use super::reader::{Reader, Readers};
 
 /// The longest `id` that a client may give a message, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 64;
