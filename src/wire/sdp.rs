@@ -264,12 +264,19 @@ fn name_len(attribute: &[u8]) -> usize {
     scan::position(attribute, 0, ends).unwrap_or(attribute.len())
 }
 
+/// The bytes before the first blank, and those behind it.
+#[inline]
+fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = scan::position(text, 0, |block| scan::equal(block, b' ')).unwrap_or(text.len());
+    (&text[..end], text.get(end + 1..).unwrap_or_default())
+}
+
 impl Section {
     /// From what stands behind `m=`: `audio 9 UDP/TLS/RTP/SAVPF 111`.
     fn begin(line: &[u8]) -> Result<Self, Fault> {
-        let mut words = line.split(|byte| *byte == b' ');
-        let mut word = || words.next().unwrap_or_default();
-        let (kind, port, protocol) = (word(), word(), word());
+        let (kind, rest) = split_word(line);
+        let (port, rest) = split_word(rest);
+        let (protocol, _) = split_word(rest);
         // With a tab in it a word is two to some readers, and the next one is not what it seems.
         let plain = !kind.is_empty() && kind.iter().all(u8::is_ascii_graphic);
         if !plain || port.is_empty() || !port.iter().all(u8::is_ascii_digit) {
