@@ -9,6 +9,7 @@ mod crowding;
 mod ending;
 mod entrance;
 mod handle;
+mod handling;
 mod handshakes;
 mod inbound;
 mod journal;
@@ -19,7 +20,7 @@ mod moving;
 mod outbound;
 mod peer;
 mod polling;
-mod serve;
+mod reading;
 mod settle;
 mod signals;
 #[cfg(feature = "tls")]

@@ -10,6 +10,8 @@ mod counters;
 #[path = "../../src/reactor/entrance.rs"]
 #[allow(dead_code, reason = "nobody is turned away at the door of a simulation")]
 mod entrance;
+#[path = "../../src/reactor/handling.rs"]
+mod handling;
 #[path = "../../src/reactor/inbound.rs"]
 #[allow(dead_code, reason = "there is one loop, and nobody goes to another")]
 mod inbound;
@@ -23,8 +25,8 @@ mod outbound;
 mod peer;
 #[path = "polling.rs"]
 mod polling;
-#[path = "../../src/reactor/serve.rs"]
-mod serve;
+#[path = "../../src/reactor/reading.rs"]
+mod reading;
 #[path = "../../src/reactor/settle.rs"]
 mod settle;
 
