@@ -11,6 +11,8 @@ mod crowds;
 mod document;
 #[path = "limits/door.rs"]
 mod door;
+#[path = "limits/full.rs"]
+mod full;
 #[path = "limits/memory.rs"]
 mod memory;
 #[path = "limits/messages.rs"]

@@ -3,6 +3,8 @@
 
 mod common;
 
+#[path = "threads/crowd.rs"]
+mod crowd;
 #[path = "threads/stopping.rs"]
 mod stopping;
 

@@ -3,6 +3,7 @@
 
 mod networks;
 mod rooms;
+mod strangers;
 mod users;
 
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use networks::Networks;
 pub use rooms::RoomCount;
+pub use strangers::Strangers;
 use users::Users;
 
 use super::Grant;

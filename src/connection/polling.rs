@@ -93,6 +93,16 @@ impl Connection {
         }
     }
 
+    /// The session that this connection does something for.
+    pub const fn session(&self) -> Option<PeerId> {
+        match self.stage {
+            Stage::Polling { session, .. }
+            | Stage::Body { session, .. }
+            | Stage::Probing { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
     /// The session has moved to another place.
     pub const fn rebind(&mut self, place: PeerId) {
         if let Stage::Polling { session, .. }

@@ -1,12 +1,11 @@
-//! Who gives way when the server has as many connections as it may have. A network that has many of
-//! the places with connections that have not said yet who they are could keep everybody else out:
-//! without a token it costs nothing to hold them, until their time is over. So the oldest of these
-//! gives its place to a newcomer from elsewhere.
+//! Who gives way when the server has as many connections as it may have. Those who have not said
+//! yet who they are could keep everybody else out: without a token it costs nothing to hold a place,
+//! until its time is over. So the oldest of the network that has most of them gives its place to a
+//! newcomer of a network that has far fewer. Simulations run this file unchanged.
 
-use super::accept::turn_away;
+use super::entrance::Counted;
 use super::peer::Peer;
-use super::turn::TURNED_AWAY_MAX;
-use super::{Reactor, peer_id};
+use super::{Reactor, TURNED_AWAY_MAX, peer_id};
 use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
@@ -15,36 +14,51 @@ use crate::base::time::Now;
 use crate::connection::Application;
 use crate::message::problem::close;
 
-/// The share of all places from which on a network crowds the server: one of so many. Fewer strangers
-/// than this come and go by themselves.
-const CROWD_SHARE: u64 = 8;
-
-/// How many of those who are over the limit, and are let in to be told so, may be of a network that
-/// crowds the server. For the others of its clients, those that were answered have to go, or they
-/// are told at once, so that some are left for newcomers from elsewhere.
+/// How many of those who are over the limit, and are let in to be told so, may be of networks that
+/// nobody gives way to. For others of them, those that were answered have to go, or they are told
+/// at once, so that there is always room for a newcomer that somebody gives way to.
 const TURNED_AWAY_OF_CROWD_MAX: usize = TURNED_AWAY_MAX / 2;
 
 impl<A: Application> Reactor<A> {
-    /// The network that crowds the server, if there is no place left and one does.
-    pub(super) fn crowd(&self) -> Option<Network> {
-        let max = self.options.connections_max;
+    /// The network of which one gives way to one more connection of `newcomer`, if there is no place
+    /// left and strangers crowd the server.
+    pub(super) fn give_way_to(&self, newcomer: Network) -> Option<Network> {
+        let places = self.options.connections_max;
         // Clients that cannot be told apart crowd together, and none of them is to blame.
-        if self.entrance.connections() < max || !self.tells_networks_apart() {
+        if self.entrance.connections() < places || !self.tells_networks_apart() {
             return None;
         }
-        let (network, count) = self.entrance.most_unknown()?;
-        (count.saturating_mul(CROWD_SHARE) >= max as u64).then_some(network)
+        self.entrance.give_way_to(newcomer, places)
     }
 
-    /// Whether a connection of the network that crowds the server need not even say what it wants.
+    /// Whether strangers crowd the server so much that whoever nobody gives way to need not even say
+    /// what it wants.
     pub(super) fn is_over_crowded(&self) -> bool {
-        let max = self.options.connections_max.saturating_add(TURNED_AWAY_OF_CROWD_MAX);
-        self.entrance.connections() >= max
+        let places = self.options.connections_max;
+        let is_full =
+            self.entrance.connections() >= places.saturating_add(TURNED_AWAY_OF_CROWD_MAX);
+        is_full && self.tells_networks_apart() && self.entrance.is_crowded(places)
     }
 
-    /// Has the oldest connection of this network give up its place, if this loop has one that has
-    /// not said who it is. Returns whether there is a place now.
+    /// Tells a connection whose request arrives whether there is room for a session beside it.
+    pub(super) fn see_room(&mut self, key: Key<Peer>) {
+        let Some(network) = self.peers.get(key).map(|peer| peer.network) else { return };
+        let has_room = self.entrance.connections() < self.options.connections_max
+            || network.is_some_and(|network| self.give_way_to(network).is_some());
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.connection.see_room(has_room);
+        }
+    }
+
+    /// Has one of this network give up its place: the oldest here that has not said who it is, or
+    /// one at another loop, which is asked to, while the newcomer is let in. Returns whether there
+    /// is a place now.
     pub(super) fn take_place_from(&mut self, crowd: Network, now: Now) -> bool {
+        self.take_place_here(crowd, now) || self.ask_others_for_place(crowd)
+    }
+
+    /// The same, of those here.
+    pub(super) fn take_place_here(&mut self, crowd: Network, now: Now) -> bool {
         // All have to be looked at, but only as often as somebody comes to a full server.
         let (mut oldest, mut without_place) = ([None; 2], 0);
         for (key, peer) in self.peers.iter() {
@@ -77,13 +91,11 @@ impl<A: Application> Reactor<A> {
     /// Closes a connection that has not said who it is: a request with `SERVER_FULL`, a WebSocket
     /// as if its time to join were over.
     fn send_off_unknown(&mut self, key: Key<Peer>, now: Now) {
+        let speaks_tls = self.speaks_tls();
         let Some(peer) = self.peers.get_mut(key) else { return };
         if peer.connection.is_head() {
             // A TLS client would not understand a plain answer.
-            if let Some(transport) = &mut peer.transport
-                && self.options.edge.tls.is_none()
-            {
-                turn_away(&mut transport.socket, Refusal::Full, now);
+            if !speaks_tls && peer.turn_away(Refusal::Full, now) {
                 self.output.effects.count_error(Refusal::Full.code());
             }
         } else if peer.connection.is_open() {
@@ -96,6 +108,13 @@ impl<A: Application> Reactor<A> {
             }
         }
         self.doom(key);
+        // Others who come in this turn find it gone.
+        if let Some(peer) = self.peers.get_mut(key)
+            && let Some(network) = peer.network
+        {
+            let now = Counted { unknown: false, ..peer.counted };
+            self.entrance.count_less(network, &mut peer.counted, now);
+        }
     }
 }
 

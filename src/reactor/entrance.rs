@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::admission::gate::{Census, Network};
+use crate::admission::gate::{Census, Network, Strangers};
 use crate::base::bucket::{Bucket, Rate};
 use crate::base::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ struct Networks {
     heads: Census<Network>,
     /// Connections that have come in and have not said who they are: their request is still
     /// arriving, or they are WebSockets without a token.
-    unknown: Census<Network>,
+    unknown: Strangers,
 }
 
 /// What a connection counts for in its network.
@@ -98,9 +98,25 @@ impl Entrance {
         lock(&self.networks).heads.count(network)
     }
 
-    /// The network with most connections that have not said who they are, and how many it has.
-    pub(super) fn most_unknown(&self) -> Option<(Network, u64)> {
-        lock(&self.networks).unknown.most()
+    /// Whether those who have not said who they are crowd a server with so many places.
+    pub(super) fn is_crowded(&self, places: usize) -> bool {
+        lock(&self.networks).unknown.are_a_crowd(places)
+    }
+
+    /// The network of which one gives its place, of so many that are all taken, to one more
+    /// connection of this network: see [`Strangers::give_way_to`].
+    pub(super) fn give_way_to(&self, newcomer: Network, places: usize) -> Option<Network> {
+        lock(&self.networks).unknown.give_way_to(newcomer, places)
+    }
+
+    /// Notes that one of this network, at another loop, has been asked to give way.
+    pub(super) fn ask_to_give_way(&self, network: Network) {
+        lock(&self.networks).unknown.ask(network);
+    }
+
+    /// Notes that it has, or that nobody could.
+    pub(super) fn has_given_way(&self, network: Network) {
+        lock(&self.networks).unknown.answer(network);
     }
 
     /// Notes that a connection of this network counts for no more than `now`.
@@ -170,24 +186,25 @@ mod tests {
         entrance.count_less(network(1), &mut one, Counted { head: true, unknown: false });
         entrance.count_less(network(2), &mut other, Counted { head: false, unknown: true });
         assert_eq!([1, 2].map(|number| entrance.heads_of(network(number))), [1, 0]);
-        assert_eq!(entrance.most_unknown(), Some((network(2), 1)));
+        assert_eq!([8, 9].map(|places| entrance.is_crowded(places)), [true, false]);
         // What was over once never comes back.
         entrance.count_less(network(1), &mut one, Counted::NEW);
-        assert_eq!(entrance.most_unknown(), Some((network(2), 1)));
+        assert_eq!([8, 9].map(|places| entrance.is_crowded(places)), [true, false]);
         for _ in 0..2 {
             entrance.count_less(network(1), &mut one, Counted::default());
             entrance.count_less(network(2), &mut other, Counted::default());
         }
-        assert_eq!((entrance.heads_of(network(1)), entrance.most_unknown()), (0, None));
+        assert_eq!((entrance.heads_of(network(1)), entrance.is_crowded(1)), (0, false));
     }
 
     #[test]
-    fn the_network_with_most_strangers_is_found_and_those_who_wait_are_none() {
+    fn those_who_wait_are_no_strangers_yet() {
         let entrance = Entrance::default();
-        for number in [1, 2, 2, 3] {
+        for number in [1, 2, 2, 2, 2, 3] {
             entrance.enter(network(number));
         }
         (0..5).for_each(|_| entrance.wait(network(3)));
-        assert_eq!(entrance.most_unknown(), Some((network(2), 2)));
+        assert_eq!(entrance.give_way_to(network(4), 6), Some(network(2)));
+        assert_eq!(entrance.give_way_to(network(3), 6), Some(network(2)));
     }
 }

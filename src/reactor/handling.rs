@@ -14,13 +14,7 @@ impl<A: Application> Reactor<A> {
     /// Frames to texts to effects, one after the other.
     pub(super) fn process(&mut self, key: Key<Peer>, bytes: &mut [u8], at: &mut Cursor, now: Now) {
         if self.peers.get(key).is_some_and(|peer| peer.connection.is_head()) {
-            let has_room = self.entrance.connections() < self.options.connections_max;
-            let crowd = if has_room { None } else { self.crowd() };
-            if let Some(peer) = self.peers.get_mut(key) {
-                // Who crowds the server gives a place to others.
-                let elsewhere = crowd.is_some_and(|crowd| peer.network != Some(crowd));
-                peer.connection.see_room(has_room || elsewhere);
-            }
+            self.see_room(key);
         }
         loop {
             let Some(peer) = self.peers.get_mut(key).filter(|peer| !peer.flags.waiting) else {

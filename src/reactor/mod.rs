@@ -15,10 +15,12 @@ mod inbound;
 mod journal;
 mod leaving;
 mod listening;
+mod mail;
 mod measure;
 mod moving;
 mod outbound;
 mod peer;
+mod places;
 mod polling;
 mod reading;
 mod settle;
@@ -64,8 +66,10 @@ use handshakes::Handshakes;
 use journal::Records;
 pub use journal::{Entry, Journal};
 pub use listening::{Inherited, Listening};
-use moving::{Departure, Mail};
+use mail::Mail;
+use moving::Departure;
 use peer::Peer;
+use places::PlaceAskedFor;
 pub use signals::outlive_limit_of_files;
 pub use tls::{BadPair, Tls};
 use transport::Transport;
@@ -117,6 +121,9 @@ pub struct Edge {
 
 /// How long a peer may take to answer our close frame, or to read our last bytes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many connections over the limit are accepted, only to be told so.
+const TURNED_AWAY_MAX: usize = 64;
 
 /// One read: a message of the default limit with its header, so that ordinary reads are whole.
 const READ_BYTES: usize = 64 * 1024 + 64;
@@ -217,6 +224,8 @@ struct Lists {
     takeovers: Vec<(Key<Peer>, PeerId)>,
     /// Peers that belong to another reactor.
     departures: Vec<Departure>,
+    /// Places that other reactors have asked for.
+    asked_for: Vec<PlaceAskedFor>,
     /// Peers to be freed at the end of the turn.
     doomed: Vec<Key<Peer>>,
     /// Sockets of freed peers, to be closed.

@@ -3,12 +3,10 @@
 //! it had just arrived. TLS, unsent bytes and the counts of what it has used up move too. Nothing
 //! of a room ever moves.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-
 use mio::Interest;
 
-use super::entrance::Counted;
 use super::inbound::{Inbound, Share};
+use super::mail::Letter;
 use super::peer::{Flags, Peer};
 use super::{Reactor, peer_id, peer_key_of, peer_token};
 use crate::base::arena::Key;
@@ -20,7 +18,7 @@ use crate::wire::sid::Sid;
 
 /// A connection on its way to another reactor.
 pub(super) struct Moving {
-    peer: Peer,
+    pub(super) peer: Peer,
     /// The message that is to be handled first.
     message: Option<Box<str>>,
     /// Bytes that were read after it and not handled.
@@ -43,29 +41,6 @@ pub(super) struct Departure {
     to: u32,
     message: Option<Box<str>>,
     follows: Option<Sid>,
-}
-
-/// What the reactors of a server send each other.
-pub(super) struct Mail {
-    outboxes: Vec<Sender<Box<Moving>>>,
-    inbox: Receiver<Box<Moving>>,
-}
-
-impl Mail {
-    /// Mailboxes for `count` reactors, by number.
-    pub(super) fn between(count: usize) -> Vec<Self> {
-        let (outboxes, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
-        let mail = |inbox| Self { outboxes: outboxes.clone(), inbox };
-        inboxes.into_iter().map(mail).collect()
-    }
-
-    /// `Err`: that reactor has ended.
-    fn send(&self, to: u32, moving: Box<Moving>) -> Result<(), Box<Moving>> {
-        match self.outboxes.get(to as usize) {
-            Some(outbox) => outbox.send(moving).map_err(|failed| failed.0),
-            None => Err(moving),
-        }
-    }
 }
 
 impl<A: Application> Reactor<A> {
@@ -138,41 +113,19 @@ impl<A: Application> Reactor<A> {
         let moving =
             Moving { peer, message, unread, assembled, unsent, traveller, session, follows };
         // Counted before it leaves, so that at every moment somebody knows of it.
-        let sent = match self.shared.ending.send_to(to as usize) {
-            true => self.mail.send(to, Box::new(moving)),
-            false => Err(Box::new(moving)),
+        let (to, letter) = (to as usize, Letter::Moving(Box::new(moving)));
+        let sent = match self.shared.ending.send_to(to) {
+            true => self.mail.send(to, letter),
+            false => Err(letter),
         };
         match sent {
-            Ok(()) => self.shared.wake(to as usize),
-            Err(mut lost) => self.drop_moving(&mut lost.peer),
+            Ok(()) => self.shared.wake(to),
+            Err(lost) => self.drop_letter(lost),
         }
     }
 
-    /// Takes over connections from other reactors.
-    pub(super) fn receive_moved(&mut self, now: Now) {
-        while let Ok(moving) = self.mail.inbox.try_recv() {
-            self.take_in(*moving, now);
-            self.shared.ending.received_by(self.index);
-        }
-    }
-
-    /// The loop has ended: connections that arrived too late are no longer counted.
-    pub(super) fn receive_last(&mut self) {
-        while let Ok(mut moving) = self.mail.inbox.try_recv() {
-            self.drop_moving(&mut moving.peer);
-        }
-    }
-
-    /// There is no reactor left to take it over: that one has broken, or the time to stop is over.
-    fn drop_moving(&mut self, peer: &mut Peer) {
-        self.entrance.leave();
-        if let Some(network) = peer.network {
-            self.entrance.count_less(network, &mut peer.counted, Counted::default());
-        }
-        log::debug!("connection {} closed between two loops", peer.number);
-    }
-
-    fn take_in(&mut self, moving: Moving, now: Now) {
+    /// Takes over a connection from another reactor.
+    pub(super) fn take_in(&mut self, moving: Moving, now: Now) {
         let Moving { mut peer, message, unread, assembled, unsent, traveller, session, follows } =
             moving;
         // The flags for lists belong to the other reactor; the kernel reports again what there is

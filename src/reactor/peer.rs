@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::accept;
 use super::blocks::Pool;
 use super::counters::Snapshot;
 use super::entrance::Counted;
@@ -9,8 +10,10 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 pub(super) use super::transport::Filled;
 use super::transport::Transport;
+use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::bucket::Bucket;
+use crate::base::time::Now;
 use crate::connection::Connection;
 use crate::wire::proxy_header::Header;
 
@@ -184,6 +187,14 @@ impl Peer {
         // There is no place to keep the rest. Nothing may follow a partial message.
         transport.shut_down(calls)?;
         Err(io::ErrorKind::WriteZero.into())
+    }
+
+    /// Answers a request that is still arriving, in plain text, past everything else. Returns
+    /// whether it has a socket of its own.
+    pub(super) fn turn_away(&mut self, refusal: Refusal, now: Now) -> bool {
+        let Some(transport) = &mut self.transport else { return false };
+        accept::turn_away(&mut transport.socket, refusal, now);
+        true
     }
 
     /// Whether its input may be read and handled now.

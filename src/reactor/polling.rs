@@ -83,9 +83,9 @@ impl<A: Application> Reactor<A> {
         self.settle(key, now);
     }
 
-    /// Makes place for a session of this network in a full server that another network crowds.
+    /// Makes place for a session of this network in a full server that strangers crowd.
     fn take_place_for_session(&mut self, network: Option<Network>, now: Now) -> bool {
-        let crowd = self.crowd().filter(|crowd| network.is_some_and(|network| network != *crowd));
+        let crowd = network.and_then(|network| self.give_way_to(network));
         crowd.is_some_and(|crowd| self.take_place_from(crowd, now))
             && self.entrance.add_place(usize::MAX)
     }

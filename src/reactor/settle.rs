@@ -139,8 +139,12 @@ impl<A: Application> Reactor<A> {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if let Some(network) = peer.network.filter(|_| peer.counted.head || peer.counted.unknown) {
             let connection = &peer.connection;
-            // Who was refused, or is being closed, has still not said who it is.
-            let unknown = !connection.is_open() || self.app.is_stranger(peer_id(key));
+            let unknown = match connection.session() {
+                // A request is known if its session is.
+                Some(session) => self.app.is_stranger(session),
+                // Who was refused, or is being closed, has still not said who it is.
+                None => !connection.is_open() || self.app.is_stranger(peer_id(key)),
+            };
             let now = Counted { head: connection.is_request(), unknown };
             self.entrance.count_less(network, &mut peer.counted, now);
         }

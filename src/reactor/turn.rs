@@ -15,16 +15,16 @@ use super::accept::{Accepted, BATCH, turn_away};
 use super::handshakes::Handshakes;
 use super::peer::Peer;
 use super::transport::Transport;
-use super::{CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, WAKER, peer_key, peer_token};
+use super::{
+    CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, TURNED_AWAY_MAX, WAKER, peer_key,
+    peer_token,
+};
 use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
 use crate::base::time::{Duration, Now};
 use crate::connection::{Application, Arrival, Connection, Wait};
-
-/// How many connections over the limit are accepted, only to be told so.
-pub(super) const TURNED_AWAY_MAX: usize = 64;
 
 /// How much of a turn newcomers may take, unless the calls have taken more. Letting one in takes up
 /// to a hundred times as long as a message, and nobody in a call should wait for a crowd at the
@@ -72,6 +72,7 @@ impl<A: Application> Reactor<A> {
         self.begin_with_newcomers(now, relayed);
         let relayed = self.counters.relayed;
         self.begin_handshakes(now);
+        self.give_up_places(now);
         self.accept(now);
         self.wind_up(now);
         if self.app.calls_others() {
@@ -168,7 +169,7 @@ impl<A: Application> Reactor<A> {
             self.options.edge.addresses = rules.door.addresses.clone();
             self.app.use_rules(rules);
         }
-        self.receive_moved(now);
+        self.receive_letters(now);
         if self.shared.stop.load(Ordering::Acquire) {
             self.stop(now);
             if self.shared.signals.load(Ordering::Acquire) >= 2 {
@@ -346,8 +347,9 @@ impl<A: Application> Reactor<A> {
     }
 
     pub(super) fn welcome(&mut self, socket: TcpStream, address: IpAddr, now: Now) {
-        let (network, crowd) = (Network::of(address), self.crowd());
-        if crowd == Some(network) && self.is_over_crowded() && !self.see_off_answered(network) {
+        let network = Network::of(address);
+        let crowd = self.give_way_to(network);
+        if crowd.is_none() && self.is_over_crowded() && !self.see_off_answered(network) {
             // What is left is for others.
             self.send_away(socket, Refusal::Full, Limit::Connections, now);
             return;
@@ -369,8 +371,7 @@ impl<A: Application> Reactor<A> {
             log::debug!("connection {number} closed: its address is not on the list");
             return;
         }
-        let has_place =
-            crowd.is_some_and(|crowd| crowd != network && self.take_place_from(crowd, now));
+        let has_place = crowd.is_some_and(|crowd| self.take_place_from(crowd, now));
         let edge = &self.options.edge;
         // Small messages must not wait for the answer to earlier ones.
         let nodelay = socket.set_nodelay(true);

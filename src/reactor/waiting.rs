@@ -219,6 +219,11 @@ impl<A: Application> Reactor<A> {
         }
     }
 
+    /// Whether clients expect TLS.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.options.edge.tls.is_some()
+    }
+
     /// Whether the address of a socket is that of the client, and not that of a proxy for all its
     /// clients.
     pub(super) fn tells_networks_apart(&self) -> bool {

@@ -11,7 +11,6 @@ use autamedica_signaling::base::limits::Limit;
 use crate::beside::Call;
 use crate::common::http::check_refusal;
 use crate::common::raw::upgrade_request;
-use crate::common::socket_io::App;
 use crate::common::{Person, Raw, TestServer, people};
 
 /// Loopback has sixteen million addresses.
@@ -147,96 +146,6 @@ fn where_all_are_of_one_address_nobody_has_to_give_way() {
             assert_eq!(raw.read_response().status, 200);
         }
         assert_eq!(server.counters().limits.of(Limit::Connections), 0);
-    }
-}
-
-#[test]
-fn an_address_that_holds_many_places_and_says_nothing_gives_way_to_others() {
-    const PLACES: usize = 20;
-    const GUESTS: usize = 5;
-    let server = TestServer::start_with(|config| config.connections_max = PLACES);
-    let mut call = Call::new(&server);
-    let connect = |number| Raw::connect_from(server.address(), here(number));
-    // Half of them send nothing, and half of them never join.
-    let mut silent: Vec<_> = (0..PLACES - 2).map(|_| connect(1)).collect();
-    server.wait_until("all to be in", |now| now.connections == PLACES as u64);
-    for raw in silent.iter_mut().skip(1).step_by(2) {
-        raw.send(upgrade_request("").as_bytes());
-        raw.expect_upgrade();
-    }
-    // There is room for some more, to hear that the server is full, but not for all of these.
-    let mut over: Vec<_> = (0..32).map(|_| connect(1)).collect();
-    check_refusal(&connect(1).read_response(), 503, "SERVER_FULL");
-    for raw in &mut over {
-        raw.send(upgrade_request("").as_bytes());
-        check_refusal(&raw.read_response(), 503, "SERVER_FULL");
-    }
-    drop(over);
-    server.wait_until("them to have gone", |now| now.connections == PLACES as u64);
-    let over: Vec<_> = (0..32).map(|_| connect(1)).collect();
-    let guests = call.goes_on_beside(|| {
-        let join = |number: usize| {
-            let mut guest = connect(10 + number as u8);
-            guest.join(&people().0);
-            guest
-        };
-        (0..GUESTS).map(join).collect::<Vec<_>>()
-    });
-    // Those who had been silent for longest, and nobody else.
-    let rest = silent.split_off(GUESTS);
-    for (number, mut raw) in silent.into_iter().enumerate() {
-        match number % 2 {
-            0 => check_refusal(&raw.read_response(), 503, "SERVER_FULL"),
-            _ => assert_eq!(raw.read_close(), 4408),
-        }
-    }
-    server.wait_until("so many places to be taken again", |now| {
-        let refused = now.limits.of(Limit::Connections);
-        (now.connections, refused) == (PLACES as u64 + 32, 1 + 32 + GUESTS as u64)
-    });
-    assert!(rest.iter().all(|raw| !raw.has_bytes()));
-    // Whoever has said who it is keeps its place: now there is nobody left who could give way.
-    drop((rest, over));
-    server.wait_until("them to have gone", |now| now.connections == 2 + GUESTS as u64);
-    let held: Vec<_> = (0..PLACES - 2 - GUESTS)
-        .map(|_| {
-            let mut raw = connect(1);
-            raw.join(&people().0);
-            raw
-        })
-        .collect();
-    let mut late = connect(30);
-    late.send(upgrade_request("").as_bytes());
-    check_refusal(&late.read_response(), 503, "SERVER_FULL");
-    drop((guests, held));
-}
-
-#[test]
-fn neither_refused_requests_that_stay_nor_polled_sessions_keep_others_out() {
-    const PLACES: usize = 20;
-    for polled in [false, true] {
-        let server = TestServer::start_with(|config| config.connections_max = PLACES);
-        let connect = |number| Raw::connect_from(server.address(), here(number));
-        let mut held = Vec::new();
-        for _ in 1..PLACES {
-            let mut raw = connect(1);
-            let target = if polled { "socket.io/?EIO=4&transport=polling" } else { "nothing" };
-            raw.send(format!("GET /{target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
-            let response = raw.read_response();
-            assert_eq!(response.status, if polled { 200 } else { 404 });
-            if !polled {
-                held.push(raw);
-            }
-        }
-        server.wait_until("all to be answered", |now| now.connections == PLACES as u64 - 1);
-        // By turns with a WebSocket and by polling; the first one has a place anyway.
-        let mut guests = Vec::new();
-        for number in 10..14 {
-            guests.push(connect(number));
-            guests.last_mut().expect("a guest").join(&people().0);
-            App::join(|| connect(20 + number).stream, &people().0);
-        }
-        drop((guests, held));
     }
 }
 

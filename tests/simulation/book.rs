@@ -4,6 +4,8 @@
 
 #[path = "book/admission.rs"]
 mod admission;
+#[path = "book/crowd.rs"]
+mod crowd;
 #[path = "book/effects.rs"]
 mod effects;
 #[path = "book/expected.rs"]
@@ -25,7 +27,7 @@ mod timers;
 #[path = "book/waiting.rs"]
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use autamedica_signaling::base::time::{Instant, Now, WallTime};
 use autamedica_signaling::engine::PeerId;
@@ -39,6 +41,7 @@ use super::promises::{Promise, Verdict};
 use super::register::Register;
 
 pub use admission::Token;
+pub use crowd::Newcomer;
 pub use effects::{Done, field, kind, participants, plain};
 use expected::Expected;
 use logins::Logins;
@@ -104,9 +107,13 @@ pub struct Book {
     jumped_at: Instant,
     /// It says good-bye, and lets nobody in any more.
     stopping: bool,
-    /// How many messages were refused for their number, and how many clients of Socket.IO were let in.
+    /// How many messages were refused for their number, how many connections were closed for that, and how many clients of
+    /// Socket.IO were let in.
     pub refused: u64,
+    pub flooded: u64,
     pub let_in: u64,
+    /// How many gave their place to somebody else.
+    pub gave_way: u64,
 }
 
 /// A connection.
@@ -127,6 +134,14 @@ struct Peer {
     told: BTreeSet<u32>,
     /// How much it has said: signals, and everything else.
     used: [rates::Used; 2],
+    /// When it was last told that it was too much.
+    refusals: VecDeque<Instant>,
+    /// From where it came, and whether all places were taken then.
+    address: u32,
+    full: bool,
+    /// Whether it is still there, and whether it has ever shown a good token.
+    present: bool,
+    known: bool,
 }
 
 /// How far a connection has come.
@@ -179,7 +194,9 @@ impl Book {
             jumped_at: Instant::default(),
             stopping: false,
             refused: 0,
+            flooded: 0,
             let_in: 0,
+            gave_way: 0,
         }
     }
 
@@ -209,10 +226,16 @@ impl Book {
     }
 
     /// The server has accepted a connection.
-    pub fn accepted(&mut self, peer: PeerId, link: usize, number: u64, now: Now) {
+    pub fn accepted(&mut self, peer: PeerId, newcomer: Newcomer, now: Now) {
+        let Newcomer { link, number, address, full } = newcomer;
         let entry = Peer {
             link,
             number,
+            address,
+            full,
+            present: true,
+            known: false,
+            refusals: VecDeque::new(),
             since: now.instant,
             standing: Standing::New,
             token: None,
@@ -307,6 +330,7 @@ impl Book {
     fn set_standing(&mut self, key: Key, standing: Standing) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.standing = standing;
+        peer.known |= !matches!(standing, Standing::New | Standing::Anonymous | Standing::Gone);
         self.anonymous.remove(&key);
         // Who waits with a token of its own is still watched.
         if standing != Standing::Joining {

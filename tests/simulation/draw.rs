@@ -14,6 +14,9 @@ use super::random::Random;
 /// Every so many seeds there is a crowd.
 const CROWD_EVERY: u64 = 16;
 
+/// More connections at once would take long, and show nothing else.
+const SIEGE_MAX: u64 = 80;
+
 /// Draws the plan of a seed. Every sixteenth has hundreds of people.
 pub fn plan(seed: u64) -> Plan {
     let mut random = Random::new(seed, &[1]);
@@ -31,6 +34,8 @@ pub fn plan(seed: u64) -> Plan {
     let mut faults = faults(&mut random, &people, lasts);
     faults.extend(disk_faults(&mut Random::new(seed, &[9]), lasts));
     faults.sort_by_key(|fault| fault.at);
+    draw_floods(&mut Random::new(seed, &[11]), lasts, &settings, &mut people);
+    draw_siege(&mut Random::new(seed, &[12]), lasts, &mut settings, &mut people);
     let ending = if random.chance(10) { Ending::Shutdown } else { Ending::EverybodyGoes };
     Plan { seed, settings, people, faults, calm_at: lasts, ending }
 }
@@ -81,6 +86,40 @@ fn draw_rates(random: &mut Random, settings: &mut Settings) {
     }
 }
 
+/// Where messages are limited, some send more of them than anybody is forgiven.
+fn draw_floods(random: &mut Random, lasts: Micros, settings: &Settings, people: &mut [Person]) {
+    let is_limited = !settings.rates.state.is_unlimited();
+    for person in people {
+        if !is_limited || !random.chance(10) {
+            continue;
+        }
+        let deed = Deed::Flood { count: random.between(90..=150) as u32 };
+        person.steps.push(Step { at: random.below(lasts), deed });
+    }
+}
+
+/// In every eighth hospital there are hardly enough places, and somebody takes them without a word.
+fn draw_siege(random: &mut Random, lasts: Micros, settings: &mut Settings, people: &mut [Person]) {
+    if !random.chance(12) {
+        return;
+    }
+    let count = people.len() as u64;
+    let places = random.between(count / 2..=count + 8).max(8);
+    settings.connections_max = places as usize;
+    if random.chance(40) {
+        // Each room is behind one router.
+        people.iter_mut().for_each(|person| person.address = person.room * 16);
+    }
+    for _ in 0..random.between(1..=3) {
+        let besieger = random.below(count) as usize;
+        for _ in 0..random.between(1..=3) {
+            let count = random.between(places / 4..=places + 16).min(SIEGE_MAX) as u32;
+            let step = Step { at: random.below(lasts), deed: Deed::Besiege { count } };
+            people[besieger].steps.push(step);
+        }
+    }
+}
+
 /// A doctor, a patient, some observers, and sometimes somebody who has no business there.
 fn fill_room(random: &mut Random, room: u32, lasts: Micros, people: &mut Vec<Person>) {
     // Some doctors see patients in two rooms at once, as the same user.
@@ -121,6 +160,7 @@ const NOBODY: Person = Person {
     rival: false,
     permissions: &["room:*"],
     token_secs: 3_600,
+    address: 0,
     way: Way::Header,
     names_stream: true,
     old_secret: false,
@@ -147,6 +187,7 @@ fn person(random: &mut Random, mut person: Person, lasts: Micros) -> Person {
         buffer_bytes: *random.pick(&[2_048, 16_384, 65_536]),
     };
     person.steps = steps(random, lasts, person.role);
+    person.address = person.number;
     person.names_stream = random.chance(85);
     person
 }

@@ -1,5 +1,7 @@
 //! Ids that show a reader the room and the person, and that can be found in any text.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use autamedica_signaling::message::{SessionId, UserId};
 
 /// What stands in the middle of every id of a run, and in nothing else.
@@ -36,6 +38,11 @@ pub fn session_id(room: u32) -> SessionId {
 /// [`user`] as the server's code wants it.
 pub fn user_id(number: u32) -> UserId {
     UserId::parse(&user(number)).expect("a uuid")
+}
+
+/// The address of this number.
+pub fn address(number: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number))
 }
 
 /// The number of a user id.

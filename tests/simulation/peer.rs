@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 
+use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::admission::gate::Network;
 use autamedica_signaling::base::bucket::Bucket;
+use autamedica_signaling::base::time::Now;
 use autamedica_signaling::connection::Connection;
 
 use super::super::link::Socket;
@@ -88,6 +90,11 @@ impl Peer {
         }
     }
 
+    pub(super) fn turn_away(&mut self, refusal: Refusal, now: Now) -> bool {
+        turn_away(&mut self.socket, refusal, now);
+        true
+    }
+
     pub(super) fn has_socket(&self) -> bool {
         true
     }
@@ -142,4 +149,12 @@ impl Peer {
     pub(super) fn is_handshaking(&self) -> bool {
         false
     }
+}
+
+/// Sends a refusal where the system would.
+pub(super) fn turn_away(socket: &mut Socket, refusal: Refusal, now: Now) {
+    let _ = socket.read(&mut [0; 4_096]);
+    let mut answer = Vec::new();
+    refusal.write(&mut answer, now.wall, false);
+    let _ = socket.write(&answer);
 }

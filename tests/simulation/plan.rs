@@ -110,6 +110,8 @@ pub struct Person {
     pub permissions: &'static [&'static str],
     /// How long tokens last, in seconds.
     pub token_secs: u64,
+    /// From which address the person comes: those behind one router have the same.
+    pub address: u32,
     /// How the token is presented.
     pub way: Way,
     /// Whether the client says of which stream its count is: older ones do not.
@@ -210,6 +212,16 @@ pub enum Deed {
     Babble(Babble),
     /// Asks whether the server is there.
     Ping,
+    /// Asks that so often at once that nobody could answer.
+    Flood {
+        /// How often.
+        count: u32,
+    },
+    /// Opens so many connections, and never says who it is.
+    Besiege {
+        /// How many.
+        count: u32,
+    },
 }
 
 /// Well-formed messages that must reach nobody.

@@ -7,8 +7,10 @@ mod blocks;
 #[path = "../../src/reactor/counters.rs"]
 #[allow(dead_code, reason = "the real file serves the real reactor too")]
 mod counters;
+#[path = "../../src/reactor/crowding.rs"]
+mod crowding;
 #[path = "../../src/reactor/entrance.rs"]
-#[allow(dead_code, reason = "nobody is turned away at the door of a simulation")]
+#[allow(dead_code, reason = "nobody waits at the door of a simulation, and there is one loop")]
 mod entrance;
 #[path = "../../src/reactor/handling.rs"]
 mod handling;
@@ -31,7 +33,9 @@ mod reading;
 mod settle;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
+use autamedica_signaling::admission::door::Refusal;
 use autamedica_signaling::admission::gate::Network;
 use autamedica_signaling::base::arena::{Arena, Key};
 use autamedica_signaling::base::bucket::Rate;
@@ -157,21 +161,36 @@ impl<A: Application> Reactor<A> {
         self.app.set_recording(Recording::Available);
     }
 
-    /// Takes a newcomer in; `None`: it has to wait.
-    pub fn welcome(&mut self, socket: Socket, now: Now) -> Option<PeerId> {
-        if self.peers.len() >= self.options.connections_max.saturating_add(TURNED_AWAY_MAX) {
-            return None;
+    /// Whether there is room for a newcomer, if only to be told that there is no place.
+    pub fn admits(&self) -> bool {
+        self.peers.len() < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
+    }
+
+    /// Takes a newcomer in, as in `src/reactor/turn.rs`, if it is not told at once that there is no
+    /// place; and who gives way to it.
+    pub fn welcome(
+        &mut self,
+        mut socket: Socket,
+        address: IpAddr,
+        now: Now,
+    ) -> (Option<PeerId>, Option<PeerId>) {
+        let network = Network::of(address);
+        let crowd = self.give_way_to(network);
+        if crowd.is_none() && self.is_over_crowded() && !self.see_off_answered(network) {
+            peer::turn_away(&mut socket, Refusal::Full, now);
+            return (None, None);
         }
         self.counters.accepted += 1;
         let number = self.counters.accepted;
-        let full = self.peers.len() >= self.options.connections_max;
-        let arrival = Arrival { full, ..Arrival::LOCAL };
-        let network = Network::of(arrival.address);
-        self.entrance.enter(network);
+        let gone = self.lists.doomed.len();
+        let has_place = crowd.is_some_and(|crowd| self.take_place_from(crowd, now));
+        let gone = self.lists.doomed.get(gone).filter(|_| has_place).map(|key| peer_id(*key));
+        let full = self.entrance.enter(network) >= self.options.connections_max && !has_place;
+        let arrival = Arrival { address, full, ..Arrival::LOCAL };
         let connection = Connection::new(arrival);
         let key = self.peers.insert(Peer::new(socket, connection, network, number));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
-        Some(peer_id(key))
+        (Some(peer_id(key)), gone)
     }
 
     /// Something is there to be read, with the end or an error behind it or not.
@@ -274,9 +293,17 @@ impl<A: Application> Reactor<A> {
         false
     }
 
-    /// Nor do they keep each other out.
-    fn crowd(&self) -> Option<Network> {
-        None
+    fn speaks_tls(&self) -> bool {
+        false
+    }
+
+    /// There is no proxy before them.
+    fn tells_networks_apart(&self) -> bool {
+        true
+    }
+
+    fn ask_others_for_place(&self, _crowd: Network) -> bool {
+        false
     }
 
     fn hear(&mut self, key: (u32, u32), what: News) {

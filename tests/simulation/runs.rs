@@ -54,8 +54,8 @@ pub fn run(plan: Plan, recorded: bool) -> Outcome {
     Outcome { broken, lines: lines.take(), tally }
 }
 
-/// Runs the seeds from 0 on, on all cores.
-pub fn all(seeds: u64) {
+/// Runs the seeds from 0 on, on all cores. What they came to.
+pub fn all(seeds: u64) -> Tally {
     let first = wanted("SIMULATION_FIRST").unwrap_or(0);
     let next = AtomicU64::new(first);
     let found = Mutex::new((Tally::default(), Vec::new()));
@@ -85,6 +85,7 @@ pub fn all(seeds: u64) {
         }
         panic!("promises were broken\n{list}{}", explain(*seed));
     }
+    tally
 }
 
 /// Runs one seed, and says what happened where it fails.

@@ -109,12 +109,19 @@ impl Application for Witness {
 
     fn departed(&mut self, peer: PeerId) {
         self.app.departed(peer);
+        self.book.departed(peer);
     }
 
     fn pinged(&mut self, peer: PeerId, now: Now, effects: &mut Effects) -> bool {
-        let heard = self.app.pinged(peer, now, effects);
-        self.book.pinged(peer, heard, now);
-        heard
+        let heard = Cell::new(true);
+        self.watch(
+            effects,
+            "",
+            now,
+            |app, effects| heard.set(app.pinged(peer, now, effects)),
+            |book, done| book.pinged(peer, heard.get(), now, done),
+        );
+        heard.get()
     }
 
     fn request(

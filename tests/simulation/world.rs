@@ -171,8 +171,11 @@ pub struct Tally {
     pub starved: u64,
     /// Records of the audit log, and of these the admissions that were told and those that were withdrawn.
     pub records: [u64; 3],
-    /// Messages that were refused for their number.
+    /// Messages that were refused for their number, and connections that were closed for that.
     pub refused: u64,
+    pub flooded: u64,
+    /// Connections that said nothing and gave their place to others.
+    pub gave_way: u64,
     /// Connections by Socket.IO that were let in.
     pub packets: u64,
     /// Simulated seconds.
@@ -373,6 +376,8 @@ impl World {
             starved: self.before.starved + counters.starved,
             records: self.server.app.book.record_counts(),
             refused: self.server.app.book.refused,
+            flooded: self.server.app.book.flooded,
+            gave_way: self.server.app.book.gave_way,
             packets: self.server.app.book.let_in,
             seconds: self.now / super::plan::SECOND,
         }
@@ -380,6 +385,13 @@ impl World {
 }
 
 impl Tally {
+    /// Whether there was some of everything.
+    pub fn has_everything(&self) -> bool {
+        let rare = [self.overrun, self.starved, self.refused, self.flooded, self.gave_way];
+        let all = rare.into_iter().chain([self.packets]).chain(self.letters).chain(self.records);
+        all.into_iter().all(|count| count > 0)
+    }
+
     /// Adds another run.
     pub fn add(&mut self, other: &Self) {
         self.turns += other.turns;
@@ -391,6 +403,8 @@ impl Tally {
         self.overrun += other.overrun;
         self.starved += other.starved;
         self.refused += other.refused;
+        self.flooded += other.flooded;
+        self.gave_way += other.gave_way;
         self.packets += other.packets;
         self.seconds += other.seconds;
     }

@@ -13,13 +13,13 @@ use crate::common::{self, Client, Person, Raw, TestServer, bind, session};
 const LOOPS: usize = 2;
 
 /// A doctor whose room is in this loop.
-fn doctor_of(home: u32) -> Person {
+pub fn doctor_of(home: u32) -> Person {
     let homes = Homes::new(0, LOOPS as u32);
     let here = (0..).map(|_| session()).find(|session| homes.of(*session) == home);
     Person::new(Role::Doctor, here.expect("a session"))
 }
 
-fn request_of(person: &Person) -> String {
+pub fn request_of(person: &Person) -> String {
     upgrade_request(&format!("Authorization: Bearer {}\r\n", person.token))
 }
 

@@ -94,6 +94,10 @@ impl Book {
         self.verdict.check(Promise::Admission, status == expected, || {
             format!("an upgrade was answered with {status}, not {expected}")
         });
+        let known_full = self.peers.get(&key).is_none_or(|peer| peer.full == full);
+        self.verdict.check(Promise::Admission, known_full, || {
+            format!("that there was no place is {full}, which is wrong")
+        });
         let mut noted = Expected::default();
         self.note_arrival(key, full, token.as_ref(), &mut noted);
         self.check_records(now, &noted);

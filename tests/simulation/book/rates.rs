@@ -1,12 +1,18 @@
 //! Rate limits: computed here with fractions, while the server counts in nanoseconds.
 
 use autamedica_signaling::base::bucket::Rate;
-use autamedica_signaling::base::time::{Instant, Now};
+use autamedica_signaling::base::limits::Limit;
+use autamedica_signaling::base::time::{Duration, Instant, Now};
 use autamedica_signaling::engine::PeerId;
+use autamedica_signaling::message::record::Event;
 
 use super::super::promises::Promise;
 use super::effects::kind;
-use super::{Book, Key, Standing, key};
+use super::expected::Expected;
+use super::{Book, Done, Key, Standing, key};
+
+/// So many refusals within ten seconds are the end.
+const REFUSED_MAX: usize = 100;
 
 /// By so much two ways to reckon may differ.
 const BLUR: f64 = 1e-3;
@@ -67,10 +73,46 @@ impl Book {
     }
 
     /// A control frame came that nobody has asked for; `heard`: it was not one too many.
-    pub fn pinged(&mut self, peer: PeerId, heard: bool, now: Now) {
-        let right = self.meter(key(peer), "", !heard, now);
+    pub fn pinged(&mut self, peer: PeerId, heard: bool, now: Now, done: &[Done<'_>]) {
+        let (key, mut expected) = (key(peer), Expected::default());
+        let right = self.meter(key, "", !heard, now);
         self.verdict.check(Promise::Answers, right, || {
             format!("that a ping was heard is {heard}, which is wrong")
         });
+        if !heard {
+            self.note_one_more(key, now, done, &mut expected);
+        }
+        self.carry_out(Some(key), now, done, &expected);
+    }
+
+    /// Something was refused for its number: with a hundred in ten seconds the connection ends, and
+    /// its place in the room is kept.
+    pub(super) fn note_one_more(
+        &mut self,
+        key: Key,
+        now: Now,
+        done: &[Done<'_>],
+        expected: &mut Expected,
+    ) {
+        let ends = done.contains(&Done::Close { peer: key, code: 4429 });
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.refusals.push_back(now.instant);
+        let within = |seconds| {
+            let seconds = Duration::from_secs(seconds);
+            peer.refusals.iter().filter(|at| now.instant.since(**at) <= seconds).count()
+        };
+        // The server counts in parts of two seconds.
+        let right = if ends { within(12) >= REFUSED_MAX } else { within(10) < REFUSED_MAX };
+        let count = within(10);
+        self.verdict.check(Promise::Closing, right, || {
+            format!("{count} were refused in ten seconds, and that this is the end is {ends}")
+        });
+        if ends {
+            self.flooded += 1;
+            let event = Event::Limit { name: Limit::Refused.name() };
+            expected.record(Some(key), event, self.subject(key));
+            expected.close(key, 4429);
+            self.drop_connection(key, "disconnected", now, expected);
+        }
     }
 }

@@ -77,6 +77,9 @@ impl Book {
         self.note_outcome(key, text, &outcome, now, &mut expected);
         self.check_answer(key, text, &outcome, done, &mut expected);
         self.bring_about(key, text, &outcome, now, &mut expected);
+        if too_many {
+            self.note_one_more(key, now, done, &mut expected);
+        }
         self.carry_out(Some(key), now, done, &expected);
         self.note_logins(now, done);
     }

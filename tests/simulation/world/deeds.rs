@@ -46,6 +46,10 @@ impl World {
             Deed::Trespass(trespass) => self.trespass(person, trespass),
             Deed::Babble(babble) => self.babble(person, babble),
             Deed::Ping => self.ask(person, says::ping),
+            Deed::Flood { count } => self.flood(person, count),
+            Deed::Besiege { count } => {
+                (0..count).for_each(|number| self.connect_idly(person, number % 2 == 0));
+            }
         }
         if let Some(tab) = self.people[person].tab {
             self.pump(tab);
@@ -167,6 +171,18 @@ impl World {
             let id = self.people[person].take_id();
             self.tabs[tab].asked.insert(id, Asked::Other);
             self.say(tab, &text(id));
+        }
+    }
+
+    /// Asks again and again whether the server is there, in messages or in frames of the WebSocket.
+    fn flood(&mut self, person: usize, count: u32) {
+        let Some(tab) = self.people[person].tab.filter(|tab| self.may_speak(*tab)) else { return };
+        let in_frames = self.people[person].random.chance(30);
+        for _ in 0..count {
+            match in_frames {
+                true => self.say_frame(tab, frames::PING, b"?"),
+                false => self.ask(person, says::ping),
+            }
         }
     }
 

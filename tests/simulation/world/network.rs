@@ -2,7 +2,9 @@
 
 use autamedica_signaling::base::time::Now;
 
+use super::super::book::Newcomer;
 use super::super::link::Socket;
+use super::super::names;
 use super::{Event, World};
 
 impl World {
@@ -17,14 +19,22 @@ impl World {
 
     /// The server takes in who waits, as long as it takes anybody.
     pub(super) fn admit_knocking(&mut self, now: Now) {
-        while let Some(&number) = self.knocking.front() {
+        while let Some(&number) = self.knocking.front().filter(|_| self.server.admits()) {
+            self.knocking.pop_front();
             let shared = self.links[number].clone();
             let socket = Socket::new(shared.clone(), self.touched.clone());
-            let Some(peer) = self.server.welcome(socket, now) else { return };
-            self.knocking.pop_front();
+            let address = self.people[self.tabs[number].person].plan.address;
+            let others = self.server.peer_count();
+            let (peer, gone) = self.server.welcome(socket, names::address(address), now);
+            let book = &mut self.server.app.book;
+            book.knocked(address, others, peer.is_some(), gone);
+            self.server.app.transcript.line(|| format!("    link {number} knocks: {gone:?} goes"));
+            let Some(peer) = peer else { continue };
             let accepted = self.server.counters().accepted;
             self.tabs[number].connection = Some((self.disk.life(), accepted));
-            self.server.app.book.accepted(peer, number, accepted, now);
+            let full = others >= self.plan.settings.connections_max && gone.is_none();
+            let newcomer = Newcomer { link: number, number: accepted, address, full };
+            self.server.app.book.accepted(peer, newcomer, now);
             self.server.app.transcript.line(|| format!("    link {number} is {}", peer.index));
             let key = (peer.index, peer.generation);
             let mut link = shared.borrow_mut();
