@@ -261,13 +261,28 @@ impl<'a> Reason<'a> {
         KeptReason(self.0.into())
     }
 
-    /// Reads a string that is not too long. A string that is empty or blank, however it is written,
-    /// counts as no reason.
+    /// Reads a string that is not too long. A string in which nothing is visible, however it is
+    /// written, counts as no reason.
     pub(super) fn read(raw: Raw<'a>) -> Option<Option<Self>> {
         let text = json::string(raw)?;
-        let says_something = !text.trim().is_empty();
+        let says_something = text.chars().any(is_visible);
         (text.len() <= REASON_BYTES_MAX).then(|| says_something.then_some(Self(raw.get())))
     }
+}
+
+/// Whether a character can be seen: no white space, nothing that controls others, no blank of
+/// Braille, and none that Unicode says to ignore (`Default_Ignorable_Code_Point`, UAX #44), such as
+/// the zero-width space.
+fn is_visible(c: char) -> bool {
+    let is_ignored = matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    !c.is_whitespace() && !c.is_control() && !is_ignored
 }
 
 /// The `id` of a message as the client wrote it, including quotes and escapes. An `ack` or `error`

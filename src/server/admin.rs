@@ -30,7 +30,7 @@ use crate::wire::frame::{CloseCode, Limits};
 use crate::wire::http::{Request, Response, StatusCode};
 
 use access::{Access, Denied};
-use actions::{Actions, Refused, is_recorded};
+use actions::{Actions, Refused, is_action, is_recorded};
 use history::{History, PERIOD};
 use json::Json;
 use view::{Bounds, View, Watch};
@@ -120,7 +120,7 @@ impl Admin {
                 self.read(request, now)
             }
             "/api/revocations" if matches!(request.method, "GET" | "HEAD") => self.revocations(now),
-            path if path.starts_with("/api/") => {
+            path if is_action(path) => {
                 check_method(request, &["POST"])?;
                 self.access.check_action(request)?;
                 if request.has_body() {

@@ -95,7 +95,13 @@ fn what_is_not_understood_is_said_and_changes_nothing() {
     let fields = "X-Admin-Action: x\r\nContent-Length: 2\r\n";
     let with_body = ask(managed.admin, "POST", "/api/revocations?jti=1", fields);
     http::check_refusal(&with_body, 400, "BAD_REQUEST");
-    http::check_refusal(&managed.get("/nothing"), 404, "NOT_FOUND");
+    for path in ["/nothing", "/api/nothing", "/api/", "/api", "/api/drain/", "/api/sessions/x"] {
+        http::check_refusal(&managed.get(path), 404, "NOT_FOUND");
+    }
+    // There is something to do, but nothing to see.
+    for path in ["/api/log-level", "/api/sessions/x/end", "/api/sessions/x/participants/y/remove"] {
+        http::check_refusal(&managed.get(path), 405, "METHOD_NOT_ALLOWED");
+    }
     assert_eq!(
         managed.get("/api/revocations").json()["revocations"].as_array().map(Vec::len),
         Some(0)

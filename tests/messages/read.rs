@@ -103,7 +103,19 @@ fn an_end_has_its_reason_and_a_refresh_its_token() {
         panic!("an end-session: {text}");
     };
     assert_eq!(reason.map(|reason| reason.as_json()), Some("\"fin\""));
-    for blank in ["null", "\"\"", "\" \"", r#""\t\u0020\n""#] {
+    for said in
+        ["\"x\"", "\" . \"", "\"\u{200b}no\"", r#""\u200d\u4e2d""#, "\"👩\u{200d}⚕\u{fe0f}\""]
+    {
+        let text = message("end-session").with("reason", said).text();
+        let Parsed { request: Ok(Request::EndSession(_, reason)), .. } = parse(&text) else {
+            panic!("an end-session: {text}");
+        };
+        assert_eq!(reason.map(|reason| reason.as_json()), Some(said), "as it was written");
+    }
+    let invisible = "\"\u{200b}\u{feff}\u{ad}\u{3164}\u{a0}\u{2060}\u{2800}\"";
+    for blank in
+        ["null", "\"\"", "\" \"", r#""\t\u0020\n""#, r#""\u200b""#, r#""\u0000\u200d""#, invisible]
+    {
         let text = message("end-session").with("reason", blank).text();
         let Parsed { request: Ok(Request::EndSession(_, None)), .. } = parse(&text) else {
             panic!("an end-session without a reason: {text}");

@@ -86,7 +86,8 @@ fn whoever_has_just_come_from_another_loop_gives_way_to_nobody() {
         server.handle().wake();
         gate.wait_until_held(index, Place::Begin);
     };
-    (hold(HERE), hold(THERE));
+    hold(HERE);
+    hold(THERE);
     // This loop is going to look who knocks, and what the other one sends, in one turn.
     let mut silent = Vec::new();
     gate.step(THERE, || {

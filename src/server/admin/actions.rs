@@ -46,11 +46,25 @@ pub struct Actions<'a> {
     pub now: Now,
 }
 
+/// Whether there is an action at this path.
+pub fn is_action(path: &str) -> bool {
+    matches!(
+        *parts(path),
+        ["sessions", _, "end" | "revoke"]
+            | ["sessions", _, "participants", _, "remove" | "revoke"]
+            | ["revocations" | "log-level" | "drain"]
+    )
+}
+
+/// The parts of a path behind `/api/`.
+fn parts(path: &str) -> Vec<&str> {
+    path.strip_prefix("/api/").map_or_else(Vec::new, |rest| rest.split('/').collect())
+}
+
 impl Actions<'_> {
     /// Performs the requested action.
     pub fn perform(&mut self, request: &Request<'_>) -> Result<Vec<u8>, Refused> {
-        let path: Vec<&str> = request.path.trim_start_matches("/api/").split('/').collect();
-        match *path {
+        match *parts(request.path) {
             ["sessions", session, "end"] => {
                 let session = self.session(session)?;
                 self.order("end-session", |_| Command::EndSession(session))
