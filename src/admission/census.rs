@@ -29,12 +29,6 @@ impl<K: Copy + Ord> Census<K> {
         }
     }
 
-    /// The key with most things, and how many these are.
-    pub fn most(&self) -> Option<(K, u64)> {
-        let (key, count) = self.counts.iter().max_by_key(|(_, count)| **count)?;
-        Some((*key, u64::from(*count)))
-    }
-
     /// How many there are in total.
     pub fn sum(&self) -> u64 {
         self.counts.values().map(|count| u64::from(*count)).sum()

@@ -1,6 +1,8 @@
 //! Those who have not said who they are, by network; and which network has one of them give way
 //! when there is no place left.
 
+use std::collections::BTreeSet;
+
 use super::Network;
 use crate::admission::census::Census;
 
@@ -23,29 +25,44 @@ pub struct Strangers {
     sum: u64,
     /// Those who have been asked to give way and are still there.
     leaving: Census<Network>,
+    /// The networks by how many they have without these. There may be thousands of networks.
+    ranks: BTreeSet<(u64, Network)>,
 }
 
 impl Strangers {
     /// One more of this network is there.
     pub fn add(&mut self, network: Network) {
-        self.counts.add(network);
+        self.change(network, |it| it.counts.add(network));
         self.sum += 1;
     }
 
-    /// One of this network has said who it is, or has gone.
+    /// One of this network, which was added, has said who it is, or has gone.
     pub fn remove(&mut self, network: Network) {
-        self.counts.remove(network);
+        self.change(network, |it| it.counts.remove(network));
         self.sum = self.sum.saturating_sub(1);
     }
 
     /// One of this network has been asked to give way.
     pub fn ask(&mut self, network: Network) {
-        self.leaving.add(network);
+        self.change(network, |it| it.leaving.add(network));
     }
 
     /// It has given way, or nobody of this network could.
     pub fn answer(&mut self, network: Network) {
-        self.leaving.remove(network);
+        self.change(network, |it| it.leaving.remove(network));
+    }
+
+    fn change(&mut self, network: Network, change: impl FnOnce(&mut Self)) {
+        self.ranks.remove(&(self.staying(network), network));
+        change(self);
+        let staying = self.staying(network);
+        if staying > 0 {
+            self.ranks.insert((staying, network));
+        }
+    }
+
+    fn staying(&self, network: Network) -> u64 {
+        self.counts.count(network).saturating_sub(self.leaving.count(network))
     }
 
     /// Whether strangers crowd a server with so many places.
@@ -60,8 +77,7 @@ impl Strangers {
         if !self.are_a_crowd(places) {
             return None;
         }
-        let (most, count) = self.counts.most()?;
-        let count = count.saturating_sub(self.leaving.count(most));
+        let (count, most) = self.ranks.last().copied()?;
         let will_have = self.counts.count(newcomer) + 1;
         (count >= GIVES_WAY_MIN && count >= TIMES * will_have).then_some(most)
     }
@@ -149,5 +165,12 @@ mod tests {
         (0..2).for_each(|_| one.answer(network(1)));
         (0..4).for_each(|_| one.add(network(1)));
         assert_eq!(one.give_way_to(network(9), 20), Some(network(1)));
+        // Others are, who have as many.
+        let mut two = strangers(&[4, 4]);
+        for expected in [Some(network(2)), Some(network(1)), None] {
+            let gives_way = two.give_way_to(network(9), 8);
+            assert_eq!(gives_way, expected);
+            gives_way.into_iter().for_each(|network| two.ask(network));
+        }
     }
 }
