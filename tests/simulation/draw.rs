@@ -34,7 +34,7 @@ pub fn plan(seed: u64) -> Plan {
     let mut faults = faults(&mut random, &people, lasts);
     faults.extend(disk_faults(&mut Random::new(seed, &[9]), lasts));
     faults.sort_by_key(|fault| fault.at);
-    draw_floods(&mut Random::new(seed, &[11]), lasts, &settings, &mut people);
+    draw_floods(&mut Random::new(seed, &[13]), lasts, &settings, &mut people);
     draw_siege(&mut Random::new(seed, &[12]), lasts, &mut settings, &mut people);
     let ending = if random.chance(10) { Ending::Shutdown } else { Ending::EverybodyGoes };
     Plan { seed, settings, people, faults, calm_at: lasts, ending }
