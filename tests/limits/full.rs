@@ -206,6 +206,23 @@ fn a_few_colleagues_who_are_about_to_join_give_way_to_nobody() {
 }
 
 #[test]
+fn whoever_polls_in_a_room_does_not_stand_for_those_who_say_nothing() {
+    const STAFF: usize = 6;
+    const SILENT: usize = 5;
+    const PLACES: usize = 2 * STAFF + SILENT;
+    let server = TestServer::start_with(|config| config.connections_max = PLACES);
+    let app = |_| App::join(|| Raw::connect_from(server.address(), here(1)).stream, &people().0);
+    let staff: Vec<_> = (0..STAFF).map(app).collect();
+    // Each session has a request that waits for what comes next.
+    let polls: Vec<_> = staff.iter().map(|app| app.begin("GET", "")).collect();
+    server.wait_until("all to wait", |now| now.connections == 2 * STAFF as u64);
+    let held: Vec<_> = (0..SILENT).map(|_| silent(&server, 2)).collect();
+    let late = guest(&server, 3);
+    assert_eq!(held.iter().filter(|raw| raw.has_bytes()).count(), 1);
+    drop((polls, late));
+}
+
+#[test]
 fn behind_a_proxy_nobody_gives_way() {
     const PLACES: usize = 12;
     let server = TestServer::start_with(|config| {
