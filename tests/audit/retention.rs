@@ -238,6 +238,29 @@ fn a_clock_that_leaps_years_ahead_takes_nothing_away_before_twelve_hours() {
 }
 
 #[test]
+fn what_was_lifted_stays_so_whatever_the_clock_was_before() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("lifted");
+    let (log, _) = start(&place, 200);
+    log.write(admission(1));
+    log.close();
+    // It was off for so long that its clock is not believed yet.
+    let (log, _) = start(&place, 100);
+    log.write(revoked(Revoked::User(user(1)), in_hours(24)));
+    log.write(revoked(Revoked::User(user(1)), shifted()));
+    log.write(revoked(Revoked::User(user(2)), in_hours(24)));
+    log.close();
+    // From the records themselves, and from the list that the first of these starts made of them.
+    for _ in 0..2 {
+        let (log, restored) = start(&place, 100);
+        log.close();
+        let revoked: Vec<_> = restored.revoked.iter().map(|one| one.what).collect();
+        assert_eq!(revoked, [Revoked::User(user(2))]);
+    }
+    assert_intact(&place);
+}
+
+#[test]
 fn a_server_that_starts_anew_each_night_forgets_what_is_over() {
     let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let place = Place::in_memory("nightly");

@@ -42,9 +42,14 @@ impl Ended {
         }
     }
 
-    /// Adds a revocation. If its time has already passed, it lifts the earlier one.
-    pub fn revoke(&mut self, revocation: Revocation) {
-        self.revoked.insert(revocation.what, revocation.until);
+    /// Adds a revocation of this time. One that was over by then lifts the earlier one: that holds
+    /// whatever the clock is like at the next start.
+    pub fn revoke(&mut self, revocation: Revocation, time: WallTime) {
+        if revocation.until <= time {
+            self.revoked.remove(&revocation.what);
+        } else {
+            self.revoked.insert(revocation.what, revocation.until);
+        }
     }
 
     /// All revocations.
@@ -102,7 +107,7 @@ impl Ended {
             if let Some(session) = SessionId::parse(&id) {
                 self.insert(session, until);
             } else if let Some(what) = parse_revoked(&id) {
-                self.revoke(Revocation { what, until });
+                self.revoked.insert(what, until);
             } else {
                 return false;
             }
@@ -177,7 +182,8 @@ mod tests {
             Revoked::Token(TokenId::from_hash([0, 1, 2, 3, 4, 5, 6, 7])),
         ];
         for (index, what) in all.into_iter().enumerate() {
-            ended.revoke(Revocation { what, until: WallTime::from_millis(index as i64 + 1) });
+            let until = WallTime::from_millis(index as i64 + 1);
+            ended.revoke(Revocation { what, until }, WallTime::default());
         }
         ended.insert(session(7), WallTime::from_millis(9));
         let mut again = Ended::default();

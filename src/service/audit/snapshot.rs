@@ -150,7 +150,7 @@ fn take_up(line: &Line<'_>, keys: &Keys, ended: &mut Ended) -> bool {
                 let what = parse_revoked(&what.revoked)?;
                 (told.action == "revoke").then_some(Revocation { what, until })
             };
-            revocation().into_iter().for_each(|one| ended.revoke(one));
+            revocation().into_iter().for_each(|one| ended.revoke(one, line.time));
         }
         _ => {}
     }

@@ -341,7 +341,7 @@ impl Writer {
             if let Item::Entry(entry) = item
                 && let Event::Operator { deed: Deed::Revoke(revocation) } = entry.record.event
             {
-                self.ended.revoke(revocation);
+                self.ended.revoke(revocation, entry.time);
             }
             if let Item::Entry(entry) = item
                 && let Event::RoomStatus { closed_until: Some(until), .. } = entry.record.event
