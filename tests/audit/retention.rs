@@ -261,6 +261,24 @@ fn what_was_lifted_stays_so_whatever_the_clock_was_before() {
 }
 
 #[test]
+fn a_segment_that_was_cut_keeps_nothing_else_from_being_removed() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("cut-and-old");
+    for days_ago in [3_000, 2_999, 2_998, 2_997] {
+        run(&place, days_ago);
+    }
+    fs::write(place.segment(1), "").expect("emptied");
+    let third = fs::read(place.segment(3)).expect("a segment");
+    fs::write(place.segment(3), &third[..third.len() - 9]).expect("shortened");
+    run(&place, 0);
+    let left: Vec<_> = (1..=5).filter(|number| place.segment(*number).exists()).collect();
+    assert_eq!(left, [1, 3, 5], "what is damaged stays, as the proof of it");
+    let faults = crate::support::verified(&place).faults;
+    assert!(faults.iter().all(|fault| fault.segment.is_some_and(|one| one != 5)), "{faults:#?}");
+    assert_eq!(python(&place, None).0, 1);
+}
+
+#[test]
 fn a_server_that_starts_anew_each_night_forgets_what_is_over() {
     let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let place = Place::in_memory("nightly");

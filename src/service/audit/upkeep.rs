@@ -242,8 +242,14 @@ impl Writer {
         let segments = Segments::of(&self.options.folder)?;
         for segment in segments {
             let segment = segment?;
-            let open = segment.number >= self.journal.segment();
-            let Some((one, last_time)) = span(&segment).filter(|_| !open) else { break };
+            if segment.number >= self.journal.segment() {
+                break;
+            }
+            let Some((one, last_time)) = span(&segment) else {
+                // Whoever cuts a segment does not fill the disk with all those behind it.
+                log::warn!("segment {} of the audit log is damaged, and kept", segment.number);
+                continue;
+            };
             let until = *at_once.get_or_insert(last_time.plus(REMOVED_AT_ONCE));
             if last_time >= kept_from || last_time > until {
                 break;
