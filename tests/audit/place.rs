@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use autamedica_signaling::base::time::WallTime;
 use autamedica_signaling::reactor::clock;
-use autamedica_signaling::service::audit::State;
+use autamedica_signaling::service::audit::{State, Sync};
 
 use crate::disk::{Disk, all_text, fill};
 use crate::reserve::fill_up;
 use crate::support::{
-    Place, admission, admitted, assert_intact, ending, python, session, verified,
+    PATIENCE, Place, admission, admitted, assert_intact, ending, python, session, verified,
 };
 
 /// Milliseconds that a test's clock is ahead. One test at a time uses it.
@@ -106,6 +106,51 @@ fn a_segment_that_is_cut_or_overwritten_is_noticed_and_the_log_goes_on_in_a_new_
         assert!(restored.clean, "{name}");
         log.close();
     }
+}
+
+/// It was looked for just before the cut, and a new epoch begins just behind it.
+#[test]
+fn what_ends_in_the_epoch_after_a_cut_stays_ended_if_the_server_is_killed() {
+    let _one = CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::new("cut-before-an-epoch");
+    let (log, _) = place.open_with(|options| {
+        options.wall_time = later;
+        options.sync = Sync::Interval(3_600_000);
+    });
+    for number in 1..=20 {
+        log.write(admission(number));
+    }
+    // Nothing new is to be written, so no epoch begins. Whatever it looks for must be on disk.
+    let syncs = log.audit.gauges().syncs;
+    AHEAD.fetch_add(60_000, Ordering::SeqCst);
+    log.audit.publish();
+    let begun = std::time::Instant::now();
+    while log.audit.gauges().syncs == syncs {
+        assert!(begun.elapsed() < PATIENCE, "the segment is looked for");
+        std::thread::yield_now();
+    }
+    let file = OpenOptions::new().write(true).open(place.segment(1)).expect("a segment");
+    let len = file.metadata().expect("a length").len();
+    file.set_len(len / 4 * 3).expect("shortened");
+    let until = later().plus(autamedica_signaling::base::time::Duration::from_secs(9_999));
+    for number in 1..=30 {
+        log.write(ending(number, until));
+    }
+
+    // What a killed process leaves.
+    let killed = Place::new("killed-after-a-cut");
+    fs::create_dir(killed.log()).expect("a folder");
+    fs::copy(place.key_file(), killed.key_file()).expect("copied");
+    for file in fs::read_dir(place.log()).expect("files") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), killed.log().join(file.file_name())).expect("copied");
+    }
+    let (again, restored) = killed.open_with(|options| options.wall_time = later);
+    assert_eq!(restored.ended.len(), 30);
+    again.close();
+    log.close();
+    let (status, said) = python(&killed, None);
+    assert!(status == 1 && said.contains("segment 1 was cut or overwritten"), "{said}");
 }
 
 #[test]

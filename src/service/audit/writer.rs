@@ -238,7 +238,12 @@ impl Writer {
         let (opened_at, epoch_at) = self.journal.since();
         let full = self.journal.segment_bytes() >= self.options.segment_bytes_max
             || apart(now, opened_at) >= SEGMENT_MS;
-        let look = closing || full || apart(now, self.looked_at) >= EPOCH_MS;
+        let next_epoch = self.journal.is_open()
+            && apart(now, epoch_at) >= EPOCH_MS
+            && self.pending.len() > self.encoded;
+        // Before an epoch, too: the next start would not find its records where the seal says that
+        // they begin.
+        let look = closing || full || next_epoch || apart(now, self.looked_at) >= EPOCH_MS;
         let moved = look && self.look_for_segment(now)?;
         let outdated = !closing && !self.kept.has_forgotten && self.ended.holds_what_is_over();
         self.kept.has_forgotten |= outdated;
@@ -252,7 +257,7 @@ impl Writer {
             self.journal.begin(now, &self.ended.parts())?;
             self.synced_at = now;
             self.announce();
-        } else if apart(now, epoch_at) >= EPOCH_MS && self.pending.len() > self.encoded {
+        } else if next_epoch {
             self.journal.sync()?;
             self.commit();
             self.journal.next_epoch(now)?;
