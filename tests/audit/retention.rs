@@ -180,6 +180,24 @@ fn a_clock_that_was_behind_at_a_start_brings_nothing_back_at_the_next() {
 }
 
 #[test]
+fn a_time_that_somebody_wrote_behind_the_log_is_not_taken_for_known() {
+    let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = Place::in_memory("forged-time");
+    let (log, _) = start(&place, 0);
+    log.write(revoked(Revoked::User(user(1)), in_hours(24)));
+    log.close();
+    let text = fs::read_to_string(place.segment(1)).expect("a segment");
+    let last = text.lines().last().expect("a record");
+    let forged =
+        last.replace("\"sealed\"", "\"sealed\",\"knownTime\":\"2090-01-01T00:00:00.000Z\"");
+    assert_ne!(forged, last);
+    fs::write(place.segment(1), format!("{text}{forged}\n")).expect("written");
+    assert_eq!(in_effect(&place, -3_000), (0, 1), "it stays revoked");
+    let second = fs::read_to_string(place.segment(2)).expect("a segment");
+    assert!(second.contains("was not genuine") && !second.contains("2090-01-01"), "{second}");
+}
+
+#[test]
 fn a_server_that_was_off_for_long_forgets_what_is_over_once_its_clock_has_shown_itself() {
     let _one = IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for hours in [0, 13] {

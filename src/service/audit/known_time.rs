@@ -22,6 +22,7 @@ use crate::base::time::{Duration, WallTime};
 
 use super::files::{segment_path, segments};
 use super::line::{Line, lines};
+use super::seal_file::Ending;
 
 /// A server that was off for longer is rarer than a clock that is wrong.
 const LEAP_MS: i64 = 30 * 24 * 3_600_000;
@@ -55,14 +56,19 @@ pub fn at_start(told: Option<WallTime>, last: Option<WallTime>, now: WallTime) -
     }
 }
 
-/// The known time in the newest segment: where it ends properly, and otherwise where it begins. The
-/// record there has that time, unless it says another. `None` if there is no such record.
+/// The known time in the newest segment, of which so much counts: where it ends properly, and
+/// otherwise where it begins. The record there has that time, unless it says another. `None` if
+/// there is no such record.
 ///
 /// # Errors
 /// If the folder or a segment cannot be read.
-pub fn read(folder: &Path) -> io::Result<Option<WallTime>> {
+pub fn read(folder: &Path, newest: Option<&Ending>) -> io::Result<Option<WallTime>> {
     for segment in segments(folder)?.into_iter().rev() {
-        let contents = fs::read(segment_path(folder, segment))?;
+        let mut contents = fs::read(segment_path(folder, segment))?;
+        if let Some(newest) = newest.filter(|newest| newest.segment == segment) {
+            // Anybody may have written what stands behind that.
+            contents.truncate(usize::try_from(newest.bytes).unwrap_or(usize::MAX));
+        }
         let first = lines(&contents).next().and_then(|(_, line, _)| told(line, "segment"));
         if first.is_some() {
             let last = lines(&contents).last().and_then(|(_, line, _)| told(line, "sealed"));

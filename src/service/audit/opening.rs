@@ -63,7 +63,7 @@ pub fn open(options: Options) -> Result<(Audit, Restored), OpenError> {
         found.position.damage.get_or_insert(what.to_owned());
     }
     let now = (options.wall_time)();
-    let told = known_time::read(&folder).map_err(failed)?;
+    let told = known_time::read(&folder, found.position.previous.as_ref()).map_err(failed)?;
     let known = known_time::at_start(told, found.last_time, now);
     // If the clock may be wrong, sessions stay closed, and tokens revoked, as long as if no time
     // had passed.
