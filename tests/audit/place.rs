@@ -108,6 +108,29 @@ fn a_segment_that_is_cut_or_overwritten_is_noticed_and_the_log_goes_on_in_a_new_
     }
 }
 
+/// Whoever makes room on a full disk in this way makes none that the log could use: it goes on in a new segment.
+#[test]
+fn a_segment_that_is_cut_before_a_write_fails_is_told_of_as_well() {
+    let place = Place::new("cut-and-full");
+    let Some(disk) = Disk::mount(&place.log(), 1_024) else { return };
+    let (log, _) = place.open();
+    for number in 1..=20 {
+        log.write(admission(number));
+    }
+    File::create(place.segment(1)).expect("emptied");
+    let filler = fill_up(&place.log());
+    let next = fill(&log, 21);
+    fs::remove_file(filler).expect("removed");
+    log.wait("room", |audit| audit.state() == State::Available);
+    log.write(admission(next));
+    log.close();
+    let faults = format!("{:?}", verified(&place).faults);
+    assert!(faults.contains("segment 1 was cut or overwritten while it was written"), "{faults}");
+    let (status, said) = python(&place, None);
+    assert!(status == 1 && said.contains("was cut or overwritten"), "{said}");
+    drop(disk);
+}
+
 /// It was looked for just before the cut, and a new epoch begins just behind it.
 #[test]
 fn what_ends_in_the_epoch_after_a_cut_stays_ended_if_the_server_is_killed() {

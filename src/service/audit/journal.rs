@@ -21,7 +21,7 @@ use super::checkpoint::Said;
 use super::files::{create, remove_if_there, segment_path, sync_folder};
 use super::known_time;
 use super::line::{self, Draft, Fields};
-use super::place::{Deleted, ends_with, is_at, put_back};
+use super::place::{Deleted, ends_with, holds, is_at, put_back};
 use super::reading::Gone;
 use super::seal_file::{Ending, Seal};
 use super::sealing::Sealer;
@@ -311,13 +311,17 @@ impl Journal {
 
     /// The open segment does not end any more as it was written.
     fn give_up_what_was_cut(&mut self) {
+        self.tell_cut();
+        self.file = None;
+        self.follow(0, None);
+    }
+
+    fn tell_cut(&mut self) {
         let what = format!("segment {} was cut or overwritten while it was written", self.segment);
         log::error!(
             "the audit log was damaged: {what}; what was cut is lost, and it goes on in a new one"
         );
         self.damage = Some(what);
-        self.file = None;
-        self.follow(0, None);
     }
 
     /// After a failure, goes back to the last durable state, without an open segment.
@@ -344,6 +348,12 @@ impl Journal {
         if self.durable_bytes == 0 {
             // The segment never began: it is created again, with the same number.
             return;
+        }
+        // Behind what counts stands what could not be written.
+        if !is_deleted(&file)
+            && holds(&file, self.durable_bytes, &self.durable.mac).is_ok_and(|holds| !holds)
+        {
+            self.tell_cut();
         }
         let torn = self.torn(&file);
         let unsynced = self.written_bytes - self.durable_bytes;

@@ -39,6 +39,14 @@ pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 /// # Errors
 /// An error of the system.
 pub fn ends_with(file: &File, len: u64, mac: &Mac) -> io::Result<bool> {
+    Ok(holds(file, len, mac)? && file.metadata()?.len() == len)
+}
+
+/// Whether the record of this code ends in the file at this place.
+///
+/// # Errors
+/// An error of the system.
+pub fn holds(file: &File, len: u64, mac: &Mac) -> io::Result<bool> {
     let end = format!("\"mac\":\"{}\"}}\n", to_text(mac));
     let Some(at) = len.checked_sub(end.len() as u64) else { return Ok(false) };
     let mut found = vec![0; end.len()];
@@ -46,7 +54,7 @@ pub fn ends_with(file: &File, len: u64, mac: &Mac) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         read => read?,
     }
-    Ok(found == end.as_bytes() && file.metadata()?.len() == len)
+    Ok(found == end.as_bytes())
 }
 
 /// Writes what the file holds to `path`, where nothing may be, and returns the new file. All is on
