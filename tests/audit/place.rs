@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use autamedica_signaling::base::time::WallTime;
@@ -60,7 +61,7 @@ fn a_segment_that_is_deleted_or_replaced_is_noticed_within_an_epoch_and_written_
 #[test]
 fn a_segment_that_is_cut_or_overwritten_is_noticed_and_the_log_goes_on_in_a_new_one() {
     type Cut = fn(&std::path::Path);
-    let cuts: [(&str, Cut); 4] = [
+    let cuts: [(&str, Cut); 6] = [
         ("emptied", |path| drop(File::create(path).expect("emptied"))),
         ("shortened", |path| {
             let file = OpenOptions::new().write(true).open(path).expect("a segment");
@@ -74,6 +75,18 @@ fn a_segment_that_is_cut_or_overwritten_is_noticed_and_the_log_goes_on_in_a_new_
         ("lengthened", |path| {
             let mut file = OpenOptions::new().append(true).open(path).expect("a segment");
             file.write_all(b"nothing of ours").expect("written");
+        }),
+        ("emptied-and-deleted", |path| {
+            drop(File::create(path).expect("emptied"));
+            fs::remove_file(path).expect("deleted");
+        }),
+        ("overwritten-and-deleted", |path| {
+            let file = OpenOptions::new().write(true).open(path).expect("a segment");
+            let len = file.metadata().expect("a length").len();
+            file.write_all_at(&vec![b'x'; usize::try_from(len).expect("short")], 0)
+                .expect("written");
+            file.set_len(len / 2).expect("shortened");
+            fs::remove_file(path).expect("deleted");
         }),
     ];
     let _one = CLOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -302,10 +302,19 @@ impl Journal {
             let other = set_aside(&self.folder, self.segment).map_err(failed)?;
             self.aside.extend(other);
         }
+        if !holds(file, self.durable_bytes, &self.durable.mac)? {
+            // It was cut as well. What is left of it proves what was before.
+            let left = file.metadata()?.len().min(self.durable_bytes);
+            if let Err(error) = put_back(file, left, &path, &self.folder) {
+                log::error!("{what}, and what is left of it cannot be written again: {error}");
+            }
+            self.give_up_what_was_cut();
+            return Ok(false);
+        }
         let copy = put_back(file, self.durable_bytes, &path, &self.folder).map_err(failed)?;
         self.file = Some(copy);
         self.damage = Some(format!("{what}, and was written again"));
-        log::error!("the audit log was damaged: {what}; it was written again, nothing is lost");
+        log::error!("the audit log was damaged: {what}; it was written again as it was found");
         Ok(true)
     }
 
