@@ -238,16 +238,16 @@ impl Writer {
     /// The removed ranges, including what is too old now.
     fn too_old(&self, kept_from: WallTime, holds: &Holds) -> io::Result<BTreeMap<u64, Gone>> {
         let mut gone = self.journal.gone.clone();
-        let mut at_once = None;
+        let (mut at_once, mut damaged) = (None, Vec::new());
         let segments = Segments::of(&self.options.folder)?;
         for segment in segments {
             let segment = segment?;
             if segment.number >= self.journal.segment() {
                 break;
             }
+            // Whoever cuts a segment does not fill the disk with all those behind it.
             let Some((one, last_time)) = span(&segment) else {
-                // Whoever cuts a segment does not fill the disk with all those behind it.
-                log::warn!("segment {} of the audit log is damaged, and kept", segment.number);
+                damaged.push(segment.number);
                 continue;
             };
             let until = *at_once.get_or_insert(last_time.plus(REMOVED_AT_ONCE));
@@ -262,6 +262,9 @@ impl Writer {
                 continue;
             }
             log::info!("segment {} of the audit log is older than it must be kept", segment.number);
+            for number in damaged.drain(..) {
+                log::warn!("segment {number} of the audit log is kept: it is damaged");
+            }
             add(&mut gone, one);
         }
         Ok(gone)
