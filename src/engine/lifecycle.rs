@@ -21,6 +21,8 @@ use crate::wire::frame::CloseCode;
 pub(super) struct Ending {
     room: Key<Room>,
     cause: Cause,
+    /// Who else asked for it meanwhile, with which message.
+    also: Vec<(PeerId, KeptId)>,
 }
 
 /// Why a session ends.
@@ -65,8 +67,8 @@ impl Engine {
         let (_, participant) = self.inside(peer, speaker)?;
         policy::check(Action::EndSession, &participant.grant)?;
         let (room, subject) = (participant.room, self.rooms.subject_of(participant));
-        if self.rooms.room(room).is_some_and(|room| room.ending) {
-            acknowledge(peer, id, effects);
+        if let Some(ending) = self.ending_of(room) {
+            ending.also.extend(id.map(|id| (peer, id.keep())));
             return Ok(());
         }
         let (id, reason) = (id.map(MessageId::keep), reason.map(Reason::keep));
@@ -78,17 +80,20 @@ impl Engine {
     /// The record of a session's end is durable, or cannot be written. The session ends in either
     /// case.
     pub(super) fn go_on_ending(&mut self, ending: &Ending, now: Now, effects: &mut Effects) {
-        let reason = match &ending.cause {
+        let (first, reason) = match &ending.cause {
             Cause::Asked { by, id, reason } => {
-                // The doctor may have left meanwhile.
-                if matches!(self.peers.standing(*by), Standing::Inside(_)) {
-                    acknowledge(*by, id.as_ref().map(KeptId::as_id), effects);
-                }
-                reason.as_ref().map(|reason| StatusReason::Given(reason.as_reason()))
+                let reason = reason.as_ref().map(|reason| StatusReason::Given(reason.as_reason()));
+                (id.as_ref().map(|id| (by, id)), reason)
             }
-            Cause::Age => Some(StatusReason::AgeLimit),
-            Cause::Empty | Cause::Operator => None,
+            Cause::Age => (None, Some(StatusReason::AgeLimit)),
+            Cause::Empty | Cause::Operator => (None, None),
         };
+        for (by, id) in first.into_iter().chain(ending.also.iter().map(|(by, id)| (by, id))) {
+            // The doctor may have left meanwhile.
+            if matches!(self.peers.standing(*by), Standing::Inside(_)) {
+                acknowledge(*by, Some(id.as_id()), effects);
+            }
+        }
         self.end_room(ending.room, reason, now, effects);
     }
 
@@ -250,11 +255,23 @@ impl Engine {
             Cause::Operator => Some("\"operator\""),
         };
         effects.note_with(note, reason);
+        let ending = Ending { room, cause, also: Vec::new() };
         if self.recording == Recording::Off {
-            self.go_on_ending(&Ending { room, cause }, now, effects);
+            self.go_on_ending(&ending, now, effects);
         } else {
-            let (_, ticket) = self.wait(Pending::End(Ending { room, cause }));
+            let (_, ticket) = self.wait(Pending::End(ending));
             effects.wait_with(ticket);
+        }
+    }
+
+    /// The end of this room that waits for its record.
+    fn ending_of(&mut self, room: Key<Room>) -> Option<&mut Ending> {
+        let is_of =
+            |pending: &Pending| matches!(pending, Pending::End(ending) if ending.room == room);
+        let key = self.pending.iter().find(|(_, pending)| is_of(pending))?.0;
+        match self.pending.get_mut(key) {
+            Some(Pending::End(ending)) => Some(ending),
+            _ => None,
         }
     }
 

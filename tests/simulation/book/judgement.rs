@@ -24,7 +24,9 @@ impl Book {
         let id = plain(text, "id");
         let ack = id.map(|_| "ack");
         let wanted: Vec<&str> = match outcome {
-            Outcome::Nothing | Outcome::Waits(..) | Outcome::Ends(_) => Vec::new(),
+            Outcome::Nothing | Outcome::Waits(..) | Outcome::Ends(_) | Outcome::EndsAlready(_) => {
+                Vec::new()
+            }
             Outcome::Refused(_) => vec!["error"],
             Outcome::Pong => Some("pong").into_iter().chain(ack).collect(),
             Outcome::Joined(_) | Outcome::Returned { .. } => {

@@ -300,7 +300,7 @@ impl Book {
             wanted.record.subject = self.subject(key);
         }
         if self.recording() != Recording::Off {
-            let by = by.map(|(key, text)| (key, text.to_owned()));
+            let by = by.map(|(key, text)| (key, text.to_owned())).into_iter().collect();
             wanted.awaited = Some(Awaited::End { room, by });
         }
         expected.records.push(wanted);

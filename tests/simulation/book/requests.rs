@@ -47,8 +47,8 @@ pub(super) enum Outcome {
     Ended(u32),
     /// It will be once the record of that is durable.
     Ends(u32),
-    /// It will be anyway.
-    EndsAlready,
+    /// It was about to be already.
+    EndsAlready(u32),
     /// A new token counts.
     Refreshed(Token),
 }
@@ -176,7 +176,7 @@ impl Book {
 
     fn ending(&self, room: u32) -> Outcome {
         match self.rooms.get(&room) {
-            Some(room) if room.ending => Outcome::EndsAlready,
+            Some(it) if it.ending => Outcome::EndsAlready(room),
             _ if self.recording() == Recording::Off => Outcome::Ended(room),
             _ => Outcome::Ends(room),
         }
@@ -258,7 +258,8 @@ impl Book {
         expected: &mut Expected,
     ) {
         match *outcome {
-            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong | Outcome::EndsAlready => {}
+            Outcome::Nothing | Outcome::Refused(_) | Outcome::Pong => {}
+            Outcome::EndsAlready(room) => self.wait_too(room, from, text),
             Outcome::Waits(bearer, _) => self.let_wait(from, bearer, text),
             Outcome::Joined(bearer) => {
                 let (room, user) = bearer.who;

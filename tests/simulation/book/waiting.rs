@@ -6,6 +6,7 @@ use autamedica_signaling::message::record::Event;
 
 use super::super::promises::Promise;
 use super::admission::{Bearer, Joining};
+use super::effects::{kind, plain};
 use super::expected::Expected;
 use super::records::subject;
 use super::requests::Outcome;
@@ -26,8 +27,8 @@ pub(super) struct Waiting {
 pub(super) enum Awaited {
     /// Somebody enters a room.
     Join(Key),
-    /// A session ends, by the message of somebody where it was asked for.
-    End { room: u32, by: Option<(Key, String)> },
+    /// A session ends; the messages that asked for it, in order.
+    End { room: u32, by: Vec<(Key, String)> },
 }
 
 /// Somebody who may enter, and what it said.
@@ -142,13 +143,35 @@ impl Book {
         self.note_logins(now, done);
     }
 
-    fn go_on_ending(&mut self, room: u32, by: Option<(Key, String)>, now: Now, done: &[Done<'_>]) {
-        let mut expected = Expected::default();
-        let asked = by.filter(|(key, _)| matches!(self.standing(*key), Standing::Inside(_)));
-        if let Some((key, text)) = &asked {
-            self.check_answer(*key, text, &Outcome::Ended(room), done, &mut expected);
+    /// A session is about to end, and somebody asks for it again.
+    pub(super) fn wait_too(&mut self, of: u32, from: Key, text: &str) {
+        for waiting in &mut self.waiting {
+            match &mut waiting.awaited {
+                Awaited::End { room, by } if *room == of => by.push((from, text.to_owned())),
+                _ => {}
+            }
         }
+    }
+
+    fn go_on_ending(&mut self, room: u32, by: Vec<(Key, String)>, now: Now, done: &[Done<'_>]) {
+        let mut expected = Expected::default();
+        let is_inside = |key: &Key| matches!(self.standing(*key), Standing::Inside(_));
+        let asked = by.iter().filter(|(key, _)| is_inside(key));
+        let wanted: Vec<_> =
+            asked.filter_map(|(key, text)| Some((*key, plain(text, "id")?))).collect();
+        let acks: Vec<_> = done.iter().filter_map(acknowledged).collect();
+        self.verdict.check(Promise::Answers, acks == wanted, || {
+            format!("of those who ended room {room}, {wanted:?} had to be told, not {acks:?}")
+        });
         self.end(room, &mut expected);
         self.carry_out(None, now, done, &expected);
+    }
+}
+
+/// To whom an acknowledgement went, and the `id` in it.
+fn acknowledged<'a>(done: &Done<'a>) -> Option<(Key, &'a str)> {
+    match *done {
+        Done::Send { to, text, .. } if kind(text) == "ack" => Some((to, plain(text, "id")?)),
+        _ => None,
     }
 }
