@@ -245,7 +245,12 @@ impl Engine {
         let closed_until = self.closed_until(found, now);
         let event = self.status_event(room, RoomStatus::Ended, Some(closed_until));
         let subject = Subject { session: Some(found.session), ..subject };
-        let note = Note::of(Record { event, subject });
+        let record = Record { event, subject };
+        let note = match &cause {
+            // What it sends meanwhile is obeyed afterwards.
+            Cause::Asked { by, .. } => Note::about(*by, record),
+            Cause::Age | Cause::Empty | Cause::Operator => Note::of(record),
+        };
         let reason = match &cause {
             Cause::Asked { reason, .. } => {
                 reason.as_ref().map(|reason| reason.as_reason().as_json())

@@ -76,16 +76,18 @@ struct Waiting {
     ticket: Ticket,
     /// Nothing of this connection is handled meanwhile.
     peer: Option<Key<Peer>>,
+    /// Whether a session ends; otherwise somebody enters.
+    ends: bool,
 }
 
 impl Waiting {
     /// How long it waits at most. Whoever waits to be let in is refused as soon as the log cannot be
     /// written.
     const fn patience(&self, available: bool) -> Duration {
-        match (available, self.peer) {
+        match (available, self.ends) {
             (true, _) => RECORD_TIMEOUT,
-            (false, None) => END_TIMEOUT,
-            (false, Some(_)) => Duration::from_secs(0),
+            (false, true) => END_TIMEOUT,
+            (false, false) => Duration::from_secs(0),
         }
     }
 }
@@ -142,7 +144,8 @@ impl Records {
 }
 
 impl<A: Application> Reactor<A> {
-    /// Hands over an entry. If the application waits for its record, the connection waits too.
+    /// Hands over an entry. If the application waits for its record, the connection that it is about
+    /// waits too.
     pub(super) fn note(&mut self, note: &Note, reason: Option<&str>, now: Now) {
         let Some(journal) = &mut self.records.journal else { return };
         let key = note.peer.map(peer_key_of);
@@ -158,12 +161,12 @@ impl<A: Application> Reactor<A> {
         self.records.last = number;
         let Some(ticket) = note.ticket else { return };
         self.records.awaited = true;
-        let pauses = matches!(note.record.event, Event::Admission { .. });
-        if let Some(peer) = peer.filter(|_| pauses) {
+        if let Some(peer) = peer {
             peer.flags.waiting = true;
         }
-        let peer = key.filter(|_| pauses);
-        self.records.waiting.push_back(Waiting { number, since: now.instant, ticket, peer });
+        let ends = !matches!(note.record.event, Event::Admission { .. });
+        let waiting = Waiting { number, since: now.instant, ticket, peer: key, ends };
+        self.records.waiting.push_back(waiting);
     }
 
     /// Lets the log write the entries taken.
@@ -195,7 +198,9 @@ impl<A: Application> Reactor<A> {
             self.app.recorded(waiting.ticket, written, now, &mut self.output.effects);
             self.apply(None, None, now);
             let Some(key) = waiting.peer else { continue };
-            self.counters.joins.observe(now.instant.since(waiting.since), 1);
+            if !waiting.ends {
+                self.counters.joins.observe(now.instant.since(waiting.since), 1);
+            }
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.flags.waiting = false;
                 peer.flags.resumed = true;

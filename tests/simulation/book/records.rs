@@ -297,7 +297,7 @@ impl Book {
         let given = by.and_then(|(_, text)| field(text, "reason"));
         wanted.reason = given.or(reason).map(|reason| format!("\"{reason}\""));
         if let Some((key, _)) = by {
-            wanted.record.subject = self.subject(key);
+            (wanted.peer, wanted.record.subject) = (Some(key), self.subject(key));
         }
         if self.recording() != Recording::Off {
             let by = by.map(|(key, text)| (key, text.to_owned())).into_iter().collect();
