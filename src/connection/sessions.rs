@@ -11,7 +11,7 @@ use crate::engine::{Effects, PeerId};
 use crate::message::notice;
 use crate::wire::engine_io::{self, Carrier, Query};
 use crate::wire::frame::{CloseCode, Data, Header, OpCode};
-use crate::wire::http::{Request, Response, StatusCode};
+use crate::wire::http::{self, Request, Response, StatusCode};
 use crate::wire::sid::{Sid, Sids};
 
 /// The path of Socket.IO requests.
@@ -172,6 +172,9 @@ impl Signaling {
                     return Err(Refusal::BodyTooLarge.into());
                 }
                 poll.bringing = Some(peer);
+                if request.expects_continue() {
+                    out.reply.extend_from_slice(http::CONTINUE);
+                }
                 out.order = Some(Order::Bring(session));
                 Verdict::Body { session, len }
             }

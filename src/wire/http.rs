@@ -104,6 +104,12 @@ impl<'a> Request<'a> {
         self.field("content-length").map(|length| length.parse().unwrap_or(usize::MAX))
     }
 
+    /// Whether the client sends the body only once it is told to go on (RFC 9110 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        !self.is_http_1_0
+            && self.list("expect").any(|what| what.eq_ignore_ascii_case("100-continue"))
+    }
+
     /// The elements of a comma-separated field, over all its lines (RFC 9110 5.6.1).
     pub fn list(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.values(name)
@@ -148,15 +154,20 @@ impl<'a> Request<'a> {
         let hosts = self.values("host").count();
         let repeated = ONCE.iter().any(|name| self.values(name).count() > 1);
         let nameless = hosts == 0 && !self.is_http_1_0;
+        let misnamed = !self.values("host").all(is_authority);
         let is_number =
             |value: &[u8]| !value.is_empty() && value.iter().all(|byte| byte.is_ascii_digit());
         let numbers = self.values("content-length").all(is_number);
-        if repeated || nameless || !numbers || self.values("transfer-encoding").next().is_some() {
+        let is_chunked = self.values("transfer-encoding").next().is_some();
+        if repeated || nameless || misnamed || !numbers || is_chunked {
             return Err(Fault::Malformed);
         }
         Ok(())
     }
 }
+
+/// Tells a client that it may send the body of its request.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The `Origin` of a head that cannot be served, if it is certain: it is in a complete line, occurs
 /// only once, and no line has an ambiguous end.
@@ -213,8 +224,15 @@ fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
 fn behind_authority(target: &str) -> Option<&str> {
     let (scheme, rest) = target.split_once("://")?;
     let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(authority_len);
     let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    (known && authority_len > 0).then(|| &rest[authority_len..])
+    (known && !authority.is_empty() && is_authority(authority.as_bytes())).then_some(behind)
+}
+
+/// Whether this may name a host, with or without a port (RFC 3986 3.2.2); it may be empty. Somebody's
+/// name before an `@` is treated as an error (RFC 9110 4.2.4).
+fn is_authority(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 
 fn ascii(value: &[u8]) -> Option<&str> {

@@ -90,6 +90,33 @@ fn a_host_is_needed_from_version_1_1_on() {
 }
 
 #[test]
+fn a_host_is_one() {
+    for fine in [
+        "",
+        "clinic.example:8080",
+        "192.0.2.1",
+        "[2001:db8::1]:443",
+        "a_b.example",
+        "%C3%A9.example",
+    ] {
+        assert_eq!(fault(&head(&["GET / HTTP/1.1", &format!("Host: {fine}")])), None, "{fine}");
+    }
+    for odd in [
+        "a b",
+        "user@clinic.example",
+        "clinic.example/x",
+        "a\\b",
+        "a?b",
+        "a#b",
+        "é.example",
+        "a\"b",
+    ] {
+        let found = fault(&head(&["GET / HTTP/1.1", &format!("Host: {odd}")]));
+        assert_eq!(found, Some(Fault::Malformed), "{odd}");
+    }
+}
+
+#[test]
 fn every_line_ends_with_cr_lf() {
     let lines = "GET / HTTP/1.1\r\nHost: a\r\nx: y\r\n\r\n";
     assert_eq!(fault(lines.as_bytes()), None);

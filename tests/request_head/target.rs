@@ -40,6 +40,8 @@ fn other_targets_are_malformed() {
         "/ws#token=x",
         "http://clinic.example/#a",
         "?token=x",
+        "http://user:password@clinic.example/ws",
+        "http://clinic.example\\ws",
     ] {
         assert_eq!(fault(&get(target)), Some(Fault::Malformed), "{target}");
     }

@@ -1,10 +1,31 @@
 //! Sessions that are carried by requests, and the WebSocket that takes one over.
 
+use autamedica_signaling::{Entry, Journal};
 use serde_json::json;
 
 use crate::client::{Poller, answer_to, event, event_of, heard, text};
 use crate::common::raw::{TEXT, frame};
-use crate::common::{Client, TestServer, people};
+use crate::common::{Client, TestServer, bind, people};
+
+/// A journal that has everything on disk when it is asked.
+struct Log(u64);
+
+impl Journal for Log {
+    fn take(&mut self, _entry: &Entry<'_>) -> Option<u64> {
+        self.0 += 1;
+        Some(self.0)
+    }
+
+    fn publish(&mut self, _awaited: bool) {}
+
+    fn durable(&self) -> u64 {
+        self.0
+    }
+
+    fn is_available(&self) -> bool {
+        true
+    }
+}
 
 #[test]
 fn what_is_said_while_nobody_asks_is_there_for_the_next_who_does() {
@@ -27,6 +48,44 @@ fn what_is_said_while_nobody_asks_is_there_for_the_next_who_does() {
     assert_eq!(names[..2], ["peer-joined", "room-status"]);
     let numbers: Vec<_> = seen[2..].iter().map(|(_, message)| message["n"].as_i64()).collect();
     assert_eq!(numbers, (0..20).map(Some).collect::<Vec<_>>());
+}
+
+/// RFC 9110 10.1.1.
+#[test]
+fn whoever_sends_a_body_only_when_told_to_is_told_to() {
+    let server = TestServer::start();
+    let (doctor, _) = people();
+    let poller = Poller::connect(&server, &doctor);
+    let body = event(&doctor.join_request());
+    let fields = format!("Content-Length: {}\r\nExpect: 100-Continue\r\n", body.len());
+    let mut post = poller.begin(poller.head("POST", &fields).as_bytes());
+    assert_eq!(post.read_status(), 100);
+    post.send(body.as_bytes());
+    let response = post.read_response();
+    assert_eq!((response.status, &response.body[..]), (200, &b"ok"[..]), "{response:?}");
+    assert_eq!(event_of(poller.poll().split('\x1e').next().unwrap_or_default()).0, "room-joined");
+
+    // A refusal is the answer at once.
+    let fields = format!("Content-Length: {}\r\nExpect: 100-continue\r\n", 64 * 1_024 + 1);
+    let refused = poller.begin(poller.head("POST", &fields).as_bytes()).read_response();
+    assert_eq!(refused.status, 413, "{refused:?}");
+}
+
+/// The end of a session waits for its record, and what follows in the same body waits for that.
+#[test]
+fn who_ends_the_session_and_leaves_at_once_is_told_that_it_ended() {
+    let mut server = bind(|_| {});
+    server.keep_journals(|| Box::new(Log(0)));
+    let server = TestServer::run(server.handle(), move || server.run());
+    let (doctor, _) = people();
+    let poller = Poller::join(&server, &doctor);
+    let whose = json!({ "sessionId": doctor.session, "userId": doctor.user });
+    poller.post_ok(&format!("421[\"end-session\",{whose}]\x1e422[\"leave-room\",{whose}]"));
+    let mut said = String::new();
+    while !said.contains("\"ended\"") {
+        said += &poller.poll();
+    }
+    assert!(said.contains("431[{\"ok\":true}]") && !said.contains("432["), "{said}");
 }
 
 #[test]
