@@ -90,6 +90,11 @@ impl Schema {
                     }
                 }
                 "const" | "enum" => {}
+                "allOf" => {
+                    for one in wanted.as_array().expect("conditions") {
+                        self.check_against(one, value, unknown)?;
+                    }
+                }
                 bound => check_bound(bound, wanted, value)?,
             }
         }
