@@ -146,10 +146,40 @@ fn speaker(json: &Json, user: &str, said: &mut Said) -> Option<()> {
     Some(())
 }
 
+/// What nobody sees, from one character to another: controls, blanks of all kinds, and what Unicode says to ignore.
+const UNSEEN: [(u32, u32); 22] = [
+    (0x00, 0x20),
+    (0x7f, 0xa0),
+    (0xad, 0xad),
+    (0x34f, 0x34f),
+    (0x61c, 0x61c),
+    (0x115f, 0x1160),
+    (0x1680, 0x1680),
+    (0x17b4, 0x17b5),
+    (0x180b, 0x180f),
+    (0x2000, 0x200f),
+    (0x2028, 0x202f),
+    (0x205f, 0x206f),
+    (0x2800, 0x2800),
+    (0x3000, 0x3000),
+    (0x3164, 0x3164),
+    (0xfe00, 0xfe0f),
+    (0xfeff, 0xfeff),
+    (0xffa0, 0xffa0),
+    (0xfff0, 0xfffb),
+    (0x1bca0, 0x1bca3),
+    (0x1d173, 0x1d17a),
+    (0xe0000, 0xe0fff),
+];
+
+fn is_seen(letter: char) -> bool {
+    !UNSEEN.iter().any(|&(from, to)| (from..=to).contains(&u32::from(letter)))
+}
+
 /// A reason that says nothing is none.
 fn reason(json: &Json, said: &mut Said) -> Option<()> {
     let reason = optional(json, "reason", Json::text)?;
-    said.note("reason", reason.as_deref().filter(|reason| !reason.trim().is_empty()));
+    said.note("reason", reason.as_deref().filter(|reason| reason.chars().any(is_seen)));
     reason.is_none_or(|reason| reason.len() <= REASON_BYTES_MAX).then_some(())
 }
 
