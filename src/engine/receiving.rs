@@ -121,12 +121,29 @@ impl Engine {
             (Ok(()), _) => {}
             // That it is no JSON comes before everything else, but in a description this is known only when all of it was read.
             (Err(_), Ok(Request::Relay(relay))) if !relay.content.is_json() => {
-                let parsed = request::parse(text);
-                if let Err(problem) = parsed.request {
-                    self.reject(peer, &parsed, problem, id, now, effects);
-                }
+                self.reject_broken(peer, text, id, now, effects);
             }
             (Err(problem), _) => self.reject(peer, parsed, problem, id, now, effects),
+        }
+    }
+
+    /// Refuses a message that was counted as an offer or an answer and is no JSON.
+    fn reject_broken(
+        &mut self,
+        peer: PeerId,
+        text: &str,
+        id: Option<MessageId<'_>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let parsed = request::parse(text);
+        let Err(problem) = parsed.request else { return };
+        // What is broken is no signal. All that a stranger says counts alike.
+        let is_counted = self.is_stranger(peer);
+        let class = Class::of(&parsed.request);
+        match if is_counted { Ok(()) } else { self.meter(peer, class, now, effects) } {
+            Ok(()) => self.reject(peer, &parsed, problem, id, now, effects),
+            Err(excess) => self.refuse(peer, excess, id.or(parsed.id), false, now, effects),
         }
     }
 

@@ -43,6 +43,41 @@ fn one_message_too_many_is_refused_with_its_id_and_the_next_is_obeyed() {
     );
 }
 
+/// Wherever it is broken, and whatever it was meant to be.
+#[test]
+fn what_is_no_json_counts_among_the_other_messages() {
+    let unlike = |options: &mut Options| {
+        options.rates.signal = Rate { per_second: 1, burst: 100 };
+        options.rates.state = Rate { per_second: 1, burst: 3 };
+    };
+    for broken in
+        [r#"{"type":"rollback","sdp":"\q"}"#, r#"{"type":"offer","sdp":"v=0\r\n\q"}"#, "{"]
+    {
+        let sends = format!(
+            r#"doctor sends {{"type":"offer","sessionId":"$room","fromUserId":"$doctor","toUserId":"$patient","sdp":{broken}}}"#
+        );
+        play_with(
+            unlike,
+            &format!(
+                r#"{DOCTOR_AND_PATIENT}
+            at 1 {sends}
+                doctor hears error {{"code": "BAD_JSON"}}
+            at 1 {sends}
+                doctor hears error {{"code": "BAD_JSON"}}
+            at 1 doctor says ping
+                doctor hears pong {{"serverTime": "$now"}}
+            at 1 {sends}
+                doctor hears error {{"code": "RATE_LIMITED"}}
+            at 1 doctor says offer to patient
+                patient hears the same
+            at 2 {sends}
+                doctor hears error {{"code": "BAD_JSON"}}
+            "#
+            ),
+        );
+    }
+}
+
 #[test]
 fn a_stranger_is_heard_once_a_second() {
     play_with(
