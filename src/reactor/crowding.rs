@@ -5,13 +5,14 @@
 
 use super::entrance::Counted;
 use super::peer::Peer;
-use super::{Reactor, TURNED_AWAY_MAX, peer_id};
+use super::{Reactor, TURNED_AWAY_MAX, peer_id, peer_key_of};
 use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
 use crate::base::arena::Key;
 use crate::base::limits::Limit;
 use crate::base::time::Now;
 use crate::connection::Application;
+use crate::engine::PeerId;
 use crate::message::problem::close;
 
 /// How many of those who are over the limit, and are let in to be told so, may be of networks that
@@ -62,7 +63,7 @@ impl<A: Application> Reactor<A> {
         // All have to be looked at, but only as often as somebody comes to a full server.
         let (mut oldest, mut without_place) = ([None; 2], 0);
         for (key, peer) in self.peers.iter() {
-            let Some(has_place) = gives_way(peer, crowd) else { continue };
+            let Some(has_place) = self.gives_way(peer, crowd) else { continue };
             without_place += usize::from(!has_place);
             let oldest = &mut oldest[usize::from(has_place)];
             if oldest.is_none_or(|(number, _)| peer.number < number) {
@@ -80,8 +81,9 @@ impl<A: Application> Reactor<A> {
     /// Closes the oldest connection of this network that was answered and does not leave. Returns
     /// whether there was one.
     pub(super) fn see_off_answered(&mut self, network: Network) -> bool {
-        let was_answered =
-            |peer: &Peer| !peer.connection.is_head() && gives_way(peer, network) == Some(false);
+        let was_answered = |peer: &Peer| {
+            !peer.connection.is_head() && self.gives_way(peer, network) == Some(false)
+        };
         let answered = self.peers.iter().filter(|(_, peer)| was_answered(peer));
         let Some((oldest, _)) = answered.min_by_key(|(_, peer)| peer.number) else { return false };
         self.doom(oldest);
@@ -116,21 +118,30 @@ impl<A: Application> Reactor<A> {
             self.entrance.count_less(network, &mut peer.counted, now);
         }
     }
-}
 
-/// Whether this peer is of a network that crowds the server and has not said who it is; and then,
-/// whether it has a place. Who was only let in to be told that there is none has no place, and
-/// neither has who was answered and does not leave.
-fn gives_way(peer: &Peer, crowd: Network) -> Option<bool> {
-    let connection = &peer.connection;
-    let has_place = match connection.arrival() {
-        Some(arrival) => !arrival.full,
-        None if connection.is_open() => true,
-        None if peer.has_unsent() => return None,
-        None => false,
-    };
-    let is_unknown = peer.counted.unknown && peer.network == Some(crowd);
-    // Requests that carry a session, and those that have come from another loop, are not strangers.
-    let is_known = connection.errand().is_some() || peer.flags.resumed || peer.flags.waiting;
-    (is_unknown && !is_known && !peer.flags.doomed).then_some(has_place)
+    /// Whether this peer is of a network that crowds the server and has not said who it is; and then,
+    /// whether it has a place. Who was only let in to be told that there is none has no place, and
+    /// neither has who was answered and does not leave.
+    fn gives_way(&self, peer: &Peer, crowd: Network) -> Option<bool> {
+        let connection = &peer.connection;
+        let has_place = match connection.arrival() {
+            Some(arrival) => !arrival.full,
+            None if connection.is_open() || connection.session().is_some() => true,
+            None if peer.has_unsent() => return None,
+            None => false,
+        };
+        let is_unknown = peer.counted.unknown && peer.network == Some(crowd);
+        // Those that have come from another loop are not strangers.
+        let is_known = peer.flags.resumed
+            || peer.flags.waiting
+            || connection.session().is_some_and(|session| self.is_known(session));
+        (is_unknown && !is_known && !peer.flags.doomed).then_some(has_place)
+    }
+
+    /// Whether a session that requests carry is there, and has said who it is. Its requests learn of
+    /// that only with their answer.
+    fn is_known(&self, session: PeerId) -> bool {
+        let peer = self.peers.get(peer_key_of(session));
+        peer.is_some_and(|peer| peer.connection.is_open()) && !self.app.is_stranger(session)
+    }
 }

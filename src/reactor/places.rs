@@ -46,7 +46,7 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Has strangers give up the places that other reactors have asked for, as far as they are still
-    /// needed. Where there is none, the next reactor is asked.
+    /// needed and there is time in this turn. Where there is none, the next reactor is asked.
     pub(super) fn give_up_places(&mut self, now: Now) {
         while let Some(place) = self.lists.asked_for.pop() {
             let is_needed = self.entrance.connections() >= self.options.connections_max;
@@ -54,6 +54,10 @@ impl<A: Application> Reactor<A> {
                 self.ask_next(place);
             } else {
                 self.entrance.has_given_way(place.crowd);
+            }
+            // To find one takes as long as to let a newcomer in.
+            if !self.has_time_for_newcomers() {
+                return;
             }
         }
     }

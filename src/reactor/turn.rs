@@ -94,6 +94,7 @@ impl<A: Application> Reactor<A> {
         let lists = &self.lists;
         let busy = !(lists.ready.is_empty()
             && lists.newcomers.is_empty()
+            && lists.asked_for.is_empty()
             && lists.overrun.is_empty()
             && lists.parting.is_empty());
         if accept_now || busy || self.records.answer(clock).is_some() {

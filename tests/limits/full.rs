@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use autamedica_signaling::base::limits::Limit;
+use tungstenite::Message;
 
 use crate::beside::Call;
 use crate::common::http::check_refusal;
 use crate::common::raw::upgrade_request;
-use crate::common::socket_io::App;
+use crate::common::socket_io::{App, event, text, token_of};
 use crate::common::{Raw, TestServer, people};
 
 /// Loopback has sixteen million addresses.
@@ -220,6 +221,49 @@ fn whoever_polls_in_a_room_does_not_stand_for_those_who_say_nothing() {
     let late = guest(&server, 3);
     assert_eq!(held.iter().filter(|raw| raw.has_bytes()).count(), 1);
     drop((polls, late));
+}
+
+/// A session is a connection, and a request that waits for it is another one.
+#[test]
+fn requests_of_sessions_that_say_nothing_keep_nobody_out() {
+    const SESSIONS: usize = 8;
+    const PLACES: usize = 2 * SESSIONS;
+    for threads in [1, 2] {
+        let server = TestServer::start_with(|config| {
+            config.connections_max = PLACES;
+            config.threads = Some(threads);
+        });
+        let connect = || Raw::connect_from(server.address(), here(1)).stream;
+        let sessions: Vec<_> = (0..SESSIONS).map(|_| App::open(connect)).collect();
+        server.wait_until("nothing else", |now| now.connections == SESSIONS as u64);
+        let polls: Vec<_> = sessions.iter().map(|app| app.begin("GET", "")).collect();
+        server.wait_until("all to wait", |now| now.connections == PLACES as u64);
+        let guests: Vec<_> =
+            (0..PLACES as u8 - 3).map(|number| guest(&server, 10 + number)).collect();
+        server.wait_until("no more than may be", |now| now.connections == PLACES as u64);
+        check_full(&server, 100);
+        drop((guests, polls));
+    }
+}
+
+#[test]
+fn a_socket_that_is_to_take_over_stays_where_its_session_has_shown_a_token() {
+    const PLACES: usize = 12;
+    let server = TestServer::start_with(|config| config.connections_max = PLACES);
+    let person = people().0;
+    let app = App::open(|| Raw::connect_from(server.address(), here(1)).stream);
+    let mut socket = app.probe();
+    app.post(&token_of(&person));
+    while !app.poll().starts_with("40") {}
+    server.wait_until("nothing else", |now| now.connections == 2);
+    // It is the oldest of all of whom nothing is known but their session.
+    let held: Vec<_> = (0..PLACES - 2).map(|_| silent(&server, 1)).collect();
+    let late = guest(&server, 2);
+    assert_eq!(held.iter().filter(|raw| raw.has_bytes()).count(), 1);
+    socket.send(Message::text("5")).expect("sent");
+    socket.send(Message::text(event("", &person.join_request()))).expect("sent");
+    while !text(&mut socket).starts_with("42[\"room-joined\",") {}
+    drop(late);
 }
 
 #[test]
