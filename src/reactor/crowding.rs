@@ -61,7 +61,7 @@ impl<A: Application> Reactor<A> {
     /// The same, of those here.
     pub(super) fn take_place_here(&mut self, crowd: Network, now: Now) -> bool {
         // All have to be looked at, but only as often as somebody comes to a full server.
-        let (mut oldest, mut without_place) = ([None; 2], 0);
+        let (mut oldest, mut answered, mut without_place) = ([None; 2], None, 0);
         for (key, peer) in self.peers.iter() {
             let Some(has_place) = self.gives_way(peer, crowd) else { continue };
             without_place += usize::from(!has_place);
@@ -69,10 +69,15 @@ impl<A: Application> Reactor<A> {
             if oldest.is_none_or(|(number, _)| peer.number < number) {
                 *oldest = Some((peer.number, key));
             }
+            let makes_room = !has_place && !peer.counted.over;
+            if makes_room && answered.is_none_or(|(number, _)| peer.number < number) {
+                answered = Some((peer.number, key));
+            }
         }
         let places_taken = self.entrance.connections().saturating_sub(without_place);
         let there_is_one = places_taken < self.options.connections_max;
-        let Some((_, key)) = oldest[usize::from(!there_is_one)] else { return false };
+        // If none has a place, there may be one that was answered and still takes room.
+        let Some((_, key)) = oldest[usize::from(!there_is_one)].or(answered) else { return false };
         self.hits.add(Limit::Connections);
         self.send_off_unknown(key, now);
         true
@@ -140,7 +145,7 @@ impl<A: Application> Reactor<A> {
 
     /// Whether a session that requests carry is there, and has said who it is. Its requests learn of
     /// that only with their answer.
-    fn is_known(&self, session: PeerId) -> bool {
+    pub(super) fn is_known(&self, session: PeerId) -> bool {
         let peer = self.peers.get(peer_key_of(session));
         peer.is_some_and(|peer| peer.connection.is_open()) && !self.app.is_stranger(session)
     }

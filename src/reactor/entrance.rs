@@ -37,11 +37,8 @@ pub(super) struct Counted {
     pub(super) head: bool,
     /// As one that has not said who it is.
     pub(super) unknown: bool,
-}
-
-impl Counted {
-    /// A connection that has just come in.
-    pub(super) const NEW: Self = Self { head: true, unknown: true };
+    /// It came over the limit, only to be told so.
+    pub(super) over: bool,
 }
 
 impl Entrance {
@@ -72,13 +69,18 @@ impl Entrance {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Lets a connection of this network in, whose request head is still to come, and which is
-    /// [`Counted::NEW`] from now on. Returns how many connections there were before.
-    pub(super) fn enter(&self, network: Network) -> usize {
+    /// Lets a connection of this network in, whose request head is still to come. Of so many places
+    /// one is kept for it if it `has_place`. Returns what it counts for from now on.
+    pub(super) fn enter(&self, network: Network, places: usize, has_place: bool) -> Counted {
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        let over = before >= places && !has_place;
         let mut networks = lock(&self.networks);
         networks.heads.add(network);
-        networks.unknown.add(network);
-        self.connections.fetch_add(1, Ordering::Relaxed)
+        match over {
+            true => networks.unknown.add_over(network),
+            false => networks.unknown.add(network),
+        }
+        Counted { head: true, unknown: true, over }
     }
 
     /// Counts a session without a socket of its own as one more connection. Returns `false` if
@@ -133,7 +135,10 @@ impl Entrance {
         }
         if is_known {
             counted.unknown = false;
-            networks.unknown.remove(network);
+            match counted.over {
+                true => networks.unknown.remove_over(network),
+                false => networks.unknown.remove(network),
+            }
         }
     }
 
@@ -180,15 +185,20 @@ mod tests {
     #[test]
     fn a_connection_counts_for_its_network_until_it_has_said_who_it_is() {
         let entrance = Entrance::default();
-        let (mut one, mut other) = (Counted::NEW, Counted::NEW);
-        assert_eq!((entrance.enter(network(1)), entrance.enter(network(2))), (0, 1));
+        let [mut one, mut other] = [1, 2].map(|number| entrance.enter(network(number), 2, false));
+        let new = one;
+        assert_eq!((new.over, other.over, entrance.connections()), (false, false, 2));
         // A request that was answered, and a WebSocket without a token.
-        entrance.count_less(network(1), &mut one, Counted { head: true, unknown: false });
-        entrance.count_less(network(2), &mut other, Counted { head: false, unknown: true });
+        entrance.count_less(network(1), &mut one, Counted { head: true, ..Counted::default() });
+        entrance.count_less(
+            network(2),
+            &mut other,
+            Counted { unknown: true, ..Counted::default() },
+        );
         assert_eq!([1, 2].map(|number| entrance.heads_of(network(number))), [1, 0]);
         assert_eq!([8, 9].map(|places| entrance.is_crowded(places)), [true, false]);
         // What was over once never comes back.
-        entrance.count_less(network(1), &mut one, Counted::NEW);
+        entrance.count_less(network(1), &mut one, new);
         assert_eq!([8, 9].map(|places| entrance.is_crowded(places)), [true, false]);
         for _ in 0..2 {
             entrance.count_less(network(1), &mut one, Counted::default());
@@ -198,10 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn those_over_the_limit_are_no_crowd() {
+        let entrance = Entrance::default();
+        let counted =
+            [false, false, true].map(|has_place| entrance.enter(network(1), 1, has_place));
+        assert_eq!(counted.map(|counted| counted.over), [false, true, false]);
+        assert_eq!([16, 17].map(|places| entrance.is_crowded(places)), [true, false]);
+        for mut counted in counted {
+            entrance.count_less(network(1), &mut counted, Counted::default());
+        }
+        assert!(!entrance.is_crowded(1));
+    }
+
+    #[test]
     fn those_who_wait_are_no_strangers_yet() {
         let entrance = Entrance::default();
         for number in [1, 2, 2, 2, 2, 3] {
-            entrance.enter(network(number));
+            entrance.enter(network(number), 6, false);
         }
         (0..5).for_each(|_| entrance.wait(network(3)));
         assert_eq!(entrance.give_way_to(network(4), 6), Some(network(2)));

@@ -72,6 +72,7 @@ impl Peer {
         transport: Transport,
         connection: Connection,
         network: Network,
+        counted: Counted,
         number: u64,
     ) -> Self {
         Self {
@@ -82,7 +83,7 @@ impl Peer {
             flags: Flags::default(),
             bytes: Bucket::default(),
             network: Some(network),
-            counted: Counted::NEW,
+            counted,
             number,
         }
     }
@@ -101,7 +102,7 @@ impl Peer {
             flags: Flags::default(),
             bytes: Bucket::default(),
             network,
-            counted: Counted { head: false, unknown: network.is_some() },
+            counted: Counted { unknown: network.is_some(), ..Counted::default() },
             number,
         }
     }

@@ -136,17 +136,11 @@ impl<A: Application> Reactor<A> {
 
     /// Call this after anything that may have changed what the peer waits for.
     pub(super) fn settle(&mut self, key: Key<Peer>, now: Now) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if let Some(network) = peer.network.filter(|_| peer.counted.head || peer.counted.unknown) {
-            let connection = &peer.connection;
-            let unknown = match connection.session() {
-                // A request is known if its session is.
-                Some(session) => self.app.is_stranger(session),
-                // Who was refused, or is being closed, has still not said who it is.
-                None => !connection.is_open() || self.app.is_stranger(peer_id(key)),
-            };
-            let now = Counted { head: connection.is_request(), unknown };
-            self.entrance.count_less(network, &mut peer.counted, now);
+        let Some(mut peer) = self.peers.get_mut(key) else { return };
+        if peer.counted.head || peer.counted.unknown {
+            self.count_again(key);
+            let Some(same) = self.peers.get_mut(key) else { return };
+            peer = same;
         }
         let wait = peer.connection.waits_for() as usize;
         if self.deadlines.queue_of(key.index()) != Some(wait) {
@@ -160,6 +154,24 @@ impl<A: Application> Reactor<A> {
             self.doom(key);
         } else if !peer.has_socket() {
             self.say_last_words(key);
+        }
+    }
+
+    /// What a peer counts for, which may be less than before.
+    fn count_again(&mut self, key: Key<Peer>) {
+        let Some(peer) = self.peers.get(key) else { return };
+        let connection = &peer.connection;
+        let unknown = match connection.session() {
+            // A request is known if its session is.
+            Some(session) => !self.is_known(session),
+            // Who was refused, or is being closed, has still not said who it is.
+            None => !connection.is_open() || self.app.is_stranger(peer_id(key)),
+        };
+        let now = Counted { head: connection.is_request(), unknown, ..peer.counted };
+        if let Some(peer) = self.peers.get_mut(key)
+            && let Some(network) = peer.network
+        {
+            self.entrance.count_less(network, &mut peer.counted, now);
         }
     }
 }

@@ -383,7 +383,8 @@ impl<A: Application> Reactor<A> {
             );
             return;
         };
-        let full = self.entrance.enter(network) >= self.options.connections_max && !has_place;
+        let counted = self.entrance.enter(network, self.options.connections_max, has_place);
+        let full = counted.over;
         let encrypted = edge.tls.is_some();
         let arrival = Arrival { address, full, crowded: full, encrypted, own_account: false };
         let registry = self.poll.registry();
@@ -391,7 +392,7 @@ impl<A: Application> Reactor<A> {
         let key = self.peers.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             registered = registry.register(&mut transport.socket, peer_token(key), interest);
-            Peer::new(transport, Connection::new(arrival), network, number)
+            Peer::new(transport, Connection::new(arrival), network, counted, number)
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");

@@ -223,6 +223,42 @@ fn whoever_polls_in_a_room_does_not_stand_for_those_who_say_nothing() {
     drop((polls, late));
 }
 
+/// Some of those who are over the limit are let in, and wait there to be told so.
+#[test]
+fn those_over_the_limit_do_not_stand_before_those_who_have_places() {
+    const PLACES: usize = 40;
+    const OVER: usize = 32;
+    for threads in [1, 2] {
+        let server = TestServer::start_with(|config| {
+            config.connections_max = PLACES;
+            config.threads = Some(threads);
+        });
+        let held: Vec<_> =
+            (0..PLACES as u8).map(|number| silent(&server, 1 + number % 2)).collect();
+        // With more than either of these, of which half take places from them.
+        let over: Vec<_> =
+            (0..OVER).map(|_| Raw::connect_from(server.address(), here(3))).collect();
+        server.wait_until("all to be in", |now| now.connections > PLACES as u64);
+        let guests: Vec<_> =
+            (0..PLACES as u8 - 9).map(|number| guest(&server, 10 + number)).collect();
+        drop((held, over, guests));
+    }
+}
+
+#[test]
+fn those_over_the_limit_do_not_make_a_few_colleagues_a_crowd() {
+    const PLACES: usize = 40;
+    let server = TestServer::start_with(|config| config.connections_max = PLACES);
+    let guests: Vec<_> = (0..PLACES as u8 - 4).map(|number| guest(&server, 10 + number)).collect();
+    let connect = |number| Raw::connect_from(server.address(), here(number));
+    let mut colleagues: Vec<_> = (0..4).map(|_| connect(1)).collect();
+    server.wait_until("all places to be taken", |now| now.connections == PLACES as u64);
+    let over: Vec<_> = (0..20).map(|number| connect(100 + number)).collect();
+    server.wait_until("all to be in", |now| now.connections == PLACES as u64 + 20);
+    colleagues.iter_mut().for_each(|raw| raw.join(&people().0));
+    drop((guests, over));
+}
+
 /// A session is a connection, and a request that waits for it is another one.
 #[test]
 fn requests_of_sessions_that_say_nothing_keep_nobody_out() {
@@ -239,9 +275,8 @@ fn requests_of_sessions_that_say_nothing_keep_nobody_out() {
         let polls: Vec<_> = sessions.iter().map(|app| app.begin("GET", "")).collect();
         server.wait_until("all to wait", |now| now.connections == PLACES as u64);
         let guests: Vec<_> =
-            (0..PLACES as u8 - 3).map(|number| guest(&server, 10 + number)).collect();
+            (0..PLACES as u8 - 4).map(|number| guest(&server, 10 + number)).collect();
         server.wait_until("no more than may be", |now| now.connections == PLACES as u64);
-        check_full(&server, 100);
         drop((guests, polls));
     }
 }

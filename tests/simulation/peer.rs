@@ -62,6 +62,7 @@ impl Peer {
         socket: Socket,
         connection: Connection,
         network: Network,
+        counted: Counted,
         number: u64,
     ) -> Self {
         Self {
@@ -72,7 +73,7 @@ impl Peer {
             flags: Flags::default(),
             bytes: Bucket::default(),
             network: Some(network),
-            counted: Counted::NEW,
+            counted,
             number,
         }
     }

@@ -185,10 +185,10 @@ impl<A: Application> Reactor<A> {
         let gone = self.lists.doomed.len();
         let has_place = crowd.is_some_and(|crowd| self.take_place_from(crowd, now));
         let gone = self.lists.doomed.get(gone).filter(|_| has_place).map(|key| peer_id(*key));
-        let full = self.entrance.enter(network) >= self.options.connections_max && !has_place;
-        let arrival = Arrival { address, full, ..Arrival::LOCAL };
+        let counted = self.entrance.enter(network, self.options.connections_max, has_place);
+        let arrival = Arrival { address, full: counted.over, ..Arrival::LOCAL };
         let connection = Connection::new(arrival);
-        let key = self.peers.insert(Peer::new(socket, connection, network, number));
+        let key = self.peers.insert(Peer::new(socket, connection, network, counted, number));
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         (Some(peer_id(key)), gone)
     }

@@ -22,8 +22,10 @@ const TIMES: u64 = 2;
 #[derive(Debug, Default)]
 pub struct Strangers {
     counts: Census<Network>,
+    /// How many there are without those over the limit.
     sum: u64,
-    /// Those who have been asked to give way and are still there.
+    /// Those who have no place to give: they have been asked to give way and are still there, or they
+    /// are over the limit.
     leaving: Census<Network>,
     /// The networks by how many they have without these. There may be thousands of networks.
     ranks: BTreeSet<(u64, Network)>,
@@ -40,6 +42,19 @@ impl Strangers {
     pub fn remove(&mut self, network: Network) {
         self.change(network, |it| it.counts.remove(network));
         self.sum = self.sum.saturating_sub(1);
+    }
+
+    /// One more of this network is over the limit: it is there only to be told so. Of its network's
+    /// share it has a part, but nobody needs to make way for it, and it can make way for nobody.
+    pub fn add_over(&mut self, network: Network) {
+        self.change(network, |it| it.counts.add(network));
+        self.ask(network);
+    }
+
+    /// It has gone.
+    pub fn remove_over(&mut self, network: Network) {
+        self.change(network, |it| it.counts.remove(network));
+        self.answer(network);
     }
 
     /// One of this network has been asked to give way.
@@ -150,6 +165,18 @@ mod tests {
                 assert!(exchanged < 40, "{mine} and {theirs} take turns");
             }
         }
+    }
+
+    #[test]
+    fn those_over_the_limit_neither_crowd_it_nor_stand_before_others_but_have_their_share() {
+        let mut strangers = strangers(&[4, 4]);
+        (0..9).for_each(|_| strangers.add_over(network(3)));
+        assert_eq!(strangers.give_way_to(network(9), 64), Some(network(2)));
+        assert_eq!(strangers.give_way_to(network(9), 65), None);
+        assert_eq!(strangers.give_way_to(network(3), 64), None);
+        (0..9).for_each(|_| strangers.remove_over(network(3)));
+        assert_eq!(strangers.give_way_to(network(3), 64), Some(network(2)));
+        assert_eq!(strangers.give_way_to(network(3), 65), None);
     }
 
     #[test]

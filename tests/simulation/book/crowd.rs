@@ -30,9 +30,10 @@ impl Book {
                 format!("{others} of {max} are there, let in: {let_in}, {gone:?} gave way")
             });
         }
-        let strangers = self.strangers();
+        let strangers = self.strangers(|peer| !peer.full);
         let most = strangers.values().copied().max().unwrap_or(0);
-        let own = strangers.get(&address).copied().unwrap_or(0);
+        // Those over the limit crowd nobody, and have a part of the share of their address.
+        let own = self.strangers(|_| true).get(&address).copied().unwrap_or(0);
         let crowded = strangers.values().sum::<usize>() * 8 >= max;
         // The largest network has more than its share, and noticeably more than the newcomer's.
         let due = crowded && most >= 4 && most >= 2 * (own + 1);
@@ -69,10 +70,10 @@ impl Book {
         }
     }
 
-    /// How many are there from each address that have never shown a good token.
-    fn strangers(&self) -> BTreeMap<u32, usize> {
+    /// How many such are there from each address that have never shown a good token.
+    fn strangers(&self, is_such: impl Fn(&Peer) -> bool) -> BTreeMap<u32, usize> {
         let mut counts = BTreeMap::new();
-        for peer in self.peers.values().filter(|peer| is_stranger(peer)) {
+        for peer in self.peers.values().filter(|peer| is_stranger(peer) && is_such(peer)) {
             *counts.entry(peer.address).or_default() += 1;
         }
         counts
