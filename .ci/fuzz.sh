@@ -67,19 +67,24 @@ fuzz_target() {
     fi
 }
 
-# One on each processor; the reports are printed in order.
-declare -A running
+# One on each processor; the reports are printed in order. Each leaves its status in a file: the shell
+# forgets the one of a process whose number comes again, and in an hour they do.
 for target in "$@"; do
     while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
         sleep 0.2
     done
-    fuzz_target "$target" >"$logs/$target" 2>&1 &
-    running[$target]=$!
+    {
+        if fuzz_target "$target"; then touch "$logs/$target.held"; fi
+        touch "$logs/$target.over"
+    } >"$logs/$target" 2>&1 &
 done
 failed=()
 for target in "$@"; do
-    wait "${running[$target]}" || failed+=("$target")
+    until [ -e "$logs/$target.over" ] || [ -z "$(jobs -rp)" ]; do
+        sleep 0.2
+    done
     cat "$logs/$target"
+    [ -e "$logs/$target.held" ] || failed+=("$target")
 done
 
 if [ ${#failed[@]} -gt 0 ]; then
