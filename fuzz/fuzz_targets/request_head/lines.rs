@@ -86,7 +86,8 @@ impl<'a> Lines<'a> {
         let is_target = match self.target.split_once("://") {
             Some((scheme, rest)) if !self.target.starts_with('/') => {
                 let known = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
-                known && !rest.is_empty() && !rest.starts_with(['/', '?'])
+                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                known && !authority.is_empty() && is_authority(authority.as_bytes())
             }
             _ => self.target.starts_with('/'),
         };
@@ -94,6 +95,7 @@ impl<'a> Lines<'a> {
         let rules = [
             (once.iter().any(|name| count(name) > 1), "a field twice"),
             (self.version == "HTTP/1.1" && count("host") != 1, "RFC 9112 3.2: one Host"),
+            (!self.values("host").all(is_authority), "RFC 3986 3.2: no name of a host"),
             (count("transfer-encoding") > 0, "a body"),
             (count("content-length") > 1, "two lengths"),
             (self.values("content-length").any(|length| !is_number(length)), "no length"),
@@ -107,6 +109,15 @@ impl<'a> Lines<'a> {
         let texts = texts.filter_map(|value| str::from_utf8(value).ok());
         texts.flat_map(|value| value.split(',')).map(|element| element.trim_matches([' ', '\t']))
     }
+}
+
+/// `host`, `host:port`, or nothing: unreserved characters, delimiters within a part, percent signs, colons and brackets.
+fn is_authority(text: &[u8]) -> bool {
+    let is_odd = |byte: &u8| match byte {
+        0..=b' ' | 0x7f.. => true,
+        byte => b"\"#/<>?@\\^`{|}".contains(byte),
+    };
+    !text.iter().any(is_odd)
 }
 
 fn field(line: &[u8]) -> Option<(String, &[u8])> {
