@@ -138,10 +138,12 @@ impl Engine {
     ) {
         let parsed = request::parse(text);
         let Err(problem) = parsed.request else { return };
-        // What is broken is no signal. All that a stranger says counts alike.
-        let is_counted = self.is_stranger(peer);
-        let class = Class::of(&parsed.request);
-        match if is_counted { Ok(()) } else { self.meter(peer, class, now, effects) } {
+        // What is broken is no signal, so it counts once more, as what it is. All that a stranger says counts alike.
+        let metered = match self.is_stranger(peer) {
+            true => Ok(()),
+            false => self.meter(peer, Class::of(&parsed.request), now, effects),
+        };
+        match metered {
             Ok(()) => self.reject(peer, &parsed, problem, id, now, effects),
             Err(excess) => self.refuse(peer, excess, id.or(parsed.id), false, now, effects),
         }
