@@ -1,12 +1,15 @@
 //! A blocking client that sends and expects prepared bytes, so that it allocates nothing meanwhile.
 
-use std::io::{Read, Write};
+use std::io::{IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use autamedica_signaling::base::time::WallTime;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, Socket, Type};
 
 use super::clinic::{Person, client_frame, event};
@@ -46,6 +49,7 @@ pub struct Client {
     pongs: u64,
     /// The total number of received bytes.
     received: usize,
+    arrived: Option<Duration>,
 }
 
 impl Client {
@@ -73,7 +77,8 @@ impl Client {
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let buffer = vec![0; FRAME_BYTES_MAX];
-        let mut client = Self { socket, buffer, unread: 0..0, pongs: 0, received: 0 };
+        let mut client =
+            Self { socket, buffer, unread: 0..0, pongs: 0, received: 0, arrived: None };
         client.send(request.as_bytes());
         let head = client.receive_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -101,6 +106,17 @@ impl Client {
             let rest = bytes.strip_prefix(received);
             bytes = rest.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(received)));
         }
+    }
+
+    /// From now on the system notes when something arrives, for [`Client::arrived`].
+    pub fn note_arrivals(&self) {
+        setsockopt(&self.socket, sockopt::ReceiveTimestampns, &true).expect("a Linux system");
+    }
+
+    /// When the last bytes that were read had arrived at this socket, as a time since 1970. It does
+    /// not matter how much later this thread was woken. `None`: the system did not note it yet.
+    pub fn arrived(&self) -> Option<Duration> {
+        self.arrived
     }
 
     /// Receives one message with this `type`.
@@ -204,8 +220,18 @@ impl Client {
     fn fill(&mut self) {
         self.buffer.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
-        let len =
-            self.socket.read(&mut self.buffer[self.unread.end..]).expect("the server answers");
+        let mut space = nix::cmsg_space!(TimeSpec);
+        let mut room = [IoSliceMut::new(&mut self.buffer[self.unread.end..])];
+        let fd = self.socket.as_raw_fd();
+        let read = recvmsg::<()>(fd, &mut room, Some(&mut space), MsgFlags::empty());
+        let read = read.expect("the server answers");
+        self.arrived = None;
+        for message in read.cmsgs().expect("there is room for one") {
+            if let ControlMessageOwned::ScmTimestampns(time) = message {
+                self.arrived = Some(time.into());
+            }
+        }
+        let len = read.bytes;
         assert!(len > 0, "the server closed, or its frame is over {FRAME_BYTES_MAX} bytes");
         self.unread.end += len;
         self.received += len;

@@ -115,7 +115,7 @@ impl<A: Application> Reactor<A> {
                 peer.flags.ready = false;
             }
             self.serve_now(key, now);
-            if !self.has_time_for_newcomers() {
+            if !self.finish_newcomer(now) {
                 return;
             }
         }

@@ -208,7 +208,7 @@ impl<A: Application> Reactor<A> {
                 self.queue_newcomer(key);
                 self.resume_body(key);
             }
-            if !self.has_time_for_newcomers() {
+            if !self.finish_newcomer(now) {
                 return;
             }
         }

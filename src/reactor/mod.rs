@@ -18,6 +18,7 @@ mod listening;
 mod mail;
 mod measure;
 mod moving;
+mod newcomers;
 mod outbound;
 mod peer;
 mod places;
@@ -68,6 +69,7 @@ pub use journal::{Entry, Journal};
 pub use listening::{Inherited, Listening};
 use mail::Mail;
 use moving::Departure;
+use newcomers::Step;
 use peer::Peer;
 use places::PlaceAskedFor;
 pub use signals::outlive_limit_of_files;
@@ -181,6 +183,8 @@ pub struct Reactor<A> {
     newcomers_until: Instant,
     /// How much time that is.
     newcomers_time: Duration,
+    /// What this turn begins with for newcomers.
+    next_step: Step,
     records: Records,
     /// The thread that processes TLS handshakes, if the server speaks TLS.
     handshakes: Option<Handshakes>,
@@ -338,6 +342,7 @@ impl<A: Application> Reactor<A> {
             ahead: 0,
             newcomers_until: Instant::default(),
             newcomers_time: Duration::default(),
+            next_step: Step::default(),
             records: Records::default(),
             handshakes,
             counters: Snapshot::default(),

@@ -56,7 +56,7 @@ impl<A: Application> Reactor<A> {
                 self.entrance.has_given_way(place.crowd);
             }
             // To find one takes as long as to let a newcomer in.
-            if !self.has_time_for_newcomers() {
+            if !self.finish_newcomer(now) {
                 return;
             }
         }

@@ -53,33 +53,6 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Queues a peer to be served after those who stay in a call. In a handshake it waits for the
-    /// turn of its network.
-    pub(super) fn queue_newcomer(&mut self, key: Key<Peer>) {
-        if let Some(peer) = self.peers.get_mut(key)
-            && !peer.flags.ready
-        {
-            peer.flags.ready = true;
-            if !self.put_off_handshake(key) {
-                self.lists.newcomers.push_back(key);
-            }
-        }
-    }
-
-    /// Serves some of the newcomers. The one that has waited longest is first, so that nobody waits
-    /// for ever.
-    pub(super) fn serve_newcomers(&mut self, now: Now) {
-        while let Some(key) = self.lists.newcomers.pop_front() {
-            if let Some(peer) = self.peers.get_mut(key) {
-                peer.flags.ready = false;
-                self.serve_now(key, now);
-            }
-            if !self.has_time_for_newcomers() {
-                return;
-            }
-        }
-    }
-
     /// Continues with peers whose rest is over.
     pub(super) fn wake_rested(&mut self, now: Now) {
         while let Some(&(until, key)) = self.lists.resting.front()

@@ -14,8 +14,6 @@ impl<A: Application> Reactor<A> {
     /// Called after all input from participants in calls was handled: lets newcomers in, does what
     /// is due, and then makes one write to each peer with unsent bytes.
     pub(super) fn wind_up(&mut self, now: Now) {
-        self.heed_records(now);
-        self.serve_newcomers(now);
         self.pass_deadlines(now);
         self.take_over(now);
         // The writer begins while the rest of the turn goes on.

@@ -28,8 +28,8 @@ use crate::connection::{Application, Arrival, Connection, Wait};
 
 /// How much of a turn newcomers may take, unless the calls have taken more. Letting one in takes up
 /// to a hundred times as long as a message, and nobody in a call should wait for a crowd at the
-/// door. One or two newcomers fit into this time. With less not even one would, and the overhead of
-/// the turns would dominate. Closing sockets may take as long again.
+/// door. One or two newcomers fit into this time. With half of it the delays in calls are the same.
+/// Closing sockets may take as long again.
 const NEWCOMERS_TIME: Duration = Duration::from_micros(60);
 
 /// How long a server that stops waits for requests of connections that it has accepted already.
@@ -73,7 +73,7 @@ impl<A: Application> Reactor<A> {
         let relayed = self.counters.relayed;
         self.begin_handshakes(now);
         self.give_up_places(now);
-        self.accept(now);
+        self.heed_newcomers(now);
         self.wind_up(now);
         if self.app.calls_others() {
             self.shared.wake_all();
@@ -150,8 +150,8 @@ impl<A: Application> Reactor<A> {
         self.newcomers_until = instant + self.newcomers_time;
     }
 
-    /// Whether one more newcomer may be served in this turn; the first one always is.
-    pub(super) fn has_time_for_newcomers(&mut self) -> bool {
+    /// Whether the time for newcomers is not over.
+    pub(super) fn is_time_left(&self) -> bool {
         self.clock.instant() < self.newcomers_until
     }
 
@@ -296,7 +296,7 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Serves waiting connections first, then new ones, so that neither keeps the others out.
-    fn accept(&mut self, now: Now) {
+    pub(super) fn accept(&mut self, now: Now) {
         self.call_waiting(now);
         for _ in 0..BATCH {
             if !self.can_accept() {
@@ -315,7 +315,7 @@ impl<A: Application> Reactor<A> {
             match listener.accept() {
                 Accepted::Socket(socket, address) => {
                     self.meet(socket, address, now);
-                    if !self.has_time_for_newcomers() {
+                    if !self.finish_newcomer(now) {
                         return;
                     }
                 }

@@ -185,7 +185,7 @@ impl<A: Application> Reactor<A> {
             } else {
                 self.send_away(socket, Refusal::Full, Limit::Connections, now);
             }
-            if !self.has_time_for_newcomers() {
+            if !self.finish_newcomer(now) {
                 return;
             }
         }

@@ -20,6 +20,8 @@ mod inbound;
 #[path = "../../src/reactor/journal.rs"]
 #[allow(dead_code, reason = "the real file serves the real reactor too")]
 mod journal;
+#[path = "../../src/reactor/newcomers.rs"]
+mod newcomers;
 #[path = "../../src/reactor/outbound.rs"]
 #[allow(dead_code, reason = "there is one loop, and nobody goes to another")]
 mod outbound;
@@ -54,6 +56,7 @@ pub use counters::Snapshot;
 use entrance::{Counted, Entrance};
 use journal::Records;
 pub use journal::{Entry, Journal};
+use newcomers::Step;
 use peer::Peer;
 
 /// What the real reactor's options say of one connection and of all.
@@ -84,7 +87,7 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const TURNED_AWAY_MAX: usize = 64;
 
 /// No turn has time for as many newcomers.
-const NEWCOMERS_END: u64 = 6;
+const NEWCOMERS_END: u64 = 8;
 
 /// The loop, told by the simulation what a poll would have told it.
 pub struct Reactor<A> {
@@ -103,6 +106,7 @@ pub struct Reactor<A> {
     ahead: usize,
     /// How many more newcomers there is time for in this turn.
     newcomers_left: u64,
+    next_step: Step,
     records: Records,
     counters: Snapshot,
     hits: Hits,
@@ -147,6 +151,7 @@ impl<A: Application> Reactor<A> {
             peer_bytes: 0,
             ahead: 0,
             newcomers_left: 0,
+            next_step: Step::default(),
             records: Records::default(),
             counters: Snapshot::default(),
             hits: Hits::NONE,
@@ -225,13 +230,17 @@ impl<A: Application> Reactor<A> {
         self.wake_rested(now);
         self.flush(now);
         self.newcomers_left = random.below(NEWCOMERS_END);
+        self.heed_newcomers(now);
         self.wind_up(now);
         self.free_doomed();
         self.counters.turns += 1;
     }
 
+    /// The simulation brings newcomers.
+    fn accept(&self, _now: Now) {}
+
     /// What a clock decides elsewhere.
-    fn has_time_for_newcomers(&mut self) -> bool {
+    fn is_time_left(&mut self) -> bool {
         self.newcomers_left = self.newcomers_left.saturating_sub(1);
         self.newcomers_left > 0
     }

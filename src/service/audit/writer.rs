@@ -6,6 +6,7 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use crate::base::time::WallTime;
@@ -43,6 +44,10 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// How much is encoded before it is passed to the system.
 const WRITE_BYTES: usize = 1024 * 1024;
+
+/// After how many entries a loop that shares the processor has its turn: together they take as long
+/// as one of its turns. People in a call should not wait for a batch of several hundred.
+const YIELD_AFTER: usize = 8;
 
 /// How many entries may be written and unsynced; past it, a sync happens early.
 const UNSYNCED_MAX: usize = 8_192;
@@ -297,6 +302,9 @@ impl Writer {
             };
             self.append(time, item);
             self.encoded += 1;
+            if self.encoded.is_multiple_of(YIELD_AFTER) {
+                thread::yield_now();
+            }
             if self.journal.buffered_bytes() >= WRITE_BYTES {
                 result = self.journal.write();
                 if result.is_err() {
