@@ -59,6 +59,9 @@ impl Listener {
     /// queue of a busy reactor while another one has time.
     pub(super) fn bind(listening: &Listening, count: usize) -> io::Result<Vec<Self>> {
         let socket = listening.open()?;
+        // Small messages must not wait for the answer to earlier ones. On Linux, accepted sockets
+        // inherit this.
+        socket.set_tcp_nodelay(true)?;
         let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
         Ok(iter::once(socket).chain(copies).map(Self::new).collect())
     }
@@ -205,6 +208,17 @@ mod tests {
             let most = accepted + BATCH;
             assert!((accepted..=most).contains(&count), "{may_come_in}: {count}");
         }
+    }
+
+    #[test]
+    fn what_is_sent_on_an_accepted_socket_does_not_wait_for_answers() {
+        let listening = Listening::Alone(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut listener = Listener::bind(&listening, 1).expect("a port").remove(0);
+        listener.start(&listening).expect("it listens");
+        let address = listener.local_addr().expect("an address");
+        let _client = std::net::TcpStream::connect(address).expect("it listens");
+        let Accepted::Socket(socket, _) = listener.accept() else { panic!("a connection") };
+        assert!(socket.nodelay().expect("a socket"));
     }
 
     #[test]

@@ -191,10 +191,11 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Continues with those whose record is durable, or will not be.
-    pub(super) fn heed_records(&mut self, now: Now) {
+    /// Continues with those whose record is durable, or will not be. Returns whether there
+    /// is time left.
+    pub(super) fn heed_records(&mut self, now: Now) -> bool {
         while let Some(written) = self.records.answer(now) {
-            let Some(waiting) = self.records.waiting.pop_front() else { return };
+            let Some(waiting) = self.records.waiting.pop_front() else { break };
             self.app.recorded(waiting.ticket, written, now, &mut self.output.effects);
             self.apply(None, None, now);
             let Some(key) = waiting.peer else { continue };
@@ -209,8 +210,9 @@ impl<A: Application> Reactor<A> {
                 self.resume_body(key);
             }
             if !self.finish_newcomer(now) {
-                return;
+                return false;
             }
         }
+        true
     }
 }

@@ -50,9 +50,10 @@ impl<A: Application> Reactor<A> {
     /// Closes one socket. Returns `false` if there is none.
     pub(super) fn close_socket(&mut self) -> bool {
         let Some(mut transport) = self.lists.parting.pop_front() else { return false };
-        // Closing the descriptor deregisters it too, so a failure here changes nothing.
-        let _ = self.poll.registry().deregister(&mut transport.socket);
         transport.part(&mut self.counters.writes);
+        // Nothing else refers to the descriptor, so closing it also deregisters it (epoll(7),
+        // question 6).
+        drop(transport);
         self.entrance.leave();
         if let Some(listener) = &mut self.listener {
             listener.resume();

@@ -44,12 +44,12 @@ impl<A: Application> Reactor<A> {
         let first = self.next_step;
         self.next_step = first.next();
         for step in [first, first.next(), first.next().next()] {
-            match step {
+            let has_time = match step {
                 Step::Accept => self.accept(now),
                 Step::Serve => self.serve_newcomers(now),
                 Step::LetIn => self.heed_records(now),
-            }
-            if !self.finish_newcomer(now) {
+            };
+            if !has_time {
                 return;
             }
         }
@@ -69,16 +69,17 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Serves some of the newcomers. The one that has waited longest is first, so that nobody waits
-    /// for ever.
-    fn serve_newcomers(&mut self, now: Now) {
+    /// for ever. Returns whether there is time left.
+    fn serve_newcomers(&mut self, now: Now) -> bool {
         while let Some(key) = self.lists.newcomers.pop_front() {
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.flags.ready = false;
                 self.serve_now(key, now);
             }
             if !self.finish_newcomer(now) {
-                return;
+                return false;
             }
         }
+        true
     }
 }

@@ -296,38 +296,42 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Serves waiting connections first, then new ones, so that neither keeps the others out.
-    pub(super) fn accept(&mut self, now: Now) {
-        self.call_waiting(now);
+    /// Returns whether there is time left.
+    pub(super) fn accept(&mut self, now: Now) -> bool {
+        if !self.call_waiting(now) {
+            return false;
+        }
         for _ in 0..BATCH {
             if !self.can_accept() {
-                return;
+                break;
             }
             let Some(listener) =
                 self.listener.as_mut().filter(|listener| listener.is_ready(now.instant))
             else {
-                return;
+                break;
             };
             let rate = &self.options.accept_rate;
             let comes_in = self.waiting.is_empty() && self.entrance.has_room(rate, now.instant);
             if !comes_in && !listener.takes_one_to_wait(rate, now.instant) {
-                return;
+                break;
             }
             match listener.accept() {
                 Accepted::Socket(socket, address) => {
                     self.meet(socket, address, now);
                     if !self.finish_newcomer(now) {
-                        return;
+                        return false;
                     }
                 }
-                Accepted::Nobody => return,
+                Accepted::Nobody => break,
                 Accepted::Exhausted(error) => {
                     listener.pause(now, self.options.edge.tls.is_some());
                     self.counters.accept_paused += 1;
                     log::warn!("accepting pauses: {error}");
-                    return;
+                    break;
                 }
             }
         }
+        true
     }
 
     /// Decides whether a connection may come in, as far as that is possible before reading from it,
@@ -374,8 +378,6 @@ impl<A: Application> Reactor<A> {
         }
         let has_place = crowd.is_some_and(|crowd| self.take_place_from(crowd, now));
         let edge = &self.options.edge;
-        // Small messages must not wait for the answer to earlier ones.
-        let nodelay = socket.set_nodelay(true);
         let Some(mut transport) = Transport::new(socket, edge.tls.as_ref(), edge.proxy_protocol)
         else {
             log::error!(
@@ -396,7 +398,7 @@ impl<A: Application> Reactor<A> {
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
-        if nodelay.and(registered).is_err() {
+        if registered.is_err() {
             self.doom(key);
         }
     }

@@ -171,13 +171,14 @@ impl<A: Application> Reactor<A> {
         }
     }
 
-    /// Lets waiting connections in, as far as the rate and the time of the turn allow.
-    pub(super) fn call_waiting(&mut self, now: Now) {
+    /// Lets waiting connections in, as far as the rate and the time of the turn allow. Returns
+    /// whether there is time left.
+    pub(super) fn call_waiting(&mut self, now: Now) -> bool {
         for _ in 0..BATCH {
             if self.waiting.next_at().is_none_or(|at| at > now.instant) || !self.take_turn(now) {
-                return;
+                break;
             }
-            let Some((network, (socket, address))) = self.waiting.pop() else { return };
+            let Some((network, (socket, address))) = self.waiting.pop() else { break };
             self.entrance.call(network);
             // Sessions without a socket may have taken the last places meanwhile.
             if self.admits_beside(self.entrance.connections()) {
@@ -186,9 +187,10 @@ impl<A: Application> Reactor<A> {
                 self.send_away(socket, Refusal::Full, Limit::Connections, now);
             }
             if !self.finish_newcomer(now) {
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// At the very end, refuses the connections that there was no time to let in.

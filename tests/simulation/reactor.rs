@@ -237,7 +237,9 @@ impl<A: Application> Reactor<A> {
     }
 
     /// The simulation brings newcomers.
-    fn accept(&self, _now: Now) {}
+    fn accept(&self, _now: Now) -> bool {
+        true
+    }
 
     /// What a clock decides elsewhere.
     fn is_time_left(&mut self) -> bool {
