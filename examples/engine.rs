@@ -72,6 +72,8 @@ fn carry_out(effects: &mut Effects, received: &str) {
             // Your transport's own ping. Pass its answer to `ponged`, with the mark that
             // `ping_mark` returns now.
             Effect::Ping { peer } => println!("ping {}", peer.index),
+            Effect::Hold { peer } => println!("hold {}", peer.index),
+            Effect::Resume { peer } => println!("resume {}", peer.index),
             Effect::Close { peer, code } => println!("close {} with {code}", peer.index),
         }
     }

@@ -332,6 +332,8 @@ impl Hall {
                     self.deliver_text(peer_key(to), text, sender);
                 }
                 Effect::Ping { peer } => self.ping(peer_key(peer)),
+                // Here everybody says one thing at a time.
+                Effect::Hold { .. } | Effect::Resume { .. } => {}
                 Effect::Close { peer, code } => self.close(peer_key(peer), code),
             }
         }

@@ -74,6 +74,8 @@ impl Engine {
             answered: false,
         });
         effects.ping(older);
+        // What it sends behind its `join-room` is meant for the room.
+        effects.hold(newer);
         Ok(())
     }
 
@@ -95,6 +97,7 @@ impl Engine {
             |engine: &Self, one: &Waiting| engine.is_decided(one) || one.until <= now.instant;
         while let Some(at) = self.waiting.iter().position(|one| is_ready(self, one)) {
             let one = self.waiting.remove(at);
+            effects.resume(one.newer);
             if matches!(self.peers.standing(one.newer), Standing::Gone) {
                 continue;
             }

@@ -27,6 +27,16 @@ pub enum Effect {
         /// The recipient.
         peer: PeerId,
     },
+    /// Pass on nothing that this connection sends, until [`Effect::Resume`].
+    Hold {
+        /// The connection.
+        peer: PeerId,
+    },
+    /// Pass on again what it sends, and first what it has sent meanwhile. It may be gone.
+    Resume {
+        /// The connection.
+        peer: PeerId,
+    },
     /// Close the connection, after everything that was sent to it. The engine has already forgotten
     /// it.
     Close {
@@ -204,6 +214,16 @@ impl Effects {
     /// Sends a ping, to learn whether everything sent before it has arrived.
     pub fn ping(&mut self, peer: PeerId) {
         self.list.push(Effect::Ping { peer });
+    }
+
+    /// Passes on nothing that a connection sends.
+    pub fn hold(&mut self, peer: PeerId) {
+        self.list.push(Effect::Hold { peer });
+    }
+
+    /// Passes on again what it sends.
+    pub fn resume(&mut self, peer: PeerId) {
+        self.list.push(Effect::Resume { peer });
     }
 
     /// Adds an entry for the audit log.

@@ -80,6 +80,8 @@ impl<A: Application> Reactor<A> {
                     self.send(peer_key_of(to), false, effects.text(payload, &[]));
                 }
                 Effect::Ping { peer } => self.ping(peer_key_of(peer), now),
+                Effect::Hold { peer } => self.hold(peer_key_of(peer)),
+                Effect::Resume { peer } => self.resume(peer_key_of(peer), now),
                 Effect::Close { peer, code } => self.close(peer_key_of(peer), code, now),
             }
         }
@@ -92,6 +94,23 @@ impl<A: Application> Reactor<A> {
         if let Some(order) = order {
             self.carry_out(order, from, now);
         }
+    }
+
+    /// Handles nothing that a peer has sent, until it is resumed.
+    pub(super) fn hold(&mut self, key: Key<Peer>) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.flags.waiting = true;
+        }
+    }
+
+    /// Goes on with a peer that was held, after those who stay in a call.
+    pub(super) fn resume(&mut self, key: Key<Peer>, now: Now) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.flags.waiting = false;
+        peer.flags.resumed = true;
+        self.settle(key, now);
+        self.queue_newcomer(key);
+        self.resume_body(key);
     }
 
     /// Relays a message.

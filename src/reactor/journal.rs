@@ -202,13 +202,7 @@ impl<A: Application> Reactor<A> {
             if !waiting.ends {
                 self.counters.joins.observe(now.instant.since(waiting.since), 1);
             }
-            if let Some(peer) = self.peers.get_mut(key) {
-                peer.flags.waiting = false;
-                peer.flags.resumed = true;
-                self.settle(key, now);
-                self.queue_newcomer(key);
-                self.resume_body(key);
-            }
+            self.resume(key, now);
             if !self.finish_newcomer(now) {
                 return false;
             }

@@ -38,7 +38,9 @@ fn run(stage: &mut Stage, play: &str) -> Vec<String> {
             format!("{actor}: {kind}{ends}")
         }
         Got::Closed { actor, code } => format!("{actor}: {code}"),
-        Got::HeardTheSame { actor } | Got::Pinged { actor } => format!("{actor}: passed on"),
+        Got::HeardTheSame { actor } | Got::Pinged { actor } | Got::Held { actor, .. } => {
+            format!("{actor}: passed on")
+        }
     });
     told.collect()
 }

@@ -179,12 +179,14 @@ fn an_older_connection_that_answers_stays() {
         at 1 doctor/2 connects with $token
         at 1 doctor/2 says join-room {{"id": 1}}
             doctor is pinged
+            doctor/2 is held
         # While it waits, a second one is refused at once.
         at 2 doctor/3 connects with $token
         at 2 doctor/3 says join-room {{"id": 2}}
             doctor/3 hears error {{"code": "ALREADY_JOINED", "id": 2}}
         at 3 doctor answers
         at 3 time passes
+            doctor/2 is let go on
             doctor/2 hears error {{"code": "ALREADY_JOINED", "id": 1}}
         at 4 patient says answer to doctor
             doctor hears the same
@@ -204,7 +206,9 @@ fn an_older_connection_that_does_not_answer_is_given_up() {
         at 1 doctor/2 connects with $token
         at 1 doctor/2 says join-room {{"id": 1}}
             doctor is pinged
+            doctor/2 is held
         at 4 time passes
+            doctor/2 is let go on
             doctor is closed with 4480
             patient hears peer-state {{"userId": "$doctor", "connectionState": "reconnecting"}} and more
             doctor/2 hears room-joined {{}} and more
@@ -228,14 +232,17 @@ fn who_waits_gets_the_place_at_once_when_the_older_one_goes_and_may_go_itself() 
         at 1 doctor/2 connects with $token
         at 1 doctor/2 says join-room
             doctor is pinged
+            doctor/2 is held
         at 2 doctor drops
             patient hears peer-state {{"userId": "$doctor", "connectionState": "reconnecting"}} and more
         at 2 time passes
+            doctor/2 is let go on
             doctor/2 hears room-joined {{}} and more
             patient hears peer-state {{"userId": "$doctor", "connectionState": "connected"}} and more
         at 3 doctor/3 connects with $token
         at 3 doctor/3 says join-room
             doctor/2 is pinged
+            doctor/3 is held
         at 4 doctor/3 drops
         at 4 time passes
         at 10 patient says answer to doctor

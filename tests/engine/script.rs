@@ -51,6 +51,7 @@ pub enum Outcome {
     HearsTheSame { actor: String },
     HearsMessage { actor: String, id: String },
     IsPinged { actor: String },
+    IsHeld { actor: String, held: bool },
     Closed { actor: String, code: u16 },
 }
 
@@ -160,7 +161,8 @@ pub fn description(byte: &str) -> String {
 
 /// `NAME, NAME hear what`, or of one person `hears` or `is closed with`.
 fn read_outcomes(line: &str, at: u64) -> Vec<Outcome> {
-    let split = [" hears ", " hear ", " is closed with ", " is pinged"];
+    let split =
+        [" hears ", " hear ", " is closed with ", " is pinged", " is held", " is let go on"];
     let verb = split.into_iter().find(|verb| line.contains(verb));
     let verb = verb.unwrap_or_else(|| panic!("who hears what? {line}"));
     let (actors, what) = line.split_once(verb).unwrap_or((line, ""));
@@ -172,6 +174,8 @@ fn read_outcomes(line: &str, at: u64) -> Vec<Outcome> {
                 Outcome::Closed { actor, code: what.parse().expect("a close code") }
             }
             " is pinged" => Outcome::IsPinged { actor },
+            " is held" => Outcome::IsHeld { actor, held: true },
+            " is let go on" => Outcome::IsHeld { actor, held: false },
             _ if what.starts_with("message ") => {
                 Outcome::HearsMessage { actor, id: what.replacen("message ", "", 1) }
             }

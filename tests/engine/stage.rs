@@ -50,11 +50,18 @@ struct Actor {
     pings: VecDeque<u32>,
 }
 
+impl Actor {
+    fn is_here(&self, peer: PeerId) -> bool {
+        self.present && self.peer == peer
+    }
+}
+
 /// What somebody got.
 pub enum Got {
     Heard { actor: String, message: Value, text: String },
     HeardTheSame { actor: String },
     Pinged { actor: String },
+    Held { actor: String, held: bool },
     Closed { actor: String, code: u16 },
 }
 
@@ -237,7 +244,17 @@ impl Stage {
 
     /// Carries out the effects, and sees to what must hold in every play.
     fn see(&mut self, effects: &Effects, sent: &str, sent_in: Option<&str>) -> Vec<Got> {
-        effects.iter().map(|effect| self.see_one(effect, effects, sent, sent_in)).collect()
+        let is_there = |stage: &Self, effect: &Effect| match effect {
+            Effect::Resume { peer } => stage.actors.values().any(|one| one.is_here(*peer)),
+            _ => true,
+        };
+        let mut got = Vec::new();
+        for effect in effects.iter() {
+            if is_there(self, &effect) {
+                got.push(self.see_one(effect, effects, sent, sent_in));
+            }
+        }
+        got
     }
 
     fn see_one(
@@ -247,9 +264,12 @@ impl Stage {
         sent: &str,
         sent_in: Option<&str>,
     ) -> Got {
-        let (Effect::Send { to: peer, .. } | Effect::Ping { peer } | Effect::Close { peer, .. }) =
-            effect;
-        let present = self.actors.iter().find(|(_, actor)| actor.present && actor.peer == peer);
+        let (Effect::Send { to: peer, .. }
+        | Effect::Ping { peer }
+        | Effect::Hold { peer }
+        | Effect::Resume { peer }
+        | Effect::Close { peer, .. }) = effect;
+        let present = self.actors.iter().find(|(_, actor)| actor.is_here(peer));
         let (name, actor) = present.expect("who is no longer here is not spoken to");
         let name = name.clone();
         match effect {
@@ -257,6 +277,8 @@ impl Stage {
                 self.ping(&name);
                 Got::Pinged { actor: name }
             }
+            Effect::Hold { .. } => Got::Held { actor: name, held: true },
+            Effect::Resume { .. } => Got::Held { actor: name, held: false },
             Effect::Close { code, .. } => {
                 self.leave_stage(&name);
                 Got::Closed { actor: name, code: code.into() }
@@ -295,6 +317,8 @@ impl Stage {
         for got in got {
             let line = match got {
                 Got::Pinged { actor } => format!("{actor} is pinged"),
+                Got::Held { actor, held: true } => format!("{actor} is held"),
+                Got::Held { actor, held: false } => format!("{actor} is let go on"),
                 Got::Heard { actor, message, .. } => {
                     let mut message = message.clone();
                     let kind = message["type"].as_str().unwrap_or_default().to_owned();
@@ -333,6 +357,9 @@ impl Got {
             }
             (Self::HeardTheSame { actor }, Outcome::HearsTheSame { actor: who }) => actor == who,
             (Self::Pinged { actor }, Outcome::IsPinged { actor: who }) => actor == who,
+            (Self::Held { actor, held }, Outcome::IsHeld { actor: who, held: is }) => {
+                (actor, held) == (who, is)
+            }
             (Self::Heard { actor, text, .. }, Outcome::HearsMessage { actor: who, id }) => {
                 actor == who && sent.get(id) == Some(text)
             }

@@ -3,6 +3,7 @@
 use autamedica_signaling::base::limits::Limit;
 use autamedica_signaling::engine::Duplicates;
 use autamedica_signaling::message::Role;
+use serde_json::json;
 
 use crate::beside::Call;
 use crate::common::{Client, Person, TestServer, people, session};
@@ -51,6 +52,21 @@ fn where_the_older_connection_is_to_stay_it_does_as_long_as_it_answers() {
         assert_eq!(reader.join().expect("reads")["code"], "SERVER_SHUTDOWN");
     });
     server.wait_until("a refusal", |now| now.limits.of(Limit::Duplicate) == 1);
+}
+
+#[test]
+fn what_is_sent_while_the_older_connection_is_asked_is_for_the_room() {
+    let server = TestServer::start_with(|config| config.duplicate_identity = Duplicates::Reject);
+    let (doctor, patient) = people();
+    let _silent = Client::join(&server, &doctor); // nobody reads what is sent to it
+    let mut heard = Client::join(&server, &patient);
+    let mut newer = Client::connect(&server, &doctor);
+    newer.send(&doctor.join_request());
+    let candidate = newer.message_to("ice-candidate", &patient, json!({ "candidate": null }));
+    newer.send(&candidate);
+    newer.expect("room-joined");
+    // Fails if it waits for longer than the patience of a test.
+    while heard.receive()["type"] != "ice-candidate" {}
 }
 
 #[test]

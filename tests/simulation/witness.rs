@@ -57,15 +57,17 @@ impl Witness {
         let done: Vec<Done<'_>> = effects
             .iter()
             .skip(before)
-            .map(|effect| match effect {
-                Effect::Send { to, payload } => Done::Send {
+            .filter_map(|effect| match effect {
+                Effect::Send { to, payload } => Some(Done::Send {
                     to: book::key(to),
                     text: text(payload),
                     relayed: payload == Payload::Received,
-                },
-                Effect::Ping { peer } => Done::Ping { peer: book::key(peer) },
+                }),
+                Effect::Ping { peer } => Some(Done::Ping { peer: book::key(peer) }),
+                // Nobody learns of it.
+                Effect::Hold { .. } | Effect::Resume { .. } => None,
                 Effect::Close { peer, code } => {
-                    Done::Close { peer: book::key(peer), code: u16::from(code) }
+                    Some(Done::Close { peer: book::key(peer), code: u16::from(code) })
                 }
             })
             .collect();
