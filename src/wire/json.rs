@@ -314,9 +314,10 @@ pub fn measure(raw: Raw<'_>) -> Option<&str> {
     /// More digits than that measure nothing.
     const DIGITS_MAX: usize = 32;
     let text = raw.get();
-    let number: f64 =
-        text.starts_with(|first: char| first.is_ascii_digit()).then(|| text.parse().ok())??;
-    (number.is_finite() && text.len() <= DIGITS_MAX).then_some(text)
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    let number: f64 = is_number.then(|| text.parse().ok())??;
+    // Zero may have a sign: some programs round to it.
+    (number.is_finite() && number >= 0.0 && text.len() <= DIGITS_MAX).then_some(text)
 }
 
 /// Appends `text` as a JSON string, quotes included.

@@ -109,6 +109,7 @@ fn statistics_are_whole_and_measure_something() {
         STATS,
         r#"{"quality":"poor","packetLoss":100,"latency":0.5e1,"bitrate":0,"codec":"opus"}"#,
         r#"{"bitrate":1,"latency":1,"packetLoss":1,"qualit\u0079":"excellent"}"#,
+        r#"{"bitrate":0,"latency":-0,"packetLoss":-0.0,"quality":"good"}"#,
     ];
     for stats in good {
         let text = message("connection-stats").with("stats", stats).text();

@@ -207,9 +207,9 @@ fn connection_stats(json: &Json, said: &mut Said) -> Option<()> {
     let stats @ Json::Object(_) = json.member("stats")? else { return None };
     for name in ["bitrate", "latency", "packetLoss"] {
         let Json::Number(number) = stats.member(name)? else { return None };
-        let is_finite = number.parse::<f64>().is_ok_and(f64::is_finite);
+        let measures = number.parse().is_ok_and(|number: f64| number.is_finite() && number >= 0.0);
         said.note(name, Some(number));
-        (is_finite && !number.starts_with('-') && number.len() <= 32).then_some(())?;
+        (measures && number.len() <= 32).then_some(())?;
     }
     let quality = stats.member("quality")?.text()?;
     said.note("quality", Some(&quality));
