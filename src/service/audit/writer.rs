@@ -46,8 +46,12 @@ const IDLE: Duration = Duration::from_secs(10);
 const WRITE_BYTES: usize = 1024 * 1024;
 
 /// After how many entries a loop that shares the processor has its turn: together they take as long
-/// as one of its turns. People in a call should not wait for a batch of several hundred.
+/// as one of its turns, and people in a call should not wait for a batch of a hundred.
 const YIELD_AFTER: usize = 8;
+
+/// How many times at most that happens in one round. If another program keeps the processor busy,
+/// each time may take it a few milliseconds to come back.
+const YIELDS_MAX: usize = 8;
 
 /// How many entries may be written and unsynced; past it, a sync happens early.
 const UNSYNCED_MAX: usize = 8_192;
@@ -294,6 +298,7 @@ impl Writer {
         }
         let pending = mem::take(&mut self.pending);
         let mut result = Ok(());
+        let yield_after = YIELD_AFTER.max((pending.len() - self.encoded).div_ceil(YIELDS_MAX));
         for (_, item) in &pending[self.encoded..] {
             let time = match item {
                 Item::Entry(entry) => entry.time,
@@ -302,7 +307,7 @@ impl Writer {
             };
             self.append(time, item);
             self.encoded += 1;
-            if self.encoded.is_multiple_of(YIELD_AFTER) {
+            if self.encoded.is_multiple_of(yield_after) {
                 thread::yield_now();
             }
             if self.journal.buffered_bytes() >= WRITE_BYTES {
