@@ -59,9 +59,6 @@ impl Listener {
     /// queue of a busy reactor while another one has time.
     pub(super) fn bind(listening: &Listening, count: usize) -> io::Result<Vec<Self>> {
         let socket = listening.open()?;
-        // Small messages must not wait for the answer to earlier ones. On Linux, accepted sockets
-        // inherit this.
-        socket.set_tcp_nodelay(true)?;
         let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
         Ok(iter::once(socket).chain(copies).map(Self::new).collect())
     }

@@ -198,11 +198,12 @@ impl<A: Application> Reactor<A> {
             let Some(waiting) = self.records.waiting.pop_front() else { break };
             self.app.recorded(waiting.ticket, written, now, &mut self.output.effects);
             self.apply(None, None, now);
-            let Some(key) = waiting.peer else { continue };
-            if !waiting.ends {
-                self.counters.joins.observe(now.instant.since(waiting.since), 1);
+            if let Some(key) = waiting.peer {
+                if !waiting.ends {
+                    self.counters.joins.observe(now.instant.since(waiting.since), 1);
+                }
+                self.resume(key, now);
             }
-            self.resume(key, now);
             if !self.finish_newcomer(now) {
                 return false;
             }

@@ -80,6 +80,9 @@ impl Listening {
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(shared)?;
         socket.set_nonblocking(true)?;
+        // Small messages must not wait for the answer to earlier ones. On Linux, accepted sockets
+        // inherit this.
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         if shared {
             // The server that shares the address may be asked to leave before this one is ready.
