@@ -1,6 +1,6 @@
 //! A blocking client that sends and expects prepared bytes, so that it allocates nothing meanwhile.
 
-use std::io::{IoSliceMut, Read, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -49,7 +49,9 @@ pub struct Client {
     pongs: u64,
     /// The total number of received bytes.
     received: usize,
+    /// When the last of them arrived, and room for the kernel to say so, if it is to be noted.
     arrived: Option<Duration>,
+    space: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -77,8 +79,15 @@ impl Client {
         socket.set_nodelay(true).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let buffer = vec![0; FRAME_BYTES_MAX];
-        let mut client =
-            Self { socket, buffer, unread: 0..0, pongs: 0, received: 0, arrived: None };
+        let mut client = Self {
+            socket,
+            buffer,
+            unread: 0..0,
+            pongs: 0,
+            received: 0,
+            arrived: None,
+            space: None,
+        };
         client.send(request.as_bytes());
         let head = client.receive_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -109,7 +118,8 @@ impl Client {
     }
 
     /// From now on the system notes when something arrives, for [`Client::arrived`].
-    pub fn note_arrivals(&self) {
+    pub fn note_arrivals(&mut self) {
+        self.space = Some(nix::cmsg_space!(TimeSpec));
         setsockopt(&self.socket, sockopt::ReceiveTimestampns, &true).expect("a Linux system");
     }
 
@@ -220,21 +230,30 @@ impl Client {
     fn fill(&mut self) {
         self.buffer.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
-        let mut space = nix::cmsg_space!(TimeSpec);
+        let len = match self.space.take() {
+            None => self.socket.read(&mut self.buffer[self.unread.end..]),
+            Some(space) => self.receive_with_time(space),
+        };
+        let len = len.expect("the server answers");
+        assert!(len > 0, "the server closed, or its frame is over {FRAME_BYTES_MAX} bytes");
+        self.unread.end += len;
+        self.received += len;
+    }
+
+    /// The same as a read; it also sets when the bytes arrived, if the system noted it.
+    fn receive_with_time(&mut self, mut space: Vec<u8>) -> io::Result<usize> {
         let mut room = [IoSliceMut::new(&mut self.buffer[self.unread.end..])];
         let fd = self.socket.as_raw_fd();
-        let read = recvmsg::<()>(fd, &mut room, Some(&mut space), MsgFlags::empty());
-        let read = read.expect("the server answers");
+        let read = recvmsg::<()>(fd, &mut room, Some(&mut space), MsgFlags::empty())?;
         self.arrived = None;
-        for message in read.cmsgs().expect("there is room for one") {
+        for message in read.cmsgs()? {
             if let ControlMessageOwned::ScmTimestampns(time) = message {
                 self.arrived = Some(time.into());
             }
         }
         let len = read.bytes;
-        assert!(len > 0, "the server closed, or its frame is over {FRAME_BYTES_MAX} bytes");
-        self.unread.end += len;
-        self.received += len;
+        self.space = Some(space);
+        Ok(len)
     }
 
     fn receive_head(&mut self) -> String {
