@@ -23,7 +23,7 @@ const ROOMS: u32 = 8;
 const RUNS: usize = 7;
 
 /// How the rooms talk.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum How {
     /// In turns: there is never more than one message under way.
     InTurns,

@@ -5,7 +5,7 @@
 //! If there are two processors, the server has one, and the clients the other. A message of the call
 //! takes from when it is sent until it arrives at the patient's socket, as the kernel notes it: the
 //! patient's program would have a machine of its own in reality, and not share its processor with
-//! the clients of the storm.
+//! the clients of the storm. These have a lower priority, so that the call goes on sending.
 //!
 //! `cargo bench --bench storm` needs 19,100 open files; `-- --test` uses few clients and judges
 //! nothing.

@@ -40,6 +40,8 @@ pub(super) struct Listener {
     /// How many may still be accepted to wait.
     accepts: Bucket,
     put_off_until: Option<Instant>,
+    /// Whether all that it accepts have inherited TCP_NODELAY: see [`Listening::open`].
+    hands_down: bool,
     /// Given up to answer one newcomer when there is no file descriptor left.
     reserve: Option<Socket>,
 }
@@ -60,7 +62,7 @@ impl Listener {
     pub(super) fn bind(listening: &Listening, count: usize) -> io::Result<Vec<Self>> {
         let socket = listening.open()?;
         let copies = (1..count).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
-        Ok(iter::once(socket).chain(copies).map(Self::new).collect())
+        Ok(iter::once(socket).chain(copies).map(|socket| Self::new(socket, listening)).collect())
     }
 
     /// From now on somebody can connect, to this one and its copies.
@@ -68,13 +70,15 @@ impl Listener {
         listening.start(SockRef::from(&self.socket))
     }
 
-    fn new(socket: Socket) -> Self {
+    fn new(socket: Socket, listening: &Listening) -> Self {
         Self {
             socket: TcpListener::from_std(socket.into()),
             pending: true,
             paused_until: None,
             accepts: Bucket::default(),
             put_off_until: None,
+            // Those that were already in its queue have inherited nothing.
+            hands_down: !matches!(listening, Listening::Inherited(_)),
             reserve: open_reserve(),
         }
     }
@@ -133,6 +137,10 @@ impl Listener {
     pub(super) fn accept(&mut self) -> Accepted {
         loop {
             return match self.socket.accept() {
+                // The newcomer left before its turn.
+                Ok((socket, _)) if !self.hands_down && socket.set_nodelay(true).is_err() => {
+                    continue;
+                }
                 Ok((socket, from)) => Accepted::Socket(socket, from.ip().to_canonical()),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
@@ -209,13 +217,18 @@ mod tests {
 
     #[test]
     fn what_is_sent_on_an_accepted_socket_does_not_wait_for_answers() {
-        let listening = Listening::Alone(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let mut listener = Listener::bind(&listening, 1).expect("a port").remove(0);
-        listener.start(&listening).expect("it listens");
-        let address = listener.local_addr().expect("an address");
-        let _client = std::net::TcpStream::connect(address).expect("it listens");
-        let Accepted::Socket(socket, _) = listener.accept() else { panic!("a connection") };
-        assert!(socket.nodelay().expect("a socket"));
+        let inherited = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let address = inherited.local_addr().expect("an address");
+        let _queued = std::net::TcpStream::connect(address).expect("it listens");
+        let inherited = Listening::Inherited(super::super::Inherited(inherited.into()));
+        for listening in [Listening::Alone(SocketAddr::from(([127, 0, 0, 1], 0))), inherited] {
+            let mut listener = Listener::bind(&listening, 1).expect("a port").remove(0);
+            listener.start(&listening).expect("it listens");
+            let address = listener.local_addr().expect("an address");
+            let _client = std::net::TcpStream::connect(address).expect("it listens");
+            let Accepted::Socket(socket, _) = listener.accept() else { panic!("a connection") };
+            assert!(socket.nodelay().expect("a socket"), "{listening:?}");
+        }
     }
 
     #[test]

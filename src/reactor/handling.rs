@@ -97,7 +97,7 @@ impl<A: Application> Reactor<A> {
     }
 
     /// Handles nothing that a peer has sent, until it is resumed.
-    pub(super) fn hold(&mut self, key: Key<Peer>) {
+    fn hold(&mut self, key: Key<Peer>) {
         if let Some(peer) = self.peers.get_mut(key) {
             peer.flags.waiting = true;
         }

@@ -25,7 +25,7 @@ pub enum Listening {
 
 /// A socket that is already listening.
 #[derive(Clone, Debug)]
-pub struct Inherited(Arc<TcpListener>);
+pub struct Inherited(pub(super) Arc<TcpListener>);
 
 impl Inherited {
     /// The socket that systemd, or a compatible supervisor, has handed to this process:

@@ -11,8 +11,8 @@ use crate::message::problem::close;
 use crate::service::crowd::CROWD;
 
 impl<A: Application> Reactor<A> {
-    /// Called after all input from participants in calls was handled: lets newcomers in, does what
-    /// is due, and then makes one write to each peer with unsent bytes.
+    /// Called after all input was handled: does what is due, and then makes one write to each peer
+    /// with unsent bytes.
     pub(super) fn wind_up(&mut self, now: Now) {
         self.pass_deadlines(now);
         self.take_over(now);

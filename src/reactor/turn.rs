@@ -16,8 +16,8 @@ use super::handshakes::Handshakes;
 use super::peer::Peer;
 use super::transport::Transport;
 use super::{
-    CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Listening, Reactor, SIGNALS, TURNED_AWAY_MAX, WAKER,
-    peer_key, peer_token,
+    CLOSE_TIMEOUT, EVENTS_MAX, LISTENER, Reactor, SIGNALS, TURNED_AWAY_MAX, WAKER, peer_key,
+    peer_token,
 };
 use crate::admission::door::Refusal;
 use crate::admission::gate::Network;
@@ -295,8 +295,8 @@ impl<A: Application> Reactor<A> {
         others < self.options.connections_max.saturating_add(TURNED_AWAY_MAX)
     }
 
-    /// Serves waiting connections first, for whom it is time at a certain rate, then new ones.
-    /// Returns whether there is time left.
+    /// Lets in those who have waited for their turn, then accepts new connections. Returns whether
+    /// there is time left.
     pub(super) fn accept(&mut self, now: Now) -> bool {
         if !self.call_waiting(now) {
             return false;
@@ -378,9 +378,6 @@ impl<A: Application> Reactor<A> {
         }
         let has_place = crowd.is_some_and(|crowd| self.take_place_from(crowd, now));
         let edge = &self.options.edge;
-        // Whoever waited in the queue of a socket that we did not open has inherited nothing.
-        let inherits = !matches!(self.options.listening, Listening::Inherited(_));
-        let nodelay = if inherits { Ok(()) } else { socket.set_nodelay(true) };
         let Some(mut transport) = Transport::new(socket, edge.tls.as_ref(), edge.proxy_protocol)
         else {
             log::error!(
@@ -401,7 +398,7 @@ impl<A: Application> Reactor<A> {
         });
         self.deadlines.arm(key.index(), Wait::Head as usize, now.instant);
         log::debug!("connection {number} accepted");
-        if nodelay.and(registered).is_err() {
+        if registered.is_err() {
             self.doom(key);
         }
     }
